@@ -1,0 +1,64 @@
+/**
+ * Sizes in bytes, as text with a unit.
+ * `K`, `M`, `G`, `T` and `KiB` ... `TiB` are powers of 1024, `kB`, `MB`, `GB`, `TB` powers of 1000, `B` is one byte.
+ */
+
+import { InputError, show } from './errors.js'
+
+const KIB = 1024
+const BINARY = [
+  ['TiB', KIB ** 4],
+  ['GiB', KIB ** 3],
+  ['MiB', KIB ** 2],
+  ['KiB', KIB],
+] as const
+
+const BYTES_OF_UNIT: ReadonlyMap<string, number> = new Map([
+  ['B', 1],
+  ...BINARY,
+  ...BINARY.map(([unit, bytes]): [string, number] => [unit.slice(0, 1), bytes]),
+  ...BINARY.map(([unit, bytes]): [string, number] => [unit.slice(0, 1).toLowerCase(), bytes]),
+  ['kB', 1e3],
+  ['MB', 1e6],
+  ['GB', 1e9],
+  ['TB', 1e12],
+])
+
+const EXPECTED = 'a size with a unit, such as "512MiB" or "16GiB"'
+
+/**
+ * The bytes that `text` stands for: `512MiB`, `1.5G`, `64 kB`.
+ * Numbers without a unit are refused: virsh reads them as KiB, QEMU as MiB.
+ * @throws {InputError} at `where`, if it is no such text, or not a whole and safe number of bytes
+ */
+export function parseBytes(text: unknown, where: string): number {
+  if (typeof text === 'number' || (typeof text === 'string' && /^\s*\d+(\.\d+)?\s*$/.test(text))) {
+    throw new InputError(where, EXPECTED, `${show(text)} without a unit (virsh would read KiB, QEMU MiB)`)
+  }
+  if (typeof text !== 'string') throw new InputError(where, EXPECTED, show(text))
+  const [, whole = '', decimals = '', unit = ''] = /^\s*(\d{1,20})(?:\.(\d{1,6}))?\s*([A-Za-z]+)\s*$/.exec(text) ?? []
+  const unitBytes = BYTES_OF_UNIT.get(unit)
+  if (unitBytes === undefined) {
+    throw new InputError(where, `${EXPECTED} (K, M, G, T or KiB ... TiB: binary; kB, MB, GB, TB: decimal)`, show(text))
+  }
+  // In integers, so that "0.1GB" is 100,000,000 bytes and not a double beside it.
+  const scale = 10n ** BigInt(decimals.length)
+  const scaled = BigInt(whole + decimals) * BigInt(unitBytes)
+  if (scaled % scale !== 0n) throw new InputError(where, 'a whole number of bytes', show(text))
+  const bytes = Number(scaled / scale)
+  if (!Number.isSafeInteger(bytes)) throw new InputError(where, 'less than 8 PiB', show(text))
+  return bytes
+}
+
+/**
+ * `bytes` in the largest binary unit that shows it exactly with at most three decimals and five digits before them
+ * (`64 MiB`, `1.5 GiB`); rounded to two decimals of the largest unit where none does.
+ */
+export function formatBytes(bytes: number): string {
+  for (const [unit, size] of BINARY) {
+    const value = bytes / size
+    if (value >= 1 && value < 100_000 && Number.isInteger(value * 1000)) return `${value} ${unit}`
+  }
+  const [unit, size] = BINARY.find(([, candidate]) => bytes >= candidate) ?? ['bytes', 1]
+  return `${Math.round((bytes / size) * 100) / 100} ${unit}`
+}
