@@ -1,0 +1,115 @@
+/**
+ * Sets of CPUs and nodes as text: cpulists (`0-3,8`) and the kernel's hexadecimal masks (`0000ffff,00000001`).
+ * Sources: Documentation/admin-guide/kernel-parameters.rst ("cpu lists"), taskset(1) for strides, virsh(1) for exclusions.
+ */
+
+import { InputError, show } from './errors.js'
+
+/** The largest CPU or node number that is believed; far above what any kernel is built for (8192). */
+export const MAX_ID = 65_535
+
+export interface CpulistOptions {
+  /** Place of the text, for error messages. */
+  readonly where?: string
+  /** What the word `all` stands for; without it the word is refused. */
+  readonly all?: readonly number[]
+  /** May the set be empty (the text too). */
+  readonly allowEmpty?: boolean
+}
+
+const PART = /^(?<not>\^?)(?<first>\d+)(?:-(?<last>\d+)(?::(?<stride>\d+))?)?$/
+
+/**
+ * The numbers of a cpulist, ascending, each once. Parts are evaluated from left to right: `5`, `0-3`, every second of
+ * a range `0-31:2`, and each of these with a `^` before it to take them out again; `all` where `options.all` is given.
+ * @throws {InputError} that shows the part which is not understood
+ */
+export function parseCpulist(text: string, options: CpulistOptions = {}): number[] {
+  const where = options.where ?? 'cpulist'
+  const ids = new Set<number>()
+  const trimmed = text.trim()
+  for (const raw of trimmed === '' ? [] : trimmed.split(',')) {
+    const part = raw.trim()
+    const excluded = part.startsWith('^')
+    for (const id of membersOf(part, where, options.all)) {
+      if (excluded) ids.delete(id)
+      else ids.add(id)
+    }
+  }
+  if (ids.size === 0 && !options.allowEmpty) {
+    throw new InputError(where, 'a cpulist with at least one number', show(text))
+  }
+  return ascending(ids)
+}
+
+function membersOf(part: string, where: string, all: readonly number[] | undefined): readonly number[] {
+  if (all !== undefined && (part === 'all' || part === '^all')) return all
+  const groups = PART.exec(part)?.groups
+  if (groups === undefined) {
+    throw new InputError(where, `a cpulist such as "0-3,8", "0-31:2" or "0-7,^2"${all ? ' or "all"' : ''}`, show(part))
+  }
+  const first = Number(groups.first)
+  const last = Number(groups.last ?? first)
+  const stride = Number(groups.stride ?? 1)
+  if (last > MAX_ID || first > MAX_ID) throw new InputError(where, `numbers up to ${MAX_ID}`, show(part))
+  if (last < first) throw new InputError(where, 'a range that ascends', show(part))
+  if (stride < 1 || stride > MAX_ID) throw new InputError(where, `a stride from 1 to ${MAX_ID}`, show(part))
+  const members: number[] = []
+  for (let id = first; id <= last; id += stride) members.push(id)
+  return members
+}
+
+/** The canonical form of the kernel: ascending ranges, `0-3,8`; the empty string for no numbers. */
+export function formatCpulist(ids: Iterable<number>): string {
+  const sorted = ascending(new Set(ids))
+  const parts: string[] = []
+  for (let at = 0; at < sorted.length; ) {
+    const first = sorted[at]!
+    let last = first
+    while (sorted[at + 1] === last + 1) last = sorted[++at]!
+    at++
+    parts.push(last === first ? `${first}` : `${first}-${last}`)
+  }
+  return parts.join(',')
+}
+
+/**
+ * The numbers of a hexadecimal mask, ascending: words of 32 bits, the highest first, with commas between them. A
+ * single word may be longer, and each may begin with `0x`.
+ * @throws {InputError} for anything else
+ */
+export function parseCpumask(text: string, where = 'cpumask'): number[] {
+  const words = text.trim().split(',')
+  const digits = words
+    .map((word) => word.replace(/^0x/i, ''))
+    .map((word, at) => (at === 0 ? word : word.padStart(8, '0')))
+  if (digits.some((word, at) => !/^[0-9a-f]+$/i.test(word) || (at > 0 && word.length > 8))) {
+    throw new InputError(where, 'a hexadecimal mask such as "ffff" or "00000001,00000000"', show(text))
+  }
+  const all = digits.join('').replace(/^0+/, '')
+  if (all.length > (MAX_ID + 1) / 4) throw new InputError(where, `bits up to ${MAX_ID}`, show(text))
+  const ids: number[] = []
+  for (let at = all.length - 1, base = 0; at >= 0; at--, base += 4) {
+    const nibble = Number.parseInt(all[at]!, 16)
+    for (let bit = 0; bit < 4; bit++) if (nibble & (1 << bit)) ids.push(base + bit)
+  }
+  return ids
+}
+
+/** The kernel's form of a mask: words of 32 bits as eight digits each, the highest first. */
+export function formatCpumask(ids: Iterable<number>): string {
+  const words: number[] = [0]
+  for (const id of ids) {
+    const word = id >>> 5
+    while (words.length <= word) words.push(0)
+    words[word] = (words[word]! | (1 << (id & 31))) >>> 0
+  }
+  return words
+    .map((word) => word.toString(16).padStart(8, '0'))
+    .reverse()
+    .join(',')
+}
+
+function ascending(ids: Set<number>): number[] {
+  return [...ids].sort((a, b) => a - b)
+}
