@@ -13,12 +13,12 @@ export class InputError extends Error {
   readonly got: string
 
   /**
-   * @param where the file and the place in it, e.g. `request.json: vms[2].memory`
+   * @param where the file and the place in it, e.g. `request.json: vms[2].memory`; empty: all of it
    * @param expected what belongs there, e.g. `a size with a unit, such as "512MiB"`
    * @param got what was found, as text (`show(value)` makes one)
    */
   constructor(where: string, expected: string, got: string) {
-    super(`${where}: expected ${expected}, got ${got}`)
+    super(`${where === '' ? '' : `${where}: `}expected ${expected}, got ${got}`)
     this.where = where
     this.expected = expected
     this.got = got

@@ -1,0 +1,103 @@
+/**
+ * Validation with zod, with the house's errors. A message that a schema gives of its own (`z.string({ error })`,
+ * `.regex(re, message)`, custom issues) is the text of what is expected: `a cpulist such as "0-3,8"`. A custom issue
+ * may have `params: { got }`, the text of what was found, where that is not the value at its path.
+ */
+
+import * as z from 'zod'
+import { InputError, show } from './errors.js'
+
+/**
+ * `input` as `schema` gives it, defaults filled in.
+ * @throws {InputError} for the first thing that does not fit, fields that are not known before all others: most of
+ * them are misspelt, and then the field that is missing is not what needs mending
+ */
+export function parseWith<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const result = schema.safeParse(input, { error: expectationOf })
+  if (result.success) return result.data
+  const { issues } = result.error
+  throw errorOf(issues.find(isUnknownField) ?? issues[0]!, input)
+}
+
+/** A path as the messages have it: `vms[2].memory`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`
+    const name = String(key)
+    if (!/^[\p{L}_$][\p{L}\d_$-]*$/u.test(name)) return `${text}[${show(name)}]`
+    return text === '' ? name : `${text}.${name}`
+  }, '')
+}
+
+const isUnknownField = (issue: z.core.$ZodIssue): boolean => issue.code === 'unrecognized_keys'
+
+function errorOf(issue: z.core.$ZodIssue, input: unknown): InputError {
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path
+  if (issue.code === 'invalid_union') {
+    const nested = deepest(issue.errors)
+    if (nested !== undefined) return errorOf({ ...nested, path: [...issue.path, ...nested.path] }, input)
+  }
+  const given = issue.code === 'custom' ? issue.params?.got : undefined
+  return new InputError(formatPath(path), issue.message, typeof given === 'string' ? given : show(valueAt(input, path)))
+}
+
+/** The issue of the alternative that got furthest into the value: the one that was meant. */
+function deepest(alternatives: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue | undefined {
+  const meant = alternatives.map((issues) => issues.find(isUnknownField) ?? issues[0])
+  return meant.find((issue) => issue !== undefined && (issue.path.length > 0 || isUnknownField(issue)))
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined,
+    input,
+  )
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  array: 'an array',
+  object: 'an object',
+  boolean: 'true or false',
+}
+
+/** What belongs where the issue is, in words. */
+function expectationOf(issue: z.core.$ZodRawIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return TYPES[issue.expected] ?? `a ${issue.expected}`
+    case 'invalid_value':
+      return oneOf(issue.values.map((value) => show(value)))
+    case 'invalid_union':
+      return issue.errors.length === 0
+        ? oneOf((issue.options ?? []).map((option) => show(option)))
+        : oneOf(issue.errors.map((issues) => issues[0]?.message ?? 'something else'))
+    case 'too_small':
+      return limit(issue.inclusive === false ? 'more than' : 'at least', issue.minimum, issue.origin)
+    case 'too_big':
+      return limit(issue.inclusive === false ? 'less than' : 'at most', issue.maximum, issue.origin)
+    case 'not_multiple_of':
+      return `a multiple of ${issue.divisor}`
+    case 'unrecognized_keys':
+      return knownFields(issue.inst)
+    default:
+      return issue.message ?? 'something else'
+  }
+}
+
+const COUNTED: Readonly<Record<string, string>> = { string: 'character', array: 'element' }
+
+function limit(relation: string, bound: number | bigint, origin: string): string {
+  const counted = COUNTED[origin]
+  return `${relation} ${bound}${counted === undefined ? '' : ` ${counted}${bound === 1 ? '' : 's'}`}`
+}
+
+function knownFields(schema: unknown): string {
+  return schema instanceof z.ZodObject ? `one of the fields ${Object.keys(schema.shape).join(', ')}` : 'no such field'
+}
+
+function oneOf(alternatives: readonly string[]): string {
+  const unique = [...new Set(alternatives)]
+  return unique.length < 2 ? unique.join() : `${unique.slice(0, -1).join(', ')} or ${unique.at(-1)}`
+}
