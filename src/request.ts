@@ -1,0 +1,40 @@
+/** A request file's content -> Request: validated, complete, in bytes. */
+
+import * as z from 'zod'
+import { freezeDeep } from './freeze.js'
+import { checkTogether } from './request/rules.js'
+import { type ParsedVm, requestFormat } from './request/schema.js'
+import { parseWith } from './schema.js'
+import type { Request, RequestVm } from './types.js'
+
+const parsed = new WeakSet<object>()
+
+/**
+ * The request that `input` (the parsed JSON of a request file) stands for: every default filled in, sizes in bytes,
+ * sets as ascending arrays; deeply frozen. A Request that this function returned is returned as it is.
+ * `schemaVersion` and `kind` may be left out. Fields that are not known are refused.
+ * @throws {InputError} that names the place, such as `vms[2].memory`
+ */
+export function parseRequest(input: unknown): Request {
+  if (typeof input === 'object' && input !== null && parsed.has(input)) return input as Request
+  const { reserve, overcommit, strategy, model, vms } = parseWith(requestFormat, input)
+  checkTogether(vms)
+  const request: Request = freezeDeep({ reserve, overcommit, strategy, model, vms: vms.map(complete) })
+  parsed.add(request)
+  return request
+}
+
+/** JSON Schema of a request file, for editors and other languages. What holds between fields is not in it. */
+export function requestSchema(): object {
+  return z.toJSONSchema(requestFormat, { io: 'input' })
+}
+
+function complete(vm: ParsedVm): RequestVm {
+  return {
+    ...vm,
+    dedicatedVcpus: vm.dedicatedVcpus ?? [],
+    trust: vm.trust ?? vm.name,
+    traffic: vm.traffic === 'uniform' ? null : vm.traffic,
+    current: vm.current ?? null,
+  }
+}

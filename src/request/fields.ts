@@ -1,0 +1,88 @@
+/** The kinds of field that a request is made of, as zod schemas: sizes, sets and names as text, bounded numbers. */
+
+import * as z from 'zod'
+import { MAX_ID, parseCpulist } from '../cpulist.js'
+import { InputError } from '../errors.js'
+import { formatBytes, parseBytes } from '../units.js'
+
+/** The granule of guest memory in a request: the smallest page of every architecture that has KVM. */
+export const GRANULE = 4096
+export const MAX_MEMORY = 2 ** 50
+
+/** What `parse` makes of a value that `schema` takes; what it refuses becomes an issue of the field. */
+function read<Schema extends z.ZodType, Value>(schema: Schema, parse: (value: z.output<Schema>) => Value) {
+  return schema.transform((value, context): Value => {
+    try {
+      return parse(value)
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      context.addIssue({ code: 'custom', message: error.expected, params: { got: error.got } })
+      return z.NEVER
+    }
+  })
+}
+
+/** Bytes, given with a unit. */
+export const size = read(z.unknown(), (value) => parseBytes(value, '')).meta({
+  type: 'string',
+  examples: ['512MiB', '16GiB'],
+})
+
+/** Memory of a guest: whole granules, at least one. */
+export const guestMemory = size
+  .refine((bytes) => bytes > 0, { error: 'more than 0 bytes' })
+  .refine((bytes) => bytes % GRANULE === 0, { error: `a multiple of ${formatBytes(GRANULE)}` })
+  .refine((bytes) => bytes <= MAX_MEMORY, { error: `at most ${formatBytes(MAX_MEMORY)}` })
+
+const PAGE_SIZES: readonly number[] = [4096, 2 ** 21, 2 ** 30]
+const PAGE_SIZE = 'a page size of 4KiB, 2MiB or 1GiB, or "any"'
+
+/** Bytes of a page, or `any`. */
+export const pageSize = read(z.unknown(), (value) => (value === 'any' ? 'any' : parseBytes(value, '')))
+  .refine((bytes) => bytes === 'any' || PAGE_SIZES.includes(bytes), { error: PAGE_SIZE })
+  .meta({ type: 'string', examples: ['any', '4KiB', '2MiB', '1GiB'] })
+
+/** Bytes a second: a number, or a size with a unit and perhaps `/s`. */
+export const bandwidth = z.union([
+  z.number({ error: 'bytes a second' }).min(0).max(Number.MAX_SAFE_INTEGER),
+  read(z.string({ error: 'a size with a unit, such as "10GB/s"' }), (text) => parseBytes(text.replace(/\/s$/, ''), '')),
+])
+
+const cpulistText = z.string({ error: 'a cpulist such as "0-3,8"' })
+
+/** A set of numbers as text, at least one. */
+export const cpulist = read(cpulistText, (text) => parseCpulist(text))
+
+/** A set of numbers as text, perhaps none. */
+export const cpulistOrNone = read(cpulistText, (text) => parseCpulist(text, { allowEmpty: true }))
+
+const MAX_NAME = 255
+const NAME = `a name of 1 to ${MAX_NAME} printable characters, no space at its ends`
+
+/** What is shown in tables and messages: no control characters, no line breaks. */
+export const name = z
+  .string({ error: NAME })
+  .refine((text) => text.length <= MAX_NAME && /^(?! )[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+(?<! )$/u.test(text), {
+    error: NAME,
+  })
+
+/** A whole number from `min` to `max`. */
+export function whole(min: number, max: number) {
+  const error = `a whole number from ${min} to ${max}`
+  return z.int({ error }).min(min, { error }).max(max, { error })
+}
+
+/** A number from `min` to `max`. */
+export function between(min: number, max: number) {
+  const error = `a number from ${min} to ${max}`
+  return z.number({ error }).min(min, { error }).max(max, { error })
+}
+
+/** A number above 0, up to `max`. */
+export function positive(max: number) {
+  const error = `a number above 0, up to ${max}`
+  return z.number({ error }).gt(0, { error }).max(max, { error })
+}
+
+/** The number of a CPU, a node, a vCPU or a cell. */
+export const id = whole(0, MAX_ID)

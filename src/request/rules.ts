@@ -1,0 +1,125 @@
+/** What has to hold between the fields of a request. Each function throws an InputError at the field that does not fit. */
+
+import { formatCpulist } from '../cpulist.js'
+import { InputError, show } from '../errors.js'
+import { MAX_VCPUS, type ParsedVm } from './schema.js'
+
+export function checkTogether(vms: readonly ParsedVm[]): void {
+  checkNames(vms)
+  checkTotal(vms)
+  for (const [at, vm] of vms.entries()) {
+    const where = `vms[${at}]`
+    checkCells(vm, where)
+    checkDedicated(vm, where)
+    checkTraffic(vm, where)
+    checkCurrent(vm, where)
+  }
+}
+
+function checkNames(vms: readonly ParsedVm[]): void {
+  const places = new Map<string, number>()
+  for (const [at, { name }] of vms.entries()) {
+    const earlier = places.get(name)
+    if (earlier !== undefined) {
+      throw new InputError(`vms[${at}].name`, 'a name of its own', `${show(name)}, the name of vms[${earlier}] too`)
+    }
+    places.set(name, at)
+  }
+  for (const [at, vm] of vms.entries()) {
+    for (const relation of ['separateFrom', 'near'] as const) {
+      for (const [index, other] of vm[relation].entries()) {
+        if (other !== vm.name && places.has(other)) continue
+        const got = other === vm.name ? `${show(other)}, the VM itself` : show(other)
+        throw new InputError(`vms[${at}].${relation}[${index}]`, 'the name of another VM of the request', got)
+      }
+    }
+  }
+}
+
+function checkTotal(vms: readonly ParsedVm[]): void {
+  const total = vms.reduce((sum, vm) => sum + vm.vcpus, 0)
+  if (total > MAX_VCPUS) throw new InputError('vms', `at most ${MAX_VCPUS} vCPUs in all`, `${total}`)
+}
+
+function checkCells(vm: ParsedVm, where: string): void {
+  const { cells } = vm
+  if (cells === 'auto') return
+  const count = typeof cells === 'number' ? cells : cells.length
+  if (count < 1 || count > vm.vcpus) {
+    throw new InputError(`${where}.cells`, `"auto", or 1 to ${vm.vcpus} cells, as many as it has vCPUs`, `${count}`)
+  }
+  if (typeof cells === 'number') return
+  const owner = new Map<number, number>()
+  for (const [at, cell] of cells.entries()) {
+    checkRange(cell.vcpus, vm.vcpus, `${where}.cells[${at}].vcpus`)
+    for (const vcpu of cell.vcpus) {
+      const other = owner.get(vcpu)
+      if (other !== undefined) {
+        const got = `${vcpu}, which is in cells[${other}] too`
+        throw new InputError(`${where}.cells[${at}].vcpus`, 'vCPUs that no other cell has', got)
+      }
+      owner.set(vcpu, at)
+    }
+  }
+  const missing = numbersBelow(vm.vcpus).filter((vcpu) => !owner.has(vcpu))
+  if (missing.length > 0) {
+    const got = `none with vCPU ${formatCpulist(missing)}`
+    throw new InputError(`${where}.cells`, `cells that hold all vCPUs 0-${vm.vcpus - 1}`, got)
+  }
+  const memory = cells.reduce((sum, cell) => sum + cell.memory, 0)
+  if (memory !== vm.memory) {
+    const expected = `cells whose memory adds up to the VM's ${vm.memory} bytes`
+    throw new InputError(`${where}.cells`, expected, `${memory} bytes`)
+  }
+}
+
+function checkDedicated(vm: ParsedVm, where: string): void {
+  const place = `${where}.dedicatedVcpus`
+  if (vm.cpuPolicy === 'mixed') {
+    if (vm.dedicatedVcpus === undefined) {
+      throw new InputError(place, 'a cpulist of the dedicated vCPUs, for cpuPolicy "mixed"', 'nothing')
+    }
+    checkRange(vm.dedicatedVcpus, vm.vcpus, place)
+  } else if (vm.dedicatedVcpus !== undefined) {
+    throw new InputError(place, 'nothing, unless cpuPolicy is "mixed"', show(formatCpulist(vm.dedicatedVcpus)))
+  }
+}
+
+function checkTraffic(vm: ParsedVm, where: string): void {
+  if (vm.traffic === 'uniform') return
+  const size = vm.vcpus
+  if (vm.traffic.length !== size) {
+    throw new InputError(`${where}.traffic`, `${size} rows, one for each vCPU`, `${vm.traffic.length}`)
+  }
+  for (const [at, row] of vm.traffic.entries()) {
+    if (row.length === size) continue
+    throw new InputError(`${where}.traffic[${at}]`, `${size} numbers, one for each vCPU`, `${row.length}`)
+  }
+}
+
+/** `current` names the vCPUs and the cells in order, as a plan does, and every vCPU is in one of its cells. */
+function checkCurrent(vm: ParsedVm, where: string): void {
+  if (vm.current === undefined) return
+  const { cells, vcpus } = vm.current
+  const place = `${where}.current`
+  if (vcpus.length !== vm.vcpus) {
+    throw new InputError(`${place}.vcpus`, `all ${vm.vcpus} vCPUs of the VM`, `${vcpus.length}`)
+  }
+  for (const [at, { cell }] of cells.entries()) {
+    if (cell !== at) throw new InputError(`${place}.cells[${at}].cell`, `${at}: cells in their order`, `${cell}`)
+  }
+  for (const [at, { vcpu, cell }] of vcpus.entries()) {
+    if (vcpu !== at) throw new InputError(`${place}.vcpus[${at}].vcpu`, `${at}: vCPUs in their order`, `${vcpu}`)
+    if (cell < cells.length) continue
+    throw new InputError(`${place}.vcpus[${at}].cell`, `a cell from 0 to ${cells.length - 1}`, `${cell}`)
+  }
+}
+
+function checkRange(vcpus: readonly number[], count: number, where: string): void {
+  const beyond = vcpus.filter((vcpu) => vcpu >= count)
+  if (beyond.length > 0) throw new InputError(where, `vCPUs from 0 to ${count - 1}`, formatCpulist(beyond))
+}
+
+function numbersBelow(count: number): number[] {
+  return Array.from({ length: count }, (_, at) => at)
+}
