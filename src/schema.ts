@@ -71,7 +71,7 @@ function expectationOf(issue: z.core.$ZodRawIssue): string {
       return oneOf(issue.values.map((value) => show(value)))
     case 'invalid_union':
       return issue.errors.length === 0
-        ? oneOf((issue.options ?? []).map((option) => show(option)))
+        ? oneOf(Array.from((issue.options ?? []) as Iterable<unknown>, show))
         : oneOf(issue.errors.map((issues) => issues[0]?.message ?? 'something else'))
     case 'too_small':
       return limit(issue.inclusive === false ? 'more than' : 'at least', issue.minimum, issue.origin)
