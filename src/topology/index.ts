@@ -1,0 +1,5 @@
+/** Where a Host comes from: this machine or a copy of its files, a saved file, a description. */
+
+export { parseHost } from './hostfile.js'
+export { type DetectOptions, detectHost } from './node-fs.js'
+export { syntheticHost } from './synthetic.js'

@@ -1,0 +1,90 @@
+/** Topology of the machine that this runs on, or of a directory with a copy of its files. Linux files, read with Node. */
+
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { InputError } from '../errors.js'
+import type { Host } from '../types.js'
+import type { SysReader } from './files.js'
+import { readHost } from './sysfs.js'
+
+export interface DetectOptions {
+  /** Directory that holds `sys` and `proc`; default `/`. Links that lead out of it are taken for missing. */
+  readonly root?: string
+}
+
+/**
+ * The topology that the kernel shows in sysfs and procfs.
+ * @throws {InputError} where `root` is no directory, or holds no CPUs
+ */
+export async function detectHost(options: DetectOptions = {}): Promise<Host> {
+  const root = options.root ?? '/'
+  const found = statSync(root, { throwIfNoEntry: false })
+  if (!found?.isDirectory()) {
+    throw new InputError(root, 'a directory with sys/devices/system/cpu', found ? 'a file' : 'no such directory')
+  }
+  try {
+    return readHost(directoryReader(root))
+  } catch (error) {
+    throw error instanceof InputError ? error.in(root) : error
+  }
+}
+
+/** Reads files below a directory. Nothing outside of it is read, also through links. */
+export function directoryReader(root: string): SysReader {
+  const top = realpathSync.native(resolve(root))
+  const inside = top === '/' ? () => true : confinement(top)
+  const absolute = (path: string) => `${top === '/' ? '' : top}/${path}`
+  return {
+    readFile: (path) => readWhole(absolute(path), inside),
+    list(directory) {
+      const path = absolute(directory)
+      return existsSync(path) && inside(path) && statSync(path).isDirectory() ? readdirSync(path) : []
+    },
+  }
+}
+
+/** Is a path below `top` once all links are followed. Directories are remembered: their files come in dozens. */
+function confinement(top: string): (path: string) => boolean {
+  const known = new Map([[top, true]])
+  const isInside = (path: string): boolean => {
+    const parent = dirname(path)
+    const parentIsInside = known.get(parent) ?? isInside(parent)
+    known.set(parent, parentIsInside)
+    if (!parentIsInside) return false
+    return !lstatSync(path).isSymbolicLink() || realpathSync.native(path).startsWith(`${top}/`)
+  }
+  return isInside
+}
+
+/** Larger than any file of interest; a page of sysfs is 4 KiB. */
+const buffer = Buffer.allocUnsafe(1 << 18)
+
+/** A file's bytes as characters, at most one buffer; `undefined` where there is none, or the kernel refuses. */
+function readWhole(path: string, inside: (path: string) => boolean): string | undefined {
+  // Many files are optional, and an exception costs ten times as much as this question.
+  if (!existsSync(path) || !inside(path)) return undefined
+  let file: number | undefined
+  try {
+    // A pipe in a copied tree would otherwise wait for its writer.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    let length = 0
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+      read = readSync(file, buffer, length, buffer.length - length, null)
+    }
+    return buffer.toString('latin1', 0, length)
+  } catch {
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}

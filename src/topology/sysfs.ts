@@ -1,0 +1,93 @@
+/** The Host that a tree of sysfs and procfs files describes. */
+
+import { InputError } from '../errors.js'
+import type { Host, HostCpu, HostNode } from '../types.js'
+import { readCapacities } from './capacity.js'
+import { CPU_DIRECTORY, readCores, readCpuIds, readIsolated, readLlcs, readPackage } from './cpus.js'
+import { readCpuset } from './cpuset.js'
+import type { SysReader } from './files.js'
+import { indexOfMembers } from './groups.js'
+import { readNodeMemory, readPageSize } from './memory.js'
+import { readBandwidth, readDistances, readNodeIds, readNodeOfCpus } from './nodes.js'
+
+/**
+ * Reads the CPUs, the nodes and the cpuset of the process. A kernel without NUMA is one node 0 with all CPUs.
+ * @throws {InputError} where there are no CPUs: it is not the root of a Linux system
+ */
+export function readHost(reader: SysReader): Host {
+  const { present, online } = readCpuIds(reader)
+  if (present.length === 0) {
+    throw new InputError(CPU_DIRECTORY, 'the CPUs of a Linux system (cpu0, cpu1, ...)', 'none')
+  }
+  const numaIds = readNodeIds(reader)
+  const nodeIds = numaIds.length > 0 ? numaIds : [0]
+  const nodeOfCpu = readNodeOfCpus(reader, numaIds, present)
+  const nodeOf = (cpu: number) => (numaIds.length === 0 ? 0 : (nodeOfCpu.get(cpu) ?? null))
+  const cpuset = readCpuset(reader)
+  return {
+    schemaVersion: 1,
+    kind: 'Host',
+    nodes: readNodes(reader, nodeIds, cpuset.nodes),
+    distances: readDistances(reader, nodeIds),
+    cpus: readCpus(reader, present, online, nodeOf, cpuset.cpus),
+  }
+}
+
+function readNodes(reader: SysReader, ids: readonly number[], cpuset: ReadonlySet<number> | undefined): HostNode[] {
+  const pageSize = readPageSize(reader, ids)
+  return ids.map((id) => {
+    const { total, free, hugePages } = readNodeMemory(reader, id, ids.length === 1)
+    const allowed = cpuset === undefined || cpuset.has(id)
+    const available = (count: number | null) => (allowed ? count : 0)
+    const inPages = (bytes: number | null) => (bytes === null ? null : Math.floor(bytes / pageSize))
+    const bandwidth = readBandwidth(reader, id)
+    return {
+      id,
+      memory: { total, free: available(free) },
+      pages: [
+        { size: pageSize, total: inPages(total), free: available(inPages(free)) },
+        ...hugePages.map((pool) => ({ ...pool, free: available(pool.free) })),
+      ],
+      ...(allowed ? {} : { allowed }),
+      ...(bandwidth === undefined ? {} : { bandwidth }),
+    }
+  })
+}
+
+function readCpus(
+  reader: SysReader,
+  present: readonly number[],
+  online: ReadonlySet<number>,
+  nodeOf: (cpu: number) => number | null,
+  cpuset: ReadonlySet<number> | undefined,
+): HostCpu[] {
+  const isolated = readIsolated(reader)
+  const cores = readCores(reader, online, nodeOf)
+  const coreOf = indexOfMembers(cores)
+  const llcOf = indexOfMembers(readLlcs(reader, online, nodeOf))
+  const packages = cores.map(([first]) => readPackage(reader, first!))
+  const capacities = readCapacities(
+    reader,
+    cores.map(([first]) => first!),
+  )
+  return present.map((id) => {
+    const common = {
+      id,
+      node: nodeOf(id),
+      online: online.has(id),
+      allowed: cpuset === undefined || cpuset.has(id),
+      isolated: isolated.has(id),
+    }
+    const core = coreOf.get(id)
+    if (core === undefined) return { ...common, package: null, llc: null, core: null, thread: null, capacity: null }
+    const siblings = cores[core]!
+    return {
+      ...common,
+      package: packages[core]!,
+      llc: llcOf.get(id)!,
+      core,
+      thread: siblings.indexOf(id),
+      capacity: capacities.get(siblings[0]!)!,
+    }
+  })
+}
