@@ -1,0 +1,83 @@
+/**
+ * Host, request and candidate plan -> VerifiedPlan, or everything that is wrong with it. The planner is not trusted: its
+ * code is not used here, every constraint and the cost of docs/model.md are computed anew.
+ */
+
+import { type Finding, PlanError } from './errors.js'
+import { parseRequest } from './request.js'
+import type { Host, Plan, Request, VerifiedPlan } from './types.js'
+import { sealPlan } from './verified.js'
+import { checkCells } from './verify/cells.js'
+import { checkCost, checkStatus } from './verify/claims.js'
+import { priceOf } from './verify/cost.js'
+import {
+  checkCellNodes,
+  checkEmulator,
+  checkExclusive,
+  checkThreadPolicy,
+  checkTrust,
+  checkUsable,
+} from './verify/cpus.js'
+import { readPlan } from './verify/format.js'
+import { machineOf } from './verify/machine.js'
+import { checkMemory } from './verify/memory.js'
+import { checkDevices, checkOvercommit, checkRelations } from './verify/nodes.js'
+import { occupancyOf } from './verify/occupancy.js'
+import { checkShape, placedVms } from './verify/placement.js'
+
+/**
+ * A frozen copy of `candidate`, marked as verified: the only thing that the executor takes.
+ * @param request what `plan` was given: a request file's content, or what `parseRequest` made of it
+ * @param candidate anything: the planner's answer, the content of a file
+ * @throws {PlanError} with a finding for each violation
+ * @throws {InputError} for a request that is malformed
+ */
+export function verifyPlan(host: Host, request: unknown, candidate: unknown): VerifiedPlan {
+  const { plan, findings } = examine(host, parseRequest(request), candidate)
+  if (plan === undefined || findings.length > 0) throw new PlanError(findings)
+  return sealPlan(plan)
+}
+
+/**
+ * Every way in which `candidate` is not a plan for `request` on `host`; empty if it is one.
+ * @throws {InputError} for a request that is malformed
+ */
+export function checkPlan(host: Host, request: unknown, candidate: unknown): Finding[] {
+  return examine(host, parseRequest(request), candidate).findings
+}
+
+interface Examination {
+  /** A copy of the candidate, in so far as it has a plan's format. */
+  readonly plan?: Plan
+  readonly findings: Finding[]
+}
+
+/** From the outside in: what a check reads, the ones before it have made sure of. */
+function examine(host: Host, request: Request, candidate: unknown): Examination {
+  const read = readPlan(candidate)
+  if ('finding' in read) return { findings: [read.finding] }
+  const { plan } = read
+  const machine = machineOf(host, request)
+  const shape = checkShape(machine, request, plan)
+  if (shape.length > 0) return { plan, findings: [...shape, ...checkStatus(plan)] }
+
+  const vms = placedVms(request, plan.vms)
+  const occupancy = occupancyOf(machine, vms)
+  const seats = [...checkUsable(machine, vms), ...checkExclusive(occupancy, vms)]
+  const findings = [
+    ...seats,
+    ...vms.flatMap((vm) => checkCells(machine, vm)),
+    ...checkCellNodes(machine, vms),
+    ...checkThreadPolicy(machine, occupancy, vms),
+    ...checkTrust(occupancy),
+    ...checkEmulator(machine, occupancy, vms),
+    ...checkMemory(machine, vms),
+    ...checkDevices(vms),
+    ...checkRelations(vms),
+    ...checkOvercommit(machine, occupancy, request, vms),
+    ...checkStatus(plan),
+  ]
+  // Without a CPU for each vCPU there is no cost to speak of.
+  if (seats.length === 0) findings.push(...checkCost(plan, priceOf(machine, occupancy, request, vms)))
+  return { plan, findings }
+}

@@ -1,0 +1,129 @@
+/** The plan joined with its request: each placed VM with what it asked for, sets as arrays, demands in millionths. */
+
+import { parseCpulist } from '../cpulist.js'
+import { type Finding, show } from '../errors.js'
+import type { CpuId, NodeId, Plan, PlanVm, Request, RequestVm, VcpuId } from '../types.js'
+import type { Machine } from './machine.js'
+
+export interface PlacedVcpu {
+  readonly vcpu: VcpuId
+  readonly cell: number
+  readonly node: NodeId
+  readonly cpus: readonly CpuId[]
+  readonly dedicated: boolean
+  /** Millionths of a CPU; 1,000,000 where dedicated. */
+  readonly demand: number
+}
+
+export interface PlacedCell {
+  readonly cell: number
+  readonly pageSize: number
+  readonly memory: readonly { readonly node: NodeId; readonly bytes: number }[]
+  readonly bytes: number
+  readonly vcpus: readonly PlacedVcpu[]
+}
+
+export interface PlacedVm {
+  readonly name: string
+  readonly request: RequestVm
+  readonly vcpus: readonly PlacedVcpu[]
+  readonly cells: readonly PlacedCell[]
+  readonly emulator: readonly CpuId[]
+  readonly iothreads: readonly (readonly CpuId[])[]
+}
+
+export const MICRO = 1_000_000
+
+/** What is wrong with the plan's shape: VMs that are missing or too many, numbers that stand for nothing. */
+export function checkShape(machine: Machine, request: Request, plan: Plan): Finding[] {
+  return [...checkNames(request, plan), ...plan.vms.flatMap((vm) => checkVm(machine, request, vm))]
+}
+
+/** The VMs of the plan in the order of the request; the plan's shape has been checked. */
+export function placedVms(request: Request, vms: readonly PlanVm[]): PlacedVm[] {
+  const planned = new Map(vms.map((vm) => [vm.name, vm]))
+  // Shared vCPUs repeat the same long lists: each is read once.
+  const sets = new Map<string, readonly CpuId[]>()
+  const cpusOf = (text: string): readonly CpuId[] => {
+    const cpus = sets.get(text) ?? parseCpulist(text, { allowEmpty: true })
+    sets.set(text, cpus)
+    return cpus
+  }
+  return request.vms.flatMap((vm) => {
+    const plan = planned.get(vm.name)
+    return plan === undefined ? [] : [placedVm(vm, plan, cpusOf)]
+  })
+}
+
+/** The node of the first cell: that of its lowest vCPU. */
+export function firstNode(vm: PlacedVm): NodeId {
+  return (vm.cells[0]!.vcpus[0] ?? vm.vcpus[0]!).node
+}
+
+/** The nodes that hold the VM's vCPUs, ascending. */
+export function vcpuNodes(vcpus: readonly PlacedVcpu[]): NodeId[] {
+  return [...new Set(vcpus.map((vcpu) => vcpu.node))].sort((a, b) => a - b)
+}
+
+function placedVm(request: RequestVm, plan: PlanVm, cpusOf: (text: string) => readonly CpuId[]): PlacedVm {
+  const vcpus = plan.vcpus.map((vcpu) => ({
+    ...vcpu,
+    cpus: cpusOf(vcpu.cpus),
+    demand: vcpu.dedicated ? MICRO : Math.round(request.demand * MICRO),
+  }))
+  const cells = plan.cells.map((cell) => ({
+    ...cell,
+    bytes: cell.memory.reduce((sum, part) => sum + part.bytes, 0),
+    vcpus: vcpus.filter((vcpu) => vcpu.cell === cell.cell),
+  }))
+  return {
+    name: plan.name,
+    request,
+    vcpus,
+    cells,
+    emulator: cpusOf(plan.emulator),
+    iothreads: plan.iothreads.map(cpusOf),
+  }
+}
+
+function checkNames(request: Request, plan: Plan): Finding[] {
+  const findings: Finding[] = []
+  const known = new Set(request.vms.map((vm) => vm.name))
+  const times = new Map<string, number>()
+  for (const { name } of [...plan.vms, ...plan.refused]) {
+    if (known.has(name)) times.set(name, (times.get(name) ?? 0) + 1)
+    else findings.push({ constraint: 'format', vm: name, text: `the request has no VM ${show(name)}` })
+  }
+  for (const vm of known) {
+    const count = times.get(vm) ?? 0
+    if (count === 1) continue
+    const text = count === 0 ? `${vm} is neither placed nor refused` : `${vm} is placed or refused ${count} times`
+    findings.push({ constraint: 'format', vm, text })
+  }
+  return findings
+}
+
+function checkVm(machine: Machine, request: Request, plan: PlanVm): Finding[] {
+  const wanted = request.vms.find((vm) => vm.name === plan.name)
+  if (wanted === undefined) return []
+  const vm = plan.name
+  const findings: Finding[] = []
+  const malformed = (text: string) => findings.push({ constraint: 'format', vm, text: `${vm}: ${text}` })
+
+  if (plan.vcpus.length !== wanted.vcpus) malformed(`${plan.vcpus.length} vCPUs, ${wanted.vcpus} asked for`)
+  if (plan.iothreads.length !== wanted.iothreads) {
+    malformed(`${plan.iothreads.length} I/O threads, ${wanted.iothreads} asked for`)
+  }
+  for (const [at, { cell, memory }] of plan.cells.entries()) {
+    if (cell !== at) malformed(`cell ${cell} where cell ${at} belongs`)
+    for (const { node } of memory)
+      if (!machine.nodes.has(node)) malformed(`cell ${cell} has memory on node ${node}, which does not exist`)
+    if (new Set(memory.map(({ node }) => node)).size < memory.length) malformed(`cell ${cell} lists a node twice`)
+  }
+  for (const [at, { vcpu, cell, node }] of plan.vcpus.entries()) {
+    if (vcpu !== at) malformed(`vCPU ${vcpu} where vCPU ${at} belongs`)
+    if (cell >= plan.cells.length) malformed(`vCPU ${vcpu} is in cell ${cell}, there are ${plan.cells.length}`)
+    if (!machine.nodes.has(node)) malformed(`vCPU ${vcpu} is on node ${node}, which does not exist`)
+  }
+  return findings
+}
