@@ -13,14 +13,14 @@ export function checkUsable(machine: Machine, vms: readonly PlacedVm[]): Finding
     // Housekeeping threads belong on reserved CPUs: checkEmulator knows which.
     const threads =
       vm.request.emulator === 'dedicated' ? vmmThreads(vm).map((thread) => ({ place: {}, ...thread })) : []
-    return [...vcpus, ...threads].flatMap(({ place, text, cpus }) => {
-      return cpus.flatMap((cpu) => {
+    return [...vcpus, ...threads].flatMap(({ place, text, cpus }) =>
+      cpus.flatMap((cpu) => {
         const why = whyUnusable(machine, cpu)
         if (why === undefined) return []
         const finding = `${vm.name}: ${text} is on CPU ${cpu}, which is ${why}`
         return [{ constraint: 'cpu-usable', vm: vm.name, ...place, text: finding }]
-      })
-    })
+      }),
+    )
   })
 }
 
@@ -51,9 +51,10 @@ function checkOwnership(occupancy: Occupancy, vm: PlacedVm, placed: PlacedVcpu):
   const wanted = occupancy.sharedCpulist(node)
   const given = formatCpulist(cpus)
   if (given === wanted) return []
-  const held = cpus.some((cpu) => occupancy.ofCpu.has(cpu))
+  const shared = new Set(occupancy.sharedCpus(node).map((cpu) => cpu.id))
+  const isTooWide = cpus.some((cpu) => !shared.has(cpu))
   const text = `floats over CPUs ${given || 'none'}, the shared CPUs of node ${node} are ${wanted || 'none'}`
-  return found(held ? 'cpu-exclusive' : 'overcommit', text)
+  return found(isTooWide ? 'cpu-exclusive' : 'overcommit', text)
 }
 
 function isDedicated(vm: PlacedVm, vcpu: number): boolean {
