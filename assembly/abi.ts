@@ -1,0 +1,84 @@
+// Version, limits, status codes and the names of numbered things: the one source, from which build.mjs generates the
+// TypeScript table and docs/planner-abi.md. Each constant's comment is its documentation there.
+
+/** Changes when a caller has to change. */
+export const ABI_VERSION: i32 = 1;
+
+// Limits. Beyond them a call returns ERROR_LIMIT.
+/** CPUs of the host. */
+export const MAX_CPUS: i32 = 4096;
+/** NUMA nodes of the host. */
+export const MAX_NODES: i32 = 256;
+/** VMs at a time. */
+export const MAX_VMS: i32 = 4096;
+/** vCPUs of all VMs at a time. */
+export const MAX_VCPUS: i32 = 16384;
+/** vCPUs of one VM. */
+export const MAX_VM_VCPUS: i32 = 4096;
+/** Cells of one VM. */
+export const MAX_VM_CELLS: i32 = 256;
+/** Different page sizes. */
+export const MAX_PAGE_SIZES: i32 = 8;
+/** Devices of all VMs, and likewise relations between VMs. */
+export const MAX_LINKS: i32 = 16384;
+/** Search steps of one call of solve. */
+export const MAX_STEPS: i32 = 1000000;
+
+// Status codes. Every function that can fail returns one of them in place of a value.
+/** There is none (no CPU of its own, not placed). */
+export const NONE: i32 = -1;
+/** An argument is not a number of the range that the function takes. */
+export const ERROR_ARGUMENT: i32 = -2;
+/** No such node, CPU, VM, cell or vCPU. */
+export const ERROR_UNKNOWN: i32 = -3;
+/** The call is not possible now: the host is already in use, ids do not ascend, nothing is solved. */
+export const ERROR_ORDER: i32 = -4;
+/** One of the limits above is reached. */
+export const ERROR_LIMIT: i32 = -5;
+
+// Outcomes of solve.
+/** Every VM is placed and the cost is proven the least. */
+export const SOLVED_OPTIMAL: i32 = 0;
+/** Every VM is placed. */
+export const SOLVED_FEASIBLE: i32 = 1;
+/** Some VMs are refused. */
+export const SOLVED_PARTIAL: i32 = 2;
+/** None is placed, though there are some. */
+export const SOLVED_INFEASIBLE: i32 = 3;
+
+// Thread policies.
+export const THREADS_PREFER: i32 = 0;
+export const THREADS_REQUIRE: i32 = 1;
+export const THREADS_ISOLATE: i32 = 2;
+export const THREADS_SPREAD: i32 = 3;
+
+// Strategies.
+export const STRATEGY_PACK: i32 = 0;
+export const STRATEGY_SPREAD: i32 = 1;
+
+// Coefficients of the cost.
+export const MODEL_HOME: i32 = 0;
+export const MODEL_COMMUNICATION: i32 = 1;
+export const MODEL_SMT: i32 = 2;
+export const MODEL_DEVICE: i32 = 3;
+
+// Terms of the cost.
+export const TERM_REMOTE_MEMORY: i32 = 0;
+export const TERM_COMMUNICATION: i32 = 1;
+export const TERM_SMT: i32 = 2;
+export const TERM_CAPACITY: i32 = 3;
+export const TERM_DEVICE: i32 = 4;
+export const TERM_OVERCOMMIT: i32 = 5;
+
+// Constraints, as bits of what refusal() returns.
+export const BECAUSE_CPU_EXCLUSIVE: i32 = 1;
+export const BECAUSE_CELL_NODE: i32 = 2;
+export const BECAUSE_MEMORY_CAPACITY: i32 = 4;
+export const BECAUSE_MEMORY_POLICY: i32 = 8;
+export const BECAUSE_PAGE_SIZE: i32 = 16;
+export const BECAUSE_THREAD_POLICY: i32 = 32;
+export const BECAUSE_TRUST: i32 = 64;
+export const BECAUSE_DEVICE: i32 = 128;
+export const BECAUSE_SEPARATE: i32 = 256;
+export const BECAUSE_NEAR: i32 = 512;
+export const BECAUSE_OVERCOMMIT: i32 = 1024;

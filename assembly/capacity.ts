@@ -1,0 +1,231 @@
+// Who is where: what is taken of CPUs, cores, shared demand and pages, and placing and unplacing on it.
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from './abi';
+import { coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, memoryNode, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageShift, pageSizes, pageSizeIndex } from './host';
+import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, vcpuCpu, vcpuDemand, vmCells, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmTrust } from './request';
+
+/** Shared demand that a shared CPU may have. */
+export let overcommit: f64 = 4;
+export function setOvercommitTo(value: f64): void {
+  overcommit = value;
+}
+
+/** Sentinel for "no limit", small enough to be added up over all nodes. */
+export const UNLIMITED: i32 = 1 << 20;
+
+/** 1 + the VM that has the CPU for a dedicated vCPU; 0: free. */
+export const cpuOwner = new StaticArray<i32>(MAX_CPUS);
+/** Dedicated vCPUs on the core. */
+export const coreDedicated = new StaticArray<i32>(MAX_CPUS);
+/** Trust domain of the dedicated vCPUs on the core. */
+const coreTrust = new StaticArray<i32>(MAX_CPUS);
+/** 1 + the `isolate` or `require` VM that keeps the core for itself; 0: none. */
+const coreHolder = new StaticArray<i32>(MAX_CPUS);
+/** Shared CPUs of the node: usable, on cores without a dedicated vCPU. */
+export const nodeShared = new StaticArray<i32>(MAX_NODES);
+/** Demand of the shared vCPUs on the node, in millionths of a CPU. */
+export const nodeDemand = new StaticArray<i64>(MAX_NODES);
+export const freePages = new StaticArray<i64>(MAX_NODES * MAX_PAGE_SIZES);
+/** Dedicated vCPUs on the node, and on the LLC. */
+const nodeDedicated = new StaticArray<i32>(MAX_NODES);
+const llcDedicated = new StaticArray<i32>(MAX_CPUS);
+/** Cells on the node. */
+const nodeCells = new StaticArray<i32>(MAX_NODES);
+// Nodes with a cell, LLCs and cores with a dedicated vCPU.
+let touchedNodes: i32 = 0;
+let touchedLlcs: i32 = 0;
+let touchedCores: i32 = 0;
+
+export function clearOccupancy(): void {
+  touchedNodes = 0;
+  touchedLlcs = 0;
+  touchedCores = 0;
+  for (let cpu = 0; cpu < MAX_CPUS; cpu++) {
+    cpuOwner[cpu] = 0;
+    llcDedicated[cpu] = 0;
+    coreDedicated[cpu] = 0;
+    coreHolder[cpu] = 0;
+  }
+  for (let node = 0; node < nodeCount; node++) {
+    nodeShared[node] = nodeUsable[node];
+    nodeDemand[node] = 0;
+    nodeDedicated[node] = 0;
+    nodeCells[node] = 0;
+    for (let size = 0; size < pageSizes; size++) {
+      freePages[node * MAX_PAGE_SIZES + size] = nodePages[node * MAX_PAGE_SIZES + size];
+    }
+  }
+}
+
+function coreWidth(core: i32): i32 {
+  return coreCpuStart[core + 1] - coreCpuStart[core];
+}
+
+/** A core that nobody's dedicated vCPU is on. */
+export function isFreshCore(core: i32): bool {
+  return coreDedicated[core] == 0;
+}
+
+/** How many dedicated vCPUs of the VM the core can take, the constraints in `relaxed` left aside. */
+export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
+  const width = coreWidth(core);
+  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return UNLIMITED;
+  const threads = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? THREADS_PREFER : vmThreads[vm];
+  const dedicated = coreDedicated[core];
+  if (dedicated == 0) return threads == THREADS_ISOLATE ? 1 : width;
+  const free = width - dedicated;
+  const ownHold = coreHolder[core] == vm + 1;
+  if (threads == THREADS_ISOLATE) return 0;
+  if (threads == THREADS_REQUIRE) return ownHold ? free : 0;
+  if (coreHolder[core] != 0 && !ownHold && (relaxed & BECAUSE_THREAD_POLICY) == 0) return 0;
+  if (coreTrust[core] != vmTrust[vm] && (relaxed & BECAUSE_TRUST) == 0) return 0;
+  return free;
+}
+
+/** How many dedicated vCPUs of the VM the node can take. */
+export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  let room = 0;
+  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+    room = min(UNLIMITED, room + coreRoom(vm, coreList[at], relaxed));
+  }
+  return room;
+}
+
+/** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */
+function sharedRoom(vm: i32, cpus: i32, demand: i64, relaxed: i32): i32 {
+  if (cpus == 0) return 0;
+  if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return UNLIMITED;
+  const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>vcpuDemand(vm));
+  return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
+}
+
+/** How many vCPUs of the VM the node can take, the constraints in `relaxed` left aside. */
+export function nodeRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  if (vmSharedDemand[vm] == 0) return dedicatedRoom(vm, node, relaxed);
+  return sharedRoom(vm, nodeShared[node], nodeDemand[node], relaxed);
+}
+
+/** The same on the empty host. */
+export function emptyNodeRoom(vm: i32, node: i32): i32 {
+  if (vmSharedDemand[vm] != 0) return sharedRoom(vm, nodeUsable[node], 0, 0);
+  return vmThreads[vm] == THREADS_ISOLATE ? nodeCoreStart[node + 1] - nodeCoreStart[node] : nodeUsable[node];
+}
+
+/**
+ * The page size that a cell of so many base pages gets on a node whose free pages start at `free[at]`: the one asked for,
+ * or the largest that divides it and is free. -1: none.
+ */
+export function fittingPageSize(vm: i32, pages: i64, free: StaticArray<i64>, at: i32): i32 {
+  const asked = vmPageShift[vm];
+  if (asked != 0) {
+    const size = pageSizeIndex(asked);
+    return size >= 0 && isWhole(pages, size) && free[at + size] >= inPages(pages, size) ? size : -1;
+  }
+  for (let size = pageSizes - 1; size >= 0; size--) {
+    if (isWhole(pages, size) && free[at + size] >= inPages(pages, size)) return size;
+  }
+  return -1;
+}
+
+export function isWhole(pages: i64, size: i32): bool {
+  const shift = <i64>(pageShift[size] - pageShift[0]);
+  return ((pages >> shift) << shift) == pages;
+}
+
+/** Base pages in pages of the size. */
+export function inPages(pages: i64, size: i32): i64 {
+  return pages >> <i64>(pageShift[size] - pageShift[0]);
+}
+
+export function takeCpu(vm: i32, cpu: i32): void {
+  const core = cpuCore[cpu];
+  cpuOwner[cpu] = vm + 1;
+  nodeDedicated[coreNode[core]]++;
+  if (llcDedicated[coreLlc[core]]++ == 0) touchedLlcs++;
+  if (coreDedicated[core]++ > 0) return;
+  touchedCores++;
+  nodeShared[coreNode[core]] -= coreWidth(core);
+  coreTrust[core] = vmTrust[vm];
+  const threads = vmThreads[vm];
+  coreHolder[core] = threads == THREADS_ISOLATE || threads == THREADS_REQUIRE ? vm + 1 : 0;
+}
+
+export function releaseCpu(cpu: i32): void {
+  const core = cpuCore[cpu];
+  cpuOwner[cpu] = 0;
+  nodeDedicated[coreNode[core]]--;
+  if (--llcDedicated[coreLlc[core]] == 0) touchedLlcs--;
+  if (--coreDedicated[core] > 0) return;
+  touchedCores--;
+  nodeShared[coreNode[core]] += coreWidth(core);
+  coreHolder[core] = 0;
+}
+
+/** The core's lowest usable CPU that is free; -1: none. */
+export function freeCpu(core: i32): i32 {
+  for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
+    if (cpuOwner[coreCpus[at]] == 0) return coreCpus[at];
+  }
+  return -1;
+}
+
+function moveCells(vm: i32, cells: i32, sign: i32): void {
+  const start = vmStart[vm];
+  const shared = vmSharedDemand[vm] != 0;
+  for (let cell = start; cell < start + cells; cell++) {
+    const node = cellNode[cell];
+    const home = memoryNode[node] * MAX_PAGE_SIZES + cellPageSize[cell];
+    freePages[home] -= <i64>sign * inPages(cellPages[cell], cellPageSize[cell]);
+    if (nodeCells[node] == (sign > 0 ? 0 : 1)) touchedNodes += sign;
+    nodeCells[node] += sign;
+    if (shared) nodeDemand[node] += <i64>(sign * cellVcpus[cell]) * vcpuDemand(vm);
+  }
+}
+
+/** Takes what the VM's cell arrays say: pages and shared demand. Its dedicated CPUs are taken one by one. */
+export function takeCells(vm: i32, cells: i32): void {
+  vmCells[vm] = cells;
+  moveCells(vm, cells, 1);
+}
+
+/** Takes the CPUs that the VM's vCPU array names. */
+export function takeCpus(vm: i32, vcpus: i32): void {
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vcpus; vcpu++) if (vcpuCpu[vcpu] >= 0) takeCpu(vm, vcpuCpu[vcpu]);
+}
+
+/** Lets go of everything that the VM has. */
+export function unplace(vm: i32, vcpus: i32): void {
+  const start = vmStart[vm];
+  moveCells(vm, vmCells[vm], -1);
+  for (let vcpu = start; vcpu < start + vcpus; vcpu++) if (vcpuCpu[vcpu] >= 0) releaseCpu(vcpuCpu[vcpu]);
+  vmCells[vm] = 0;
+}
+
+/** Whether the shared demand of a node is within `overcommit` times its shared CPUs. */
+export function demandFits(node: i32): bool {
+  const demand = nodeDemand[node];
+  return demand == 0 || <f64>demand <= overcommit * <f64>MICRO * <f64>nodeShared[node];
+}
+
+/** Nodes, then LLCs, then cores in use, as one number: what `pack` keeps low between plans of equal cost. */
+export function packScore(): i64 {
+  return (<i64>touchedNodes << 40) | (<i64>touchedLlcs << 20) | <i64>touchedCores;
+}
+
+/** Difference between the most and the least loaded node, in millionths: what `spread` keeps low. */
+export function spreadScore(): i64 {
+  let most: i64 = 0;
+  let least: i64 = i64.MAX_VALUE;
+  for (let node = 0; node < nodeCount; node++) {
+    if (nodeUsable[node] == 0) continue;
+    const load = (<i64>nodeDedicated[node] * MICRO + nodeDemand[node]) / <i64>nodeUsable[node];
+    most = max(most, load);
+    least = min(least, load);
+  }
+  return most - min(most, least);
+}
+
+/** Shared demand beyond the node's shared CPUs, in millionths: the cost term `overcommit`. */
+export function demandBeyond(node: i32): i64 {
+  return max<i64>(0, nodeDemand[node] - MICRO * <i64>nodeShared[node]);
+}

@@ -1,0 +1,163 @@
+// Placing one VM as cheaply as it goes, everything else staying where it is.
+import { BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_VM_CELLS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
+import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount } from './host';
+import { cpuOwner, demandFits, freePages, nodeRoom, packScore, spreadScore, takeCells, takeCpus, unplace } from './capacity';
+import { model, overcommitCost, rounded, vmCost } from './cost';
+import { chooseCpus, strategy } from './cpus';
+import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, setCeiling, setOfferFirst, walkAssignments } from './assign';
+import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, vcpuCpu, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmVcpus, vmWeight } from './request';
+
+/** Nodes tried for a number of cells, until one assignment is known and after. */
+const VISITS_TO_FIT: i32 = 20000;
+const VISITS_TO_IMPROVE: i32 = 2000;
+
+// The best placement of the VM that is being placed.
+let bestCells: i32 = 0;
+let bestCost: i64 = 0;
+let bestScore: i64 = 0;
+const bestNode = new StaticArray<i32>(MAX_VM_CELLS);
+const bestVcpus = new StaticArray<i32>(MAX_VM_CELLS);
+const bestPages = new StaticArray<i64>(MAX_VM_CELLS);
+const bestPageSize = new StaticArray<i32>(MAX_VM_CELLS);
+const bestCpu = new StaticArray<i32>(MAX_VM_VCPUS);
+
+/** The number that decides between plans of equal cost. */
+export function tieScore(): i64 {
+  return strategy == STRATEGY_SPREAD ? spreadScore() : packScore();
+}
+
+/** What the other VMs on the cores of this VM lose by it. */
+function lossOfNeighbours(vm: i32): i64 {
+  const start = vmStart[vm];
+  let cost: i64 = 0;
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    const core = cpuCore[vcpuCpu[vcpu]];
+    for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
+      const owner = cpuOwner[coreCpus[at]] - 1;
+      if (owner >= 0 && owner != vm) cost += rounded(vmWeight[owner] * model[MODEL_SMT] * <f64>MICRO);
+    }
+  }
+  return cost;
+}
+
+/** Takes CPUs for every cell; how many vCPUs have theirs. */
+function chooseForCells(vm: i32, cells: i32): i32 {
+  const start = vmStart[vm];
+  let placed = 0;
+  for (let cell = start; cell < start + cells; cell++) {
+    const taken = chooseCpus(vm, cellNode[cell], placed, cellVcpus[cell]);
+    placed += taken;
+    if (taken < cellVcpus[cell]) break;
+  }
+  return placed;
+}
+
+function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
+  const start = vmStart[vm];
+  bestCells = cells;
+  bestCost = cost;
+  bestScore = score;
+  for (let cell = 0; cell < cells; cell++) {
+    bestNode[cell] = cellNode[start + cell];
+    bestVcpus[cell] = cellVcpus[start + cell];
+    bestPages[cell] = cellPages[start + cell];
+    bestPageSize[cell] = cellPageSize[start + cell];
+  }
+  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) bestCpu[vcpu] = vcpuCpu[start + vcpu];
+  setCeiling(cost);
+}
+
+function demandFitsEverywhere(vm: i32, cells: i32): bool {
+  const start = vmStart[vm];
+  for (let cell = start; cell < start + cells; cell++) if (!demandFits(cellNode[cell])) return false;
+  return true;
+}
+
+let overcommitBefore: i64 = 0;
+
+/** Places the VM as its cells stand, prices that, takes it back; keeps it where it is the best so far. */
+function tryAssignment(vm: i32, cells: i32): bool {
+  const shared = vmSharedDemand[vm] != 0;
+  const vcpus = vmVcpus[vm];
+  takeCells(vm, cells);
+  const placed = shared ? 0 : chooseForCells(vm, cells);
+  if ((shared || placed == vcpus) && demandFitsEverywhere(vm, cells)) {
+    const around = overcommitCost() - overcommitBefore + (shared ? 0 : lossOfNeighbours(vm));
+    const cost = vmCost(vm) + around;
+    const score = tieScore();
+    if (bestCells == 0 || cost < bestCost || (cost == bestCost && cells == bestCells && score < bestScore)) {
+      keepBest(vm, cells, cost, score);
+    }
+  }
+  unplace(vm, placed);
+  return true;
+}
+
+/** Whether the VM's cells, as they stand, find their CPUs and leave every node's shared demand met. */
+export function standsUp(vm: i32, cells: i32): bool {
+  const shared = vmSharedDemand[vm] != 0;
+  takeCells(vm, cells);
+  const placed = shared ? 0 : chooseForCells(vm, cells);
+  const stands = (shared || placed == vmVcpus[vm]) && demandFitsEverywhere(vm, cells);
+  unplace(vm, placed);
+  return stands;
+}
+
+function offerHost(vm: i32): void {
+  for (let node = 0; node < nodeCount; node++) offerRoom[node] = nodeRoom(vm, node, 0);
+  offerPagesFrom(freePages);
+  offerRelations(vm, 0);
+}
+
+/** Bars the nodes of VMs that this one keeps apart from, and finds the first node of those that it is near to. */
+export function offerRelations(vm: i32, relaxed: i32): void {
+  for (let node = 0; node < nodeCount; node++) offerBarred[node] = false;
+  setOfferFirst(-1);
+  for (let relation = 0; relation < relations; relation++) {
+    const peer = relationPeer(relation, vm);
+    if (peer < 0 || vmCells[peer] == 0) continue;
+    const start = vmStart[peer];
+    if (relationNear[relation]) {
+      if ((relaxed & BECAUSE_NEAR) != 0) continue;
+      setOfferFirst(offerFirst == -1 || offerFirst == cellNode[start] ? cellNode[start] : -2);
+    } else if ((relaxed & BECAUSE_SEPARATE) == 0) {
+      for (let cell = start; cell < start + vmCells[peer]; cell++) offerBarred[cellNode[cell]] = true;
+    }
+  }
+}
+
+/** The most cells that the VM can have when their number is open. */
+export function mostCells(vm: i32): i32 {
+  let nodes = 0;
+  for (let node = 0; node < nodeCount; node++) if (memoryNode[node] >= 0 && offerRoom[node] > 0) nodes++;
+  return min(nodes, vmVcpus[vm]);
+}
+
+/** Places the VM; false, and nothing has changed, where it does not fit. */
+export function placeVm(vm: i32): bool {
+  offerHost(vm);
+  overcommitBefore = overcommitCost();
+  bestCells = 0;
+  setCeiling(i64.MAX_VALUE);
+  const asked = vmCellsAsked[vm];
+  const last = asked == 0 ? mostCells(vm) : asked;
+  for (let cells = asked == 0 ? 1 : asked; cells <= last; cells++) {
+    if (!layOutCells(vm, cells)) break;
+    // More cells have to pay: the smallest number is taken on a tie.
+    if (bestCells != 0) setCeiling(bestCost - 1);
+    walkAssignments(vm, cells, 0, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE, tryAssignment);
+    if (bestCells != 0 && bestCost <= 0) break;
+  }
+  if (bestCells == 0) return false;
+  const start = vmStart[vm];
+  for (let cell = 0; cell < bestCells; cell++) {
+    cellNode[start + cell] = bestNode[cell];
+    cellVcpus[start + cell] = bestVcpus[cell];
+    cellPages[start + cell] = bestPages[cell];
+    cellPageSize[start + cell] = bestPageSize[cell];
+  }
+  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) vcpuCpu[start + vcpu] = bestCpu[vcpu];
+  takeCells(vm, bestCells);
+  takeCpus(vm, vmVcpus[vm]);
+  return true;
+}

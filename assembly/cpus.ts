@@ -1,0 +1,106 @@
+// Which CPUs of a node a cell's dedicated vCPUs get: whole or idle cores before parts of busy ones, and as few LLCs as
+// possible, so that vCPUs of a VM share caches.
+import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from './abi';
+import { coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from './host';
+import { coreRoom, freeCpu, isFreshCore, takeCpu } from './capacity';
+import { vcpuCpu, vmStart, vmThreads } from './request';
+
+/** STRATEGY_ number. */
+export let strategy: i32 = 0;
+export function setStrategyTo(value: i32): void {
+  strategy = value;
+}
+
+/** Room and own vCPUs by LLC, for one call of chooseCpus. */
+const llcRoom = new StaticArray<i32>(MAX_CPUS);
+const llcOwn = new StaticArray<i32>(MAX_CPUS);
+const picked = new StaticArray<i32>(MAX_VM_VCPUS);
+
+/** vCPUs of the VM that the core takes when only fresh (or only busy) cores are looked at. */
+function roomOn(vm: i32, core: i32, fresh: bool): i32 {
+  if (isFreshCore(core) != fresh) return 0;
+  const room = coreRoom(vm, core, 0);
+  // Where cores are plenty, `spread` takes one vCPU each; the siblings count as busy once it has.
+  return fresh && vmThreads[vm] == THREADS_SPREAD ? min(room, 1) : room;
+}
+
+function countLlcs(vm: i32, node: i32, placed: i32, fresh: bool): i32 {
+  const first = nodeCoreStart[node];
+  const last = nodeCoreStart[node + 1];
+  for (let at = first; at < last; at++) {
+    llcRoom[coreLlc[coreList[at]]] = 0;
+    llcOwn[coreLlc[coreList[at]]] = 0;
+  }
+  let room = 0;
+  for (let at = first; at < last; at++) {
+    const core = coreList[at];
+    const more = roomOn(vm, core, fresh);
+    llcRoom[coreLlc[core]] += more;
+    room += more;
+  }
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + placed; vcpu++) {
+    const cpu = vcpuCpu[vcpu];
+    if (cpuNode[cpu] == node) llcOwn[coreLlc[cpuCore[cpu]]]++;
+  }
+  return room;
+}
+
+/** Whether LLC `a` serves `wanted` vCPUs better than `b`. */
+function serves(wanted: i32, a: i32, b: i32): bool {
+  const wholeA = llcRoom[a] >= wanted;
+  const wholeB = llcRoom[b] >= wanted;
+  if (wholeA != wholeB) return wholeA;
+  if (!wholeA) return llcRoom[a] > llcRoom[b];
+  if (llcOwn[a] != llcOwn[b]) return llcOwn[a] > llcOwn[b];
+  return strategy == STRATEGY_SPREAD ? llcRoom[a] > llcRoom[b] : llcRoom[a] < llcRoom[b];
+}
+
+/** Takes up to `wanted` CPUs on one LLC of the node; the number taken. */
+function takeFromLlc(vm: i32, node: i32, llc: i32, wanted: i32, fresh: bool, at: i32): i32 {
+  let taken = 0;
+  for (let next = nodeCoreStart[node]; next < nodeCoreStart[node + 1] && taken < wanted; next++) {
+    const core = coreList[next];
+    if (coreLlc[core] != llc) continue;
+    for (let room = min(roomOn(vm, core, fresh), wanted - taken); room > 0; room--) {
+      const cpu = freeCpu(core);
+      takeCpu(vm, cpu);
+      picked[at + taken++] = cpu;
+    }
+  }
+  return taken;
+}
+
+function takePass(vm: i32, node: i32, placed: i32, wanted: i32, fresh: bool, at: i32): i32 {
+  let taken = 0;
+  let room = countLlcs(vm, node, placed, fresh);
+  while (taken < wanted && room > 0) {
+    let best = -1;
+    for (let next = nodeCoreStart[node]; next < nodeCoreStart[node + 1]; next++) {
+      const llc = coreLlc[coreList[next]];
+      if (llcRoom[llc] > 0 && (best < 0 || serves(wanted - taken, llc, best))) best = llc;
+    }
+    const more = takeFromLlc(vm, node, best, wanted - taken, fresh, at + taken);
+    taken += more;
+    room -= llcRoom[best];
+    llcRoom[best] = 0;
+    if (more == 0) break;
+  }
+  return taken;
+}
+
+/** Takes up to `wanted` CPUs of the node for the VM's vCPUs from `placed` on, lowest CPU first; the number taken. */
+export function chooseCpus(vm: i32, node: i32, placed: i32, wanted: i32): i32 {
+  let taken = takePass(vm, node, placed, wanted, true, 0);
+  if (taken < wanted) taken += takePass(vm, node, placed, wanted - taken, false, taken);
+  const start = vmStart[vm] + placed;
+  for (let vcpu = 0; vcpu < taken; vcpu++) {
+    let at = start + vcpu;
+    while (at > start && vcpuCpu[at - 1] > picked[vcpu]) {
+      vcpuCpu[at] = vcpuCpu[at - 1];
+      at--;
+    }
+    vcpuCpu[at] = picked[vcpu];
+  }
+  return taken;
+}

@@ -1,0 +1,85 @@
+// Why a VM does not fit: a smallest set of constraints that clash, found by leaving constraints aside.
+import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES } from './abi';
+import { nodeCount } from './host';
+import { freePages, nodeRoom } from './capacity';
+import { layOutCells, offerPages, offerPagesFrom, offerRoom, setCeiling, walkAssignments } from './assign';
+import { mostCells, offerRelations, standsUp } from './construct';
+import { vmCellsAsked, vmPages, vmPageShift, vmVcpus } from './request';
+
+const VISITS: i32 = 20000;
+const ENOUGH_PAGES: i64 = 1 << 50;
+/** Left aside where the CPUs cannot really be taken. */
+const CPU_RULES: i32 = BECAUSE_CPU_EXCLUSIVE | BECAUSE_THREAD_POLICY | BECAUSE_TRUST | BECAUSE_OVERCOMMIT;
+/** All constraints. */
+const ALL: i32 = 2047;
+/** In the order in which they are left out of the clash: the last ones are blamed rather. */
+const leastBlamed: StaticArray<i32> = [
+  BECAUSE_NEAR, BECAUSE_SEPARATE, BECAUSE_DEVICE, BECAUSE_TRUST, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE,
+  BECAUSE_THREAD_POLICY, BECAUSE_MEMORY_POLICY, BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_CPU_EXCLUSIVE,
+];
+
+let found: bool = false;
+let leftAside: i32 = 0;
+
+function onFit(vm: i32, cells: i32): bool {
+  found = (leftAside & CPU_RULES) != 0 || standsUp(vm, cells);
+  return !found;
+}
+
+/** Base pages free in all nodes together, of every size that counts. */
+function allFreePages(): i64 {
+  let pages: i64 = 0;
+  for (let node = 0; node < nodeCount; node++) pages += freePages[node * MAX_PAGE_SIZES];
+  return pages;
+}
+
+function allRoom(vm: i32): i32 {
+  let room = 0;
+  for (let node = 0; node < nodeCount; node++) room += offerRoom[node];
+  return room;
+}
+
+/** Whether the VM fits where the constraints in `relaxed` are left aside. */
+function fits(vm: i32, relaxed: i32): bool {
+  const shift = vmPageShift[vm];
+  if ((relaxed & BECAUSE_PAGE_SIZE) != 0) vmPageShift[vm] = 0;
+  const fitting = fitsWithPageSize(vm, relaxed);
+  vmPageShift[vm] = shift;
+  return fitting;
+}
+
+function fitsWithPageSize(vm: i32, relaxed: i32): bool {
+  for (let node = 0; node < nodeCount; node++) offerRoom[node] = nodeRoom(vm, node, relaxed);
+  offerPagesFrom(freePages);
+  offerRelations(vm, relaxed);
+  const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
+  if ((relaxed & BECAUSE_MEMORY_CAPACITY) == 0 && anywhere && allFreePages() < vmPages[vm]) return false;
+  if ((relaxed & BECAUSE_CELL_NODE) != 0) return allRoom(vm) >= vmVcpus[vm];
+  if (anywhere) {
+    for (let entry = 0; entry < nodeCount * MAX_PAGE_SIZES; entry++) offerPages[entry] = ENOUGH_PAGES;
+  }
+  const asked = vmCellsAsked[vm];
+  const last = asked == 0 ? mostCells(vm) : asked;
+  found = false;
+  leftAside = relaxed;
+  setCeiling(i64.MAX_VALUE);
+  for (let cells = asked == 0 ? 1 : asked; cells <= last && !found; cells++) {
+    if (!layOutCells(vm, cells)) break;
+    walkAssignments(vm, cells, relaxed, VISITS, onFit);
+  }
+  return found;
+}
+
+/**
+ * The constraints, as BECAUSE_ bits, that keep a VM out of the plan as it stands: together they cannot be met, and without any
+ * one of them they can. 0: there is nothing to give it at all. The VM must not be placed.
+ */
+export function clashOf(vm: i32): i32 {
+  let clash = ALL;
+  for (let at = 0; at < leastBlamed.length; at++) {
+    const without = clash & ~leastBlamed[at];
+    if (!fits(vm, ALL & ~without)) clash = without;
+  }
+  return clash;
+}
+

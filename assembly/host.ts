@@ -1,0 +1,212 @@
+// The host as flat arrays. Nodes and CPUs have an index (ascending by the kernel's number); so have page sizes.
+// Everything that search needs of the host's shape is derived once, by prepareHost.
+import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES } from './abi';
+
+export let nodeCount: i32 = 0;
+export const nodeId = new StaticArray<i32>(MAX_NODES);
+export const nodeHasMemory = new StaticArray<bool>(MAX_NODES);
+/** SLIT units, row = from; 0 = not given. */
+const slit = new StaticArray<i32>(MAX_NODES * MAX_NODES);
+
+export let pageSizes: i32 = 0;
+/** Ascending; index 0 is the base page. */
+export const pageShift = new StaticArray<i32>(MAX_PAGE_SIZES);
+/** Pages free for guests before any VM is placed, by node and page size. */
+export const nodePages = new StaticArray<i64>(MAX_NODES * MAX_PAGE_SIZES);
+
+export let cpuCount: i32 = 0;
+export const cpuId = new StaticArray<i32>(MAX_CPUS);
+export const cpuNode = new StaticArray<i32>(MAX_CPUS);
+export const cpuLlc = new StaticArray<i32>(MAX_CPUS);
+export const cpuCore = new StaticArray<i32>(MAX_CPUS);
+export const cpuCapacity = new StaticArray<i32>(MAX_CPUS);
+export const cpuUsable = new StaticArray<bool>(MAX_CPUS);
+
+// Derived. Cores and LLCs keep the numbers that the caller gave (below MAX_CPUS).
+export let prepared: bool = false;
+/** The most online CPUs that a core of the host has. */
+export let widestCore: i32 = 1;
+/** The node whose memory the CPUs of a node use; -1: no node has memory. */
+export const memoryNode = new StaticArray<i32>(MAX_NODES);
+/** Whether some LLC has CPUs on more than one node. */
+export let llcSpansNodes: bool = false;
+/** LLCs with an online CPU on the node. */
+export const nodeLlcs = new StaticArray<i32>(MAX_NODES);
+/** Usable CPUs of the node. */
+export const nodeUsable = new StaticArray<i32>(MAX_NODES);
+/** Cores with usable CPUs, by node; within a node by LLC, then fastest, widest, lowest first. */
+export const nodeCoreStart = new StaticArray<i32>(MAX_NODES + 1);
+export const coreList = new StaticArray<i32>(MAX_CPUS);
+/** A core's usable CPUs, ascending. */
+export const coreCpuStart = new StaticArray<i32>(MAX_CPUS + 1);
+export const coreCpus = new StaticArray<i32>(MAX_CPUS);
+export const coreNode = new StaticArray<i32>(MAX_CPUS);
+export const coreLlc = new StaticArray<i32>(MAX_CPUS);
+export const coreCapacity = new StaticArray<i32>(MAX_CPUS);
+const coreOnline = new StaticArray<i32>(MAX_CPUS);
+const llcSeenBy = new StaticArray<i32>(MAX_CPUS);
+
+export function resetHost(): void {
+  nodeCount = 0;
+  cpuCount = 0;
+  pageSizes = 0;
+  prepared = false;
+}
+
+export function nodeIndex(id: i32): i32 {
+  let low = 0;
+  let high = nodeCount - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const found = nodeId[middle];
+    if (found == id) return middle;
+    if (found < id) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+export function addNodeEntry(id: i32, hasMemory: bool): i32 {
+  const node = nodeCount++;
+  nodeId[node] = id;
+  nodeHasMemory[node] = hasMemory;
+  for (let other = 0; other < MAX_NODES; other++) {
+    slit[node * MAX_NODES + other] = 0;
+    slit[other * MAX_NODES + node] = 0;
+  }
+  for (let size = 0; size < MAX_PAGE_SIZES; size++) nodePages[node * MAX_PAGE_SIZES + size] = 0;
+  prepared = false;
+  return node;
+}
+
+export function setSlit(from: i32, to: i32, distance: i32): void {
+  slit[from * MAX_NODES + to] = distance;
+  prepared = false;
+}
+
+/** SLIT distance between two nodes by index: 10 and 20 where the caller gave none. */
+export function distance(from: i32, to: i32): i32 {
+  const given = slit[from * MAX_NODES + to];
+  if (given != 0) return given;
+  return from == to ? 10 : 20;
+}
+
+/** Index of a page size, which is entered where it is new; -1 when there are too many. */
+export function enterPageSize(shift: i32): i32 {
+  let at = 0;
+  while (at < pageSizes && pageShift[at] < shift) at++;
+  if (at < pageSizes && pageShift[at] == shift) return at;
+  if (pageSizes == MAX_PAGE_SIZES) return -1;
+  for (let size = pageSizes; size > at; size--) {
+    pageShift[size] = pageShift[size - 1];
+    for (let node = 0; node < nodeCount; node++) {
+      nodePages[node * MAX_PAGE_SIZES + size] = nodePages[node * MAX_PAGE_SIZES + size - 1];
+    }
+  }
+  pageSizes++;
+  pageShift[at] = shift;
+  for (let node = 0; node < nodeCount; node++) nodePages[node * MAX_PAGE_SIZES + at] = 0;
+  return at;
+}
+
+/** Index of a page size; -1 where the host has none such. */
+export function pageSizeIndex(shift: i32): i32 {
+  for (let size = 0; size < pageSizes; size++) if (pageShift[size] == shift) return size;
+  return -1;
+}
+
+export function addCpuEntry(id: i32, node: i32, llc: i32, core: i32, capacity: i32, usable: bool): i32 {
+  const cpu = cpuCount++;
+  cpuId[cpu] = id;
+  cpuNode[cpu] = node;
+  cpuLlc[cpu] = llc;
+  cpuCore[cpu] = core;
+  cpuCapacity[cpu] = capacity;
+  cpuUsable[cpu] = usable;
+  prepared = false;
+  return cpu;
+}
+
+function coreComesBefore(a: i32, b: i32): bool {
+  if (coreNode[a] != coreNode[b]) return coreNode[a] < coreNode[b];
+  if (coreLlc[a] != coreLlc[b]) return coreLlc[a] < coreLlc[b];
+  if (coreCapacity[a] != coreCapacity[b]) return coreCapacity[a] > coreCapacity[b];
+  const widthA = coreCpuStart[a + 1] - coreCpuStart[a];
+  const widthB = coreCpuStart[b + 1] - coreCpuStart[b];
+  return widthA != widthB ? widthA > widthB : a < b;
+}
+
+function deriveCores(): void {
+  for (let core = 0; core <= MAX_CPUS; core++) coreCpuStart[core] = 0;
+  for (let core = 0; core < MAX_CPUS; core++) coreOnline[core] = 0;
+  widestCore = 1;
+  for (let cpu = 0; cpu < cpuCount; cpu++) {
+    const core = cpuCore[cpu];
+    coreOnline[core]++;
+    widestCore = max(widestCore, coreOnline[core]);
+    if (cpuUsable[cpu]) coreCpuStart[core + 1]++;
+  }
+  for (let core = 0; core < MAX_CPUS; core++) coreCpuStart[core + 1] += coreCpuStart[core];
+  // coreOnline now counts what is already entered.
+  for (let core = 0; core < MAX_CPUS; core++) coreOnline[core] = 0;
+  for (let cpu = 0; cpu < cpuCount; cpu++) {
+    if (!cpuUsable[cpu]) continue;
+    const core = cpuCore[cpu];
+    if (coreOnline[core] == 0) {
+      coreNode[core] = cpuNode[cpu];
+      coreLlc[core] = cpuLlc[cpu];
+      coreCapacity[core] = cpuCapacity[cpu];
+    }
+    coreCpus[coreCpuStart[core] + coreOnline[core]++] = cpu;
+  }
+}
+
+function sortCores(): void {
+  let cores = 0;
+  for (let core = 0; core < MAX_CPUS; core++) {
+    if (coreCpuStart[core + 1] == coreCpuStart[core]) continue;
+    // Insertion: hosts list their cores almost in this order.
+    let at = cores++;
+    while (at > 0 && coreComesBefore(core, coreList[at - 1])) {
+      coreList[at] = coreList[at - 1];
+      at--;
+    }
+    coreList[at] = core;
+  }
+  let at = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    nodeCoreStart[node] = at;
+    while (at < cores && coreNode[coreList[at]] == node) at++;
+  }
+  nodeCoreStart[nodeCount] = at;
+}
+
+function deriveNodes(): void {
+  for (let llc = 0; llc < MAX_CPUS; llc++) llcSeenBy[llc] = -1;
+  llcSpansNodes = false;
+  for (let node = 0; node < nodeCount; node++) {
+    let nearest = -1;
+    for (let other = 0; other < nodeCount; other++) {
+      if (!nodeHasMemory[other]) continue;
+      if (nearest < 0 || distance(node, other) < distance(node, nearest)) nearest = other;
+    }
+    memoryNode[node] = nodeHasMemory[node] ? node : nearest;
+    nodeUsable[node] = 0;
+    nodeLlcs[node] = 0;
+    for (let cpu = 0; cpu < cpuCount; cpu++) {
+      if (cpuNode[cpu] != node) continue;
+      if (cpuUsable[cpu]) nodeUsable[node]++;
+      if (llcSeenBy[cpuLlc[cpu]] == node) continue;
+      llcSpansNodes = llcSpansNodes || llcSeenBy[cpuLlc[cpu]] >= 0;
+      llcSeenBy[cpuLlc[cpu]] = node;
+      nodeLlcs[node]++;
+    }
+  }
+}
+
+export function prepareHost(): void {
+  deriveCores();
+  sortCores();
+  deriveNodes();
+  prepared = true;
+}

@@ -1,0 +1,168 @@
+// The VMs as flat arrays. A VM has a slot (its handle) and, from `vmStart[slot]`, as many entries of the per-vCPU and the
+// per-cell arrays as it has vCPUs (it has never more cells than vCPUs). Removing a VM closes the gap that it leaves.
+import { MAX_LINKS, MAX_VCPUS, MAX_VMS, THREADS_PREFER } from './abi';
+
+/** Micro-units in one: of vCPUs in costs, of CPUs in demands. */
+export const MICRO: i64 = 1000000;
+
+/** Slots in use are below this. */
+export let vmSlots: i32 = 0;
+export let vcpuEntries: i32 = 0;
+export const vmAlive = new StaticArray<bool>(MAX_VMS);
+export const vmStart = new StaticArray<i32>(MAX_VMS);
+export const vmVcpus = new StaticArray<i32>(MAX_VMS);
+/** Base pages. */
+export const vmPages = new StaticArray<i64>(MAX_VMS);
+/** Number of cells asked for; 0: the planner chooses. */
+export const vmCellsAsked = new StaticArray<i32>(MAX_VMS);
+/** The cells are given one by one in `cellVcpusAsked`, `cellPagesAsked`. */
+export const vmCellsGiven = new StaticArray<bool>(MAX_VMS);
+export const vmThreads = new StaticArray<i32>(MAX_VMS);
+/** Demand of each vCPU in millionths of a CPU where they are shared; 0: dedicated. */
+export const vmSharedDemand = new StaticArray<i64>(MAX_VMS);
+export const vmTrust = new StaticArray<i32>(MAX_VMS);
+/** log2 of the page size; 0: any. */
+export const vmPageShift = new StaticArray<i32>(MAX_VMS);
+export const vmWeight = new StaticArray<f64>(MAX_VMS);
+export const vmMemoryBound = new StaticArray<f64>(MAX_VMS);
+/** The bound of this VM alone on the empty host; -1: not computed yet. */
+export const vmBound = new StaticArray<i64>(MAX_VMS);
+
+export const cellVcpusAsked = new StaticArray<i32>(MAX_VCPUS);
+export const cellPagesAsked = new StaticArray<i64>(MAX_VCPUS);
+
+// Placements, as the search has them now.
+/** Cells of the placed VM; 0: not placed. */
+export const vmCells = new StaticArray<i32>(MAX_VMS);
+export const cellNode = new StaticArray<i32>(MAX_VCPUS);
+export const cellVcpus = new StaticArray<i32>(MAX_VCPUS);
+export const cellPages = new StaticArray<i64>(MAX_VCPUS);
+/** Index of the page size. */
+export const cellPageSize = new StaticArray<i32>(MAX_VCPUS);
+/** CPU index of each vCPU, in the order of the cells; -1: shared. */
+export const vcpuCpu = new StaticArray<i32>(MAX_VCPUS);
+
+// Devices and relations: lists in the order given.
+export let devices: i32 = 0;
+export const deviceVm = new StaticArray<i32>(MAX_LINKS);
+export const deviceNode = new StaticArray<i32>(MAX_LINKS);
+export const deviceStrict = new StaticArray<bool>(MAX_LINKS);
+export let relations: i32 = 0;
+export const relationVm = new StaticArray<i32>(MAX_LINKS);
+export const relationOther = new StaticArray<i32>(MAX_LINKS);
+export const relationNear = new StaticArray<bool>(MAX_LINKS);
+
+export function resetRequest(): void {
+  vmSlots = 0;
+  vcpuEntries = 0;
+  devices = 0;
+  relations = 0;
+}
+
+export function isVm(vm: i32): bool {
+  return vm >= 0 && vm < vmSlots && vmAlive[vm];
+}
+
+/** The lowest free slot; -1 when all are taken. */
+function freeSlot(): i32 {
+  for (let slot = 0; slot < vmSlots; slot++) if (!vmAlive[slot]) return slot;
+  return vmSlots < MAX_VMS ? vmSlots++ : -1;
+}
+
+/** A new VM with the defaults of the model; -1 when there is no room. */
+export function addVmEntry(vcpus: i32, pages: i64): i32 {
+  if (vcpuEntries + vcpus > MAX_VCPUS) return -1;
+  const vm = freeSlot();
+  if (vm < 0) return -1;
+  vmAlive[vm] = true;
+  vmStart[vm] = vcpuEntries;
+  vcpuEntries += vcpus;
+  vmVcpus[vm] = vcpus;
+  vmPages[vm] = pages;
+  vmCellsAsked[vm] = 0;
+  vmCellsGiven[vm] = false;
+  vmThreads[vm] = THREADS_PREFER;
+  vmSharedDemand[vm] = 0;
+  // Slots are below MAX_VMS, trust domains that callers name are not negative: a domain of its own.
+  vmTrust[vm] = -1 - vm;
+  vmPageShift[vm] = 0;
+  vmWeight[vm] = 1;
+  vmMemoryBound[vm] = 0.3;
+  vmBound[vm] = -1;
+  vmCells[vm] = 0;
+  return vm;
+}
+
+export function removeVmEntry(vm: i32): void {
+  const start = vmStart[vm];
+  const size = vmVcpus[vm];
+  for (let at = start; at + size < vcpuEntries; at++) {
+    cellVcpusAsked[at] = cellVcpusAsked[at + size];
+    cellPagesAsked[at] = cellPagesAsked[at + size];
+    cellNode[at] = cellNode[at + size];
+    cellVcpus[at] = cellVcpus[at + size];
+    cellPages[at] = cellPages[at + size];
+    cellPageSize[at] = cellPageSize[at + size];
+    vcpuCpu[at] = vcpuCpu[at + size];
+  }
+  vcpuEntries -= size;
+  vmAlive[vm] = false;
+  for (let other = 0; other < vmSlots; other++) {
+    if (vmAlive[other] && vmStart[other] > start) vmStart[other] -= size;
+  }
+  while (vmSlots > 0 && !vmAlive[vmSlots - 1]) vmSlots--;
+  removeLinks(vm);
+}
+
+function removeLinks(vm: i32): void {
+  let kept = 0;
+  for (let at = 0; at < devices; at++) {
+    if (deviceVm[at] == vm) continue;
+    deviceVm[kept] = deviceVm[at];
+    deviceNode[kept] = deviceNode[at];
+    deviceStrict[kept++] = deviceStrict[at];
+  }
+  devices = kept;
+  kept = 0;
+  for (let at = 0; at < relations; at++) {
+    if (relationVm[at] == vm || relationOther[at] == vm) continue;
+    relationVm[kept] = relationVm[at];
+    relationOther[kept] = relationOther[at];
+    relationNear[kept++] = relationNear[at];
+  }
+  relations = kept;
+}
+
+export function addDevice(vm: i32, node: i32, strict: bool): i32 {
+  if (devices == MAX_LINKS) return -1;
+  deviceVm[devices] = vm;
+  deviceNode[devices] = node;
+  deviceStrict[devices] = strict;
+  return devices++;
+}
+
+export function addRelation(vm: i32, other: i32, near: bool): i32 {
+  if (relations == MAX_LINKS) return -1;
+  relationVm[relations] = vm;
+  relationOther[relations] = other;
+  relationNear[relations] = near;
+  return relations++;
+}
+
+/** The other VM of a relation that `vm` is part of; -1 where it is not. */
+export function relationPeer(relation: i32, vm: i32): i32 {
+  if (relationVm[relation] == vm) return relationOther[relation];
+  return relationOther[relation] == vm ? relationVm[relation] : -1;
+}
+
+/** Demand of one vCPU in millionths of a CPU. */
+export function vcpuDemand(vm: i32): i64 {
+  const shared = vmSharedDemand[vm];
+  return shared == 0 ? MICRO : shared;
+}
+
+/** vCPUs of cell `cell` when `cells` of them share the VM's vCPUs evenly, the larger first. */
+export function evenVcpus(vm: i32, cells: i32, cell: i32): i32 {
+  const vcpus = vmVcpus[vm];
+  return vcpus / cells + (cell < vcpus % cells ? 1 : 0);
+}
