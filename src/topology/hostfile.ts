@@ -1,0 +1,146 @@
+/** A Host from a file that `homenode topo --json` or a person wrote: checked field by field and as a whole. */
+
+import * as z from 'zod'
+import { MAX_ID } from '../cpulist.js'
+import { InputError } from '../errors.js'
+import { parseWith } from '../schema.js'
+import type { Host, HostCpu } from '../types.js'
+import { numberInOrder } from './groups.js'
+import { FULL_CAPACITY, LOCAL_DISTANCE, MAX_DISTANCE } from './limits.js'
+import { defaultDistances } from './nodes.js'
+
+const id = z.int().min(0).max(MAX_ID)
+/** Bytes or pages. */
+const amount = z.int().min(0).nullable()
+
+const pageSize = z
+  .int()
+  .min(1024)
+  .refine((size) => Number.isInteger(Math.log2(size)), 'a power of two')
+
+const node = z.strictObject({
+  id,
+  memory: z.strictObject({ total: amount, free: amount }),
+  pages: z.array(z.strictObject({ size: pageSize, total: amount, free: amount })).min(1),
+  allowed: z.boolean().exactOptional(),
+  bandwidth: z.number().positive().exactOptional(),
+})
+
+const cpu = z.strictObject({
+  id,
+  node: id.nullable(),
+  package: z.int().min(0).nullable(),
+  llc: z.int().min(0).nullable(),
+  core: z.int().min(0).nullable(),
+  thread: z.int().min(0).nullable(),
+  online: z.boolean(),
+  allowed: z.boolean(),
+  isolated: z.boolean(),
+  capacity: z.int().min(1).max(FULL_CAPACITY).nullable(),
+})
+
+const hostSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  kind: z.literal('Host'),
+  nodes: z.array(node).min(1),
+  distances: z.array(z.array(z.int().min(LOCAL_DISTANCE).max(MAX_DISTANCE).nullable())).exactOptional(),
+  cpus: z.array(cpu).min(1),
+})
+
+type HostFile = z.output<typeof hostSchema>
+
+/**
+ * A Host from parsed JSON. Distances that are left out (all of them, or `null` in the matrix) are 10 and 20. Cores,
+ * LLCs and threads are numbered anew from 0 by their lowest CPU, so that CPUs may be taken out of a saved file.
+ * @throws {InputError} with the place of the first thing that is wrong: `cpus[3].node`
+ */
+export function parseHost(input: unknown): Host {
+  const file = parseWith(hostSchema, input)
+  checkNodes(file)
+  checkCpus(file)
+  return { ...file, distances: completeDistances(file), cpus: renumbered(file.cpus) }
+}
+
+function checkNodes({ nodes }: HostFile): void {
+  checkAscending(nodes, 'nodes')
+  nodes.forEach(({ memory, pages }, index) => {
+    checkFree(memory, `nodes[${index}].memory`)
+    pages.forEach((pool, at) => {
+      const place = `nodes[${index}].pages[${at}]`
+      checkFree(pool, place)
+      const smaller = pages[at - 1]
+      if (smaller !== undefined && pool.size <= smaller.size) {
+        throw new InputError(`${place}.size`, `more than ${smaller.size}: pages ascend by size`, `${pool.size}`)
+      }
+    })
+  })
+}
+
+function checkFree({ total, free }: { total: number | null; free: number | null }, place: string): void {
+  if (total !== null && free !== null && free > total) {
+    throw new InputError(`${place}.free`, `at most the total, ${total}`, `${free}`)
+  }
+}
+
+function checkAscending(items: readonly { readonly id: number }[], place: string): void {
+  items.forEach((item, index) => {
+    const before = items[index - 1]
+    if (before !== undefined && item.id <= before.id) {
+      throw new InputError(`${place}[${index}].id`, `more than ${before.id}: ids ascend and differ`, `${item.id}`)
+    }
+  })
+}
+
+function completeDistances({ nodes, distances }: HostFile): readonly (readonly number[])[] {
+  const defaults = defaultDistances(nodes.length)
+  if (distances === undefined) return defaults
+  const expected = `${nodes.length}, one for each node`
+  if (distances.length !== nodes.length) throw new InputError('distances', `rows: ${expected}`, `${distances.length}`)
+  return distances.map((row, from) => {
+    if (row.length !== nodes.length) throw new InputError(`distances[${from}]`, `columns: ${expected}`, `${row.length}`)
+    return row.map((distance, to) => distance ?? defaults[from]![to]!)
+  })
+}
+
+function checkCpus({ nodes, cpus }: HostFile): void {
+  checkAscending(cpus, 'cpus')
+  const nodeIds = new Set(nodes.map((node) => node.id))
+  const firstOfCore = new Map<number, HostCpu>()
+  const threads = new Set<string>()
+  cpus.forEach((cpu, index) => {
+    const wrong = (field: keyof HostCpu, expected: string) =>
+      new InputError(`cpus[${index}].${field}`, expected, String(cpu[field]))
+    if (cpu.node !== null && !nodeIds.has(cpu.node)) {
+      throw wrong('node', `one of the nodes ${[...nodeIds].join(', ')}`)
+    }
+    if (!cpu.online) return
+    for (const field of ['llc', 'core', 'thread', 'capacity'] as const) {
+      if (cpu[field] === null) throw wrong(field, 'a number, as the CPU is online')
+    }
+    const first = firstOfCore.get(cpu.core!) ?? cpu
+    firstOfCore.set(cpu.core!, first)
+    if (cpu.node !== first.node) throw wrong('node', `${first.node}, the node of CPU ${first.id} on the same core`)
+    const thread = `${cpu.core}/${cpu.thread}`
+    if (threads.has(thread)) throw wrong('thread', `another number than the siblings on core ${cpu.core}`)
+    threads.add(thread)
+  })
+}
+
+function renumbered(cpus: readonly HostCpu[]): readonly HostCpu[] {
+  const online = cpus.filter((cpu) => cpu.online)
+  const llcs = numberInOrder(online.map((cpu) => cpu.llc))
+  const cores = numberInOrder(online.map((cpu) => cpu.core))
+  const siblings: HostCpu[][] = []
+  online.forEach((cpu, index) => {
+    siblings[cores[index]!] ??= []
+    siblings[cores[index]!]!.push(cpu)
+  })
+  for (const core of siblings) core.sort((a, b) => a.thread! - b.thread!)
+  const numbers = new Map(
+    online.map((cpu, index) => {
+      const core = cores[index]!
+      return [cpu, { llc: llcs[index]!, core, thread: siblings[core]!.indexOf(cpu) }]
+    }),
+  )
+  return cpus.map((cpu) => ({ ...cpu, ...(numbers.get(cpu) ?? { llc: null, core: null, thread: null }) }))
+}
