@@ -1,0 +1,106 @@
+/**
+ * The C library's functions as koffi calls them, with nothing added. Addresses are plain numbers: user space ends below
+ * 2^53. A result is tested, and `errno()` read, on the very next line: whatever runs in between may overwrite it.
+ *
+ * `ioctl` and `syscall` are variadic in C; on Linux x86-64 and arm64 integers and pointers are passed alike either way.
+ * Never use koffi's callbacks, nor its `.async` calls, which run on a thread of koffi's own.
+ */
+
+import { getSystemErrorName } from 'node:util'
+import koffi from 'koffi'
+import { SyscallError, UnsupportedError } from '../../src/errors.js'
+import { type SyscallNumbers, syscallNumbers } from '../abi/linux.js'
+
+type Address = number
+
+// The symbols of the process itself: they hold the C library, whichever it is.
+const lib = koffi.load(null)
+
+export const open: (path: string, flags: number) => number = lib.func('int open(const char *path, int flags)')
+export const close: (fd: number) => number = lib.func('int close(int fd)')
+
+export const ioctl: (fd: number, request: number, argument: number) => number = lib.func('ioctl', 'int', [
+  'int',
+  'unsigned long',
+  'uintptr_t',
+])
+export const ioctlPointer: (fd: number, request: number, argument: Uint8Array) => number = lib.func('ioctl', 'int', [
+  'int',
+  'unsigned long',
+  'void *',
+])
+
+/** The address, or 2^64-1 as a BigInt. */
+export const mmap: (
+  address: Address,
+  length: number,
+  protection: number,
+  flags: number,
+  fd: number,
+  offset: number,
+) => number | bigint = lib.func('uintptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)')
+export const munmap: (address: Address, length: number) => number = lib.func('int munmap(uintptr_t, size_t)')
+export const getpagesize: () => number = lib.func('int getpagesize()')
+export const madvise: (address: Address, length: number, advice: number) => number = lib.func(
+  'int madvise(uintptr_t, size_t, int)',
+)
+
+export const sched_setaffinity: (tid: number, size: number, mask: Uint8Array) => number = lib.func(
+  'int sched_setaffinity(int, size_t, const void *)',
+)
+export const sched_getaffinity: (tid: number, size: number, mask: Uint8Array) => number = lib.func(
+  'int sched_getaffinity(int, size_t, void *)',
+)
+
+export const sigaction: (signal: number, action: Uint8Array, old: null) => number = lib.func(
+  'int sigaction(int, const void *, void *)',
+)
+/** The address, or 0. */
+export const dlsym: (handle: number, name: string) => number = lib.func('uintptr_t dlsym(uintptr_t, const char *)')
+
+/** glibc has no function for these, or only since 2.30. */
+export const mbind: (
+  number: number,
+  address: Address,
+  length: number,
+  mode: number,
+  nodes: Uint8Array,
+  maxnode: number,
+  flags: number,
+) => number = lib.func('syscall', 'long', ['long', 'uintptr_t', 'size_t', 'long', 'void *', 'size_t', 'long'])
+export const move_pages: (
+  number: number,
+  pid: number,
+  count: number,
+  pages: Uint8Array,
+  nodes: null,
+  status: Uint8Array,
+  flags: number,
+) => number = lib.func('syscall', 'long', ['long', 'long', 'size_t', 'void *', 'void *', 'void *', 'long'])
+export const gettid: (number: number) => number = lib.func('syscall', 'long', ['long'])
+export const tgkill: (number: number, pid: number, tid: number, signal: number) => number = lib.func(
+  'syscall',
+  'long',
+  ['long', 'long', 'long', 'long'],
+)
+
+export const errno: () => number = koffi.errno
+
+/** An ArrayBuffer over foreign memory; using it after the memory is unmapped kills the process. */
+export const view: (address: Address, length: number) => ArrayBuffer = koffi.view
+
+/** @throws {UnsupportedError} on an architecture whose numbers are not known here */
+export function numberOf(name: keyof SyscallNumbers): number {
+  const numbers = syscallNumbers[process.arch]
+  if (numbers === undefined) throw new UnsupportedError(name, `homenode does not know its number on ${process.arch}`)
+  return numbers[name]
+}
+
+/** What to do about an error, by its name (`EPERM`). */
+export type Hints = Readonly<Record<string, string>>
+
+/** The error for a call that was refused. `error` comes first, so that errno is read before anything else happens. */
+export function refused(error: number, call: string, hints: Hints = {}): SyscallError {
+  const code = getSystemErrorName(-error)
+  return new SyscallError(call, error, code, hints[code] ?? '')
+}

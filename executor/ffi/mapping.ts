@@ -1,0 +1,124 @@
+/** Mapped memory: who owns it, and what can be done to it. */
+
+import {
+  EAGAIN,
+  EINTR,
+  EINVAL,
+  MADV_DONTNEED,
+  MADV_POPULATE_WRITE,
+  MAP_ANONYMOUS,
+  MAP_HUGE_SHIFT,
+  MAP_HUGETLB,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_READ,
+  PROT_WRITE,
+} from '../abi/linux.js'
+import * as libc from './libc.js'
+import { refused } from './libc.js'
+
+/** Bytes of the page that this kernel works with; larger ones are MAP_HUGETLB and have to be reserved. */
+export const BASE_PAGE = libc.getpagesize()
+
+/**
+ * The one owner of a mapping. Views of it are only for as long as it is open: whoever holds one drops it before
+ * `close()`, because touching unmapped memory kills the process.
+ */
+export class Mapping implements Disposable {
+  /** Host virtual address. */
+  readonly address: number
+  readonly bytes: number
+  #open = true
+
+  private constructor(address: number, bytes: number) {
+    this.address = address
+    this.bytes = bytes
+  }
+
+  /**
+   * Private memory without content; no page exists before it is touched or prefaulted.
+   * @param pageSize bytes: the base page, or a huge page size that divides `bytes`
+   * @throws {SyscallError} ENOMEM where too few huge pages are free
+   */
+  static anonymous(bytes: number, pageSize = BASE_PAGE): Mapping {
+    const huge = pageSize > BASE_PAGE ? MAP_HUGETLB | (Math.log2(pageSize) << MAP_HUGE_SHIFT) : 0
+    return Mapping.#map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | huge, -1, {
+      ENOMEM: 'the address space or its limit (ulimit -v) is used up, or there are too few free huge pages',
+      EINVAL: `the kernel has no pages of ${pageSize} bytes: see /sys/kernel/mm/hugepages`,
+    })
+  }
+
+  /** The memory that a device shares, e.g. a vCPU's `struct kvm_run`. */
+  static ofDevice(fd: number, bytes: number): Mapping {
+    return Mapping.#map(bytes, MAP_SHARED, fd)
+  }
+
+  static #map(bytes: number, flags: number, fd: number, hints?: libc.Hints): Mapping {
+    const address = libc.mmap(0, bytes, PROT_READ | PROT_WRITE, flags, fd, 0)
+    if (typeof address === 'bigint') throw refused(libc.errno(), `mmap(${bytes} bytes)`, hints)
+    return new Mapping(address, bytes)
+  }
+
+  /**
+   * @throws {TypeError} after `close()`
+   * @throws {RangeError} outside of the mapping
+   */
+  view(offset = 0, length = this.bytes - offset): ArrayBuffer {
+    if (!this.#open) throw new TypeError('the mapping is closed')
+    if (!(offset >= 0 && length > 0 && offset + length <= this.bytes)) {
+      throw new RangeError(`expected a part of ${this.bytes} bytes, got ${length} from ${offset}`)
+    }
+    // SAFETY: inside of the mapping, which is open; callers drop the view before close(), as the class says.
+    return libc.view(this.address + offset, length)
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    const rc = libc.munmap(this.address, this.bytes)
+    if (rc < 0) throw refused(libc.errno(), 'munmap')
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+const POPULATE_HINTS = {
+  ENOMEM: 'the node, or the memory limit of the cgroup, has no room for it',
+  EFAULT: 'the node has too few free pages of this size: see nodeN/hugepages in /sys/devices/system/node',
+  EHWPOISON: 'a page of this memory is broken',
+}
+
+/**
+ * Gives every page of a range memory, on the node that its policy asks for, as if it had been written to.
+ * Where the kernel is older than 5.14, by writing a zero into each page: only for memory that holds nothing yet.
+ * @returns whether it is done; `false` when a signal came first
+ * @throws {SyscallError}
+ */
+export function prefault(address: number, bytes: number): boolean {
+  if (address % BASE_PAGE !== 0) throw new RangeError(`expected the address of a page, got ${address}`)
+  const rc = libc.madvise(address, bytes, MADV_POPULATE_WRITE)
+  if (rc === 0) return true
+  const error = libc.errno()
+  if (error === EINTR || error === EAGAIN) return false
+  if (error !== EINVAL) throw refused(error, 'madvise(MADV_POPULATE_WRITE)', POPULATE_HINTS)
+  touch(address, bytes)
+  return true
+}
+
+function touch(address: number, bytes: number): void {
+  // SAFETY: a range of a mapping that the caller keeps open; madvise has just taken it for mapped.
+  const view = new Uint8Array(libc.view(address, bytes))
+  for (let offset = 0; offset < bytes; offset += BASE_PAGE) view[offset] = 0
+}
+
+/**
+ * Gives the pages of a range back; what they held is lost.
+ * @throws {SyscallError}
+ */
+export function discard(address: number, bytes: number): void {
+  const rc = libc.madvise(address, bytes, MADV_DONTNEED)
+  if (rc < 0) throw refused(libc.errno(), 'madvise(MADV_DONTNEED)')
+}

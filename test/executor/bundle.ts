@@ -1,0 +1,42 @@
+/**
+ * The executor as the build bundles it, with its insides within reach: a thread of the pool needs JavaScript in files,
+ * and tests want to make the executor lie. The files are gone when the test's process ends.
+ */
+
+import { rmSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+const entryPoints = {
+  executor: 'executor/index.ts',
+  'vcpu-worker': 'executor/vcpu-worker.ts',
+  run: 'executor/run.ts',
+  verified: 'src/verified.ts',
+}
+
+export interface ExecutorBundle {
+  readonly executor: typeof import('../../executor/index.js')
+  readonly run: typeof import('../../executor/run.js')
+  readonly verified: typeof import('../../src/verified.js')
+}
+
+export async function bundleExecutor(): Promise<ExecutorBundle> {
+  const outdir = `${root}build/executor-test-${process.pid}`
+  process.on('exit', () => rmSync(outdir, { recursive: true, force: true }))
+  await build({
+    absWorkingDir: root,
+    entryPoints,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'warning',
+  })
+  const load = (name: keyof typeof entryPoints) => import(pathToFileURL(`${outdir}/${name}.js`).href)
+  return { executor: await load('executor'), run: await load('run'), verified: await load('verified') }
+}
