@@ -79,14 +79,17 @@ export function formatCpulist(ids: Iterable<number>): string {
  * @throws {InputError} for anything else
  */
 export function parseCpumask(text: string, where = 'cpumask'): number[] {
-  const words = text.trim().split(',')
-  const digits = words
+  const words = text
+    .trim()
+    .split(',')
     .map((word) => word.replace(/^0x/i, ''))
-    .map((word, at) => (at === 0 ? word : word.padStart(8, '0')))
-  if (digits.some((word, at) => !/^[0-9a-f]+$/i.test(word) || (at > 0 && word.length > 8))) {
+  if (words.some((word, at) => !/^[0-9a-f]+$/i.test(word) || (at > 0 && word.length > 8))) {
     throw new InputError(where, 'a hexadecimal mask such as "ffff" or "00000001,00000000"', show(text))
   }
-  const all = digits.join('').replace(/^0+/, '')
+  const all = words
+    .map((word, at) => (at === 0 ? word : word.padStart(8, '0')))
+    .join('')
+    .replace(/^0+/, '')
   if (all.length > (MAX_ID + 1) / 4) throw new InputError(where, `bits up to ${MAX_ID}`, show(text))
   const ids: number[] = []
   for (let at = all.length - 1, base = 0; at >= 0; at--, base += 4) {

@@ -134,7 +134,7 @@ function readAttributes(cursor: Cursor, sizeName: 'memory' | 'size') {
     const at = cursor.at()
     const text = cursor.take(/[^\s)]+/y) ?? cursor.fail(`a value for ${name}`)
     if (name === 'indexes') indexes = { text, at }
-    else memory = /^\d{1,15}$/.test(text) ? Number(text) : parseBytes(text, `character ${at + 1}`)
+    else memory = parseBytes(/^\d+$/.test(text) ? `${text}B` : text, `character ${at + 1}`)
   }
   return { memory: sizeName === 'memory' ? memory : undefined, indexes }
 }
