@@ -187,6 +187,21 @@ export function takeCells(vm: i32, cells: i32): void {
   moveCells(vm, cells, 1);
 }
 
+/** Gives the cells of a placed VM larger pages where they fit and are free; whether any changed. */
+export function enlargePagesOf(vm: i32): bool {
+  let changed = false;
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCells[vm]; cell++) {
+    const home = memoryNode[cellNode[cell]] * MAX_PAGE_SIZES;
+    const size = fittingPageSize(vm, cellPages[cell], freePages, home);
+    if (size <= cellPageSize[cell]) continue;
+    freePages[home + cellPageSize[cell]] += inPages(cellPages[cell], cellPageSize[cell]);
+    freePages[home + size] -= inPages(cellPages[cell], size);
+    cellPageSize[cell] = size;
+    changed = true;
+  }
+  return changed;
+}
+
 /** Takes the CPUs that the VM's vCPU array names. */
 export function takeCpus(vm: i32, vcpus: i32): void {
   const start = vmStart[vm];

@@ -109,6 +109,15 @@ function offerHost(vm: i32): void {
   offerRelations(vm, 0);
 }
 
+/** Whether the VM's vCPUs or memory are on the node. */
+function isOn(vm: i32, node: i32): bool {
+  const start = vmStart[vm];
+  for (let cell = start; cell < start + vmCells[vm]; cell++) {
+    if (cellNode[cell] == node || memoryNode[cellNode[cell]] == node) return true;
+  }
+  return false;
+}
+
 /** Bars the nodes of VMs that this one keeps apart from, and finds the first node of those that it is near to. */
 export function offerRelations(vm: i32, relaxed: i32): void {
   for (let node = 0; node < nodeCount; node++) offerBarred[node] = false;
@@ -116,12 +125,14 @@ export function offerRelations(vm: i32, relaxed: i32): void {
   for (let relation = 0; relation < relations; relation++) {
     const peer = relationPeer(relation, vm);
     if (peer < 0 || vmCells[peer] == 0) continue;
-    const start = vmStart[peer];
     if (relationNear[relation]) {
-      if ((relaxed & BECAUSE_NEAR) != 0) continue;
-      setOfferFirst(offerFirst == -1 || offerFirst == cellNode[start] ? cellNode[start] : -2);
+      const first = cellNode[vmStart[peer]];
+      if ((relaxed & BECAUSE_NEAR) == 0) setOfferFirst(offerFirst == -1 || offerFirst == first ? first : -2);
     } else if ((relaxed & BECAUSE_SEPARATE) == 0) {
-      for (let cell = start; cell < start + vmCells[peer]; cell++) offerBarred[cellNode[cell]] = true;
+      for (let node = 0; node < nodeCount; node++) {
+        const home = memoryNode[node];
+        if (isOn(peer, node) || (home >= 0 && isOn(peer, home))) offerBarred[node] = true;
+      }
     }
   }
 }

@@ -38,7 +38,7 @@ export function remoteMemoryOfCell(vm: i32, cells: i32, cell: i32, node: i32): i
   const price = vmWeight[vm] * vmMemoryBound[vm] * demand;
   const home = model[MODEL_HOME];
   if (pages == 0) return rounded((price * own) / 10);
-  return rounded((price * (home * own + (1 - home) * (<f64>far / <f64>pages))) / 10);
+  return rounded((price * (home * own + ((1 - home) * <f64>far) / <f64>pages)) / 10);
 }
 
 export function remoteMemory(vm: i32): i64 {

@@ -8,7 +8,7 @@ import { setStrategyTo } from './cpus';
 import { addDevice, addRelation, addVmEntry, cellNode, cellPages, cellPagesAsked, cellPageSize, cellVcpus, cellVcpusAsked, isVm, MICRO, removeVmEntry, resetRequest, vcpuCpu, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
 import { lowerBound } from './bound';
 import { clashOf } from './explain';
-import { improve, isOptimal, placeAll, resetSearch, stepsTaken } from './search';
+import { enlargePages, improve, isOptimal, placeAll, resetSearch, stepsTaken } from './search';
 
 /** 2^53: the largest whole number that a double counts to. */
 const MAX_WHOLE: f64 = 9007199254740992;
@@ -281,6 +281,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   beginUse();
   placeAll();
   improve(maxSteps, seed);
+  enlargePages();
   if (isOptimal()) return SOLVED_OPTIMAL;
   let placed = 0;
   let refused = 0;

@@ -2,10 +2,10 @@
 // order, which stays where the plan gets better (more weight placed, less cost, fewer nodes, LLCs and cores).
 import { MAX_VCPUS, MAX_VMS } from './abi';
 import { lowerBound, prepareBound } from './bound';
-import { takeCells, takeCpus, unplace } from './capacity';
+import { enlargePagesOf, takeCells, takeCpus, unplace } from './capacity';
 import { placeVm, tieScore } from './construct';
 import { rounded, totalCost } from './cost';
-import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, vcpuCpu, vmAlive, vmCells, vmPages, vmSharedDemand, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
+import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, vcpuCpu, vmAlive, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
 
 /** VMs lifted out in one step, besides those that are refused. */
 const MOST_LIFTED: u32 = 3;
@@ -172,6 +172,17 @@ function step(): void {
   placedWeight = weight;
   planCost = cost;
   planScore = score;
+}
+
+/** Gives cells that take any page size the largest that is free now that everybody has a place. */
+export function enlargePages(): void {
+  let again = true;
+  while (again) {
+    again = false;
+    for (let vm = 0; vm < vmSlots; vm++) {
+      if (vmAlive[vm] && vmCells[vm] != 0 && vmPageShift[vm] == 0 && enlargePagesOf(vm)) again = true;
+    }
+  }
 }
 
 /** Whether every VM is placed and nothing can cost less. */

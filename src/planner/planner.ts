@@ -1,0 +1,84 @@
+/** Host + Request -> candidate Plan. What comes out of here is not trusted: `verifyPlan` checks it. */
+
+import { InputError, show } from '../errors.js'
+import type { Host, Plan, PlanStatus, Refusal, Request } from '../types.js'
+import { MAX, type PlannerExports, SOLVED, VERSION } from './generated/abi.js'
+import { buildProblem, type Problem } from './problem.js'
+import { isPlaced, readTotals, readVms } from './read.js'
+import { becauseOf, nearestOf } from './refusal.js'
+import { refuseUnplanned } from './unsupported.js'
+import { instantiatePlanner } from './wasm.js'
+
+export interface PlanOptions {
+  /** The most steps of search, 0 to 1,000,000; it ends sooner where the plan is proven optimal. Default: 2,000. */
+  readonly steps?: number
+  /** 0 to 2^31 - 1: the same seed, host, request and steps give the same plan. Default: 1. */
+  readonly seed?: number
+}
+
+const DEFAULT_STEPS = 2000
+const MAX_SEED = 2 ** 31 - 1
+
+const STATUSES: Readonly<Record<number, PlanStatus>> = {
+  [SOLVED.OPTIMAL]: 'optimal',
+  [SOLVED.FEASIBLE]: 'feasible',
+  [SOLVED.PARTIAL]: 'partial',
+  [SOLVED.INFEASIBLE]: 'infeasible',
+}
+
+function wholeOption(name: string, value: number | undefined, fallback: number, most: number): number {
+  if (value === undefined) return fallback
+  if (Number.isInteger(value) && value >= 0 && value <= most) return value
+  throw new InputError(name, `a whole number from 0 to ${most}`, show(value))
+}
+
+/** The refusals. Takes the refused VMs out of the problem, so it comes after everything else is read. */
+function readRefusals(problem: Problem, seed: number): Refusal[] {
+  const refused = problem.request.vms.flatMap((vm, at) => {
+    const handle = problem.handles[at] ?? -1
+    if (isPlaced(problem, handle)) return []
+    return [{ vm, handle, because: becauseOf(problem, vm, handle) }]
+  })
+  for (const { handle } of refused) problem.wasm.removeVm(handle)
+  return refused.map(({ vm, because }) => ({ name: vm.name, because, nearest: nearestOf(problem, vm, seed) }))
+}
+
+/** An instance of planner.wasm with a face in objects. It holds one problem at a time and needs no closing. */
+export class Planner {
+  readonly #wasm: PlannerExports
+
+  private constructor(wasm: PlannerExports) {
+    this.#wasm = wasm
+  }
+
+  static async load(): Promise<Planner> {
+    return new Planner(await instantiatePlanner())
+  }
+
+  /**
+   * Places the request's VMs on the host. VMs that do not fit are in `refused`, with the reasons.
+   * @param request complete, as `parseRequest` returns it
+   * @throws {InputError} where the request asks for what the host does not have or this version does not plan
+   */
+  plan(host: Host, request: Request, options: PlanOptions = {}): Plan {
+    const steps = wholeOption('steps', options.steps, DEFAULT_STEPS, MAX.STEPS)
+    const seed = wholeOption('seed', options.seed, 1, MAX_SEED)
+    refuseUnplanned(request)
+    const problem = buildProblem(this.#wasm, host, request)
+    const solved = this.#wasm.solve(steps, seed)
+    const status = STATUSES[solved]
+    if (status === undefined) throw new Error(`planner.wasm: solve returned ${solved}`)
+    const vms = readVms(problem)
+    const cost = readTotals(problem, vms)
+    const taken = this.#wasm.steps()
+    return {
+      schemaVersion: 1,
+      kind: 'Plan',
+      status,
+      cost,
+      vms,
+      refused: readRefusals(problem, seed),
+      solver: { planner: VERSION, seed, steps: taken },
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/** Host + Request -> the problem in an instance of planner.wasm. */
+
+import { InputError } from '../errors.js'
+import type { Host, HostCpu, Request, RequestVm } from '../types.js'
+import { MAX, MODEL, type PlannerExports, STRATEGY, THREADS } from './generated/abi.js'
+
+const THREAD_POLICIES = {
+  prefer: THREADS.PREFER,
+  require: THREADS.REQUIRE,
+  isolate: THREADS.ISOLATE,
+  spread: THREADS.SPREAD,
+} as const
+
+/** A problem inside of an instance: what is needed to go on with it and to read it back. */
+export interface Problem {
+  readonly wasm: PlannerExports
+  readonly host: Host
+  readonly request: Request
+  /** Bytes of the host's base page, in which the planner counts memory. */
+  readonly basePage: number
+  /** The planner's handles, in the order of the request's VMs. */
+  readonly handles: readonly number[]
+  readonly trust: ReadonlyMap<string, number>
+}
+
+/** The planner's own checks are the last line: what this file lets through has to pass them. */
+function accepted(result: number, what: string): number {
+  if (result < 0) throw new Error(`planner.wasm refused ${what} with status ${result}`)
+  return result
+}
+
+function log2(size: number): number {
+  return 31 - Math.clz32(size)
+}
+
+export function isUsable(cpu: HostCpu, request: Request): boolean {
+  return cpu.online && cpu.allowed && cpu.node !== null && !request.reserve.cpus.includes(cpu.id)
+}
+
+function basePageOf(host: Host): number {
+  return Math.min(...host.nodes.flatMap((node) => node.pages.map(({ size }) => size)), 4096 * 16)
+}
+
+function addNodes({ wasm, host, request, basePage }: Problem): void {
+  if (host.nodes.length > MAX.NODES) throw new InputError('nodes', `at most ${MAX.NODES} nodes`, `${host.nodes.length}`)
+  for (const { id, memory } of host.nodes) accepted(wasm.addNode(id, memory.total === 0 ? 0 : 1), `node ${id}`)
+  for (const { id, memory, pages } of host.nodes) {
+    const left = Math.max(0, (memory.free ?? 0) - request.reserve.memory)
+    accepted(wasm.setPages(id, log2(basePage), Math.floor(left / basePage)), `the memory of node ${id}`)
+    for (const { size, free } of pages) {
+      if (size > basePage) accepted(wasm.setPages(id, log2(size), free ?? 0), `the pages of node ${id}`)
+    }
+  }
+  for (const [row, from] of host.nodes.entries()) {
+    for (const [column, to] of host.nodes.entries()) {
+      const distance = host.distances[row]?.[column]
+      if (distance !== undefined) accepted(wasm.setDistance(from.id, to.id, distance), `a distance of node ${from.id}`)
+    }
+  }
+}
+
+function addCpus({ wasm, host, request }: Problem): void {
+  const cpus = host.cpus.filter(({ online, node }) => online && node !== null)
+  if (cpus.length > MAX.CPUS) throw new InputError('cpus', `at most ${MAX.CPUS} online CPUs`, `${cpus.length}`)
+  for (const cpu of cpus) {
+    const { id, node, llc, core, capacity } = cpu
+    const usable = isUsable(cpu, request) && llc !== null && core !== null
+    accepted(wasm.addCpu(id, node ?? 0, llc ?? 0, core ?? 0, capacity ?? 1024, usable ? 1 : 0), `CPU ${id}`)
+  }
+}
+
+/** Adds one VM to the problem; its handle. `at` is its place in the request, for errors. */
+export function addVm({ wasm, host, basePage, trust }: Problem, vm: RequestVm, at: number): number {
+  if (vm.memory % basePage !== 0) {
+    throw new InputError(
+      `vms[${at}].memory`,
+      `a multiple of the host's page of ${basePage} bytes`,
+      `${vm.memory} bytes`,
+    )
+  }
+  const handle = accepted(wasm.addVm(vm.vcpus, vm.memory / basePage), vm.name)
+  if (typeof vm.cells === 'number') {
+    if (vm.cells > MAX.VM_CELLS) throw new InputError(`vms[${at}].cells`, `at most ${MAX.VM_CELLS}`, `${vm.cells}`)
+    accepted(wasm.setVmCells(handle, vm.cells), 'a number of cells')
+  } else if (vm.cells !== 'auto') {
+    if (vm.cells.length > MAX.VM_CELLS) {
+      throw new InputError(`vms[${at}].cells`, `at most ${MAX.VM_CELLS}`, `${vm.cells.length}`)
+    }
+    for (const [index, cell] of vm.cells.entries()) {
+      if (cell.memory % basePage !== 0) {
+        const expected = `a multiple of the host's page of ${basePage} bytes`
+        throw new InputError(`vms[${at}].cells[${index}].memory`, expected, `${cell.memory} bytes`)
+      }
+      accepted(wasm.addVmCell(handle, cell.vcpus.length, cell.memory / basePage), 'a cell')
+    }
+  }
+  accepted(wasm.setVmThreads(handle, THREAD_POLICIES[vm.threadPolicy]), 'a thread policy')
+  if (vm.cpuPolicy === 'shared') accepted(wasm.setVmShared(handle, vm.demand), 'a demand')
+  accepted(wasm.setVmTrust(handle, trust.get(vm.trust) ?? 0), 'a trust domain')
+  if (vm.pageSize !== 'any') accepted(wasm.setVmPageSize(handle, log2(vm.pageSize)), 'a page size')
+  accepted(wasm.setVmWeight(handle, vm.weight), 'a weight')
+  accepted(wasm.setVmMemoryBound(handle, vm.memoryBound), 'memoryBound')
+  for (const [index, { node, strict }] of vm.devices.entries()) {
+    if (!host.nodes.some(({ id }) => id === node)) {
+      const expected = `a node of the host (${host.nodes.map(({ id }) => id).join(', ')})`
+      throw new InputError(`vms[${at}].devices[${index}].node`, expected, `${node}`)
+    }
+    accepted(wasm.addVmDevice(handle, node, strict ? 1 : 0), 'a device')
+  }
+  return handle
+}
+
+/** Enters what a VM that is not placed and others ask of each other; `handleOf` gives the other's handle, if it has one. */
+export function relateVm(
+  { wasm, request }: Problem,
+  handle: number,
+  vm: RequestVm,
+  handleOf: (name: string) => number | undefined,
+): void {
+  for (const other of request.vms) {
+    const peer = handleOf(other.name)
+    if (peer === undefined || other.name === vm.name) continue
+    const separate = vm.separateFrom.includes(other.name) || other.separateFrom.includes(vm.name)
+    const near = vm.near.includes(other.name) || other.near.includes(vm.name)
+    if (separate) accepted(wasm.separateVms(handle, peer), 'separateFrom')
+    if (near) accepted(wasm.nearVms(handle, peer), 'near')
+  }
+}
+
+function addVms(problem: Problem): number[] {
+  const handles = new Map<string, number>()
+  for (const [at, vm] of problem.request.vms.entries()) {
+    const handle = addVm(problem, vm, at)
+    relateVm(problem, handle, vm, (name) => handles.get(name))
+    handles.set(vm.name, handle)
+  }
+  return [...handles.values()]
+}
+
+/**
+ * Puts host and request into an instance of planner.wasm (whatever it held before is gone).
+ * @throws {InputError} where the request asks for something that the host does not have
+ */
+export function buildProblem(wasm: PlannerExports, host: Host, request: Request): Problem {
+  const known = new Set(host.cpus.map(({ id }) => id))
+  const unknown = request.reserve.cpus.filter((cpu) => !known.has(cpu))
+  if (unknown.length > 0) throw new InputError('reserve.cpus', 'CPUs of the host', `${unknown.join(',')}`)
+  wasm.reset()
+  const names = [...new Set(request.vms.map((vm) => vm.trust))]
+  const trust = new Map(names.map((name, domain) => [name, domain]))
+  const problem = { wasm, host, request, basePage: basePageOf(host), handles: [], trust }
+  addNodes(problem)
+  addCpus(problem)
+  const { model, overcommit, strategy } = request
+  accepted(wasm.setModel(MODEL.HOME, model.home), 'model.home')
+  accepted(wasm.setModel(MODEL.COMMUNICATION, model.communication), 'model.communication')
+  accepted(wasm.setModel(MODEL.SMT, model.smt), 'model.smt')
+  accepted(wasm.setModel(MODEL.DEVICE, model.device), 'model.device')
+  accepted(wasm.setOvercommit(overcommit), 'overcommit')
+  accepted(wasm.setStrategy(strategy === 'spread' ? STRATEGY.SPREAD : STRATEGY.PACK), 'strategy')
+  return { ...problem, handles: addVms(problem) }
+}

@@ -1,0 +1,142 @@
+/** A solved problem -> the parts of its Plan. */
+
+import { formatCpulist } from '../cpulist.js'
+import {
+  COST_TERMS,
+  type CostTerm,
+  type CostTerms,
+  type NodeId,
+  type PlanCell,
+  type PlanVcpu,
+  type PlanVm,
+  type RequestVm,
+} from '../types.js'
+import { TERM } from './generated/abi.js'
+import { isUsable, type Problem } from './problem.js'
+
+/** Costs are whole millionths inside of the planner. */
+const MICRO = 1_000_000
+
+const TERM_NUMBERS: Partial<Record<CostTerm, number>> = {
+  remoteMemory: TERM.REMOTE_MEMORY,
+  communication: TERM.COMMUNICATION,
+  smt: TERM.SMT,
+  capacity: TERM.CAPACITY,
+  device: TERM.DEVICE,
+}
+
+/** Where a VM's vCPUs are, before shared CPUs are known (they depend on every VM). */
+interface Placement {
+  readonly vm: RequestVm
+  readonly handle: number
+  readonly cells: readonly PlanCell[]
+  /** `cpu`: null where shared. */
+  readonly vcpus: readonly {
+    readonly vcpu: number
+    readonly cell: number
+    readonly node: NodeId
+    readonly cpu: number | null
+  }[]
+}
+
+export function isPlaced({ wasm }: Problem, handle: number): boolean {
+  return wasm.cellCount(handle) > 0
+}
+
+function readPlacement({ wasm, basePage }: Problem, vm: RequestVm, handle: number): Placement {
+  const cells: PlanCell[] = []
+  const vcpus: Placement['vcpus'][number][] = []
+  for (let cell = 0; cell < wasm.cellCount(handle); cell++) {
+    const bytes = wasm.cellPageCount(handle, cell) * basePage
+    const memory = [{ node: wasm.cellMemoryNodeId(handle, cell), bytes }]
+    cells.push({ cell, pageSize: 2 ** wasm.cellPageShift(handle, cell), memory })
+    const given = typeof vm.cells === 'object' ? vm.cells[cell]?.vcpus : undefined
+    const node = wasm.cellNodeId(handle, cell)
+    const first = vcpus.length
+    for (let index = 0; index < wasm.cellVcpuCount(handle, cell); index++) {
+      const cpu = wasm.vcpuCpuId(handle, first + index)
+      vcpus.push({ vcpu: given?.[index] ?? first + index, cell, node, cpu: cpu < 0 ? null : cpu })
+    }
+  }
+  vcpus.sort((a, b) => a.vcpu - b.vcpu)
+  return { vm, handle, cells, vcpus }
+}
+
+/** Usable CPUs by node, on cores that hold no dedicated vCPU. */
+function sharedCpusByNode({ host, request }: Problem, placements: readonly Placement[]): Map<NodeId, number[]> {
+  const dedicated = new Set(placements.flatMap(({ vcpus }) => vcpus.map(({ cpu }) => cpu)))
+  const busyCores = new Set(host.cpus.filter(({ id }) => dedicated.has(id)).map(({ core }) => core))
+  const shared = new Map<NodeId, number[]>()
+  for (const cpu of host.cpus) {
+    if (cpu.node === null || busyCores.has(cpu.core) || !isUsable(cpu, request)) continue
+    shared.set(cpu.node, [...(shared.get(cpu.node) ?? []), cpu.id])
+  }
+  return shared
+}
+
+/** The CPUs of the VMM's own threads (docs/model.md, `emulator`). */
+function housekeepingCpus(
+  { host, request }: Problem,
+  shared: ReadonlyMap<NodeId, readonly number[]>,
+  vcpus: Placement['vcpus'],
+): string {
+  const nodes = new Set(vcpus.map(({ node }) => node))
+  const reserved = host.cpus.filter(({ id, online, allowed }) => online && allowed && request.reserve.cpus.includes(id))
+  const near = reserved.filter(({ node }) => node !== null && nodes.has(node))
+  const candidates = [
+    near.map(({ id }) => id),
+    reserved.map(({ id }) => id),
+    [...nodes].flatMap((node) => shared.get(node) ?? []),
+    vcpus.flatMap(({ cpu }) => (cpu === null ? [] : [cpu])),
+  ]
+  return formatCpulist(candidates.find((cpus) => cpus.length > 0) ?? [])
+}
+
+function readCost({ wasm }: Problem, handle: number): PlanVm['cost'] {
+  const terms: Partial<Record<CostTerm, number>> = {}
+  for (const term of COST_TERMS) {
+    const number = TERM_NUMBERS[term]
+    const micro = number === undefined ? 0 : wasm.vmTerm(handle, number)
+    if (micro !== 0) terms[term] = micro / MICRO
+  }
+  return { lostVcpus: wasm.vmLost(handle) / MICRO, terms }
+}
+
+/** The placed VMs, in the order of the request. */
+export function readVms(problem: Problem): PlanVm[] {
+  const placements = problem.request.vms.flatMap((vm, at) => {
+    const handle = problem.handles[at] ?? -1
+    return isPlaced(problem, handle) ? [readPlacement(problem, vm, handle)] : []
+  })
+  const shared = sharedCpusByNode(problem, placements)
+  const sharedLists = new Map([...shared].map(([node, cpus]) => [node, formatCpulist(cpus)]))
+  return placements.map(({ vm, handle, cells, vcpus }) => {
+    const emulator = housekeepingCpus(problem, shared, vcpus)
+    return {
+      name: vm.name,
+      cost: readCost(problem, handle),
+      cells,
+      vcpus: vcpus.map(({ vcpu, cell, node, cpu }): PlanVcpu => {
+        const cpus = cpu === null ? (sharedLists.get(node) ?? '') : `${cpu}`
+        return { vcpu, cell, node, cpus, dedicated: cpu !== null }
+      }),
+      emulator,
+      iothreads: Array.from({ length: vm.iothreads }, () => emulator),
+    }
+  })
+}
+
+/** Lost vCPUs of the whole plan, by cause. */
+export function readTotals(
+  { wasm }: Problem,
+  vms: readonly PlanVm[],
+): { lostVcpus: number; lowerBound: number; gap: number; terms: CostTerms } {
+  const micro = Object.fromEntries(COST_TERMS.map((term) => [term, 0])) as Record<CostTerm, number>
+  // Sums of whole millionths: divided once, at the end.
+  for (const { cost } of vms) for (const term of COST_TERMS) micro[term] += Math.round((cost.terms[term] ?? 0) * MICRO)
+  micro.overcommit += wasm.planOvercommit()
+  const cost = wasm.planCost()
+  const bound = wasm.planBound()
+  const terms = Object.fromEntries(COST_TERMS.map((term) => [term, micro[term] / MICRO])) as Record<CostTerm, number>
+  return { lostVcpus: cost / MICRO, lowerBound: bound / MICRO, gap: (cost - bound) / MICRO, terms }
+}

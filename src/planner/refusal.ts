@@ -1,0 +1,163 @@
+/** Why a VM was refused, in words with the numbers of each node, and the single changes that would make it fit. */
+
+import { formatCpulist } from '../cpulist.js'
+import type { Refusal, RequestVm } from '../types.js'
+import { formatBytes } from '../units.js'
+import { BECAUSE } from './generated/abi.js'
+import { addVm, type Problem, relateVm } from './problem.js'
+import { isPlaced } from './read.js'
+
+/** Constraint ids of the model by the planner's bits, in the order in which they are told. */
+const CONSTRAINTS = [
+  [BECAUSE.CELL_NODE, 'cell-node'],
+  [BECAUSE.CPU_EXCLUSIVE, 'cpu-exclusive'],
+  [BECAUSE.THREAD_POLICY, 'thread-policy'],
+  [BECAUSE.TRUST, 'trust'],
+  [BECAUSE.OVERCOMMIT, 'overcommit'],
+  [BECAUSE.MEMORY_CAPACITY, 'memory-capacity'],
+  [BECAUSE.MEMORY_POLICY, 'memory-policy'],
+  [BECAUSE.PAGE_SIZE, 'page-size'],
+  [BECAUSE.DEVICE, 'device'],
+  [BECAUSE.SEPARATE, 'separate'],
+  [BECAUSE.NEAR, 'near'],
+] as const
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** "node 0 has 4 ..., node 1 has 6 ...". */
+function perNode({ host }: Problem, describe: (node: number) => string): string {
+  return host.nodes.map(({ id }) => `node ${id} ${describe(id)}`).join(', ')
+}
+
+function wantedCells(vm: RequestVm): string {
+  if (vm.cells === 'auto') return `${plural(vm.vcpus, 'vCPU')} in any number of cells`
+  if (typeof vm.cells === 'number') return `${plural(vm.vcpus, 'vCPU')} in ${plural(vm.cells, 'cell')}`
+  return `cells of ${vm.cells.map(({ vcpus }) => vcpus.length).join(', ')} vCPUs`
+}
+
+function wantedMemory(vm: RequestVm): string {
+  if (typeof vm.cells === 'object') return `cells of ${vm.cells.map(({ memory }) => formatBytes(memory)).join(', ')}`
+  const cells = vm.cells === 'auto' ? '' : ` in ${plural(vm.cells, 'cell')}`
+  return `${formatBytes(vm.memory)}${cells}`
+}
+
+function pagesWord(vm: RequestVm): string {
+  return vm.pageSize === 'any' ? 'memory' : `memory in pages of ${formatBytes(vm.pageSize)}`
+}
+
+function freeMemory({ wasm, host, basePage }: Problem, vm: RequestVm, node: number): string {
+  const size = vm.pageSize === 'any' ? basePage : vm.pageSize
+  const pages = wasm.pagesLeft(node, Math.log2(size))
+  const unknown = host.nodes.find(({ id }) => id === node)?.memory.free === null
+  return unknown ? 'does not say how much it has free' : `has ${formatBytes(Math.max(0, pages) * size)} free`
+}
+
+function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: number): string {
+  const { wasm } = problem
+  const room = (node: number, relaxed = 0) => wasm.roomFor(handle, node, relaxed)
+  const free = perNode(problem, (node) => `has room for ${room(node)}`)
+  switch (constraint) {
+    case BECAUSE.CPU_EXCLUSIVE:
+      return `it wants ${wantedCells(vm)}, each on a CPU of its own (${vm.threadPolicy}): ${free}`
+    case BECAUSE.CELL_NODE:
+      return `the vCPUs of a cell are on one node; it wants ${wantedCells(vm)}: ${free}`
+    case BECAUSE.THREAD_POLICY: {
+      const any = perNode(problem, (node) => `${room(node)}, else ${room(node, BECAUSE.THREAD_POLICY)}`)
+      return `threadPolicy "${vm.threadPolicy}" leaves room for fewer of its ${vm.vcpus} vCPUs than there are CPUs: ${any}`
+    }
+    case BECAUSE.TRUST: {
+      const any = perNode(problem, (node) => `${room(node)}, else ${room(node, BECAUSE.TRUST)}`)
+      return `other trust domains than "${vm.trust}" have the cores; room for its ${vm.vcpus} vCPUs: ${any}`
+    }
+    case BECAUSE.OVERCOMMIT: {
+      const load = perNode(problem, (node) => {
+        return `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / 1e6}`
+      })
+      return `it adds a demand of ${vm.cpuPolicy === 'shared' ? vm.vcpus * vm.demand : 0}, and ${problem.request.overcommit} for each shared CPU is the most: ${load}`
+    }
+    case BECAUSE.MEMORY_CAPACITY:
+      return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+    case BECAUSE.MEMORY_POLICY:
+      return `memoryPolicy "${vm.memoryPolicy}" keeps a cell's memory on the node of its vCPUs: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+    case BECAUSE.PAGE_SIZE:
+      return `it wants ${wantedMemory(vm)} in whole pages of ${vm.pageSize === 'any' ? 'any size' : formatBytes(vm.pageSize)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+    case BECAUSE.DEVICE: {
+      const nodes = formatCpulist(vm.devices.filter(({ strict }) => strict).map(({ node }) => node))
+      return `a cell has to be on each of the devices' nodes ${nodes}: ${free}`
+    }
+    case BECAUSE.SEPARATE:
+      return `it shares no node with the VMs that it is kept apart from: ${free}`
+    case BECAUSE.NEAR:
+      return `its first cell is on the first node of the VMs that it is near to: ${free}`
+    default:
+      return free
+  }
+}
+
+/** Why the VM with this handle is not in the plan. */
+export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refusal['because'] {
+  const clash = problem.wasm.refusal(handle)
+  const because = CONSTRAINTS.filter(([bit]) => (clash & bit) !== 0).map(([bit, constraint]) => {
+    return { constraint, text: textFor(problem, vm, handle, bit) }
+  })
+  if (because.length > 0) return because
+  const text = perNode(
+    problem,
+    (node) => `has room for ${problem.wasm.roomFor(handle, node, BECAUSE.CPU_EXCLUSIVE) > 0 ? 'vCPUs' : 'none'}`,
+  )
+  return [{ constraint: 'cpu-usable', text: `no node has both a usable CPU and memory: ${text}` }]
+}
+
+interface Change {
+  readonly change: string
+  readonly vm: RequestVm
+}
+
+/** Single changes worth trying; those to what the VM already asks for are left out. */
+function changesOf(vm: RequestVm, nodes: number): Change[] {
+  const changes: Change[] = []
+  if (vm.cells !== 'auto') {
+    const asked = typeof vm.cells === 'number' ? vm.cells : vm.cells.length
+    for (let cells = 1; cells <= Math.min(vm.vcpus, nodes); cells++) {
+      if (cells !== asked) changes.push({ change: `cells: ${cells}`, vm: { ...vm, cells } })
+    }
+  }
+  if (vm.pageSize !== 'any') changes.push({ change: 'pageSize: "any"', vm: { ...vm, pageSize: 'any' } })
+  if (vm.cpuPolicy === 'dedicated') {
+    if (vm.threadPolicy !== 'prefer') {
+      changes.push({ change: 'threadPolicy: "prefer"', vm: { ...vm, threadPolicy: 'prefer' } })
+    }
+    changes.push({ change: 'cpuPolicy: "shared"', vm: { ...vm, cpuPolicy: 'shared' } })
+  }
+  for (const [at, { strict }] of vm.devices.entries()) {
+    if (!strict) continue
+    const devices = vm.devices.map((device, index) => (index === at ? { ...device, strict: false } : device))
+    changes.push({ change: `devices[${at}].strict: false`, vm: { ...vm, devices } })
+  }
+  return changes
+}
+
+/**
+ * The changes that let the VM in beside the placed VMs, cheapest first, each with what the whole plan then loses more. The
+ * refused VMs must have been taken out of the problem.
+ */
+export function nearestOf(problem: Problem, vm: RequestVm, seed: number): Refusal['nearest'] {
+  const { wasm, request, handles } = problem
+  const at = request.vms.indexOf(vm)
+  const handleOf = (name: string) => {
+    const handle = handles[request.vms.findIndex((other) => other.name === name)] ?? -1
+    return isPlaced(problem, handle) ? handle : undefined
+  }
+  const before = wasm.planCost()
+  const nearest: { change: string; lostVcpus: number }[] = []
+  for (const { change, vm: changed } of changesOf(vm, problem.host.nodes.length)) {
+    const handle = addVm(problem, changed, at)
+    relateVm(problem, handle, vm, handleOf)
+    wasm.solve(0, seed)
+    if (isPlaced(problem, handle)) nearest.push({ change, lostVcpus: (wasm.planCost() - before) / 1e6 })
+    wasm.removeVm(handle)
+  }
+  return nearest.sort((a, b) => a.lostVcpus - b.lostVcpus)
+}
