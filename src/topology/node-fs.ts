@@ -28,10 +28,8 @@ export interface DetectOptions {
  */
 export async function detectHost(options: DetectOptions = {}): Promise<Host> {
   const root = options.root ?? '/'
-  const found = statSync(root, { throwIfNoEntry: false })
-  if (!found?.isDirectory()) {
-    throw new InputError(root, 'a directory with sys/devices/system/cpu', found ? 'a file' : 'no such directory')
-  }
+  const problem = problemWith(root)
+  if (problem !== undefined) throw new InputError(root, 'a directory with sys/devices/system/cpu', problem)
   try {
     return readHost(directoryReader(root))
   } catch (error) {
@@ -39,17 +37,25 @@ export async function detectHost(options: DetectOptions = {}): Promise<Host> {
   }
 }
 
+function problemWith(root: string): string | undefined {
+  try {
+    return statSync(root).isDirectory() ? undefined : 'a file'
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'an error'
+    return code === 'ENOENT' ? 'no such directory' : code
+  }
+}
+
 /** Reads files below a directory. Nothing outside of it is read, also through links. */
 export function directoryReader(root: string): SysReader {
   const top = realpathSync.native(resolve(root))
   const inside = top === '/' ? () => true : confinement(top)
-  const absolute = (path: string) => `${top === '/' ? '' : top}/${path}`
+  const base = top === '/' ? '' : top
+  // Paths come out of files, as characters that stand for bytes (a cgroup may have any name).
+  const absolute = (path: string) => `${base}/${Buffer.from(path, 'latin1').toString()}`
   return {
     readFile: (path) => readWhole(absolute(path), inside),
-    list(directory) {
-      const path = absolute(directory)
-      return existsSync(path) && inside(path) && statSync(path).isDirectory() ? readdirSync(path) : []
-    },
+    list: (directory) => listWhole(absolute(directory), inside),
   }
 }
 
@@ -57,6 +63,7 @@ export function directoryReader(root: string): SysReader {
 function confinement(top: string): (path: string) => boolean {
   const known = new Map([[top, true]])
   const isInside = (path: string): boolean => {
+    if (/(^|\/)\.\.(\/|$)/.test(path)) return false
     const parent = dirname(path)
     const parentIsInside = known.get(parent) ?? isInside(parent)
     known.set(parent, parentIsInside)
@@ -69,13 +76,16 @@ function confinement(top: string): (path: string) => boolean {
 /** Larger than any file of interest; a page of sysfs is 4 KiB. */
 const buffer = Buffer.allocUnsafe(1 << 18)
 
-/** A file's bytes as characters, at most one buffer; `undefined` where there is none, or the kernel refuses. */
+/**
+ * A file's bytes as characters, at most one buffer; `undefined` where there is none, or the kernel refuses. Many files
+ * are optional, and asking first costs a tenth of an exception.
+ */
 function readWhole(path: string, inside: (path: string) => boolean): string | undefined {
-  // Many files are optional, and an exception costs ten times as much as this question.
-  if (!existsSync(path) || !inside(path)) return undefined
+  if (!existsSync(path)) return undefined
   let file: number | undefined
   try {
-    // A pipe in a copied tree would otherwise wait for its writer.
+    if (!inside(path)) return undefined
+    // Without O_NONBLOCK a pipe in a copied tree would wait for its writer.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     let length = 0
     for (let read = -1; read !== 0 && length < buffer.length; length += read) {
@@ -86,5 +96,13 @@ function readWhole(path: string, inside: (path: string) => boolean): string | un
     return undefined
   } finally {
     if (file !== undefined) closeSync(file)
+  }
+}
+
+function listWhole(path: string, inside: (path: string) => boolean): readonly string[] {
+  try {
+    return existsSync(path) && inside(path) ? readdirSync(path) : []
+  } catch {
+    return []
   }
 }
