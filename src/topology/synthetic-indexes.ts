@@ -21,7 +21,8 @@ export interface Width {
 
 /**
  * The numbers of `total` objects, in their order, as `indexes=` has them: all of them (`0,2,1,3`), by interleaving
- * (`2*4:1*2`, pairs of step and count, the fastest first), or by the levels to go along (`core:pack`).
+ * (`2*4:1*2`, pairs of step and count, the fastest first), or by the levels to go along (`core:pack`, with what is
+ * below the lowest of them last).
  * @throws {InputError} with the place as `character N`
  */
 export function objectIndexes(indexes: Placed | undefined, total: number, levels: readonly Width[]): readonly number[] {
@@ -72,7 +73,8 @@ function loopsOfLevels({ text, at }: Placed, total: number, levels: readonly Wid
   const widths = text.split(':').map((name) => {
     const type = levelType(name)
     return (
-      levels.find((level) => level.type === type)?.width ?? fail(at, 'the name of a level of this machine', show(name))
+      levels.slice(0, -1).find((level) => level.type === type)?.width ??
+      fail(at, 'levels of this machine above pu', show(name))
     )
   })
   return widths.map((width) => {

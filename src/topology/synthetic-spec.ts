@@ -128,12 +128,11 @@ function readAttributes(cursor: Cursor, sizeName: 'memory' | 'size') {
   if (cursor.take(/\(/y) === undefined) return { memory, indexes }
   while (cursor.take(/\s*\)/y) === undefined) {
     cursor.take(/\s+/y)
-    const name = cursor.take(/memory(?==)|size(?==)|indexes(?==)/y)
-    if (name !== 'indexes' && name !== sizeName) cursor.fail(`${sizeName}=, indexes= or ")"`)
-    cursor.take(/=/y)
+    const names = sizeName === 'memory' ? /(memory|indexes)=/y : /(size|indexes)=/y
+    const name = cursor.take(names) ?? cursor.fail(`${sizeName}=, indexes= or ")"`)
     const at = cursor.at()
-    const text = cursor.take(/[^\s)]+/y) ?? cursor.fail(`a value for ${name}`)
-    if (name === 'indexes') indexes = { text, at }
+    const text = cursor.take(/[^\s)]+/y) ?? cursor.fail(`a value after ${name}`)
+    if (name === 'indexes=') indexes = { text, at }
     else memory = parseBytes(/^\d+$/.test(text) ? `${text}B` : text, `character ${at + 1}`)
   }
   return { memory: sizeName === 'memory' ? memory : undefined, indexes }

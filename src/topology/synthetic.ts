@@ -16,6 +16,8 @@ const DEFAULT_MEMORY = 2 ** 30
 type WideLevel = Level & Width
 
 interface Numa {
+  /** Its place in the description. */
+  readonly at: number
   readonly nodes: readonly { readonly id: number; readonly memory: number }[]
   /** The node of each PU, in their order in the description. */
   readonly nodeOfPu: (pu: number) => number
@@ -51,13 +53,13 @@ function withWidths(levels: readonly Level[]): readonly WideLevel[] {
 
 function layNodes(levels: readonly WideLevel[]): Numa {
   const level = levels.find(({ type }) => type === 'numa')
-  const numa = level === undefined ? layAttached(levels) : layLevel(level, levels)
+  const numa = level === undefined ? layAttached(withNodes(levels)) : layLevel(level, levels)
   const cores = levels.find(({ type }) => type === 'core')
   const pus = levels.at(-1)!.width
   const threads = cores === undefined ? 1 : pus / cores.width
   for (let pu = 0; pu < pus; pu++) {
     if (numa.nodeOfPu(pu) !== numa.nodeOfPu(pu - (pu % threads))) {
-      fail(level?.at ?? cores!.at, 'cores that lie in one NUMA node', 'several nodes in a core')
+      fail(numa.at, 'cores that lie in one NUMA node', 'several nodes in a core')
     }
   }
   return numa
@@ -68,18 +70,24 @@ function layLevel(level: WideLevel, levels: readonly WideLevel[]): Numa {
   const ids = objectIndexes(level.indexes, level.width, levels)
   const pusPerNode = levels.at(-1)!.width / level.width
   return {
+    at: level.at,
     nodes: ids.map((id) => ({ id, memory: level.memory ?? DEFAULT_MEMORY })),
     nodeOfPu: (pu) => ids[Math.floor(pu / pusPerNode)]!,
   }
 }
 
+/** A machine in whose description there are no nodes has one. */
+function withNodes(levels: readonly WideLevel[]): readonly WideLevel[] {
+  if (levels.some(({ attached }) => attached.length > 0)) return levels
+  const whole: AttachedNode = { at: 0, memory: undefined, indexes: undefined }
+  return levels.map((level, depth) => (depth === 0 ? { ...level, attached: [whole] } : level))
+}
+
 /** Attached nodes are numbered as hwloc does: those inside of an object first, then its own, object after object. */
 function layAttached(levels: readonly WideLevel[]): Numa {
   const attached = levels.flatMap((level) => level.attached)
-  const machineWide: AttachedNode = { at: 0, memory: undefined, indexes: undefined }
-  const ofLevel = (level: WideLevel) => (attached.length === 0 && level === levels[0] ? [machineWide] : level.attached)
-  const count = levels.reduce((sum, level) => sum + ofLevel(level).length * level.width, 0)
-  checkNodeCount(count, attached[0]?.at ?? 0)
+  const count = levels.reduce((sum, level) => sum + level.attached.length * level.width, 0)
+  checkNodeCount(count, attached[0]!.at)
   const ids = objectIndexes(attached.flatMap(({ indexes }) => indexes ?? []).at(-1), count, levels)
 
   const nodes: { id: number; memory: number }[] = []
@@ -87,7 +95,7 @@ function layAttached(levels: readonly WideLevel[]): Numa {
   const visit = (depth: number, object: number) => {
     const arity = levels[depth + 1]?.count ?? 0
     for (let child = 0; child < arity; child++) visit(depth + 1, object * arity + child)
-    for (const node of ofLevel(levels[depth]!)) {
+    for (const node of levels[depth]!.attached) {
       const id = ids[nodes.length]!
       firstOf[depth]![object] ??= id
       nodes.push({ id, memory: node.memory ?? DEFAULT_MEMORY })
@@ -95,9 +103,13 @@ function layAttached(levels: readonly WideLevel[]): Numa {
   }
   visit(0, 0)
 
-  const pus = levels.at(-1)!.width
-  const innermost = levels.reduce((found, level, depth) => (ofLevel(level).length > 0 ? depth : found), 0)
-  return { nodes, nodeOfPu: (pu) => firstOf[innermost]![Math.floor(pu / (pus / levels[innermost]!.width))]! }
+  const innermost = levels.reduce((found, level, depth) => (level.attached.length > 0 ? depth : found), 0)
+  const pusPerNode = levels.at(-1)!.width / levels[innermost]!.width
+  return {
+    at: levels[innermost]!.attached[0]!.at,
+    nodes,
+    nodeOfPu: (pu) => firstOf[innermost]![Math.floor(pu / pusPerNode)]!,
+  }
 }
 
 function checkNodeCount(count: number, at: number): void {

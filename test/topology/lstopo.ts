@@ -27,7 +27,7 @@ export function lstopo(args: readonly string[]): readonly HwlocObject[] {
     return {
       type: type!,
       id: Number(attributes.get('os_index') ?? -1),
-      cpus: parseCpumask(attributes.get('cpuset') ?? '0'),
+      cpus: parseCpumask((attributes.get('cpuset') ?? '0').replace(/,(?=,)/g, ',0')),
       memory: Number(attributes.get('local_memory') ?? 0),
       cacheLevel: Number(attributes.get('depth') ?? 0),
     }

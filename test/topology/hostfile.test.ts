@@ -1,0 +1,327 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { InputError } from '../../src/errors.js'
+import { parseHost, syntheticHost } from '../../src/topology/index.js'
+
+/** A host file as JSON.parse gives it: free to be spoilt. */
+// biome-ignore lint/suspicious/noExplicitAny: the tests put values of every kind in every place
+const file = (): any => JSON.parse(JSON.stringify(syntheticHost('numa:2(memory=1GiB) core:2 pu:2')))
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function refusal(spoil: (host: any) => unknown): InputError {
+  const host = file()
+  const other = spoil(host)
+  try {
+    parseHost(typeof other === 'object' || other === undefined ? (other ?? host) : host)
+  } catch (error) {
+    if (error instanceof InputError) return error
+    throw error
+  }
+  throw new Error(`it was accepted: ${spoil}`)
+}
+
+test('a host file reads back as it was', () => {
+  const host = syntheticHost('pack:2 [numa(memory=64GB)] l3:2 core:8 pu:2')
+  assert.equal(parseHost(JSON.parse(JSON.stringify(host))), host)
+})
+
+test('bandwidth and the mark of a node outside of the cpuset are kept', () => {
+  const host = file()
+  host.nodes[1] = { ...host.nodes[1], allowed: false, bandwidth: 2.5e10, memory: { total: 2 ** 30, free: 0 } }
+  assert.equal(parseHost(host), host)
+})
+
+test('distances that are left out are 10 and 20', () => {
+  const whole = file()
+  delete whole.distances
+  assert.equal(parseHost(whole).distances, [
+    [10, 20],
+    [20, 10],
+  ])
+  const partly = {
+    ...file(),
+    distances: [
+      [null, 32],
+      [null, 10],
+    ],
+  }
+  assert.equal(parseHost(partly).distances, [
+    [10, 32],
+    [20, 10],
+  ])
+})
+
+test('CPUs may be taken out: the rest is numbered anew', () => {
+  const host = file()
+  host.cpus.splice(0, 3)
+  const cpus = parseHost(host).cpus
+  assert.equal(
+    cpus.map(({ id, core, thread, llc }) => [id, core, thread, llc]),
+    [
+      [3, 0, 0, 0],
+      [4, 1, 0, 1],
+      [5, 1, 1, 1],
+      [6, 2, 0, 1],
+      [7, 2, 1, 1],
+    ],
+  )
+})
+
+test('an offline CPU has no place in cores, whatever the file says', () => {
+  const host = file()
+  host.cpus[0].online = false
+  const [first, second] = parseHost(host).cpus
+  assert.equal([first!.core, first!.llc, first!.thread], [null, null, null])
+  assert.equal([second!.core, second!.llc, second!.thread], [0, 0, 0])
+})
+
+test('what is wrong is named with its place', () => {
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  const cases: [(host: any) => unknown, string][] = [
+    [
+      (h) => {
+        h.schemaVersion = 2
+      },
+      'schemaVersion',
+    ],
+    [
+      (h) => {
+        h.kind = 'Plan'
+      },
+      'kind',
+    ],
+    [
+      (h) => {
+        h.extra = 1
+      },
+      'extra',
+    ],
+    [
+      (h) => {
+        delete h.cpus
+      },
+      'cpus',
+    ],
+    [
+      (h) => {
+        h.cpus = []
+      },
+      'cpus',
+    ],
+    [
+      (h) => {
+        h.nodes = []
+      },
+      'nodes',
+    ],
+    [
+      (h) => {
+        h.nodes[1].id = 0
+      },
+      'nodes[1].id',
+    ],
+    [
+      (h) => {
+        h.nodes[0].id = -1
+      },
+      'nodes[0].id',
+    ],
+    [
+      (h) => {
+        h.nodes[0].id = 65536
+      },
+      'nodes[0].id',
+    ],
+    [
+      (h) => {
+        h.nodes[0].memory.free = 2 ** 31
+      },
+      'nodes[0].memory.free',
+    ],
+    [
+      (h) => {
+        h.nodes[0].memory.total = '64GB'
+      },
+      'nodes[0].memory.total',
+    ],
+    [
+      (h) => {
+        h.nodes[0].memory.total = 2 ** 60
+      },
+      'nodes[0].memory.total',
+    ],
+    [
+      (h) => {
+        h.nodes[0].pages = []
+      },
+      'nodes[0].pages',
+    ],
+    [
+      (h) => {
+        h.nodes[0].pages[0].size = 5000
+      },
+      'nodes[0].pages[0].size',
+    ],
+    [
+      (h) => {
+        h.nodes[0].pages[0].free = 2 ** 30
+      },
+      'nodes[0].pages[0].free',
+    ],
+    [
+      (h) => {
+        h.nodes[0].pages.push({ size: 4096, total: 1, free: 1 })
+      },
+      'nodes[0].pages[1].size',
+    ],
+    [
+      (h) => {
+        h.nodes[0].bandwidth = 0
+      },
+      'nodes[0].bandwidth',
+    ],
+    [
+      (h) => {
+        h.distances = [[10, 20]]
+      },
+      'distances',
+    ],
+    [
+      (h) => {
+        h.distances = [[10, 20], [20]]
+      },
+      'distances[1]',
+    ],
+    [
+      (h) => {
+        h.distances[1][0] = 9
+      },
+      'distances[1][0]',
+    ],
+    [
+      (h) => {
+        h.distances[0][1] = 20.5
+      },
+      'distances[0][1]',
+    ],
+    [
+      (h) => {
+        h.cpus[3].node = 7
+      },
+      'cpus[3].node',
+    ],
+    [
+      (h) => {
+        h.cpus[3].node = 1
+      },
+      'cpus[3].node',
+    ],
+    [
+      (h) => {
+        h.cpus[1].node = null
+      },
+      'cpus[1].node',
+    ],
+    [
+      (h) => {
+        h.cpus[1].id = 0
+      },
+      'cpus[1].id',
+    ],
+    [
+      (h) => {
+        h.cpus[2].core = null
+      },
+      'cpus[2].core',
+    ],
+    [
+      (h) => {
+        h.cpus[2].llc = null
+      },
+      'cpus[2].llc',
+    ],
+    [
+      (h) => {
+        h.cpus[2].capacity = null
+      },
+      'cpus[2].capacity',
+    ],
+    [
+      (h) => {
+        h.cpus[2].capacity = 1025
+      },
+      'cpus[2].capacity',
+    ],
+    [
+      (h) => {
+        h.cpus[2].capacity = 0
+      },
+      'cpus[2].capacity',
+    ],
+    [
+      (h) => {
+        h.cpus[1].thread = 0
+      },
+      'cpus[1].thread',
+    ],
+    [
+      (h) => {
+        h.cpus[1].online = 'yes'
+      },
+      'cpus[1].online',
+    ],
+    [
+      (h) => {
+        h.cpus[1].siblings = []
+      },
+      'cpus[1].siblings',
+    ],
+    [() => [], ''],
+  ]
+  for (const [spoil, where] of cases) assert.is(refusal(spoil).where, where, `${spoil}`)
+})
+
+test('any JSON gives a host or an InputError', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (json) => {
+      try {
+        parseHost(json)
+        assert.unreachable('random JSON is no host')
+      } catch (error) {
+        assert.instance(error, InputError)
+      }
+    }),
+  )
+})
+
+test('a host with any one value changed gives a host that reads back, or an InputError', () => {
+  const places: (string | number)[][] = []
+  const walk = (value: unknown, path: (string | number)[]) => {
+    places.push(path)
+    if (Array.isArray(value))
+      value.forEach((item, index) => {
+        walk(item, [...path, index])
+      })
+    else if (typeof value === 'object' && value !== null)
+      for (const [key, item] of Object.entries(value)) walk(item, [...path, key])
+  }
+  walk(file(), [])
+  const value = fc.oneof(fc.jsonValue({ maxDepth: 1 }), fc.integer({ min: -1, max: 5000 }), fc.constant(Number.NaN))
+  fc.assert(
+    fc.property(fc.constantFrom(...places.slice(1)), value, (path, replacement) => {
+      const host = file()
+      const parent = path.slice(0, -1).reduce((object, key) => object[key], host)
+      parent[path.at(-1)!] = replacement
+      try {
+        const parsed = parseHost(host)
+        assert.equal(parseHost(JSON.parse(JSON.stringify(parsed))), parsed)
+      } catch (error) {
+        assert.instance(error, InputError)
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test.run()
