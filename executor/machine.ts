@@ -1,6 +1,7 @@
 /** A VM with its vCPUs, made from its memory: everything of it that KVM holds. */
 
 import { bootBytes, gpaRanges, setStartState, writeBootImage } from './boot.js'
+import { closeAll } from './close.js'
 import type { Guest, GuestShare } from './guests/guest.js'
 import type { Kvm, Vcpu, Vm } from './kvm.js'
 import { shareMemory } from './layout.js'
@@ -53,8 +54,7 @@ export class Machine implements Disposable {
   }
 
   close(): void {
-    for (const vcpu of this.vcpus) vcpu.close()
-    this.#vm.close()
+    closeAll([...this.vcpus, this.#vm])
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 /** A VM's memory on the host: a mapping for each cell, bound to its nodes before any page of it exists. */
 
+import { closeAll } from './close.js'
 import { Mapping } from './ffi/mapping.js'
 import { bindMemory } from './ffi/numa.js'
 import type { CellLayout, MemoryRange, VmLayout } from './layout.js'
@@ -54,7 +55,7 @@ export class VmMemory implements Disposable {
   }
 
   close(): void {
-    for (const mapping of this.#mappings) mapping.close()
+    closeAll(this.#mappings)
   }
 
   [Symbol.dispose](): void {

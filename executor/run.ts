@@ -1,24 +1,14 @@
-/** Runs a plan: memory mapped and bound, vCPUs pinned and run, and what the kernel says held against the plan. */
+/** Runs a plan: applies it, lets its guests run, and holds what the kernel says against it. */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseCpulist } from '../src/cpulist.js'
 import { InputError, show } from '../src/errors.js'
-import type { Backend, Plan, RunMemory, RunReport, VerifiedPlan } from '../src/types.js'
+import type { Backend, Plan, RunReport, VerifiedPlan } from '../src/types.js'
 import { isVerified } from '../src/verified.js'
+import { AppliedPlan } from './apply.js'
 import { chooseBackend } from './backend.js'
-import { errorOf, VcpuError } from './failure.js'
-import { getAffinity } from './ffi/threads.js'
 import { memoryFindings } from './findings.js'
-import { requireFreeMemory } from './free-memory.js'
 import type { Guest } from './guests/guest.js'
 import { walk } from './guests/walk.js'
-import { Kvm, type Vcpu } from './kvm.js'
-import { dividePrefault, layoutVm, shareMemory, type VmLayout } from './layout.js'
-import { Machine } from './machine.js'
-import { VmMemory } from './memory.js'
-import { VcpuPool } from './pool.js'
-import type { MemorySpan } from './residency.js'
-import type { VcpuTask } from './vcpu-worker.js'
 import { type RunProgress, Watch } from './watch.js'
 
 export interface RunOptions {
@@ -61,38 +51,30 @@ export async function carryOut(
   if (carried.vms.length === 0) throw new InputError('plan.vms', 'at least one VM that is placed', 'none')
   signal?.throwIfAborted()
   const { backend, noGuest } = chooseBackend(options.backend)
-  const layouts = carried.vms.map(layoutVm)
-  requireFreeMemory(layouts)
 
   const ended = new AbortController()
+  const applied = AppliedPlan.apply(carried, backend, (error) => ended.abort(error))
   const abort = () => ended.abort(signal?.reason)
   signal?.addEventListener('abort', abort)
-  const machines: Machine[] = []
-  const memories: VmMemory[] = []
-  let pool: VcpuPool | undefined
+  // Stops the guests at once; close() waits for it, and reports it should it fail.
+  ended.signal.addEventListener('abort', () => void applied.pool.stop().catch(() => {}))
   try {
-    for (const layout of layouts) memories.push(VmMemory.map(layout))
-    if (backend === 'kvm') buildMachines(machines, memories)
-    pool = createPool(layouts, (error) => ended.abort(error))
-    ended.signal.addEventListener('abort', () => void pool?.stop())
-    for (const [i, memory] of memories.entries()) startThreads(pool, memory, machines[i])
-    while (!pool.ready) await delay(READY_POLL_MS, undefined, { signal: ended.signal })
-    for (const machine of machines) machine.boot(guest)
-
-    const watch = new Watch(promised, pool)
+    while (!applied.pool.ready) await delay(READY_POLL_MS, undefined, { signal: ended.signal })
+    const watch = new Watch(promised, applied.pool)
+    applied.go(guest)
     const startedAt = performance.now()
     const elapsed = () => (performance.now() - startedAt) / 1000
-    pool.go()
     for (let left = seconds; left > 0; left = seconds - elapsed()) {
       await delay(Math.min(TICK_MS, left * 1000), undefined, { signal: ended.signal })
       watch.look()
       onProgress?.(watch.progress(elapsed()))
     }
-    const memory = await readMemory(promised, memories, pool)
+    const memory = await applied.readMemory(promised)
     watch.look()
     const ran = elapsed()
-    await pool.stop()
+    await applied.pool.stop()
     ended.signal.throwIfAborted()
+    await applied.close()
 
     const findings = [...watch.findings(), ...memory.flatMap(memoryFindings)]
     return {
@@ -109,73 +91,10 @@ export async function carryOut(
     }
   } catch (error) {
     // Whatever was under way when a vCPU failed, or the caller gave up, fails too: the first cause counts.
-    throw ended.signal.aborted ? ended.signal.reason : error
+    const cause: unknown = ended.signal.aborted ? ended.signal.reason : error
+    await applied.close().catch(() => {})
+    throw cause
   } finally {
     signal?.removeEventListener('abort', abort)
-    await pool?.stop()
-    for (const machine of machines) machine.close()
-    for (const memory of memories) memory.close()
-    await pool?.close()
   }
-}
-
-function buildMachines(machines: Machine[], memories: readonly VmMemory[]): void {
-  using kvm = Kvm.open()
-  for (const memory of memories) machines.push(Machine.build(kvm, memory))
-}
-
-/** A pool with a thread for each vCPU, in the order of the plan. */
-function createPool(layouts: readonly VmLayout[], failed: (error: Error) => void): VcpuPool {
-  const names = layouts.flatMap((layout) => layout.vcpus.map(({ vcpu }) => ({ vm: layout.name, vcpu })))
-  return new VcpuPool(names.length, (index, failure) => {
-    const name = index === null ? undefined : names[index]
-    failed(name === undefined ? errorOf(failure) : new VcpuError(name.vm, name.vcpu, failure))
-  })
-}
-
-/** Sends each vCPU of a VM on its way to be ready. Without a machine its thread walks over the vCPU's share instead. */
-function startThreads(pool: VcpuPool, memory: VmMemory, machine: Machine | undefined): void {
-  const { layout } = memory
-  const prefault = dividePrefault(layout)
-  const work = machine === undefined ? walkWork(memory) : machine.vcpus.map(guestWork)
-  layout.vcpus.forEach((planned, i) => {
-    const parts = prefault.filter((part) => part.vcpu === planned)
-    pool.start(
-      {
-        cpus: parseCpulist(planned.cpus),
-        prefault: parts.map((part) => memory.span(part.cell, part)),
-        work: work[i]!,
-      },
-      () => machine?.vcpus[i]?.requestExit(),
-    )
-  })
-}
-
-function guestWork(vcpu: Vcpu): VcpuTask['work'] {
-  return { kind: 'guest', fd: vcpu.fd, page: vcpu.runPage }
-}
-
-function walkWork(memory: VmMemory): VcpuTask['work'][] {
-  return shareMemory(memory.layout, 0).map(({ start, end }) => ({
-    kind: 'walk',
-    address: memory.addressOf(start),
-    bytes: end - start,
-  }))
-}
-
-/** The report's rows: where the kernel has the memory that the plan promises, asked while the guests run. */
-async function readMemory(promised: Plan, memories: readonly VmMemory[], pool: VcpuPool): Promise<RunMemory[]> {
-  const rows: Omit<RunMemory, 'residentBytes'>[] = []
-  const spans: MemorySpan[] = []
-  promised.vms.map(layoutVm).forEach((layout: VmLayout, i) => {
-    for (const cell of layout.cells) {
-      for (const range of cell.ranges) {
-        rows.push({ vm: layout.name, cell: cell.cell, node: range.node, bytes: range.bytes })
-        spans.push(memories[i]!.span(cell, range))
-      }
-    }
-  })
-  const result = await pool.readBack(getAffinity(0), spans)
-  if (!result.ok) throw errorOf(result.failure)
-  return rows.map((row, i) => ({ ...row, residentBytes: result.resident[i]! }))
 }

@@ -1,0 +1,3 @@
+# Never leaves the guest.
+        .code64
+spin:   jmp     spin

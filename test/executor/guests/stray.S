@@ -1,0 +1,3 @@
+# Stores where the page tables lead and no memory is: %rdi.
+        .code64
+        movl    $1, (%rdi)

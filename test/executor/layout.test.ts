@@ -1,0 +1,110 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { bootBytes, gpaRanges } from '../../executor/boot.js'
+import { dividePrefault, layoutVm, shareMemory } from '../../executor/layout.js'
+import type { PlanVm } from '../../src/types.js'
+import { MiB, planOf } from './plans.js'
+
+const GiB = 1024 ** 3
+
+/** VMs with one to four cells, each over one to three nodes, and one to six vCPUs on any of the nodes and cells. */
+const vms: fc.Arbitrary<PlanVm> = fc
+  .array(
+    fc.record({
+      pageSize: fc.constantFrom(4096, 2 * MiB),
+      pages: fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 3 }),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
+  .chain((cells) =>
+    fc
+      .array(fc.record({ cell: fc.nat(cells.length - 1), node: fc.nat(2) }), { minLength: 1, maxLength: 6 })
+      .map((vcpus) => ({
+        ...planOf({ vcpus: ['0'] }).vms[0]!,
+        cells: cells.map(({ pageSize, pages }, cell) => ({
+          cell,
+          pageSize,
+          memory: pages.map((count, node) => ({ node, bytes: (node === 0 ? count + 8 : count) * pageSize })),
+        })),
+        vcpus: vcpus.map((vcpu, i) => ({ ...vcpu, vcpu: i, cpus: '0', dedicated: true })),
+      })),
+  )
+
+test('cells lie one after another, and their ranges fill them', () => {
+  fc.assert(
+    fc.property(vms, (vm) => {
+      let at = 0
+      for (const cell of layoutVm(vm).cells) {
+        assert.is(cell.offset, at)
+        for (const range of cell.ranges) {
+          assert.is(range.offset, at)
+          at += range.bytes
+        }
+        assert.is(cell.offset + cell.bytes, at)
+      }
+      assert.is(layoutVm(vm).bytes, at)
+    }),
+  )
+})
+
+test('every page is prefaulted once, by a vCPU of its cell, on its node where there is one', () => {
+  fc.assert(
+    fc.property(vms, (vm) => {
+      const layout = layoutVm(vm)
+      const parts = dividePrefault(layout).sort((a, b) => a.offset - b.offset)
+      let at = 0
+      for (const part of parts) {
+        assert.is(part.offset, at)
+        assert.is(part.bytes % part.cell.pageSize, 0)
+        at += part.bytes
+        if (part.cell.vcpus.length > 0) assert.is(part.vcpu.cell, part.cell.cell)
+        const range = part.cell.ranges.find((r) => part.offset >= r.offset && part.offset < r.offset + r.bytes)!
+        if (part.cell.vcpus.some((vcpu) => vcpu.node === range.node)) assert.is(part.vcpu.node, range.node)
+      }
+      assert.is(at, layout.bytes)
+    }),
+  )
+})
+
+test('shares are whole pages of the own cell, beside the boot image, and do not overlap', () => {
+  fc.assert(
+    fc.property(vms, (vm) => {
+      const layout = layoutVm(vm)
+      const reserved = 4 * 4096
+      const shares = shareMemory(layout, reserved)
+      shares.forEach((share, i) => {
+        const cell = layout.cells.find(({ cell }) => cell === layout.vcpus[i]!.cell)!
+        assert.is(share.vcpu, layout.vcpus[i]!.vcpu)
+        assert.is((share.end - share.start) % 4096, 0)
+        assert.ok(share.end > share.start)
+        assert.ok(share.start >= Math.max(cell.offset, reserved))
+        assert.ok(share.end <= cell.offset + cell.bytes)
+      })
+      const sorted = [...shares].sort((a, b) => a.start - b.start)
+      for (let i = 1; i < sorted.length; i++) assert.ok(sorted[i - 1]!.end <= sorted[i]!.start)
+    }),
+  )
+})
+
+test('a cell that cannot give each vCPU a page is refused with its size', () => {
+  const layout = layoutVm(planOf({ name: 'tiny', vcpus: ['0', '1'], cells: [16384] }).vms[0]!)
+  assert.throws(() => shareMemory(layout, 12288), /cell 0 of VM "tiny" has 16 KiB/)
+})
+
+test('memory leaves out the last GiB below 4 GiB', () => {
+  assert.equal(gpaRanges(0, GiB), [{ offset: 0, gpa: 0, bytes: GiB }])
+  assert.equal(gpaRanges(3 * GiB, GiB), [{ offset: 3 * GiB, gpa: 4 * GiB, bytes: GiB }])
+  assert.equal(gpaRanges(2 * GiB, 2 * GiB), [
+    { offset: 2 * GiB, gpa: 2 * GiB, bytes: GiB },
+    { offset: 3 * GiB, gpa: 4 * GiB, bytes: GiB },
+  ])
+})
+
+test('the boot image has a page of tables for each GiB', () => {
+  assert.is(bootBytes(64 * MiB), 4 * 4096)
+  assert.is(bootBytes(GiB + 4096), 5 * 4096)
+  assert.is(bootBytes(1024 * GiB), (2 + 2 + 1024) * 4096)
+})
+
+test.run()
