@@ -3,8 +3,8 @@
 import type { Finding } from '../errors.js'
 import { COST_TERMS, type CostTerms, type Plan } from '../types.js'
 import { type MicroTerms, type Price, totalOf } from './cost.js'
+import { MICRO } from './micro.js'
 
-const MICRO = 1_000_000
 /** Lost vCPUs; far below a millionth, far above the error of a double. */
 const TOLERANCE = 1e-9
 

@@ -5,10 +5,11 @@
 
 import { COST_TERMS, type CostTerm, type Host, type NodeId, type PlanVm, type Request } from '../types.js'
 import { groupBy, type Machine, machineOf } from './machine.js'
+import { MICRO, round } from './micro.js'
 import { migration } from './migration.js'
 import { sharedDemand } from './nodes.js'
 import { type Occupancy, occupancyOf } from './occupancy.js'
-import { MICRO, type PlacedCell, type PlacedVcpu, type PlacedVm, placedVms, vcpuNodes } from './placement.js'
+import { type PlacedCell, type PlacedVcpu, type PlacedVm, placedVms, vcpuNodes } from './placement.js'
 import { communication } from './traffic.js'
 
 /** Micro-vCPUs by cause. */
@@ -41,11 +42,6 @@ export function priceOf(machine: Machine, occupancy: Occupancy, request: Request
 
 export function totalOf(terms: MicroTerms): number {
   return sum(COST_TERMS.map((term) => terms[term]))
-}
-
-/** round(x) = floor(x + 0.5) of a double. */
-export function round(value: number): number {
-  return Math.floor(value + 0.5)
 }
 
 const NOTHING: MicroTerms = {
@@ -156,8 +152,9 @@ function overcommit(occupancy: Occupancy, vms: readonly PlacedVm[]): number {
 function bandwidth(machine: Machine, vms: readonly PlacedVm[]): number {
   let lost = 0
   for (const { id, bandwidth: given } of machine.nodes.values()) {
+    if (given === undefined) continue
     const demand = sum(vms.map((vm) => bandwidthOn(vm, id)))
-    if (given === undefined || demand <= given) continue
+    if (demand <= given) continue
     const bound = sum(vms.map((vm) => demandOf(vm.vcpus.filter(({ node }) => node === id)) * vm.request.memoryBound))
     lost += round((1 - given / demand) * bound)
   }

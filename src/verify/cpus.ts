@@ -40,7 +40,7 @@ export function checkExclusive(occupancy: Occupancy, vms: readonly PlacedVm[]): 
 
 /** A dedicated vCPU has one CPU, a shared one floats over all shared CPUs of its node, and each is what was asked for. */
 function checkOwnership(occupancy: Occupancy, vm: PlacedVm, placed: PlacedVcpu): Finding[] {
-  const { vcpu, cell, cpus, dedicated, node } = placed
+  const { vcpu, cell, cpus, cpulist, dedicated, node } = placed
   const found = (constraint: string, text: string): Finding[] => [
     { constraint, vm: vm.name, cell, vcpu, text: `${vm.name}: vCPU ${vcpu} ${text}` },
   ]
@@ -49,11 +49,10 @@ function checkOwnership(occupancy: Occupancy, vm: PlacedVm, placed: PlacedVcpu):
   }
   if (dedicated) return cpus.length === 1 ? [] : found('cpu-exclusive', `has ${cpus.length} CPUs, not 1`)
   const wanted = occupancy.sharedCpulist(node)
-  const given = formatCpulist(cpus)
-  if (given === wanted) return []
+  if (cpulist === wanted) return []
   const shared = new Set(occupancy.sharedCpus(node).map((cpu) => cpu.id))
   const isTooWide = cpus.some((cpu) => !shared.has(cpu))
-  const text = `floats over CPUs ${given || 'none'}, the shared CPUs of node ${node} are ${wanted || 'none'}`
+  const text = `floats over CPUs ${cpulist || 'none'}, the shared CPUs of node ${node} are ${wanted || 'none'}`
   return found(isTooWide ? 'cpu-exclusive' : 'overcommit', text)
 }
 

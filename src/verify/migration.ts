@@ -1,7 +1,7 @@
 /** The cost term `migration`: what it takes to get from a VM's current placement to this one. */
 
-import { formatCpulist } from '../cpulist.js'
 import type { CostModel, CurrentPlacement } from '../types.js'
+import { MICRO, round } from './micro.js'
 import type { PlacedVm } from './placement.js'
 
 const MICRO_PER_REPIN = 1000
@@ -10,7 +10,7 @@ export function migration(model: CostModel, vm: PlacedVm): number {
   const { current, vcpus } = vm.request
   if (current === null) return 0
   const seconds = movedBytes(current, vm) / model.copyBytesPerSecond
-  const copying = Math.floor(((1_000_000 * seconds) / model.horizonSeconds) * vcpus + 0.5)
+  const copying = round(((MICRO * seconds) / model.horizonSeconds) * vcpus)
   return copying + MICRO_PER_REPIN * repinned(current, vm)
 }
 
@@ -25,5 +25,5 @@ function movedBytes(current: CurrentPlacement, vm: PlacedVm): number {
 }
 
 function repinned(current: CurrentPlacement, vm: PlacedVm): number {
-  return vm.vcpus.filter(({ vcpu, cpus }) => current.vcpus[vcpu]?.cpus !== formatCpulist(cpus)).length
+  return vm.vcpus.filter(({ vcpu, cpulist }) => current.vcpus[vcpu]?.cpus !== cpulist).length
 }

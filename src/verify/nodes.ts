@@ -4,8 +4,9 @@ import { formatCpulist } from '../cpulist.js'
 import type { Finding } from '../errors.js'
 import type { NodeId, Request } from '../types.js'
 import type { Machine } from './machine.js'
+import { MICRO } from './micro.js'
 import type { Occupancy } from './occupancy.js'
-import { firstNode, MICRO, type PlacedVm, vcpuNodes } from './placement.js'
+import { firstNode, type PlacedVm, vcpuNodes } from './placement.js'
 
 export function checkDevices(vms: readonly PlacedVm[]): Finding[] {
   return vms.flatMap((vm) => {

@@ -4,12 +4,15 @@ import { parseCpulist } from '../cpulist.js'
 import { type Finding, show } from '../errors.js'
 import type { CpuId, NodeId, Plan, PlanVm, Request, RequestVm, VcpuId } from '../types.js'
 import type { Machine } from './machine.js'
+import { MICRO, round } from './micro.js'
 
 export interface PlacedVcpu {
   readonly vcpu: VcpuId
   readonly cell: number
   readonly node: NodeId
   readonly cpus: readonly CpuId[]
+  /** The same, as the plan has it. */
+  readonly cpulist: string
   readonly dedicated: boolean
   /** Millionths of a CPU; 1,000,000 where dedicated. */
   readonly demand: number
@@ -32,11 +35,16 @@ export interface PlacedVm {
   readonly iothreads: readonly (readonly CpuId[])[]
 }
 
-export const MICRO = 1_000_000
-
 /** What is wrong with the plan's shape: VMs that are missing or too many, numbers that stand for nothing. */
 export function checkShape(machine: Machine, request: Request, plan: Plan): Finding[] {
-  return [...checkNames(request, plan), ...plan.vms.flatMap((vm) => checkVm(machine, request, vm))]
+  const wanted = new Map(request.vms.map((vm) => [vm.name, vm]))
+  return [
+    ...checkNames(request, plan),
+    ...plan.vms.flatMap((vm) => {
+      const asked = wanted.get(vm.name)
+      return asked === undefined ? [] : checkVm(machine, asked, vm)
+    }),
+  ]
 }
 
 /** The VMs of the plan in the order of the request; the plan's shape has been checked. */
@@ -69,7 +77,8 @@ function placedVm(request: RequestVm, plan: PlanVm, cpusOf: (text: string) => re
   const vcpus = plan.vcpus.map((vcpu) => ({
     ...vcpu,
     cpus: cpusOf(vcpu.cpus),
-    demand: vcpu.dedicated ? MICRO : Math.round(request.demand * MICRO),
+    cpulist: vcpu.cpus,
+    demand: vcpu.dedicated ? MICRO : round(request.demand * MICRO),
   }))
   const cells = plan.cells.map((cell) => ({
     ...cell,
@@ -103,9 +112,7 @@ function checkNames(request: Request, plan: Plan): Finding[] {
   return findings
 }
 
-function checkVm(machine: Machine, request: Request, plan: PlanVm): Finding[] {
-  const wanted = request.vms.find((vm) => vm.name === plan.name)
-  if (wanted === undefined) return []
+function checkVm(machine: Machine, wanted: RequestVm, plan: PlanVm): Finding[] {
   const vm = plan.name
   const findings: Finding[] = []
   const malformed = (text: string) => findings.push({ constraint: 'format', vm, text: `${vm}: ${text}` })

@@ -402,6 +402,32 @@ test('every VM of the request is placed or refused, once', () => {
   assert.match(shapes({ ...plan, refused: [{ ...plan.refused[0]!, name: 'c' }] }).join(), /has no VM "c".*b is neither/)
 })
 
+test('a plan whose numbers stand for nothing is malformed', () => {
+  const request = { vms: [vm('a', 2, { iothreads: 1 })] }
+  const plan = planOf(SMT, request, {
+    a: { cells: [{ cpus: [0, 1], memory: on0 }], emulator: '2-3', iothreads: ['2-3'] },
+  })
+  assert.equal(checkPlan(SMT, request, plan), [])
+  const [a] = plan.vms
+  const [first, second] = a!.vcpus
+  const text = (change: object) => {
+    const findings = checkPlan(SMT, request, { ...plan, vms: [{ ...a, ...change }] })
+    assert.equal([...new Set(findings.map(({ constraint }) => constraint))], ['format'])
+    return findings.map((finding) => finding.text).join('; ')
+  }
+  assert.match(text({ vcpus: [first] }), /a: 1 vCPUs, 2 asked for/)
+  assert.match(text({ vcpus: [second, first] }), /vCPU 1 where vCPU 0 belongs/)
+  assert.match(text({ vcpus: [first, { ...second, cell: 1 }] }), /vCPU 1 is in cell 1, there are 1/)
+  assert.match(text({ vcpus: [first, { ...second, node: 9 }] }), /vCPU 1 is on node 9, which does not exist/)
+  assert.match(text({ vcpus: [first, { ...second, cpus: '3-1' }] }), /vms\[0\]\.vcpus\[1\]\.cpus: .*got "3-1"/)
+  assert.match(text({ cells: [{ ...a!.cells[0], cell: 1 }] }), /cell 1 where cell 0 belongs/)
+  assert.match(text({ cells: [{ ...a!.cells[0], memory: [{ node: 9, bytes: GIB }] }] }), /node 9, which does not exist/)
+  const half = { node: 0, bytes: GIB / 2 }
+  assert.match(text({ cells: [{ ...a!.cells[0], memory: [half, half] }] }), /cell 0 lists a node twice/)
+  assert.match(text({ iothreads: [] }), /0 I\/O threads, 1 asked for/)
+  assert.match(text({ extra: 1 }), /vms\[0\]\.extra/)
+})
+
 test('the status says what is placed', () => {
   const request = { vms: [vm('a', 1)] }
   const plan = planOf(SMT, request, { a: { cells: [{ cpus: [0], memory: on0 }], emulator: '2-3' } })
