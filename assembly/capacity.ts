@@ -227,6 +227,11 @@ export function packScore(): i64 {
   return (<i64>touchedNodes << 40) | (<i64>touchedLlcs << 20) | <i64>touchedCores;
 }
 
+/** Cores with a dedicated vCPU. */
+export function coresInUse(): i64 {
+  return touchedCores;
+}
+
 /** Difference between the most and the least loaded node, in millionths: what `spread` keeps low. */
 export function spreadScore(): i64 {
   let most: i64 = 0;

@@ -1,9 +1,9 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
 import { BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_VM_CELLS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
-import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount } from './host';
-import { cpuOwner, demandFits, freePages, nodeRoom, packScore, spreadScore, takeCells, takeCpus, unplace } from './capacity';
+import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount, speedsDiffer } from './host';
+import { coresInUse, cpuOwner, demandFits, freePages, nodeRoom, packScore, spreadScore, takeCells, takeCpus, unplace } from './capacity';
 import { model, overcommitCost, rounded, vmCost } from './cost';
-import { chooseCpus, strategy } from './cpus';
+import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_NEAR, chooseCpus, strategy } from './cpus';
 import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, setCeiling, setOfferFirst, walkAssignments } from './assign';
 import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, vcpuCpu, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmVcpus, vmWeight } from './request';
 
@@ -41,11 +41,11 @@ function lossOfNeighbours(vm: i32): i64 {
 }
 
 /** Takes CPUs for every cell; how many vCPUs have theirs. */
-function chooseForCells(vm: i32, cells: i32): i32 {
+function chooseForCells(vm: i32, cells: i32, way: i32): i32 {
   const start = vmStart[vm];
   let placed = 0;
   for (let cell = start; cell < start + cells; cell++) {
-    const taken = chooseCpus(vm, cellNode[cell], placed, cellVcpus[cell]);
+    const taken = chooseCpus(vm, cellNode[cell], placed, cellVcpus[cell], way);
     placed += taken;
     if (taken < cellVcpus[cell]) break;
   }
@@ -64,7 +64,13 @@ function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
     bestPageSize[cell] = cellPageSize[start + cell];
   }
   for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) bestCpu[vcpu] = vcpuCpu[start + vcpu];
-  setCeiling(cost);
+  if (!makesRoom) setCeiling(cost);
+}
+
+function isBetter(cells: i32, cost: i64, score: i64): bool {
+  if (bestCells == 0) return true;
+  if (makesRoom && score != bestScore) return score < bestScore;
+  return cost < bestCost || (cost == bestCost && cells == bestCells && score < bestScore);
 }
 
 function demandFitsEverywhere(vm: i32, cells: i32): bool {
@@ -73,23 +79,30 @@ function demandFitsEverywhere(vm: i32, cells: i32): bool {
   return true;
 }
 
+/** Whether few cores come before low cost. */
+let makesRoom: bool = false;
 let overcommitBefore: i64 = 0;
 
 /** Places the VM as its cells stand, prices that, takes it back; keeps it where it is the best so far. */
-function tryAssignment(vm: i32, cells: i32): bool {
+function tryCpus(vm: i32, cells: i32, way: i32): void {
   const shared = vmSharedDemand[vm] != 0;
   const vcpus = vmVcpus[vm];
   takeCells(vm, cells);
-  const placed = shared ? 0 : chooseForCells(vm, cells);
+  const placed = shared ? 0 : chooseForCells(vm, cells, way);
   if ((shared || placed == vcpus) && demandFitsEverywhere(vm, cells)) {
     const around = overcommitCost() - overcommitBefore + (shared ? 0 : lossOfNeighbours(vm));
     const cost = vmCost(vm) + around;
-    const score = tieScore();
-    if (bestCells == 0 || cost < bestCost || (cost == bestCost && cells == bestCells && score < bestScore)) {
-      keepBest(vm, cells, cost, score);
-    }
+    const score = makesRoom ? coresInUse() : tieScore();
+    if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
   }
   unplace(vm, placed);
+}
+
+function tryAssignment(vm: i32, cells: i32): bool {
+  tryCpus(vm, cells, CHOOSE_NEAR);
+  if (vmSharedDemand[vm] != 0) return true;
+  if (speedsDiffer) tryCpus(vm, cells, CHOOSE_FAST);
+  if (makesRoom) tryCpus(vm, cells, CHOOSE_DENSE);
   return true;
 }
 
@@ -97,7 +110,7 @@ function tryAssignment(vm: i32, cells: i32): bool {
 export function standsUp(vm: i32, cells: i32): bool {
   const shared = vmSharedDemand[vm] != 0;
   takeCells(vm, cells);
-  const placed = shared ? 0 : chooseForCells(vm, cells);
+  const placed = shared ? 0 : chooseForCells(vm, cells, CHOOSE_NEAR);
   const stands = (shared || placed == vmVcpus[vm]) && demandFitsEverywhere(vm, cells);
   unplace(vm, placed);
   return stands;
@@ -144,8 +157,12 @@ export function mostCells(vm: i32): i32 {
   return min(nodes, vmVcpus[vm]);
 }
 
-/** Places the VM; false, and nothing has changed, where it does not fit. */
-export function placeVm(vm: i32): bool {
+/**
+ * Places the VM; false, and nothing has changed, where it does not fit. `room`: on as few cores as possible, whatever that costs,
+ * so that others find theirs.
+ */
+export function placeVm(vm: i32, room: bool): bool {
+  makesRoom = room;
   offerHost(vm);
   overcommitBefore = overcommitCost();
   bestCells = 0;
@@ -155,9 +172,9 @@ export function placeVm(vm: i32): bool {
   for (let cells = asked == 0 ? 1 : asked; cells <= last; cells++) {
     if (!layOutCells(vm, cells)) break;
     // More cells have to pay: the smallest number is taken on a tie.
-    if (bestCells != 0) setCeiling(bestCost - 1);
+    if (bestCells != 0 && !room) setCeiling(bestCost - 1);
     walkAssignments(vm, cells, 0, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE, tryAssignment);
-    if (bestCells != 0 && bestCost <= 0) break;
+    if (bestCells != 0 && bestCost <= 0 && !room) break;
   }
   if (bestCells == 0) return false;
   const start = vmStart[vm];

@@ -1,7 +1,7 @@
 // Which CPUs of a node a cell's dedicated vCPUs get: whole or idle cores before parts of busy ones, and as few LLCs as
 // possible, so that vCPUs of a VM share caches.
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from './abi';
-import { coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from './host';
+import { coreCapacity, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from './host';
 import { coreRoom, freeCpu, isFreshCore, takeCpu } from './capacity';
 import { vcpuCpu, vmStart, vmThreads } from './request';
 
@@ -16,12 +16,17 @@ const llcRoom = new StaticArray<i32>(MAX_CPUS);
 const llcOwn = new StaticArray<i32>(MAX_CPUS);
 const picked = new StaticArray<i32>(MAX_VM_VCPUS);
 
+/** Whether cores are to be filled, whatever that costs. */
+let dense: bool = false;
+/** Only cores of this capacity are looked at; 0: all. */
+let level: i32 = 0;
+
 /** vCPUs of the VM that the core takes when only fresh (or only busy) cores are looked at. */
 function roomOn(vm: i32, core: i32, fresh: bool): i32 {
-  if (isFreshCore(core) != fresh) return 0;
+  if (isFreshCore(core) != fresh || (level != 0 && coreCapacity[core] != level)) return 0;
   const room = coreRoom(vm, core, 0);
   // Where cores are plenty, `spread` takes one vCPU each; the siblings count as busy once it has.
-  return fresh && vmThreads[vm] == THREADS_SPREAD ? min(room, 1) : room;
+  return fresh && !dense && vmThreads[vm] == THREADS_SPREAD ? min(room, 1) : room;
 }
 
 function countLlcs(vm: i32, node: i32, placed: i32, fresh: bool): i32 {
@@ -89,10 +94,45 @@ function takePass(vm: i32, node: i32, placed: i32, wanted: i32, fresh: bool, at:
   return taken;
 }
 
-/** Takes up to `wanted` CPUs of the node for the VM's vCPUs from `placed` on, lowest CPU first; the number taken. */
-export function chooseCpus(vm: i32, node: i32, placed: i32, wanted: i32): i32 {
-  let taken = takePass(vm, node, placed, wanted, true, 0);
-  if (taken < wanted) taken += takePass(vm, node, placed, wanted - taken, false, taken);
+/** The highest capacity below `below` of a core of the node; 0: none. */
+function nextLevel(node: i32, below: i32): i32 {
+  let next = 0;
+  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+    const capacity = coreCapacity[coreList[at]];
+    if (capacity < below) next = max(next, capacity);
+  }
+  return next;
+}
+
+/** A pass over the cores of each capacity in turn, the fastest first. */
+function takeFastest(vm: i32, node: i32, placed: i32, wanted: i32, fresh: bool, at: i32): i32 {
+  let taken = 0;
+  level = nextLevel(node, i32.MAX_VALUE);
+  while (level != 0 && taken < wanted) {
+    taken += takePass(vm, node, placed, wanted - taken, fresh, at + taken);
+    level = nextLevel(node, level);
+  }
+  level = 0;
+  return taken;
+}
+
+/** Few LLCs, on fresh cores where there are some. */
+export const CHOOSE_NEAR: i32 = 0;
+/** The fastest cores, then few LLCs. */
+export const CHOOSE_FAST: i32 = 1;
+/** Cores that are busy already, then as few others as possible. */
+export const CHOOSE_DENSE: i32 = 2;
+
+/**
+ * Takes up to `wanted` CPUs of the node for the VM's vCPUs from `placed` on, in the CHOOSE_ way, and gives them out lowest
+ * CPU first; the number taken.
+ */
+export function chooseCpus(vm: i32, node: i32, placed: i32, wanted: i32, way: i32): i32 {
+  const pass = way == CHOOSE_FAST ? takeFastest : takePass;
+  dense = way == CHOOSE_DENSE;
+  let taken = pass(vm, node, placed, wanted, !dense, 0);
+  if (taken < wanted) taken += pass(vm, node, placed, wanted - taken, dense, taken);
+  dense = false;
   const start = vmStart[vm] + placed;
   for (let vcpu = 0; vcpu < taken; vcpu++) {
     let at = start + vcpu;

@@ -1,7 +1,7 @@
 // Why a VM does not fit: a smallest set of constraints that clash, found by leaving constraints aside.
 import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES } from './abi';
-import { nodeCount } from './host';
-import { freePages, nodeRoom } from './capacity';
+import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
+import { freePages, isWhole, nodeRoom } from './capacity';
 import { layOutCells, offerPages, offerPagesFrom, offerRoom, setCeiling, walkAssignments } from './assign';
 import { mostCells, offerRelations, standsUp } from './construct';
 import { vmCellsAsked, vmPages, vmPageShift, vmVcpus } from './request';
@@ -26,17 +26,30 @@ function onFit(vm: i32, cells: i32): bool {
   return !found;
 }
 
-/** Base pages free in all nodes together, of every size that counts. */
-function allFreePages(): i64 {
-  let pages: i64 = 0;
-  for (let node = 0; node < nodeCount; node++) pages += freePages[node * MAX_PAGE_SIZES];
-  return pages;
+/** The most memory, in base pages, that the nodes have together in pages of one size that the VM takes. */
+function allFreePages(vm: i32): i64 {
+  const shift = vmPageShift[vm];
+  let most: i64 = 0;
+  for (let size = 0; size < pageSizes; size++) {
+    if ((shift != 0 && pageShift[size] != shift) || !isWhole(vmPages[vm], size)) continue;
+    let pages: i64 = 0;
+    for (let node = 0; node < nodeCount; node++) pages += freePages[node * MAX_PAGE_SIZES + size];
+    most = max(most, pages << <i64>(pageShift[size] - pageShift[0]));
+  }
+  return most;
 }
 
-function allRoom(vm: i32): i32 {
+function allRoom(): i32 {
   let room = 0;
   for (let node = 0; node < nodeCount; node++) room += offerRoom[node];
   return room;
+}
+
+/** Whether the host has the VM's page size and its memory is whole pages of it. */
+function takesItsPageSize(vm: i32): bool {
+  if (vmPageShift[vm] == 0) return true;
+  const size = pageSizeIndex(vmPageShift[vm]);
+  return size >= 0 && isWhole(vmPages[vm], size);
 }
 
 /** Whether the VM fits where the constraints in `relaxed` are left aside. */
@@ -53,8 +66,8 @@ function fitsWithPageSize(vm: i32, relaxed: i32): bool {
   offerPagesFrom(freePages);
   offerRelations(vm, relaxed);
   const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
-  if ((relaxed & BECAUSE_MEMORY_CAPACITY) == 0 && anywhere && allFreePages() < vmPages[vm]) return false;
-  if ((relaxed & BECAUSE_CELL_NODE) != 0) return allRoom(vm) >= vmVcpus[vm];
+  if ((relaxed & BECAUSE_MEMORY_CAPACITY) == 0 && anywhere && allFreePages(vm) < vmPages[vm]) return false;
+  if ((relaxed & BECAUSE_CELL_NODE) != 0) return allRoom() >= vmVcpus[vm] && takesItsPageSize(vm);
   if (anywhere) {
     for (let entry = 0; entry < nodeCount * MAX_PAGE_SIZES; entry++) offerPages[entry] = ENOUGH_PAGES;
   }

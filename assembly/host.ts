@@ -30,6 +30,8 @@ export let widestCore: i32 = 1;
 export const memoryNode = new StaticArray<i32>(MAX_NODES);
 /** Whether some LLC has CPUs on more than one node. */
 export let llcSpansNodes: bool = false;
+/** Whether some usable CPUs are slower than others. */
+export let speedsDiffer: bool = false;
 /** LLCs with an online CPU on the node. */
 export const nodeLlcs = new StaticArray<i32>(MAX_NODES);
 /** Usable CPUs of the node. */
@@ -140,11 +142,16 @@ function deriveCores(): void {
   for (let core = 0; core <= MAX_CPUS; core++) coreCpuStart[core] = 0;
   for (let core = 0; core < MAX_CPUS; core++) coreOnline[core] = 0;
   widestCore = 1;
+  speedsDiffer = false;
+  let capacity = 0;
   for (let cpu = 0; cpu < cpuCount; cpu++) {
     const core = cpuCore[cpu];
     coreOnline[core]++;
     widestCore = max(widestCore, coreOnline[core]);
-    if (cpuUsable[cpu]) coreCpuStart[core + 1]++;
+    if (!cpuUsable[cpu]) continue;
+    coreCpuStart[core + 1]++;
+    speedsDiffer = speedsDiffer || (capacity != 0 && capacity != cpuCapacity[cpu]);
+    capacity = cpuCapacity[cpu];
   }
   for (let core = 0; core < MAX_CPUS; core++) coreCpuStart[core + 1] += coreCpuStart[core];
   // coreOnline now counts what is already entered.

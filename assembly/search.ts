@@ -75,7 +75,7 @@ export function placeAll(): void {
   orderUnplaced();
   for (let at = 0; at < ordered; at++) {
     prepareBound(order[at]);
-    placeVm(order[at]);
+    placeVm(order[at], false);
   }
   measure();
 }
@@ -118,8 +118,8 @@ function putBack(vm: i32): void {
   takeCpus(vm, vmVcpus[vm]);
 }
 
-/** Lifts a few placed VMs out, and enters them with some of the refused ones into `order`. */
-function chooseVms(): void {
+/** Lifts a few placed VMs out, and enters them with some of the refused ones into `order`; whether there are such. */
+function chooseVms(): bool {
   ordered = 0;
   let placed = 0;
   let refused = 0;
@@ -133,7 +133,7 @@ function chooseVms(): void {
   for (let vm = 0; vm < vmSlots && ordered < MOST_RETRIED; vm++) {
     if (vmAlive[vm] && vmCells[vm] == 0 && seen++ >= skipped) order[ordered++] = vm;
   }
-  if (placed == 0) return;
+  if (placed == 0) return refused > 0;
   for (let lifted = 1 + nextRandom(MOST_LIFTED); lifted > 0; lifted--) {
     let nth = <i32>nextRandom(<u32>placed);
     for (let vm = 0; vm < vmSlots; vm++) {
@@ -145,6 +145,7 @@ function chooseVms(): void {
     }
     if (--placed == 0) break;
   }
+  return refused > 0;
 }
 
 function shuffle(): void {
@@ -159,9 +160,10 @@ function shuffle(): void {
 function step(): void {
   keptEntries = 0;
   for (let vm = 0; vm < vmSlots; vm++) keptCells[vm] = 0;
-  chooseVms();
+  // Where VMs are refused, the lifted ones make room every other time.
+  const room = chooseVms() && nextRandom(2) == 0;
   shuffle();
-  for (let at = 0; at < ordered; at++) placeVm(order[at]);
+  for (let at = 0; at < ordered; at++) placeVm(order[at], room);
   const weight = placedWeight;
   const cost = planCost;
   const score = planScore;

@@ -15,7 +15,7 @@ import { TERM } from './generated/abi.js'
 import { isUsable, type Problem } from './problem.js'
 
 /** Costs are whole millionths inside of the planner. */
-const MICRO = 1_000_000
+export const MICRO = 1_000_000
 
 const TERM_NUMBERS: Partial<Record<CostTerm, number>> = {
   remoteMemory: TERM.REMOTE_MEMORY,

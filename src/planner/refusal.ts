@@ -5,7 +5,7 @@ import type { Refusal, RequestVm } from '../types.js'
 import { formatBytes } from '../units.js'
 import { BECAUSE } from './generated/abi.js'
 import { addVm, type Problem, relateVm } from './problem.js'
-import { isPlaced } from './read.js'
+import { isPlaced, MICRO } from './read.js'
 
 /** Constraint ids of the model by the planner's bits, in the order in which they are told. */
 const CONSTRAINTS = [
@@ -73,7 +73,7 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
     }
     case BECAUSE.OVERCOMMIT: {
       const load = perNode(problem, (node) => {
-        return `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / 1e6}`
+        return `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / MICRO}`
       })
       return `it adds a demand of ${vm.cpuPolicy === 'shared' ? vm.vcpus * vm.demand : 0}, and ${problem.request.overcommit} for each shared CPU is the most: ${load}`
     }
@@ -140,8 +140,8 @@ function changesOf(vm: RequestVm, nodes: number): Change[] {
 }
 
 /**
- * The changes that let the VM in beside the placed VMs, cheapest first, each with what the whole plan then loses more. The
- * refused VMs must have been taken out of the problem.
+ * The changes that let the VM in beside the placed VMs, cheapest first, each with what the VM then loses and what it adds
+ * to overcommitted nodes. The refused VMs must have been taken out of the problem.
  */
 export function nearestOf(problem: Problem, vm: RequestVm, seed: number): Refusal['nearest'] {
   const { wasm, request, handles } = problem
@@ -150,13 +150,16 @@ export function nearestOf(problem: Problem, vm: RequestVm, seed: number): Refusa
     const handle = handles[request.vms.findIndex((other) => other.name === name)] ?? -1
     return isPlaced(problem, handle) ? handle : undefined
   }
-  const before = wasm.planCost()
+  const before = wasm.planOvercommit()
   const nearest: { change: string; lostVcpus: number }[] = []
   for (const { change, vm: changed } of changesOf(vm, problem.host.nodes.length)) {
     const handle = addVm(problem, changed, at)
     relateVm(problem, handle, vm, handleOf)
     wasm.solve(0, seed)
-    if (isPlaced(problem, handle)) nearest.push({ change, lostVcpus: (wasm.planCost() - before) / 1e6 })
+    if (isPlaced(problem, handle)) {
+      const lost = wasm.vmLost(handle) + Math.max(0, wasm.planOvercommit() - before)
+      nearest.push({ change, lostVcpus: lost / MICRO })
+    }
     wasm.removeVm(handle)
   }
   return nearest.sort((a, b) => a.lostVcpus - b.lostVcpus)

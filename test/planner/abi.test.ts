@@ -1,0 +1,154 @@
+import * as fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { BECAUSE, ERROR, MAX, NONE, SOLVED } from '../../src/planner/generated/abi.js'
+import { instantiatePlanner, plannerBytes } from '../../src/planner/wasm.js'
+
+type Functions = Readonly<Record<string, (...numbers: number[]) => number>>
+
+const HOSTILE = [0, 1, 2, 3, 4, 12, 21, 255, 1024, -1, -2, 0.5, 1e9, 2 ** 31 - 1, -(2 ** 31), 2 ** 53, 1e300]
+const number = fc.oneof(fc.constantFrom(...HOSTILE, Number.NaN, Infinity, -Infinity), fc.integer(), fc.double())
+
+async function functions(): Promise<{ all: Functions; memory: WebAssembly.Memory }> {
+  const { memory, ...all } = await instantiatePlanner()
+  return { all: all as unknown as Functions, memory }
+}
+
+/** Two nodes of 4 CPUs and 1 GiB. */
+function twoNodes(planner: Awaited<ReturnType<typeof instantiatePlanner>>): void {
+  planner.reset()
+  for (const node of [0, 1]) {
+    planner.addNode(node, 1)
+    planner.setPages(node, 12, 2 ** 18)
+  }
+  for (let cpu = 0; cpu < 8; cpu++) planner.addCpu(cpu, cpu >> 2, cpu >> 2, cpu, 1024, 1)
+}
+
+test('the module has no imports and its memory has a maximum', () => {
+  const module = new WebAssembly.Module(plannerBytes())
+  assert.equal(WebAssembly.Module.imports(module), [])
+  assert.ok(plannerBytes().length <= 65536)
+})
+
+test('no sequence of calls with any numbers traps or grows the memory', async () => {
+  const { all, memory } = await functions()
+  const names = Object.keys(all)
+  const size = memory.buffer.byteLength
+  // solve is called with few steps: how long it takes is the caller's choice.
+  const call = fc.tuple(fc.constantFrom(...names), fc.array(number, { minLength: 6, maxLength: 6 }))
+  let valid = 0
+  fc.assert(
+    fc.property(fc.array(call, { minLength: 20, maxLength: 200 }), (calls) => {
+      for (const [name, numbers] of calls) {
+        const [first = 0, ...rest] = numbers
+        const result = name === 'solve' ? all.solve?.(Math.min(first, 20), rest[0] ?? 0) : all[name]?.(first, ...rest)
+        assert.type(result, 'number')
+        if ((result ?? -1) >= 0) valid++
+      }
+    }),
+    { numRuns: 300 },
+  )
+  assert.ok(valid > 1000, `${valid} calls did something`)
+  assert.is(memory.buffer.byteLength, size)
+})
+
+test('hostile calls amid a valid problem leave it solvable', async () => {
+  const planner = await instantiatePlanner()
+  const { all } = { all: planner as unknown as Functions }
+  const names = Object.keys(planner).filter((name) => !['memory', 'reset', 'solve'].includes(name))
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom(...names), fc.array(number, { minLength: 6, maxLength: 6 }))),
+      (calls) => {
+        twoNodes(planner)
+        for (let vm = 0; vm < 3; vm++) planner.addVm(2, 1000)
+        planner.solve(5, 1)
+        for (const [name, numbers] of calls) all[name]?.(...numbers)
+        assert.ok(planner.solve(5, 1) >= ERROR.ARGUMENT)
+        assert.ok(planner.planCost() >= planner.planBound())
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('10,000 problems in one instance do not grow it', async () => {
+  const planner = await instantiatePlanner()
+  const size = planner.memory.buffer.byteLength
+  for (let problem = 0; problem < 10_000; problem++) {
+    twoNodes(planner)
+    planner.addVm(3, 5000)
+    assert.is(planner.solve(0, problem), SOLVED.OPTIMAL)
+  }
+  assert.is(planner.memory.buffer.byteLength, size)
+})
+
+test('the limits are statuses', async () => {
+  const planner = await instantiatePlanner()
+  for (let node = 0; node < MAX.NODES; node++) assert.is(planner.addNode(node, 1), node)
+  assert.is(planner.addNode(MAX.NODES, 1), ERROR.LIMIT)
+  planner.setPages(0, 12, 2 ** 40)
+  for (let cpu = 0; cpu < MAX.CPUS; cpu++) assert.is(planner.addCpu(cpu, 0, 0, cpu, 1024, 1), cpu)
+  assert.is(planner.addCpu(MAX.CPUS, 0, 0, 0, 1024, 1), ERROR.LIMIT)
+  for (let vm = 0; vm < MAX.VMS; vm++) assert.is(planner.addVm(4, 1), vm)
+  assert.is(planner.addVm(4, 1), ERROR.LIMIT)
+  planner.removeVm(17)
+  assert.is(planner.addVm(4, 1), 17)
+})
+
+test('a host of 4,096 CPUs and a VM of as many vCPUs are planned', async () => {
+  const planner = await instantiatePlanner()
+  planner.addNode(0, 1)
+  planner.setPages(0, 12, 2 ** 40)
+  for (let cpu = 0; cpu < MAX.CPUS; cpu++) planner.addCpu(cpu, 0, cpu >> 3, cpu, 1024, 1)
+  planner.addVm(MAX.VM_VCPUS, 2 ** 30)
+  assert.ok(planner.solve(0, 1) >= 0)
+  assert.is(planner.vcpuCpuId(0, MAX.VM_VCPUS - 1), MAX.CPUS - 1)
+})
+
+test('the host is fixed from the first VM on, and calls in the wrong order say so', async () => {
+  const planner = await instantiatePlanner()
+  assert.is(planner.addVm(1, 1), ERROR.ORDER)
+  twoNodes(planner)
+  assert.is(planner.addNode(1, 1), ERROR.ORDER)
+  const vm = planner.addVm(1, 1)
+  assert.is(planner.addNode(5, 1), ERROR.ORDER)
+  assert.is(planner.setPages(0, 12, 1), ERROR.ORDER)
+  assert.is(planner.cellCount(vm), NONE)
+  planner.solve(0, 1)
+  assert.is(planner.setVmWeight(vm, 2), ERROR.ORDER)
+  assert.is(planner.refusal(vm), ERROR.ORDER)
+})
+
+test('cells that do not add up are refused by solve', async () => {
+  const planner = await instantiatePlanner()
+  twoNodes(planner)
+  const vm = planner.addVm(4, 100)
+  planner.addVmCell(vm, 3, 60)
+  assert.is(planner.solve(0, 1), ERROR.ARGUMENT)
+  planner.addVmCell(vm, 1, 40)
+  assert.ok(planner.solve(0, 1) >= 0)
+})
+
+test('VMs come and go on a living instance: what a removed one had is free again', async () => {
+  const planner = await instantiatePlanner()
+  twoNodes(planner)
+  const first = planner.addVm(4, 2 ** 18)
+  const second = planner.addVm(4, 2 ** 18)
+  const third = planner.addVm(4, 2 ** 18)
+  assert.is(planner.solve(0, 1), SOLVED.PARTIAL)
+  assert.is(planner.cellCount(third), NONE)
+  assert.is(planner.refusal(third), BECAUSE.CPU_EXCLUSIVE)
+  const freed = planner.cellNodeId(first, 0)
+  const kept = planner.cellNodeId(second, 0)
+  assert.is(planner.removeVm(first), 0)
+  assert.is(planner.solve(0, 1), SOLVED.OPTIMAL)
+  assert.is(planner.cellNodeId(third, 0), freed)
+  assert.is(planner.cellNodeId(second, 0), kept)
+  planner.removeVm(second)
+  planner.removeVm(third)
+  assert.is(planner.pagesLeft(0, 12), 2 ** 18)
+  assert.is(planner.sharedCpus(0) + planner.sharedCpus(1), 8)
+})
+
+test.run()

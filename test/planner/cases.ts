@@ -1,0 +1,116 @@
+/** Hosts and requests for planner tests: made from specs, and at random (reproducible through fast-check). */
+
+import * as fc from 'fast-check'
+import { syntheticHost } from '../../src/topology/synthetic.js'
+import type { Host, HostCpu } from '../../src/types.js'
+
+const GIB = 2 ** 30
+
+/** A host of even shape, with some CPUs switched off, of odd speed, and memory of its own on each node. */
+export interface HostShape {
+  readonly packages: number
+  readonly nodes: number
+  readonly llcs: number
+  readonly cores: number
+  readonly threads: number
+  /** GiB by node, cyclically; 0: without memory. */
+  readonly memory: readonly number[]
+  readonly distance: number
+  /** CPUs that are offline, not allowed or slow: (id * factor) % modulus == 0. */
+  readonly spoil: { readonly offline: number; readonly disallowed: number; readonly slow: number }
+}
+
+function every(id: number, modulus: number): boolean {
+  return modulus > 0 && (id * 7 + 3) % modulus === 0
+}
+
+function spoilCpu(cpu: HostCpu, { offline, disallowed, slow }: HostShape['spoil']): HostCpu {
+  if (every(cpu.id, offline)) {
+    return { ...cpu, online: false, node: null, package: null, llc: null, core: null, thread: null, capacity: null }
+  }
+  const capacity = slow > 0 && (cpu.core ?? 0) % slow === 0 ? 512 : 1024
+  return { ...cpu, allowed: !every(cpu.id, disallowed), capacity }
+}
+
+export function makeHost(shape: HostShape): Host {
+  const { packages, nodes, llcs, cores, threads, memory, distance } = shape
+  const host = syntheticHost(`pack:${packages} numa:${nodes} l3:${llcs} core:${cores} pu:${threads}`)
+  const bytesOf = (node: number) => (memory[node % memory.length] ?? 0) * GIB
+  return {
+    ...host,
+    nodes: host.nodes.map(({ id }) => {
+      const bytes = bytesOf(id)
+      return {
+        id,
+        memory: { total: bytes, free: bytes },
+        pages: [
+          { size: 4096, total: bytes / 4096, free: bytes / 4096 },
+          { size: 2 ** 21, total: id % 2 === 0 ? 256 : 0, free: id % 2 === 0 ? 256 : 0 },
+        ],
+      }
+    }),
+    distances: host.distances.map((row, from) =>
+      row.map((_, to) => (from === to ? 10 : distance + ((from * 3 + to) % 3) * 5)),
+    ),
+    cpus: host.cpus.map((cpu) => spoilCpu(cpu, shape.spoil)),
+  }
+}
+
+export const hostShape: fc.Arbitrary<HostShape> = fc.record({
+  packages: fc.integer({ min: 1, max: 2 }),
+  nodes: fc.integer({ min: 1, max: 3 }),
+  llcs: fc.integer({ min: 1, max: 3 }),
+  cores: fc.integer({ min: 1, max: 4 }),
+  threads: fc.integer({ min: 1, max: 2 }),
+  memory: fc.array(fc.constantFrom(0, 1, 4, 16), { minLength: 1, maxLength: 3 }),
+  distance: fc.integer({ min: 11, max: 40 }),
+  spoil: fc.record({
+    offline: fc.constantFrom(0, 5, 7),
+    disallowed: fc.constantFrom(0, 6, 9),
+    slow: fc.constantFrom(0, 3),
+  }),
+})
+
+const vmShape = fc.record(
+  {
+    vcpus: fc.integer({ min: 1, max: 9 }),
+    mebibytes: fc.integer({ min: 1, max: 3000 }),
+    cells: fc.oneof(fc.constant('auto' as const), fc.integer({ min: 1, max: 3 })),
+    cpuPolicy: fc.constantFrom('dedicated', 'dedicated', 'shared'),
+    threadPolicy: fc.constantFrom('prefer', 'require', 'isolate', 'spread'),
+    pageSize: fc.constantFrom('any', 'any', '4KiB', '2MiB'),
+    demand: fc.constantFrom(0.1, 0.37, 1),
+    weight: fc.constantFrom(1, 1, 2.5),
+    memoryBound: fc.constantFrom(0, 0.3, 0.7),
+    iothreads: fc.constantFrom(0, 2),
+    trust: fc.constantFrom('ours', 'theirs', undefined),
+    relation: fc.constantFrom('separateFrom', 'near', undefined),
+    device: fc.option(fc.record({ node: fc.integer({ min: 0, max: 1 }), strict: fc.boolean() }), { nil: undefined }),
+  },
+  { noNullPrototype: true },
+)
+
+/** The content of a request file. VMs relate to the one before them; devices are on nodes that every such host has. */
+export const request = fc
+  .record({
+    vms: fc.array(vmShape, { minLength: 1, maxLength: 6 }),
+    strategy: fc.constantFrom('pack', 'spread'),
+    overcommit: fc.constantFrom(1, 4),
+    reserve: fc.constantFrom('', '0'),
+  })
+  .map(({ vms, strategy, overcommit, reserve }) => ({
+    schemaVersion: 1,
+    kind: 'Request',
+    strategy,
+    overcommit,
+    reserve: { cpus: reserve, memory: '64MiB' },
+    vms: vms.map(({ mebibytes, cells, trust, relation, device, ...vm }, at) => ({
+      ...vm,
+      name: `vm${at}`,
+      memory: `${mebibytes}MiB`,
+      cells: cells === 'auto' ? cells : Math.min(cells, vm.vcpus),
+      ...(trust === undefined ? {} : { trust }),
+      ...(relation === undefined || at === 0 ? {} : { [relation]: [`vm${at - 1}`] }),
+      ...(device === undefined ? {} : { devices: [{ node: 0, strict: device.strict }] }),
+    })),
+  }))
