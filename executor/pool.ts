@@ -51,6 +51,8 @@ export class VcpuPool {
     })
     // Of a thread without a task; one with a task rejects that.
     this.#pool.on('error', (error) => failed(null, failureOf(error)))
+    // Ending a thread that is still loading koffi aborts the process. So each has a task, which stop() waits for.
+    this.#await(this.#pool.run(null, { name: 'load' }))
   }
 
   block(index: number): VcpuBlock {
@@ -86,9 +88,14 @@ export class VcpuPool {
   readBack(cpus: readonly number[], spans: readonly MemorySpan[]): Promise<ReadBackResult> {
     const task: ReadBackTask = { shared: this.#shared, index: this.#observer, cpus, spans }
     const result: Promise<ReadBackResult> = this.#pool.run(task, { name: 'readBack' })
-    const settle = () => {}
-    this.#done.push(result.then(settle, settle))
+    this.#await(result)
     return result
+  }
+
+  /** Has `stop()` wait for a task of the thread beside the vCPUs; its failure is the caller's. */
+  #await(task: Promise<unknown>): void {
+    const settled = () => {}
+    this.#done.push(task.then(settled, settled))
   }
 
   /** Stops every vCPU, wherever it is, and resolves when all of them have let go of memory and descriptors. */

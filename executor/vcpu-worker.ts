@@ -62,6 +62,9 @@ function prefaultSpan(span: MemorySpan, block: VcpuBlock): void {
   }
 }
 
+/** Its being called says that the thread has loaded everything. */
+export function load(): void {}
+
 export interface ReadBackTask {
   readonly shared: SharedArrayBuffer
   /** Of the block in `shared` whose stop command ends it early. */

@@ -17,6 +17,8 @@ const entryPoints = {
 }
 
 export interface ExecutorBundle {
+  /** Where its files are: executor.js, run.js, verified.js. */
+  readonly directory: string
   readonly executor: typeof import('../../executor/index.js')
   readonly run: typeof import('../../executor/run.js')
   readonly verified: typeof import('../../src/verified.js')
@@ -38,5 +40,10 @@ export async function bundleExecutor(): Promise<ExecutorBundle> {
     logLevel: 'warning',
   })
   const load = (name: keyof typeof entryPoints) => import(pathToFileURL(`${outdir}/${name}.js`).href)
-  return { executor: await load('executor'), run: await load('run'), verified: await load('verified') }
+  return {
+    directory: outdir,
+    executor: await load('executor'),
+    run: await load('run'),
+    verified: await load('verified'),
+  }
 }

@@ -1,6 +1,8 @@
 /** What this process holds, as the kernel says: to see that nothing is left behind. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 
 export interface Holdings {
   readonly fds: readonly string[]
@@ -18,6 +20,21 @@ export function holdings(): Holdings {
       ...boundMappings().map(({ start }) => start.toString(16)),
     ],
   }
+}
+
+/**
+ * The holdings once they no longer change: a thread that has been joined is in /proc for a moment yet.
+ * @param expected waited for, for two seconds at most
+ */
+export async function settledHoldings(expected?: Holdings): Promise<Holdings> {
+  let last = holdings()
+  for (let i = 0; i < 40; i++) {
+    await delay(50)
+    const next = holdings()
+    if (isDeepStrictEqual(next, expected ?? last)) return next
+    last = next
+  }
+  return last
 }
 
 /** The descriptor that lists the directory is gone when it is looked at. */

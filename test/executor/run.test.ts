@@ -10,7 +10,7 @@ import { skipUnless } from '../skip.js'
 import { bundleExecutor } from './bundle.js'
 import { spin } from './guests/behaviours.js'
 import { cpus, MiB, nodes, planOf } from './plans.js'
-import { boundMappings, holdings } from './process.js'
+import { boundMappings, holdings, settledHoldings } from './process.js'
 
 const { executor, run, verified } = await bundleExecutor()
 const status = executor.kvmStatus()
@@ -80,7 +80,7 @@ for (const backend of backends) {
   test(`${backend}: a run leaves no descriptor, mapping or thread behind`, async () => {
     const plan = verified.sealPlan(planOf({ vcpus: [first, last], cells: [8 * MiB] }))
     await run.runPlan(plan, { seconds: 0.05, backend })
-    const before = holdings()
+    const before = await settledHoldings()
     assert.equal(before.mappings, [])
     let during = before
     await run.runPlan(plan, {
@@ -93,13 +93,13 @@ for (const backend of backends) {
     // One for each vCPU and one beside them; with KVM the kernel may add one of its own to each VM.
     assert.ok(during.threads >= before.threads + 3)
     assert.ok(during.mappings.length > 0)
-    assert.equal(holdings(), before)
+    assert.equal(await settledHoldings(before), before)
   })
 
   test(`${backend}: the caller's signal ends a run, with its reason and nothing left behind`, async () => {
     const plan = verified.sealPlan(planOf({ vcpus: [first, last], cells: [8 * MiB] }))
     await run.runPlan(plan, { seconds: 0.05, backend })
-    const before = holdings()
+    const before = await settledHoldings()
     const interrupted = new Error('interrupted')
     assert.is(await failure(run.runPlan(plan, { backend, signal: AbortSignal.abort(interrupted) })), interrupted)
 
@@ -112,18 +112,18 @@ for (const backend of backends) {
     const onProgress = () => late.abort(interrupted)
     const running = run.runPlan(plan, { seconds: 1000, backend, signal: late.signal, onProgress })
     assert.is(await failure(running), interrupted)
-    assert.equal(holdings(), before)
+    assert.equal(await settledHoldings(before), before)
   })
 
   test(`${backend}: what onProgress throws ends the run, with nothing left behind`, async () => {
     const plan = verified.sealPlan(planOf({ vcpus: [first], cells: [4 * MiB] }))
     await run.runPlan(plan, { seconds: 0.05, backend })
-    const before = holdings()
+    const before = await settledHoldings()
     const onProgress = () => {
       throw new Error('from the caller')
     }
     assert.is((await failure(run.runPlan(plan, { seconds: 1000, backend, onProgress }))).message, 'from the caller')
-    assert.equal(holdings(), before)
+    assert.equal(await settledHoldings(before), before)
   })
 
   test(`${backend}: progress tells the thread of each vCPU, and what it has done`, async () => {
@@ -205,21 +205,21 @@ for (const backend of backends) {
   })
 
   test(`${backend}: a CPU that does not exist is an error that names VM, vCPU and cause`, async () => {
-    const before = holdings()
+    const before = await settledHoldings()
     const plan = planOf({ name: 'web', vcpus: [first, '8000'], cells: [4 * MiB] })
     const error = await failure(run.carryOut(plan, plan, { seconds: 1000, backend }))
     assert.is(error.name, 'VcpuError')
     assert.match(error.message, /^VM "web", vCPU 1: sched_setaffinity\(CPU 8000\): EINVAL .*cpuset/)
-    assert.equal(holdings(), before)
+    assert.equal(await settledHoldings(before), before)
   })
 }
 
 test('memory that the node does not have is refused before anything is taken', async () => {
-  const before = holdings()
+  const before = await settledHoldings()
   const plan = planOf({ vcpus: [first], cells: [2 ** 46] })
   const error = await failure(run.carryOut(plan, plan, { seconds: 0.1, backend: 'threads' }))
   assert.match(error.message, /memory-capacity: the plan takes 64 TiB from node \d+, .* is free now/)
-  assert.equal(holdings(), before)
+  assert.equal(await settledHoldings(before), before)
 })
 
 test('bad options are refused by name', async () => {
@@ -279,7 +279,7 @@ testWithKvm('memory that is taken away while the guest runs is found to be nowhe
 })
 
 testWithKvm('a guest that never leaves is stopped, and found to have made no progress', async () => {
-  const before = holdings()
+  const before = await settledHoldings()
   const plan = planOf({ vcpus: [first, last], cells: [4 * MiB] })
   const report = await run.carryOut(plan, plan, { seconds: 0.1, backend: 'kvm' }, spin)
   assert.equal(
@@ -293,7 +293,7 @@ testWithKvm('a guest that never leaves is stopped, and found to have made no pro
     report.vcpus.map(({ exits }) => exits),
     [0, 0],
   )
-  assert.equal(holdings(), before)
+  assert.equal(await settledHoldings(before), before)
 })
 
 async function failure(promise: Promise<unknown>): Promise<Error> {
