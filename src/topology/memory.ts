@@ -102,9 +102,10 @@ function pageSizeOfMeminfo(reader: SysReader, nodes: readonly number[]): number 
   const files = ['proc/meminfo', ...nodes.map((node) => `${nodeDirectory(node)}/meminfo`)]
   const counters = files.flatMap((path) => {
     const meminfo = readMeminfo(reader, path)
-    return PAGE_COUNTERS.map((name) => meminfo.get(name) ?? 0).filter((bytes) => bytes > 0)
+    const found = PAGE_COUNTERS.map((name) => meminfo.get(name) ?? 0).filter((bytes) => bytes > 0)
+    // With fewer, multiples of a larger page than the real one could be chance, or somebody's round numbers.
+    return new Set(found).size < 6 ? [] : found
   })
-  // With fewer, multiples of a larger page than the real one could be chance.
-  if (new Set(counters).size < 6) return undefined
+  if (counters.length === 0) return undefined
   return PAGE_SIZES.filter((size) => counters.every((bytes) => bytes % size === 0)).at(-1)
 }

@@ -1,6 +1,10 @@
 /** A small sysfs tree in memory, to show the detection one trap at a time. */
 
+import * as assert from 'uvu/assert'
 import type { SysReader } from '../../src/topology/files.js'
+import { parseHost } from '../../src/topology/hostfile.js'
+import { readHost } from '../../src/topology/sysfs.js'
+import type { Host, HostCpu } from '../../src/types.js'
 
 /** Contents of the files by their paths; directories are there through their files. */
 export type Tree = Readonly<Record<string, string>>
@@ -37,4 +41,20 @@ export function cache(index: number, level: number, type: string, shared: string
     [`${directory}/type`]: `${type}\n`,
     [`${directory}/shared_cpu_list`]: `${shared}\n`,
   }
+}
+
+/** A node's meminfo, as the kernel words it. */
+export const meminfo = (node: number, totalKb: number, freeKb: number): string =>
+  `\nNode ${node} MemTotal:       ${totalKb} kB\nNode ${node} MemFree:  ${freeKb} kB\nNode ${node} HugePages_Total:     0\n`
+
+/** The host that a tree shows; each is also held to the promise that a detected host is a valid host file. */
+export function hostOf(tree: Tree): Host {
+  const host = readHost(treeReader(tree))
+  assert.equal(parseHost(JSON.parse(JSON.stringify(host))), host)
+  return host
+}
+
+/** One field of all CPUs, in their order. */
+export function column<Field extends keyof HostCpu>(tree: Tree, field: Field): readonly HostCpu[Field][] {
+  return hostOf(tree).cpus.map((cpu) => cpu[field])
 }

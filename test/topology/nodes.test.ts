@@ -1,0 +1,84 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { column, cpu, hostOf, meminfo, node } from './tree.js'
+
+const GIB = 2 ** 30
+
+test('node numbers may have gaps, and distances follow their order', () => {
+  const host = hostOf({
+    ...cpu(0),
+    ...cpu(1),
+    ...node(2, { cpulist: '0', distance: '10 21\n', meminfo: meminfo(2, 1048576, 1024) }),
+    ...node(72, { cpulist: '1', distance: '31 10\n\0', meminfo: meminfo(72, 2097152, 2048) }),
+  })
+  assert.equal(
+    host.nodes.map(({ id, memory }) => [id, memory.total]),
+    [
+      [2, GIB],
+      [72, 2 * GIB],
+    ],
+  )
+  assert.equal(host.distances, [
+    [10, 21],
+    [31, 10],
+  ])
+  assert.equal(
+    host.cpus.map((cpu) => cpu.node),
+    [2, 72],
+  )
+})
+
+test('a node that is not online is not there', () => {
+  const tree = {
+    ...cpu(0),
+    ...node(0, { cpulist: '0' }),
+    ...node(1, { cpulist: '' }),
+    'sys/devices/system/node/online': '0\n',
+  }
+  assert.equal(
+    hostOf(tree).nodes.map(({ id }) => id),
+    [0],
+  )
+})
+
+test('links tell the node where nodes do not list CPUs', () => {
+  const tree = {
+    ...cpu(0, { node1: '' }),
+    ...cpu(1, { node0: '' }),
+    ...node(0, { meminfo: '' }),
+    ...node(1, { meminfo: '' }),
+  }
+  assert.equal(column(tree, 'node'), [1, 0])
+  const listed = { ...cpu(0), ...cpu(1), ...node(0, { cpu1: '' }), ...node(1, { cpu0: '' }) }
+  assert.equal(column(listed, 'node'), [1, 0])
+})
+
+test('a CPU that no node claims has none, and one that two claim has the lower', () => {
+  const tree = { ...cpu(0), ...cpu(1), ...node(0, { cpulist: '0' }), ...node(1, { cpulist: '0' }) }
+  assert.equal(column(tree, 'node'), [0, null])
+})
+
+test('bandwidth is that of the CPUs nearest to the node', () => {
+  const access = (accessClass: number, megabytes: string) => ({
+    [`access${accessClass}/initiators/read_bandwidth`]: megabytes,
+  })
+  const host = hostOf({
+    ...cpu(0),
+    ...node(0, { cpulist: '0', ...access(0, '9000'), ...access(1, '8000') }),
+    ...node(1, access(0, '0')),
+  })
+  assert.equal(
+    host.nodes.map(({ bandwidth }) => bandwidth),
+    [8e9, undefined],
+  )
+})
+
+test('a distance row that cannot be right is replaced, the others stay', () => {
+  const nodes = { ...node(0, { distance: '10 0' }), ...node(1, { distance: '16 10' }) }
+  assert.equal(hostOf({ ...cpu(0), ...nodes }).distances, [
+    [10, 20],
+    [16, 10],
+  ])
+})
+
+test.run()
