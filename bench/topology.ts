@@ -5,18 +5,11 @@
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { cpus, release, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { formatCpulist, formatCpumask } from '../src/cpulist.js'
 import { detectHost } from '../src/topology/node-fs.js'
-
-interface Bench {
-  readonly kind: 'Bench'
-  readonly name: string
-  readonly host: Readonly<Record<string, string | number>>
-  readonly rows: readonly Readonly<Record<string, string | number | null>>[]
-  readonly notes?: readonly string[]
-}
+import { type Bench, type BenchModule, hostFacts, median, rounded } from './bench.js'
 
 const PACKAGES = 2
 const CORES_PER_PACKAGE = 64
@@ -40,13 +33,13 @@ async function run(): Promise<Bench> {
     const peer = peers.length > 0 ? median(peers) : null
     const row = (what: string, ms: number | null) => ({
       what,
-      ms: ms === null ? null : round(ms),
-      ratioToLstopo: ms === null || peer === null ? null : round(ms / peer),
+      ms: ms === null ? null : rounded(ms),
+      ratioToLstopo: ms === null || peer === null ? null : rounded(ms / peer),
     })
     return {
       kind: 'Bench',
       name: 'topology',
-      host: { cpu: cpus()[0]?.model ?? 'unknown', cpus: cpus().length, kernel: release(), node: process.version },
+      host: hostFacts(),
       rows: [row('detectHost, first call', first), row('detectHost, median', detection), row('lstopo, median', peer)],
       ...(peer === null ? { notes: ['lstopo is not installed: no ratio'] } : {}),
     }
@@ -68,9 +61,6 @@ function timeLstopo(root: string): number | undefined {
   const { status } = spawnSync('lstopo', ['--input', root, '--if', 'fsroot', '--of', 'xml'], { stdio: 'ignore' })
   return status === 0 ? performance.now() - start : undefined
 }
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
-const round = (value: number): number => Math.round(value * 100) / 100
 
 /** The files that a current x86-64 kernel shows for two packages of 64 cores with two threads each. */
 function writeTree(root: string): void {
@@ -141,4 +131,5 @@ function writeTree(root: string): void {
   write('proc/self/cgroup', '0::/')
 }
 
-export default { name: 'topology', run }
+const bench: BenchModule = { name: 'topology', run }
+export default bench

@@ -1,0 +1,34 @@
+/** What every bench gives: the host it ran on, rows of figures, notes. */
+
+import { cpus, release } from 'node:os'
+
+export type Row = Readonly<Record<string, string | number | null>>
+
+export interface Bench {
+  readonly kind: 'Bench'
+  readonly name: string
+  readonly host: Row
+  readonly rows: readonly Row[]
+  /** What a reader has to know of these figures, such as a peer that is missing. */
+  readonly notes?: readonly string[]
+}
+
+/** A file of this folder that measures something exports one of these by default. */
+export interface BenchModule {
+  readonly name: string
+  run(): Promise<Bench>
+}
+
+/** The machine that the figures are from. */
+export function hostFacts(): Row {
+  return { cpu: cpus()[0]?.model ?? 'unknown', cpus: cpus().length, kernel: release(), node: process.version }
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+}
+
+/** To two decimals. */
+export function rounded(value: number): number {
+  return Math.round(value * 100) / 100
+}

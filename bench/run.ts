@@ -1,0 +1,34 @@
+/** `npm run bench -- NAME [--json]`: runs one bench and prints the host, a table and notes, or the JSON object. */
+
+import { readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import Table from 'cli-table3'
+import type { Bench, BenchModule } from './bench.js'
+
+const NOT_BENCHES = ['bench.ts', 'run.ts']
+const names = readdirSync(dirname(fileURLToPath(import.meta.url)))
+  .filter((file) => file.endsWith('.ts') && !NOT_BENCHES.includes(file))
+  .map((file) => file.replace(/\.ts$/, ''))
+
+function print(bench: Bench): void {
+  console.log(`${bench.name}: ${Object.values(bench.host).join(', ')}`)
+  const columns = Object.keys(bench.rows[0] ?? {})
+  const table = new Table({ head: columns, style: { head: [], border: [] } })
+  for (const row of bench.rows) table.push(columns.map((column) => `${row[column] ?? '-'}`))
+  console.log(table.toString())
+  for (const note of bench.notes ?? []) console.log(`note: ${note}`)
+}
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } })
+const [name = ''] = positionals
+if (!names.includes(name)) {
+  console.error(`usage: npm run bench -- NAME [--json], with NAME one of: ${names.join(', ')}`)
+  process.exitCode = 2
+} else {
+  const { default: module }: { default: BenchModule } = await import(`./${name}.js`)
+  const bench = await module.run()
+  if (values.json === true) console.log(JSON.stringify(bench))
+  else print(bench)
+}

@@ -1,0 +1,93 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { kvmStatus } from '../../executor/index.js'
+import { skipUnless } from '../skip.js'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const folder = mkdtempSync(join(tmpdir(), 'homenode-package-'))
+const npm = ['--no-audit', '--no-fund', '--loglevel=error']
+
+function run(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+test.before(() => {
+  execFileSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder, ...npm], {
+    cwd: root,
+    stdio: 'ignore',
+  })
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? ''
+  writeFileSync(join(folder, 'package.json'), '{"type": "module", "private": true}')
+  run('npm', 'install', join(folder, tarball), ...npm)
+})
+
+test.after(() => rmSync(folder, { recursive: true, force: true }))
+
+test('the package has what it needs and nothing of the workshop', () => {
+  const installed = join(folder, 'node_modules/homenode')
+  for (const file of ['dist/cli.js', 'dist/vcpu-worker.js', 'dist/planner.wasm', 'README.md', 'LICENSE']) {
+    assert.ok(existsSync(join(installed, file)), file)
+  }
+  for (const file of ['src', 'executor', 'test', 'assembly', 'node_modules/esbuild']) {
+    assert.not.ok(existsSync(join(installed, file)), file)
+  }
+  const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+  assert.equal(Object.keys(dependencies).sort(), ['cli-table3', 'commander', 'koffi', 'picocolors', 'piscina', 'zod'])
+})
+
+test('homenode topo runs from an empty folder', () => {
+  const host = JSON.parse(run('npx', 'homenode', 'topo', '--json'))
+  assert.is(host.kind, 'Host')
+  assert.ok(host.cpus.length > 0)
+})
+
+test('every entry point is imported and works', () => {
+  writeFileSync(
+    join(folder, 'entries.js'),
+    `import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { plan, syntheticHost, verifyPlan } from 'homenode'
+import { instantiatePlanner, plannerBytes } from 'homenode/planner'
+import { runPlan } from 'homenode/executor'
+import { CpuTopology } from 'homenode/accel'
+const host = syntheticHost('numa:2 core:4 pu:1')
+const request = { vms: [{ name: 'a', vcpus: 4, memory: '512MiB' }] }
+const { status } = verifyPlan(host, request, await plan(host, request))
+const wasm = readFileSync(fileURLToPath(import.meta.resolve('homenode/planner.wasm')))
+const same = Buffer.compare(wasm, plannerBytes()) === 0
+const version = (await instantiatePlanner()).abiVersion()
+const topology = await CpuTopology.detect()
+console.log(JSON.stringify({ status, same, version, run: typeof runPlan, cpus: topology.totalCpus }))
+`,
+  )
+  const result = JSON.parse(run(process.execPath, 'entries.js'))
+  assert.is(result.status, 'optimal')
+  assert.is(result.same, true)
+  assert.is(result.version, 1)
+  assert.is(result.run, 'function')
+  assert.ok(result.cpus > 0)
+})
+
+const { usable: kvm } = kvmStatus()
+
+skipUnless(kvm, '/dev/kvm cannot be used here')(
+  'a guest runs from the installed package: Piscina finds the worker',
+  () => {
+    const report = JSON.parse(run('npx', 'homenode', 'run', '--seconds', '1', '--json'))
+    assert.is(report.backend, 'kvm')
+    assert.is(report.verified, true)
+  },
+)
+
+test('the threads backend runs from the installed package', () => {
+  const report = JSON.parse(run('npx', 'homenode', 'run', '--seconds', '0.5', '--backend', 'threads', '--json'))
+  assert.is(report.backend, 'threads')
+  assert.is(report.verified, true)
+})
+
+test.run()
