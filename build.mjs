@@ -72,7 +72,19 @@ function docBefore(source, position) {
     .trim()
 }
 
-/** Constants of assembly/abi.ts and exported functions of assembly/index.ts, with their documentation. */
+function readExports(source) {
+  return [...source.matchAll(/^export function (\w+)\(([^)]*)\): (\w+) \{$/gm)].map((match) => ({
+    name: match[1],
+    parameters: match[2]
+      .split(', ')
+      .filter(Boolean)
+      .map((parameter) => parameter.split(': ')),
+    returns: match[3],
+    doc: docBefore(source, match.index),
+  }))
+}
+
+/** Constants of assembly/abi.ts and the functions that the module exports, with their documentation. */
 function readInterface() {
   const abi = readFileSync(at('assembly/abi.ts'), 'utf8')
   const constants = [...abi.matchAll(/^export const (\w+): i32 = (-?\d+);$/gm)].map((match) => ({
@@ -80,16 +92,9 @@ function readInterface() {
     value: Number(match[2]),
     doc: docBefore(abi, match.index),
   }))
-  const index = readFileSync(at('assembly/index.ts'), 'utf8')
-  const functions = [...index.matchAll(/^export function (\w+)\(([^)]*)\): (\w+) \{$/gm)].map((match) => ({
-    name: match[1],
-    parameters: match[2]
-      .split(', ')
-      .filter(Boolean)
-      .map((parameter) => parameter.split(': ')),
-    returns: match[3],
-    doc: docBefore(index, match.index),
-  }))
+  const functions = ['index', 'vms', 'results'].flatMap((file) =>
+    readExports(readFileSync(at(`assembly/${file}.ts`), 'utf8')),
+  )
   return { constants, functions }
 }
 

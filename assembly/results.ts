@@ -1,0 +1,132 @@
+// Exports: what a solved problem is read back with.
+import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
+import { cpuId, memoryNode, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './host';
+import { freePages, nodeDemand, nodeRoom, nodeShared } from './capacity';
+import { capacity, communication, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
+import { cellNode, cellPages, cellPageSize, cellVcpus, isVm, vcpuCpu, vmCells, vmStart, vmVcpus } from './request';
+import { lowerBound } from './bound';
+import { clashOf } from './explain';
+import { hostInUse, unsettled } from './use';
+
+/** Cost of the plan in micro-vCPUs. */
+export function planCost(): f64 {
+  return <f64>totalCost();
+}
+
+/** A number in micro-vCPUs that no plan of the placed VMs can be below. */
+export function planBound(): f64 {
+  return <f64>lowerBound();
+}
+
+/** TERM_OVERCOMMIT of the plan in micro-vCPUs; the other terms are sums over the VMs. */
+export function planOvercommit(): f64 {
+  return <f64>overcommitCost();
+}
+
+/** Number of the VM's cells; NONE: it is refused. */
+export function cellCount(vm: i32): i32 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  return vmCells[vm] == 0 ? NONE : vmCells[vm];
+}
+
+/** One TERM_ of a placed VM's cost, in micro-vCPUs. */
+export function vmTerm(vm: i32, term: i32): f64 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  if (vmCells[vm] == 0) return NONE;
+  switch (term) {
+    case TERM_REMOTE_MEMORY: return <f64>remoteMemory(vm);
+    case TERM_COMMUNICATION: return <f64>communication(vm);
+    case TERM_SMT: return <f64>smt(vm);
+    case TERM_CAPACITY: return <f64>capacity(vm);
+    case TERM_DEVICE: return <f64>deviceCost(vm, vmCells[vm]);
+    case TERM_OVERCOMMIT: return 0;
+    default: return ERROR_ARGUMENT;
+  }
+}
+
+/** A placed VM's cost in micro-vCPUs. */
+export function vmLost(vm: i32): f64 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  return vmCells[vm] == 0 ? NONE : <f64>vmCost(vm);
+}
+
+/** Entry of a cell in the cell arrays, or a status. */
+function cellEntry(vm: i32, cell: i32): i32 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  if (vmCells[vm] == 0) return NONE;
+  return cell < 0 || cell >= vmCells[vm] ? ERROR_UNKNOWN : vmStart[vm] + cell;
+}
+
+/** The node of a cell's vCPUs. */
+export function cellNodeId(vm: i32, cell: i32): i32 {
+  const entry = cellEntry(vm, cell);
+  return entry < 0 ? entry : nodeId[cellNode[entry]];
+}
+
+/** The node of a cell's memory. */
+export function cellMemoryNodeId(vm: i32, cell: i32): i32 {
+  const entry = cellEntry(vm, cell);
+  return entry < 0 ? entry : nodeId[memoryNode[cellNode[entry]]];
+}
+
+/** Number of a cell's vCPUs. */
+export function cellVcpuCount(vm: i32, cell: i32): i32 {
+  const entry = cellEntry(vm, cell);
+  return entry < 0 ? entry : cellVcpus[entry];
+}
+
+/** A cell's memory in base pages. */
+export function cellPageCount(vm: i32, cell: i32): f64 {
+  const entry = cellEntry(vm, cell);
+  return entry < 0 ? <f64>entry : <f64>cellPages[entry];
+}
+
+/** log2 of the size of a cell's pages. */
+export function cellPageShift(vm: i32, cell: i32): i32 {
+  const entry = cellEntry(vm, cell);
+  return entry < 0 ? entry : pageShift[cellPageSize[entry]];
+}
+
+/** The CPU of a placed VM's vCPU, counted through its cells in turn; NONE: it is shared. */
+export function vcpuCpuId(vm: i32, vcpu: i32): i32 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  if (vmCells[vm] == 0 || vcpu < 0 || vcpu >= vmVcpus[vm]) return ERROR_UNKNOWN;
+  const cpu = vcpuCpu[vmStart[vm] + vcpu];
+  return cpu < 0 ? NONE : cpuId[cpu];
+}
+
+/** The constraints that keep a refused VM out of the plan as it stands, as BECAUSE_ bits; 0: the host has nothing for it. */
+export function refusal(vm: i32): i32 {
+  const status = unsettled(vm);
+  return status < 0 ? status : clashOf(vm);
+}
+
+/** How many vCPUs of a VM that is not placed a node can take, `relaxed` being BECAUSE_ bits to leave aside. */
+export function roomFor(vm: i32, node: i32, relaxed: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  const index = nodeIndex(node);
+  return index < 0 ? ERROR_UNKNOWN : nodeRoom(vm, index, relaxed);
+}
+
+/** Pages of 2^`shift` bytes that are left on a node. */
+export function pagesLeft(node: i32, shift: i32): f64 {
+  const index = nodeIndex(node);
+  const size = pageSizeIndex(shift);
+  if (index < 0 || size < 0) return ERROR_UNKNOWN;
+  return hostInUse ? <f64>freePages[index * MAX_PAGE_SIZES + size] : <f64>nodePages[index * MAX_PAGE_SIZES + size];
+}
+
+/** Shared CPUs of a node: usable, on cores without a dedicated vCPU. */
+export function sharedCpus(node: i32): i32 {
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  return hostInUse ? nodeShared[index] : ERROR_ORDER;
+}
+
+/** Demand of the shared vCPUs on a node, in millionths of a CPU. */
+export function sharedDemand(node: i32): f64 {
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  return hostInUse ? <f64>nodeDemand[index] : ERROR_ORDER;
+}

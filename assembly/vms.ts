@@ -1,0 +1,141 @@
+// Exports: adding, describing and removing VMs.
+import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_VCPUS, THREADS_SPREAD } from './abi';
+import { nodeIndex, pageSizes } from './host';
+import { unplace } from './capacity';
+import { model, rounded } from './cost';
+import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, vcpuCpu, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
+import { MAX_WHOLE, beginUse, isWholeNumber, unsettled } from './use';
+
+/**
+ * Adds a VM with so many vCPUs and base pages of memory: dedicated vCPUs, cells chosen by the planner, the defaults of the
+ * model. From the first VM on the host and the options are fixed until reset. Returns the VM's handle; handles of removed VMs are used again.
+ */
+export function addVm(vcpus: i32, pages: f64): i32 {
+  if (vcpus < 1 || vcpus > MAX_VM_VCPUS || !isWholeNumber(pages, 1, MAX_WHOLE)) return ERROR_ARGUMENT;
+  if (pageSizes == 0) return ERROR_ORDER;
+  beginUse();
+  const vm = addVmEntry(vcpus, <i64>pages);
+  return vm < 0 ? ERROR_LIMIT : vm;
+}
+
+/** Asks for so many cells of even size; 0: the planner chooses. Returns 0. */
+export function setVmCells(vm: i32, cells: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (cells < 0 || cells > vmVcpus[vm] || cells > MAX_VM_CELLS) return ERROR_ARGUMENT;
+  vmCellsAsked[vm] = cells;
+  vmCellsGiven[vm] = false;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** Gives the VM's next cell. All cells together have to have its vCPUs and pages before solve. Returns the cell's number. */
+export function addVmCell(vm: i32, vcpus: i32, pages: f64): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (vcpus < 1 || vcpus > vmVcpus[vm] || !isWholeNumber(pages, 1, MAX_WHOLE)) return ERROR_ARGUMENT;
+  const cell = vmCellsGiven[vm] ? vmCellsAsked[vm] : 0;
+  if (cell == vmVcpus[vm] || cell == MAX_VM_CELLS) return ERROR_LIMIT;
+  cellVcpusAsked[vmStart[vm] + cell] = vcpus;
+  cellPagesAsked[vmStart[vm] + cell] = <i64>pages;
+  vmCellsAsked[vm] = cell + 1;
+  vmCellsGiven[vm] = true;
+  vmBound[vm] = -1;
+  return cell;
+}
+
+/** Sets the THREADS_ policy. Returns 0. */
+export function setVmThreads(vm: i32, policy: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (policy < 0 || policy > THREADS_SPREAD) return ERROR_ARGUMENT;
+  vmThreads[vm] = policy;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** Makes the vCPUs shared, each with a mean load of `demand` CPUs: above 0, at most 1. Returns 0. */
+export function setVmShared(vm: i32, demand: f64): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (!(demand > 0 && demand <= 1)) return ERROR_ARGUMENT;
+  vmSharedDemand[vm] = max<i64>(1, rounded(demand * <f64>MICRO));
+  for (let vcpu = vmStart[vm]; vcpu < vmStart[vm] + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** Puts the VM into a trust domain, a number from 0; without it the VM trusts nobody. Returns 0. */
+export function setVmTrust(vm: i32, domain: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (domain < 0) return ERROR_ARGUMENT;
+  vmTrust[vm] = domain;
+  return 0;
+}
+
+/** Asks for pages of 2^`shift` bytes; 0: the largest that divide a cell's memory and are free. Returns 0. */
+export function setVmPageSize(vm: i32, shift: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (shift != 0 && (shift < 10 || shift > 40)) return ERROR_ARGUMENT;
+  vmPageShift[vm] = shift;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** Sets how much the VM and its loss count: above 0, at most 1000. Returns 0. */
+export function setVmWeight(vm: i32, weight: f64): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (!(weight > 0 && weight <= 1000)) return ERROR_ARGUMENT;
+  vmWeight[vm] = weight;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** Sets the share of time that a vCPU waits for memory when all is local: 0 to 1. Returns 0. */
+export function setVmMemoryBound(vm: i32, share: f64): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (!(share >= 0 && share <= 1)) return ERROR_ARGUMENT;
+  vmMemoryBound[vm] = share;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** Says that the VM uses a device of a node. `strict`: 1, a cell has to be there; 0, it is priced. Returns 0. */
+export function addVmDevice(vm: i32, node: i32, strict: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  vmBound[vm] = -1;
+  return addDevice(vm, index, strict != 0) < 0 ? ERROR_LIMIT : 0;
+}
+
+function relate(vm: i32, other: i32, near: bool): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (!isVm(other)) return ERROR_UNKNOWN;
+  if (other == vm) return ERROR_ARGUMENT;
+  return addRelation(vm, other, near) < 0 ? ERROR_LIMIT : 0;
+}
+
+/** Keeps two VMs on different nodes. `vm` must not be placed. Returns 0. */
+export function separateVms(vm: i32, other: i32): i32 {
+  return relate(vm, other, false);
+}
+
+/** Keeps the first cells of two VMs on one node. `vm` must not be placed. Returns 0. */
+export function nearVms(vm: i32, other: i32): i32 {
+  return relate(vm, other, true);
+}
+
+/** Takes the VM out of the plan and forgets it. Returns 0. */
+export function removeVm(vm: i32): i32 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  if (vmCells[vm] != 0) unplace(vm, vmVcpus[vm]);
+  removeVmEntry(vm);
+  return 0;
+}
