@@ -1,0 +1,87 @@
+/** The host's CPUs and nodes as an object to ask questions of. */
+
+import { formatCpulist } from '../cpulist.js'
+import { InputError, show } from '../errors.js'
+import { type DetectOptions, detectHost } from '../topology/index.js'
+import type { CpuId, Host, HostCpu, NodeId } from '../types.js'
+
+/** How far a CPU is from another: the first of these that holds, then the distance of their nodes. */
+const SIBLING = 0
+const SAME_LLC = 1
+const SAME_NODE = 2
+/** Distances of nodes are at least 10: they come after all of the above. */
+const UNKNOWN = Number.MAX_SAFE_INTEGER
+
+/** A snapshot: CPUs that go offline later are still in it. Only online CPUs count. */
+export class CpuTopology {
+  readonly host: Host
+  /** Online CPUs. */
+  readonly totalCpus: number
+  /** NUMA nodes, those without CPUs or memory too. Their numbers may have gaps: they are the keys of `cpusPerNode`. */
+  readonly numaNodes: number
+  /** The online CPUs of each node, ascending; none for a node that has only memory. */
+  readonly cpusPerNode: ReadonlyMap<NodeId, readonly CpuId[]>
+  /** The node of each online CPU; a CPU whose node the kernel does not tell is missing. */
+  readonly cpuToNode: ReadonlyMap<CpuId, NodeId>
+  readonly #online: ReadonlyMap<CpuId, HostCpu>
+
+  private constructor(host: Host) {
+    const online = host.cpus.filter((cpu) => cpu.online)
+    this.host = host
+    this.totalCpus = online.length
+    this.numaNodes = host.nodes.length
+    this.cpusPerNode = new Map(
+      host.nodes.map(({ id }) => [id, online.filter(({ node }) => node === id).map((cpu) => cpu.id)]),
+    )
+    this.cpuToNode = new Map(online.flatMap(({ id, node }) => (node === null ? [] : [[id, node]])))
+    this.#online = new Map(online.map((cpu) => [cpu.id, cpu]))
+  }
+
+  /**
+   * The topology of this machine, or of a copy of its files, as the kernel shows it.
+   * @param options `root`: the directory that holds `sys` and `proc`; default `/`
+   * @throws {InputError} where that is no root of a Linux system
+   */
+  static async detect(options: DetectOptions = {}): Promise<CpuTopology> {
+    return new CpuTopology(await detectHost(options))
+  }
+
+  /**
+   * The online CPUs of a node, ascending.
+   * @throws {InputError} for a node that the host does not have; it lists those that it has
+   */
+  getNodeCpus(node: NodeId): readonly CpuId[] {
+    const cpus = this.cpusPerNode.get(node)
+    if (cpus === undefined) {
+      throw new InputError('node', `one of the nodes ${formatCpulist(this.cpusPerNode.keys())}`, show(node))
+    }
+    return cpus
+  }
+
+  /**
+   * The CPUs nearest to `cpu`, without itself: SMT siblings, then those of its LLC, of its node, then of the other nodes by
+   * their distance from its own (SLIT); the lowest number first where they are equally near.
+   * @param count how many at most; there are fewer where the host has fewer
+   * @throws {InputError} for a CPU that is not online (it lists those that are), or a count that is no whole number from 0
+   */
+  getClosestCpus(cpu: CpuId, count: number): readonly CpuId[] {
+    const from = this.#online.get(cpu)
+    if (from === undefined) {
+      throw new InputError('cpu', `one of the online CPUs ${formatCpulist(this.#online.keys())}`, show(cpu))
+    }
+    if (!Number.isSafeInteger(count) || count < 0) throw new InputError('count', 'a whole number from 0', show(count))
+    const others = [...this.#online.values()].filter((other) => other !== from)
+    const ranked = others.map((other) => ({ id: other.id, rank: this.#rank(from, other) }))
+    ranked.sort((a, b) => a.rank - b.rank || a.id - b.id)
+    return ranked.slice(0, count).map(({ id }) => id)
+  }
+
+  #rank(from: HostCpu, to: HostCpu): number {
+    if (from.core === to.core) return SIBLING
+    if (from.llc === to.llc) return SAME_LLC
+    if (from.node === to.node && from.node !== null) return SAME_NODE
+    const { nodes, distances } = this.host
+    const indexOf = (cpu: HostCpu) => nodes.findIndex(({ id }) => id === cpu.node)
+    return distances[indexOf(from)]?.[indexOf(to)] ?? UNKNOWN
+  }
+}

@@ -1,0 +1,61 @@
+/** `homenode doctor`: what this machine lacks, for what, and how to mend it. */
+
+import type { Command } from 'commander'
+import type { Check } from './doctor/check.js'
+import { examine } from './doctor/examine.js'
+import { systemProbes } from './doctor/probes.js'
+import { EXIT } from './errors.js'
+import { type ColorWhen, print, printJson, type Style, styleOf } from './output.js'
+import { count, paragraph } from './table.js'
+
+interface DoctorOptions {
+  readonly json?: true
+  readonly color: ColorWhen
+}
+
+const EXAMPLES = `
+Examples:
+  homenode doctor
+  homenode doctor --json | jq '.checks[] | select(.status != "ok")'
+
+Exit code: 0 "homenode run" can work here (if need be without guests), 1 it cannot.`
+
+export function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .summary('say what is missing on this machine, and how to mend it')
+    .description('Looks at KVM, privileges, the cpuset, NUMA, huge pages, cgroups and versions on this machine.')
+    .option('--json', 'print the checks as a JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(doctor)
+}
+
+async function doctor(_: unknown, command: Command): Promise<void> {
+  const { json, color } = command.optsWithGlobals<DoctorOptions>()
+  const checks = await examine(systemProbes())
+  if (json) printJson({ schemaVersion: 1, kind: 'DoctorReport', checks })
+  else print(showChecks(checks, styleOf(process.stdout, color)))
+  if (checks.some(({ status }) => status === 'problem')) process.exitCode = EXIT.failed
+}
+
+const MARK = { ok: 'ok', warning: 'warning', problem: 'PROBLEM' } as const
+const INDENT = '         '
+
+export function showChecks(checks: readonly Check[], style: Style): string {
+  const { colors } = style
+  const paint = { ok: colors.green, warning: colors.yellow, problem: colors.red }
+  const blocks = checks.map(({ id, status, found, means, mend }) => {
+    const lines = [
+      `${paint[status](MARK[status].padEnd(INDENT.length))}${colors.bold(id)}: ${paragraph(style, found, INDENT, '')}`,
+      paragraph(style, means, INDENT),
+      ...(mend === undefined ? [] : [paragraph(style, `To mend it: ${mend}`, INDENT)]),
+    ]
+    return lines.join('\n')
+  })
+  return [...blocks, summary(checks)].join('\n')
+}
+
+function summary(checks: readonly Check[]): string {
+  const number = (status: Check['status']) => checks.filter((check) => check.status === status).length
+  return `\n${number('ok')} ok, ${count(number('warning'), 'warning')}, ${count(number('problem'), 'problem')}`
+}

@@ -1,0 +1,59 @@
+/** What a command ends with: its exit code, and an error as one line for a person. */
+
+import { CommanderError } from 'commander'
+
+export const EXIT = {
+  done: 0,
+  /** The system refused, or something failed. */
+  failed: 1,
+  usage: 2,
+  /** Some VM does not fit, or the plan does not hold. */
+  unfit: 3,
+  interrupted: 130,
+} as const
+
+/** An outcome of a command that is none of the library's errors. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+export interface Ending {
+  readonly exitCode: number
+  /** One line; `undefined`: everything has been said. */
+  readonly message?: string
+  readonly hint?: string
+}
+
+/** How a command that threw `error` ends. */
+export function endingOf(error: unknown): Ending {
+  if (error instanceof CommanderError) return usageEnding(error)
+  const message = oneLine(error instanceof Error ? error.message : String(error))
+  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') {
+    return { exitCode: error.exitCode, message }
+  }
+  const hint = 'This is a defect of homenode: HOMENODE_DEBUG=1 shows where, please report it.'
+  return { exitCode: EXIT.failed, message: `internal error: ${message}`, hint }
+}
+
+/** commander ends with an error for help and version too, when they have been printed. */
+function usageEnding({ exitCode, code, message }: CommanderError): Ending {
+  if (exitCode === 0) return { exitCode: EXIT.done }
+  if (code === 'commander.help') return { exitCode: EXIT.usage }
+  const [first = '', suggestion] = message.replace(/^error: /, '').split('\n')
+  return {
+    exitCode: EXIT.usage,
+    message: oneLine(first),
+    hint: suggestion ?? 'Try "homenode --help", or --help after a command.',
+  }
+}
+
+/** Control characters, which a file's name may hold, neither break the line nor reach the terminal. */
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' ').replace(/\p{Cc}/gu, '?')
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+/** The command `homenode`. Each command is a file beside this one; here is what they have in common. */
+
+import { Command, Option } from 'commander'
+import { VERSION } from '../planner/generated/abi.js'
+import { addCheck } from './check.js'
+import { addDoctor } from './doctor.js'
+import { endingOf } from './errors.js'
+import { type ColorWhen, styleOf, watchStreams } from './output.js'
+import { addPlan } from './plan.js'
+import { addRun } from './run.js'
+import { addTopo } from './topo.js'
+
+const EXAMPLES = `
+Examples:
+  homenode run                                    try it: plan one VM, run it, verify it
+  homenode topo                                   what this machine has
+  homenode plan -f request.json                   where VMs should go on it
+  homenode plan -f request.json --json | homenode check - -f request.json
+  homenode doctor                                 what is missing here, and how to mend it
+
+Exit codes: 0 done, 1 the system refused or failed, 2 bad usage or input, 3 some VM does not fit or the plan does not
+hold, 130 interrupted.`
+
+const program = new Command('homenode')
+  .description('Decides where the vCPUs and the memory of KVM guests go on a NUMA host, and makes it so.')
+  .version(VERSION)
+  .addOption(new Option('--color <when>', 'colours in the output').choices(['auto', 'always', 'never']).default('auto'))
+  .addHelpText('after', EXAMPLES)
+  .configureHelp({ showGlobalOptions: true })
+  .configureOutput({ outputError: () => {} })
+  .exitOverride()
+for (const add of [addTopo, addPlan, addCheck, addRun, addDoctor]) add(program)
+
+/** Says how it ended, and leaves the exit code for when the process is through. */
+function end(error: unknown): void {
+  const { exitCode, message, hint } = endingOf(error)
+  process.exitCode = exitCode
+  if (process.env.HOMENODE_DEBUG === '1' && message !== undefined) console.error(error)
+  if (message === undefined) return
+  const { colors } = styleOf(process.stderr, program.opts<{ color: ColorWhen }>().color)
+  console.error(`${colors.red('homenode:')} ${message}`)
+  if (hint !== undefined) console.error(colors.dim(hint))
+}
+
+function endNow(error: unknown): never {
+  end(error)
+  process.exit()
+}
+
+watchStreams(endNow)
+process.on('uncaughtException', endNow)
+const [node = '', script = '', ...rest] = process.argv
+await program.parseAsync([node, script, ...(rest.length === 0 ? ['--help'] : rest)]).catch(end)

@@ -1,0 +1,31 @@
+/** Numbers on the command line. */
+
+import { InputError, show } from '../errors.js'
+
+/** For an option that takes a whole number up to `most`. */
+export function wholeNumber(option: string, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (value <= most) return value
+    throw new InputError(option, `a whole number from 0 to ${most}`, show(text))
+  }
+}
+
+/** For an option that takes a number above 0, up to `most`. */
+export function positiveNumber(option: string, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^(\d{1,15}(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN
+    if (value > 0 && value <= most) return value
+    throw new InputError(option, `a number above 0, up to ${most}`, show(text))
+  }
+}
+
+/** Lost vCPUs: whole millionths, without an exponent and without zeros at the end. */
+export function formatCost(lostVcpus: number): string {
+  return lostVcpus.toFixed(6).replace(/\.?0+$/, '')
+}
+
+/** With commas between thousands. */
+export function formatCount(number: number): string {
+  return number.toLocaleString('en-US', { maximumFractionDigits: 0 })
+}

@@ -1,0 +1,113 @@
+/** A plan for people: what it costs and why, where each VM is, and what keeps the others out. */
+
+import { formatCpulist, parseCpulist } from '../cpulist.js'
+import type { CostTerms, Plan, PlanCell, PlanStatus, PlanVcpu, PlanVm, Refusal } from '../types.js'
+import { formatBytes } from '../units.js'
+import { formatCost } from './numbers.js'
+import type { Style } from './output.js'
+import { type Column, count, paragraph, table } from './table.js'
+
+export function showPlan(plan: Plan, style: Style): string {
+  const parts = [showCost(plan, style)]
+  if (plan.vms.length > 0) parts.push(placementTable(plan.vms, style))
+  return [...parts, ...plan.refused.map((refusal) => showRefusal(refusal, style))].join('\n\n')
+}
+
+function showCost({ status, cost, vms, refused }: Plan, style: Style): string {
+  const placed = `${vms.length} of ${count(vms.length + refused.length, 'VM')} placed`
+  const bound = `lower bound ${formatCost(cost.lowerBound)}, gap ${formatCost(cost.gap)}`
+  const causes = termsText(cost.terms)
+  return [
+    paragraph(style, `${colored(status, style)}: ${placed}, ${formatCost(cost.lostVcpus)} lost vCPUs (${bound})`),
+    ...(causes === '' ? [] : [paragraph(style, `lost to ${causes}`, '  ')]),
+  ].join('\n')
+}
+
+function colored(status: PlanStatus, { colors }: Style): string {
+  if (status === 'optimal' || status === 'feasible') return colors.green(status)
+  return status === 'partial' ? colors.yellow(status) : colors.red(status)
+}
+
+/** The terms that are not zero, the greatest first. */
+function termsText(terms: Partial<CostTerms>): string {
+  return Object.entries(terms)
+    .filter(([, lost]) => lost > 0)
+    .sort(([, a], [, b]) => b - a)
+    .map(([term, lost]) => `${term} ${formatCost(lost)}`)
+    .join(', ')
+}
+
+function placementTable(vms: readonly PlanVm[], style: Style): string {
+  const hasThreads = vms.some(({ iothreads }) => iothreads.length > 0)
+  const columns: Column[] = [
+    { head: 'VM' },
+    { head: 'LOST', align: 'right' },
+    { head: 'CELL', align: 'right' },
+    { head: 'NODE', align: 'right' },
+    { head: 'MEMORY', align: 'right' },
+    { head: 'PAGES', align: 'right' },
+    { head: 'VCPUS -> CPUS', wraps: true },
+    { head: 'EMULATOR' },
+    ...(hasThreads ? [{ head: 'I/O THREADS' }] : []),
+  ]
+  const rows = vms.flatMap((vm) =>
+    vm.cells.map((cell, at) => {
+      const vcpus = vm.vcpus.filter((vcpu) => vcpu.cell === cell.cell)
+      const ofVm = (text: string) => (at === 0 ? text : '')
+      return [
+        ofVm(vm.name),
+        ofVm(formatCost(vm.cost.lostVcpus)),
+        String(cell.cell),
+        formatCpulist(vcpus.map(({ node }) => node)),
+        memoryText(cell, vcpus),
+        formatBytes(cell.pageSize),
+        pinsText(vcpus),
+        ofVm(vm.emulator),
+        ...(hasThreads ? [ofVm(vm.iothreads.join(' '))] : []),
+      ]
+    }),
+  )
+  return table(style, columns, rows)
+}
+
+/** With the nodes, where they are not just the one of the cell's vCPUs. */
+function memoryText({ memory }: PlanCell, vcpus: readonly PlanVcpu[]): string {
+  const [only] = memory
+  if (memory.length === 1 && vcpus.every(({ node }) => node === only!.node)) return formatBytes(only!.bytes)
+  return memory.map(({ node, bytes }) => `${formatBytes(bytes)} on ${node}`).join('\n')
+}
+
+/**
+ * `0-3 -> 8-11, 4 -> 2`: vCPUs and CPUs that ascend together are one range. `0-3 -> any of 4-7`: they float.
+ */
+export function pinsText(vcpus: readonly PlanVcpu[]): string {
+  const runs: { first: number; last: number; cpus: string; toCpu: number | null }[] = []
+  for (const { vcpu, cpus, dedicated } of [...vcpus].sort((a, b) => a.vcpu - b.vcpu)) {
+    const run = runs.at(-1)
+    const cpu = dedicated ? parseCpulist(cpus)[0]! : null
+    const ascends = cpu === null ? run?.cpus === cpus : run?.toCpu === cpu - 1
+    if (run !== undefined && run.last === vcpu - 1 && ascends) Object.assign(run, { last: vcpu, toCpu: cpu })
+    else runs.push({ first: vcpu, last: vcpu, cpus, toCpu: cpu })
+  }
+  return runs
+    .map(({ first, last, cpus, toCpu }) => {
+      const target = toCpu === null ? `any of ${cpus}` : range(toCpu - (last - first), toCpu)
+      return `${range(first, last)} -> ${target}`
+    })
+    .join(', ')
+}
+
+function range(first: number, last: number): string {
+  return first === last ? `${first}` : `${first}-${last}`
+}
+
+function showRefusal({ name, because, nearest }: Refusal, style: Style): string {
+  const { colors } = style
+  const changes = nearest.map(({ change, lostVcpus }) => `${change} (${formatCost(lostVcpus)} more lost vCPUs)`)
+  return [
+    `${colors.red('refused')}: ${colors.bold(name)}`,
+    ...because.map(({ constraint, text }) => paragraph(style, `${constraint}: ${text}`, '    ', '  ')),
+    ...(changes.length === 0 ? ['  no single change makes it fit'] : ['  it fits with one of these changes:']),
+    ...changes.map((change) => paragraph(style, change, '      ', '    ')),
+  ].join('\n')
+}

@@ -1,0 +1,84 @@
+/** What happened in a run, for people: the plan beside what the kernel says. */
+
+import type { RunMemory, RunReport } from '../types.js'
+import { formatBytes } from '../units.js'
+import { showFindings } from './findings-view.js'
+import { formatCount } from './numbers.js'
+import type { Style } from './output.js'
+import { count, paragraph, table } from './table.js'
+
+export function showRun(report: RunReport, style: Style): string {
+  return [ranText(report, style), vcpuTable(report, style), memoryTable(report, style), verdict(report, style)].join(
+    '\n\n',
+  )
+}
+
+function ranText({ backend, noGuest, seconds, vcpus }: RunReport, style: Style): string {
+  const time = `${seconds.toFixed(1)} s`
+  if (backend === 'kvm') return `ran ${count(vcpus.length, 'vCPU')} under KVM for ${time}`
+  const why = noGuest ?? 'no guest ran'
+  return paragraph(
+    style,
+    `${style.colors.yellow('no guest')}: ${count(vcpus.length, 'thread')} for ${time}; ${why}`,
+    '  ',
+    '',
+  )
+}
+
+function vcpuTable({ backend, vcpus }: RunReport, style: Style): string {
+  return table(
+    style,
+    [
+      { head: 'VM' },
+      { head: 'VCPU', align: 'right' },
+      { head: 'PLANNED', wraps: true },
+      { head: 'ALLOWED', wraps: true },
+      { head: 'LAST SEEN', align: 'right' },
+      { head: backend === 'kvm' ? 'EXITS/S' : 'WALKS/S', align: 'right' },
+      { head: 'RUN DELAY', align: 'right' },
+    ],
+    vcpus.map(({ vm, vcpu, planned, affinity, lastCpu, exitsPerSecond, runDelayNs }) => [
+      vm,
+      String(vcpu),
+      `CPU ${planned}`,
+      `CPU ${affinity}`,
+      `CPU ${lastCpu}`,
+      formatCount(exitsPerSecond),
+      `${(runDelayNs / 1e6).toFixed(1)} ms`,
+    ]),
+  )
+}
+
+function memoryTable({ memory }: RunReport, style: Style): string {
+  return table(
+    style,
+    [
+      { head: 'VM' },
+      { head: 'CELL', align: 'right' },
+      { head: 'MEMORY', align: 'right' },
+      { head: 'PLANNED', align: 'right' },
+      { head: 'FOUND', wraps: true },
+    ],
+    memory.map((row) => [row.vm, String(row.cell), formatBytes(row.bytes), `node ${row.node}`, foundText(row)]),
+  )
+}
+
+function foundText({ bytes, residentBytes }: RunMemory): string {
+  const found = Object.entries(residentBytes)
+  const nowhere = bytes - found.reduce((sum, [, part]) => sum + part, 0)
+  const parts = found.map(([node, part]) => `${formatBytes(part)} on node ${node}`)
+  return [...parts, ...(nowhere > 0 ? [`${formatBytes(nowhere)} nowhere`] : [])].join(', ')
+}
+
+function verdict({ backend, verified, findings }: RunReport, style: Style): string {
+  const { colors } = style
+  if (!verified) {
+    const head = `${colors.red('not verified')}: ${count(findings.length, 'difference')} from the plan`
+    return `${head}\n\n${showFindings(findings, style)}`
+  }
+  const who = backend === 'kvm' ? 'vCPU' : 'thread'
+  return paragraph(
+    style,
+    `${colors.green('verified')}: the kernel has every ${who} on its CPUs and every page on its node, as planned`,
+  )
+}

@@ -1,0 +1,125 @@
+/** `homenode run`: plans, carries the plan out for a while, and reports what the kernel says happened. */
+
+import { type Command, Option } from 'commander'
+import type { RunOptions, RunProgress } from '../../executor/index.js'
+import { parseRequest } from '../request.js'
+import { detectHost } from '../topology/index.js'
+import type { Backend, Host, VerifiedPlan } from '../types.js'
+import { demoRequest } from './demo-request.js'
+import { CommandError, EXIT } from './errors.js'
+import { nameOf } from './input.js'
+import { formatCount, positiveNumber } from './numbers.js'
+import { type ColorWhen, print, printJson, styleOf } from './output.js'
+import { planVerified, readRequest } from './plan.js'
+import { showPlan } from './plan-view.js'
+import { showRun } from './run-view.js'
+import { summarize } from './topo-view.js'
+
+interface RunCommandOptions {
+  readonly request?: string
+  readonly seconds: number
+  readonly backend?: Backend
+  readonly json?: true
+  readonly color: ColorWhen
+}
+
+const DEFAULT_SECONDS = 3
+const MAX_SECONDS = 86_400
+
+const EXAMPLES = `
+Examples:
+  homenode run                                  one VM with half of the CPUs, for ${DEFAULT_SECONDS} seconds
+  homenode run -f request.json --seconds 10
+  homenode run --backend threads                without KVM: pinned threads walk over the bound memory
+  homenode run --json | jq .verified
+
+Exit code: 0 all is where it was planned, 1 it is not or the system refused, 3 some VM does not fit (nothing runs).`
+
+export function addRun(program: Command): void {
+  program
+    .command('run')
+    .summary('plan, run the guests there, and verify it')
+    .description(
+      'Plans, runs small guests under KVM as planned, and reads back from the kernel where they really were.',
+    )
+    .option('-f, --request <file>', 'the request, in JSON; - is standard input; without it one VM that suits the host')
+    .option('--seconds <s>', 'how long the guests run', positiveNumber('--seconds', MAX_SECONDS), DEFAULT_SECONDS)
+    .addOption(
+      new Option('--backend <name>', 'what runs; without it KVM where it is usable, else threads').choices([
+        'kvm',
+        'threads',
+      ]),
+    )
+    .option('--json', 'print the report as a JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(run)
+}
+
+async function run(_: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<RunCommandOptions>()
+  const { request: file, json } = options
+  const style = styleOf(process.stdout, options.color)
+  const given = file === undefined ? undefined : await readRequest(file)
+  const host = await detectHost()
+  const request = given ?? parseRequest(demoRequest(host))
+  const planned = await planVerified(host, request, file === undefined ? 'the demo request' : nameOf(file))
+  const fits = planned.refused.length === 0
+  if (!fits) process.exitCode = EXIT.unfit
+  if (!json) print(showIntent(host, planned, style))
+  else if (!fits) printJson(planned)
+  if (!fits) return
+
+  const report = await carryOut(planned, options)
+  if (json) printJson(report)
+  else print(`\n${showRun(report, style)}`)
+  if (!report.verified) process.exitCode = EXIT.failed
+}
+
+function showIntent(host: Host, planned: VerifiedPlan, style: ReturnType<typeof styleOf>): string {
+  return `${style.colors.bold(summarize(host))}\n\n${showPlan(planned, style)}`
+}
+
+/** Runs the plan; the first SIGINT or SIGTERM ends it in good order, a second one at once. */
+async function carryOut(planned: VerifiedPlan, { seconds, backend }: RunCommandOptions) {
+  const controller = new AbortController()
+  const interrupt = (signal: NodeJS.Signals) => {
+    controller.abort(
+      new CommandError(`interrupted by ${signal}: what ran was stopped and given back`, EXIT.interrupted),
+    )
+  }
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+  const progress = progressLine(seconds)
+  try {
+    const { runPlan } = await loadExecutor()
+    const options: RunOptions = { seconds, signal: controller.signal, onProgress: progress.show }
+    return await runPlan(planned, backend === undefined ? options : { ...options, backend })
+  } finally {
+    progress.clear()
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+  }
+}
+
+/** Loaded here and not before: the other commands work where koffi does not. */
+async function loadExecutor(): Promise<typeof import('../../executor/index.js')> {
+  try {
+    return await import('../../executor/index.js')
+  } catch (error) {
+    throw new CommandError(
+      `the executor cannot be loaded: ${error instanceof Error ? error.message : error}`,
+      EXIT.failed,
+    )
+  }
+}
+
+/** One line on standard error that is written over again and again; nothing where that is no terminal. */
+function progressLine(seconds: number): { show: (progress: RunProgress) => void; clear: () => void } {
+  const { isTTY } = process.stderr
+  const write = (text: string) => {
+    if (isTTY && process.env.TERM !== 'dumb') process.stderr.write(`\r\x1b[K${text}`)
+  }
+  const show = (progress: RunProgress) => {
+    const exits = progress.vcpus.reduce((sum, vcpu) => sum + vcpu.exits, 0)
+    write(`${progress.seconds.toFixed(1)} of ${seconds} s, ${formatCount(exits)} exits`)
+  }
+  return { show, clear: () => write('') }
+}

@@ -1,0 +1,144 @@
+/** A host as tables: what it has in all, nodes, distances, caches, and whatever is unusual. */
+
+import { formatCpulist } from '../cpulist.js'
+import type { Host, HostCpu, HostNode } from '../types.js'
+import { formatBytes } from '../units.js'
+import type { Style } from './output.js'
+import { type Column, count, paragraph, table } from './table.js'
+
+export function showHost(host: Host, style: Style): string {
+  const notes = unusual(host).map((note) => paragraph(style, note, '  ', ''))
+  return [
+    style.colors.bold(summarize(host)),
+    nodeTable(host, style),
+    distanceTable(host, style),
+    cacheTable(host, style),
+    ...(notes.length === 0 ? [] : [notes.join('\n')]),
+  ].join('\n\n')
+}
+
+/** `2 packages, 16 cores, 32 CPUs, 2 nodes, 128 GiB`. */
+export function summarize({ cpus, nodes }: Host): string {
+  const online = cpus.filter((cpu) => cpu.online)
+  const memory = nodes.map((node) => node.memory.total)
+  const packages = distinct(online, 'package').length
+  return [
+    ...(packages === 0 ? [] : [count(packages, 'package')]),
+    count(distinct(online, 'core').length, 'core'),
+    `${count(online.length, 'CPU')}${online.length < cpus.length ? ' online' : ''}`,
+    count(nodes.length, 'node'),
+    memory.includes(null) ? 'memory unknown' : roundBytes(memory.reduce<number>((sum, bytes) => sum + bytes!, 0)),
+  ].join(', ')
+}
+
+function distinct(cpus: readonly HostCpu[], key: 'package' | 'core' | 'llc' | 'capacity'): number[] {
+  const values = new Set(cpus.map((cpu) => cpu[key]).filter((value) => value !== null))
+  return [...values].sort((a, b) => a - b)
+}
+
+function cpulist(cpus: readonly HostCpu[]): string {
+  return formatCpulist(cpus.map(({ id }) => id))
+}
+
+/** For reading, not for calculating: two decimals are enough. */
+function roundBytes(bytes: number | null): string {
+  if (bytes === null) return '?'
+  const unit = 1024 ** Math.min(4, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
+  return formatBytes(unit === 1 ? bytes : (Math.round((bytes / unit) * 100) / 100) * unit)
+}
+
+function nodeTable({ nodes, cpus }: Host, style: Style): string {
+  const hasHugePages = nodes.some(({ pages }) => pages.slice(1).some(({ total }) => total !== 0))
+  const hasBandwidth = nodes.some(({ bandwidth }) => bandwidth !== undefined)
+  const columns: Column[] = [
+    { head: 'NODE', align: 'right' },
+    { head: 'CPUS', wraps: true },
+    { head: 'MEMORY', align: 'right' },
+    { head: 'FREE', align: 'right' },
+    ...(hasHugePages ? [{ head: 'HUGE PAGES FREE' }] : []),
+    ...(hasBandwidth ? [{ head: 'BANDWIDTH', align: 'right' as const }] : []),
+  ]
+  const rows = nodes.map((node) => [
+    String(node.id),
+    cpulist(cpus.filter((cpu) => cpu.online && cpu.node === node.id)) || 'none',
+    node.memory.total === 0 ? 'none' : roundBytes(node.memory.total),
+    node.memory.total === 0 ? '' : roundBytes(node.memory.free),
+    ...(hasHugePages ? [hugePages(node)] : []),
+    ...(hasBandwidth ? [node.bandwidth === undefined ? '?' : `${Math.round(node.bandwidth / 1e9)} GB/s`] : []),
+  ])
+  return table(style, columns, rows)
+}
+
+function hugePages({ pages }: HostNode): string {
+  const pools = pages.slice(1).filter(({ total }) => total !== 0)
+  return (
+    pools.map(({ size, total, free }) => `${free ?? '?'}/${total ?? '?'} x ${formatBytes(size)}`).join(', ') || 'none'
+  )
+}
+
+/** As `numactl -H` prints them. */
+function distanceTable({ nodes, distances }: Host, style: Style): string {
+  const width = Math.max(
+    4,
+    ...nodes.map(({ id }) => `${id}`.length + 1),
+    ...distances.flat().map((d) => `${d}`.length + 2),
+  )
+  const line = (head: string, cells: readonly number[]) =>
+    `${head.padStart(5)}${cells.map((cell) => `${cell}`.padStart(width)).join('')}`
+  return [
+    style.colors.bold('Node distances'),
+    line(
+      'node ',
+      nodes.map(({ id }) => id),
+    ),
+    ...distances.map((row, at) => line(`${nodes[at]!.id}:`, row)),
+  ].join('\n')
+}
+
+function cacheTable({ cpus }: Host, style: Style): string {
+  const online = cpus.filter((cpu) => cpu.online)
+  const threads = Math.max(...online.map(({ thread }) => thread ?? 0)) + 1
+  const columns: Column[] = [
+    { head: 'LLC', align: 'right' },
+    { head: 'NODE', align: 'right' },
+    { head: 'PACKAGE', align: 'right' },
+    { head: 'CORES', align: 'right' },
+    { head: threads > 1 ? 'CPUS (FIRST | NEXT THREADS OF THE CORES)' : 'CPUS', wraps: true },
+  ]
+  const rows = distinct(online, 'llc').map((llc) => {
+    const members = online.filter((cpu) => cpu.llc === llc)
+    const byThread = Array.from({ length: threads }, (_, thread) => members.filter((cpu) => cpu.thread === thread))
+    return [
+      String(llc),
+      formatCpulist(members.flatMap(({ node }) => node ?? [])) || '?',
+      distinct(members, 'package').join(',') || '?',
+      String(distinct(members, 'core').length),
+      byThread
+        .filter((part) => part.length > 0)
+        .map(cpulist)
+        .join(' | '),
+    ]
+  })
+  return table(style, columns, rows)
+}
+
+/** What a person has to know before trusting a plan to these CPUs. */
+function unusual({ cpus, nodes }: Host): string[] {
+  const online = cpus.filter((cpu) => cpu.online)
+  const capacities = distinct(online, 'capacity')
+  const sets: [string, string][] = [
+    ['Offline CPUs', cpulist(cpus.filter((cpu) => !cpu.online))],
+    ['CPUs outside of the cpuset', cpulist(online.filter((cpu) => !cpu.allowed))],
+    [
+      'Nodes outside of the cpuset',
+      formatCpulist(nodes.filter(({ allowed }) => allowed === false).map(({ id }) => id)),
+    ],
+    ['Isolated CPUs', cpulist(cpus.filter((cpu) => cpu.isolated))],
+    ['CPUs of no node', cpulist(online.filter(({ node }) => node === null))],
+    ...(capacities.length < 2 ? [] : capacities.reverse()).map((capacity): [string, string] => [
+      `CPUs of capacity ${capacity}`,
+      cpulist(online.filter((cpu) => cpu.capacity === capacity)),
+    ]),
+  ]
+  return sets.filter(([, set]) => set !== '').map(([label, set]) => `${label}: ${set}`)
+}
