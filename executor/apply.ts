@@ -19,12 +19,21 @@ export class AppliedPlan {
   readonly #memories: readonly VmMemory[]
   /** Empty where no guest is to run. */
   readonly #machines: readonly Machine[]
+  /** What each thread has prefaulted. */
+  readonly #prefaulted: readonly (readonly MemorySpan[])[]
   /** Its threads are the plan's vCPUs, in the plan's order. */
   readonly pool: VcpuPool
+  #closing: Promise<void> | null = null
 
-  private constructor(memories: readonly VmMemory[], machines: readonly Machine[], pool: VcpuPool) {
+  private constructor(
+    memories: readonly VmMemory[],
+    machines: readonly Machine[],
+    prefaulted: readonly (readonly MemorySpan[])[],
+    pool: VcpuPool,
+  ) {
     this.#memories = memories
     this.#machines = machines
+    this.#prefaulted = prefaulted
     this.pool = pool
   }
 
@@ -48,7 +57,8 @@ export class AppliedPlan {
       const tasks = memories.flatMap((memory, i) => tasksOf(memory, machines[i]))
       const pool = createPool(layouts, failed)
       for (const { task, interrupt } of tasks) pool.start(task, interrupt)
-      return new AppliedPlan(memories, machines, pool)
+      const prefaulted = tasks.map(({ task }) => task.prefault)
+      return new AppliedPlan(memories, machines, prefaulted, pool)
     } catch (error) {
       closeAll([...machines, ...memories])
       throw error
@@ -81,14 +91,21 @@ export class AppliedPlan {
     return rows.map((row, i) => ({ ...row, residentBytes: result.resident[i]! }))
   }
 
-  /** Stops the vCPUs and gives everything back. */
-  async close(): Promise<void> {
+  /** Stops the vCPUs and gives everything back; once, however often it is called. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     // Not in a `finally`: while a thread may still run, its memory has to stay.
     await this.pool.stop()
     try {
-      closeAll([...this.#machines, ...this.#memories])
+      closeAll(this.#machines)
     } finally {
+      await this.pool.giveBack(this.#prefaulted)
       await this.pool.close()
+      closeAll(this.#memories)
     }
   }
 }

@@ -52,7 +52,7 @@ export class VcpuPool {
     // Of a thread without a task; one with a task rejects that.
     this.#pool.on('error', (error) => failed(null, failureOf(error)))
     // Ending a thread that is still loading koffi aborts the process. So each has a task, which stop() waits for.
-    this.#await(this.#pool.run(null, { name: 'load' }))
+    this.#await(this.#run('load', null))
   }
 
   block(index: number): VcpuBlock {
@@ -69,9 +69,10 @@ export class VcpuPool {
       if (failure !== null) this.#failed(index, failure)
     }
     this.#done.push(
-      this.#pool
-        .run({ ...task, shared: this.#shared, index } satisfies VcpuTask, { name: 'runVcpu' })
-        .then(settle, (error: unknown) => settle(failureOf(error))),
+      this.#run<Failure | null>('runVcpu', { ...task, shared: this.#shared, index } satisfies VcpuTask).then(
+        settle,
+        (error: unknown) => settle(failureOf(error)),
+      ),
     )
   }
 
@@ -87,9 +88,23 @@ export class VcpuPool {
   /** Where memory is, read by a thread of its own while the vCPUs run. It may use the CPUs that are given. */
   readBack(cpus: readonly number[], spans: readonly MemorySpan[]): Promise<ReadBackResult> {
     const task: ReadBackTask = { shared: this.#shared, index: this.#observer, cpus, spans }
-    const result: Promise<ReadBackResult> = this.#pool.run(task, { name: 'readBack' })
+    const result = this.#run<ReadBackResult>('readBack', task)
     this.#await(result)
     return result
+  }
+
+  /**
+   * Gives memory back, each list by a thread of its own: freeing a TiB takes a thread longer than the main thread may
+   * be away. Only after `stop()`. What the kernel refuses is left to the unmapping.
+   */
+  async giveBack(lists: readonly (readonly MemorySpan[])[]): Promise<void> {
+    await Promise.allSettled(lists.map((spans) => this.#run('giveBack', spans)))
+  }
+
+  /** Calls a function of vcpu-worker.ts. A destroyed Piscina would start threads anew, and on memory that is gone. */
+  async #run<Result>(name: string, task: unknown): Promise<Result> {
+    if (this.#closed) throw new TypeError('the pool is closed')
+    return this.#pool.run(task, { name })
   }
 
   /** Has `stop()` wait for a task of the thread beside the vCPUs; its failure is the caller's. */
