@@ -27,7 +27,6 @@ export const KVM_SET_CPUID2 = 0x4008ae90
 
 // KVM_CHECK_EXTENSION
 export const KVM_CAP_USER_MEMORY = 3
-export const KVM_CAP_NR_MEMSLOTS = 10
 export const KVM_CAP_MAX_VCPUS = 66
 export const KVM_CAP_IMMEDIATE_EXIT = 136
 

@@ -39,15 +39,12 @@ export const sigaction = { size: 152, sa_handler: 0, sa_mask: 8, sa_flags: 136 }
 export const SIGRTMIN = 34
 
 // errno values that are dealt with rather than reported
-export const EINTR = 4
-export const ESRCH = 3
-export const EAGAIN = 11
-export const E2BIG = 7
-export const EINVAL = 22
 export const ENOENT = 2
-export const EPERM = 1
-export const EACCES = 13
-export const ENOSYS = 38
+export const ESRCH = 3
+export const EINTR = 4
+export const E2BIG = 7
+export const EAGAIN = 11
+export const EINVAL = 22
 
 export interface SyscallNumbers {
   readonly mbind: number

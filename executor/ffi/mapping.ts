@@ -108,8 +108,9 @@ export function prefault(address: number, bytes: number): boolean {
   return true
 }
 
-function touch(address: number, bytes: number): void {
-  // SAFETY: a range of a mapping that the caller keeps open; madvise has just taken it for mapped.
+/** Writes a zero into every page of a range. */
+export function touch(address: number, bytes: number): void {
+  // SAFETY: a range of a mapping that the caller keeps open; the view ends with this function.
   const view = new Uint8Array(libc.view(address, bytes))
   for (let offset = 0; offset < bytes; offset += BASE_PAGE) view[offset] = 0
 }

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ENOENT } from '../../executor/abi/linux.js'
 import { bitmap, fromBitmap } from '../../executor/ffi/bitmap.js'
 import { closeFd, ioctl, ioctlStruct, openDevice } from '../../executor/ffi/files.js'
-import { BASE_PAGE, discard, Mapping, prefault } from '../../executor/ffi/mapping.js'
+import { BASE_PAGE, discard, Mapping, prefault, touch } from '../../executor/ffi/mapping.js'
 import { bindMemory, pageNodes } from '../../executor/ffi/numa.js'
 import {
   currentThread,
@@ -21,7 +22,6 @@ const DEAD_FD = 987_654
 /** Above user space, and not of any mapping. */
 const BAD_ADDRESS = 2 ** 47
 const NO_NODE = 1000
-const ENOENT = 2
 
 /** The error of a call that has to fail. */
 function refusal(call: () => unknown): SyscallError {
@@ -91,6 +91,17 @@ test('memory has no page before it is touched, and is then on the node that it i
   assert.ok(status.every((found) => found < 0 || found === node))
   const maps = readFileSync('/proc/self/numa_maps', 'utf8')
   assert.match(maps, `${mapping.address.toString(16)} bind:${node}`)
+})
+
+test('memory is there after touching, as on kernels that cannot populate', () => {
+  using mapping = Mapping.anonymous(4 * BASE_PAGE)
+  touch(mapping.address, 3 * BASE_PAGE)
+  const status = new Int32Array(4)
+  pageNodes(mapping.address, BASE_PAGE, status)
+  assert.equal(
+    [...status].map((node) => node >= 0),
+    [true, true, true, false],
+  )
 })
 
 test('memory that is given back is nowhere, and reads as zero', () => {

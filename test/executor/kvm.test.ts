@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { KVM_EXIT_IO, kvm_run } from '../../executor/abi/kvm.js'
+import { EINTR } from '../../executor/abi/linux.js'
 import { bootBytes } from '../../executor/boot.js'
 import * as libc from '../../executor/ffi/libc.js'
 import { prefault } from '../../executor/ffi/mapping.js'
@@ -18,7 +19,6 @@ const status = kvmStatus()
 const testWithKvm = skipUnless(status.usable, status.usable ? '' : `KVM is not usable: ${status.text}`)
 
 const fds = () => readdirSync('/proc/self/fd').length
-const EINTR = 4
 
 test('a missing device, another device and a file are told apart', () => {
   const missing = kvmStatus('/nonexistent/kvm')
@@ -112,6 +112,22 @@ testWithKvm('each vCPU stores into its share of its cell, and nowhere else, what
       const page = new BigUint64Array(libc.view(memory.addressOf(offset), STRIDE))
       assert.equal([page[0], page[1]], [...(written.get(offset) ?? [0n, 0n])], `page at ${offset}`)
     }
+  }
+})
+
+testWithKvm('a guest reaches its memory above 4 GiB', () => {
+  // Not prefaulted: only the pages that are used exist.
+  const layout = layoutVm(planOf({ vcpus: ['0', '0'], cells: [3584 * MiB, 2 * MiB + 64 * 1024] }).vms[0]!)
+  using memory = VmMemory.map(layout)
+  using kvm = Kvm.open()
+  using machine = Machine.build(kvm, memory)
+  machine.boot(walk)
+  const [, share] = shareMemory(layout, bootBytes(layout.bytes))
+  const pages = (share!.end - share!.start) / STRIDE
+  for (let exit = 0; exit < pages; exit++) assert.is(enterGuest(machine.vcpus[1]!.fd), 0)
+  for (let page = 0; page < pages; page++) {
+    const words = new BigUint64Array(libc.view(memory.addressOf(share!.start + page * STRIDE), 8))
+    assert.is(words[0], BigInt(page + 1))
   }
 })
 

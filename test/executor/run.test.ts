@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { bootBytes } from '../../executor/boot.js'
@@ -221,6 +222,34 @@ test('memory that the node does not have is refused before anything is taken', a
   assert.match(error.message, /memory-capacity: the plan takes 64 TiB from node \d+, .* is free now/)
   assert.equal(await settledHoldings(before), before)
 })
+
+const HUGE = 2 * MiB
+const poolFile = `/sys/devices/system/node/node${nodes[0]}/hugepages/hugepages-2048kB/free_hugepages`
+const freeHuge = existsSync(poolFile) ? Number(readFileSync(poolFile, 'utf8')) : null
+
+skipUnless((freeHuge ?? 0) >= 4, `fewer than 4 huge pages of 2 MiB are free: see ${poolFile}`)(
+  'huge pages are taken from their pool, found on their node, and given back',
+  async () => {
+    const free: number[] = []
+    const report = await run.runPlan(
+      verified.sealPlan(planOf({ vcpus: [first, last], cells: [4 * HUGE], pageSize: HUGE })),
+      { seconds: 0.1, onProgress: () => free.push(Number(readFileSync(poolFile, 'utf8'))) },
+    )
+    assert.is(free[0], freeHuge! - 4)
+    assert.equal(report.memory[0]!.residentBytes, { [nodes[0]!]: 4 * HUGE })
+    assert.is(report.verified, true)
+    assert.is(Number(readFileSync(poolFile, 'utf8')), freeHuge)
+  },
+)
+
+skipUnless(freeHuge !== null, `no huge pages of 2 MiB: ${poolFile}`)(
+  'more huge pages than the node has are refused before anything is taken',
+  async () => {
+    const plan = planOf({ vcpus: [first], cells: [(freeHuge! + 1) * HUGE], pageSize: HUGE })
+    const error = await failure(run.carryOut(plan, plan, { seconds: 0.1 }))
+    assert.match(error.message, /memory-capacity: .* in pages of 2 MiB, where .* is free now/)
+  },
+)
 
 test('bad options are refused by name', async () => {
   const plan = verified.sealPlan(planOf({ vcpus: [first] }))
