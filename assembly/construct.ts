@@ -172,9 +172,10 @@ export function placeVm(vm: i32, room: bool): bool {
   for (let cells = asked == 0 ? 1 : asked; cells <= last; cells++) {
     if (!layOutCells(vm, cells)) break;
     // More cells have to pay: the smallest number is taken on a tie.
-    if (bestCells != 0 && !room) setCeiling(bestCost - 1);
+    if (bestCells != 0) setCeiling(bestCost - 1);
     walkAssignments(vm, cells, 0, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE, tryAssignment);
-    if (bestCells != 0 && bestCost <= 0 && !room) break;
+    // Where room is what matters, the fewest cells do.
+    if (bestCells != 0 && (room || bestCost <= 0)) break;
   }
   if (bestCells == 0) return false;
   const start = vmStart[vm];

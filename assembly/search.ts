@@ -70,14 +70,33 @@ function orderUnplaced(): void {
   }
 }
 
-/** Places every VM that is not placed and fits. */
+/** Places the VMs of `order`, in turn. */
+function placeOrdered(room: bool): void {
+  for (let at = 0; at < ordered; at++) placeVm(order[at], room);
+  measure();
+}
+
+/** Places every VM that is not placed and fits: where it is cheapest, or if some are refused then, where most get in. */
 export function placeAll(): void {
   orderUnplaced();
-  for (let at = 0; at < ordered; at++) {
-    prepareBound(order[at]);
-    placeVm(order[at], false);
-  }
-  measure();
+  for (let at = 0; at < ordered; at++) prepareBound(order[at]);
+  placeOrdered(false);
+  if (placesAll()) return;
+  const cheap = placedWeight;
+  unplaceOrdered();
+  placeOrdered(true);
+  if (placedWeight > cheap) return;
+  unplaceOrdered();
+  placeOrdered(false);
+}
+
+function placesAll(): bool {
+  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] == 0) return false;
+  return true;
+}
+
+function unplaceOrdered(): void {
+  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] != 0) unplace(order[at], vmVcpus[order[at]]);
 }
 
 function weightOf(vm: i32): i64 {
@@ -163,13 +182,12 @@ function step(): void {
   // Where VMs are refused, the lifted ones make room every other time.
   const room = chooseVms() && nextRandom(2) == 0;
   shuffle();
-  for (let at = 0; at < ordered; at++) placeVm(order[at], room);
   const weight = placedWeight;
   const cost = planCost;
   const score = planScore;
-  measure();
+  placeOrdered(room);
   if (placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : planScore < score) return;
-  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] != 0) unplace(order[at], vmVcpus[order[at]]);
+  unplaceOrdered();
   for (let at = 0; at < ordered; at++) if (keptCells[order[at]] != 0) putBack(order[at]);
   placedWeight = weight;
   planCost = cost;
