@@ -189,6 +189,13 @@ function checkPlannerBundle(metafile) {
   visit(outputs.find(([, output]) => output.entryPoint === ENTRIES.planner)[0])
 }
 
+/** pool.ts finds vcpu-worker.js beside the file that it is in: that has to be an entry, not a chunk in its folder. */
+function checkWorkerPath(metafile) {
+  const [output] = Object.entries(metafile.outputs).find(([, { inputs }]) => 'executor/pool.ts' in inputs)
+  if (output !== 'dist/executor.js')
+    throw new Error(`executor/pool.ts is in ${output}, where it does not find its worker`)
+}
+
 async function bundle() {
   const { build } = await import('esbuild')
   const { metafile } = await build({
@@ -207,6 +214,7 @@ async function bundle() {
     logLevel: 'warning',
   })
   checkPlannerBundle(metafile)
+  checkWorkerPath(metafile)
   chmodSync(at('dist/cli.js'), 0o755)
 }
 
