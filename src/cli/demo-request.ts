@@ -6,7 +6,6 @@ const MIB_PER_VCPU = 64
 
 /**
  * One VM that suits the host: half of its usable CPUs, at least one, and 64 MiB a vCPU, in as many cells as are best.
- * Where the smallest page is larger than that leaves room for, the planner says so.
  */
 export function demoRequest({ cpus }: Host): object {
   const usable = cpus.filter(({ online, allowed, node }) => online && allowed && node !== null).length

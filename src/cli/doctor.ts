@@ -18,7 +18,7 @@ Examples:
   homenode doctor
   homenode doctor --json | jq '.checks[] | select(.status != "ok")'
 
-Exit code: 0 "homenode run" can work here (if need be without guests), 1 it cannot.`
+Exit code: 0 "homenode run" works here, if need be without guests; 1 it cannot.`
 
 export function addDoctor(program: Command): void {
   program
@@ -45,10 +45,11 @@ export function showChecks(checks: readonly Check[], style: Style): string {
   const { colors } = style
   const paint = { ok: colors.green, warning: colors.yellow, problem: colors.red }
   const blocks = checks.map(({ id, status, found, means, mend }) => {
+    const head = paragraph(style, `${id}: ${found}`, INDENT, '').replace(id, colors.bold(id))
     const lines = [
-      `${paint[status](MARK[status].padEnd(INDENT.length))}${colors.bold(id)}: ${paragraph(style, found, INDENT, '')}`,
+      paint[status](MARK[status].padEnd(INDENT.length)) + head,
       paragraph(style, means, INDENT),
-      ...(mend === undefined ? [] : [paragraph(style, `To mend it: ${mend}`, INDENT)]),
+      ...(mend === undefined ? [] : [paragraph(style, `Mend: ${mend}`, INDENT)]),
     ]
     return lines.join('\n')
   })

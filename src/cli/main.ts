@@ -13,14 +13,14 @@ import { addTopo } from './topo.js'
 
 const EXAMPLES = `
 Examples:
-  homenode run                                    try it: plan one VM, run it, verify it
-  homenode topo                                   what this machine has
-  homenode plan -f request.json                   where VMs should go on it
+  homenode run                     try it: plan one VM, run it, verify it
+  homenode topo                    what this machine has
+  homenode plan -f request.json    where VMs should go on it
   homenode plan -f request.json --json | homenode check - -f request.json
-  homenode doctor                                 what is missing here, and how to mend it
+  homenode doctor                  what is missing here, and how to mend it
 
-Exit codes: 0 done, 1 the system refused or failed, 2 bad usage or input, 3 some VM does not fit or the plan does not
-hold, 130 interrupted.`
+Exit codes: 0 done, 1 the system refused or failed, 2 bad usage or input,
+3 some VM does not fit or the plan does not hold, 130 interrupted.`
 
 const program = new Command('homenode')
   .description('Decides where the vCPUs and the memory of KVM guests go on a NUMA host, and makes it so.')

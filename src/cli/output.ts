@@ -1,6 +1,7 @@
 /** Where text goes, and how it looks there: colours and the width of the terminal. */
 
 import pc from 'picocolors'
+import { CommandError, EXIT } from './errors.js'
 
 export type ColorWhen = 'auto' | 'always' | 'never'
 
@@ -37,7 +38,7 @@ export function watchStreams(fail: (error: unknown) => void): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit()
-      fail(error)
+      fail(new CommandError(`the output cannot be written: ${error.message}`, EXIT.failed))
     })
   }
 }

@@ -27,10 +27,16 @@ const EXAMPLES = `
 Examples:
   homenode plan -f request.json
   homenode plan -f request.json --host host.json --json > plan.json
-  echo '{"vms": [{"name": "db", "vcpus": 4, "memory": "8GiB"}]}' | homenode plan -f -
-  homenode plan -f request.json --synthetic "pack:2 [numa(memory=64GB)] core:8 pu:2" --steps 20000
+  homenode plan -f request.json --synthetic "pack:2 [numa] core:8 pu:2"
+  echo '{"vms": [{"name": "db", "vcpus": 1, "memory": "1GiB"}]}' |
+    homenode plan -f -
 
-A request: {"reserve": {"cpus": "0", "memory": "1GiB"}, "vms": [{"name": "db", "vcpus": 2, "memory": "8GiB"}]}
+A request:
+  {"reserve": {"cpus": "0", "memory": "1GiB"}, "strategy": "pack",
+   "vms": [{"name": "db", "vcpus": 2, "memory": "8GiB"},
+           {"name": "web", "vcpus": 4, "memory": "4GiB", "cpuPolicy": "shared"}
+          ]}
+
 Exit code: 0 every VM is placed, 3 some VM does not fit.`
 
 export function addPlan(program: Command): void {

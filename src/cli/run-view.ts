@@ -16,13 +16,8 @@ export function showRun(report: RunReport, style: Style): string {
 function ranText({ backend, noGuest, seconds, vcpus }: RunReport, style: Style): string {
   const time = `${seconds.toFixed(1)} s`
   if (backend === 'kvm') return `ran ${count(vcpus.length, 'vCPU')} under KVM for ${time}`
-  const why = noGuest ?? 'no guest ran'
-  return paragraph(
-    style,
-    `${style.colors.yellow('no guest')}: ${count(vcpus.length, 'thread')} for ${time}; ${why}`,
-    '  ',
-    '',
-  )
+  const head = style.colors.yellow(`ran ${count(vcpus.length, 'thread')} for ${time}, no guest`)
+  return noGuest === undefined ? head : `${head}\n${paragraph(style, noGuest, '  ')}`
 }
 
 function vcpuTable({ backend, vcpus }: RunReport, style: Style): string {

@@ -28,12 +28,13 @@ const MAX_SECONDS = 86_400
 
 const EXAMPLES = `
 Examples:
-  homenode run                                  one VM with half of the CPUs, for ${DEFAULT_SECONDS} seconds
+  homenode run                      one VM with half of the CPUs, for ${DEFAULT_SECONDS} seconds
   homenode run -f request.json --seconds 10
-  homenode run --backend threads                without KVM: pinned threads walk over the bound memory
+  homenode run --backend threads    pinned threads instead of guests
   homenode run --json | jq .verified
 
-Exit code: 0 all is where it was planned, 1 it is not or the system refused, 3 some VM does not fit (nothing runs).`
+Exit code: 0 all is where it was planned, 1 it is not or the system refused,
+3 some VM does not fit (nothing runs).`
 
 export function addRun(program: Command): void {
   program

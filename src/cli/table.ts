@@ -52,7 +52,8 @@ function lines(style: Style, columns: readonly Column[], rows: readonly (readonl
 function blocks(style: Style, columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const label = Math.max(...columns.map(({ head }) => head.length))
   const block = (row: readonly string[]) =>
-    columns.map(({ head }, at) => {
+    columns.flatMap(({ head }, at) => {
+      if (row[at] === '') return []
       const value = wrap(row[at]!, style.width - label - GAP).replaceAll('\n', `\n${' '.repeat(label + GAP)}`)
       return `${style.colors.bold(head.padEnd(label))}${' '.repeat(GAP)}${value}`
     })

@@ -103,7 +103,7 @@ function cacheTable({ cpus }: Host, style: Style): string {
     { head: 'NODE', align: 'right' },
     { head: 'PACKAGE', align: 'right' },
     { head: 'CORES', align: 'right' },
-    { head: threads > 1 ? 'CPUS (FIRST | NEXT THREADS OF THE CORES)' : 'CPUS', wraps: true },
+    { head: threads > 1 ? 'CPUS BY THREAD' : 'CPUS', wraps: true },
   ]
   const rows = distinct(online, 'llc').map((llc) => {
     const members = online.filter((cpu) => cpu.llc === llc)

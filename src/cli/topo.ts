@@ -12,10 +12,10 @@ interface TopoOptions extends HostSource {
 
 const EXAMPLES = `
 Examples:
-  homenode topo                                        this machine
-  homenode topo --json > host.json                     saved, for --host
-  homenode topo --synthetic "pack:2 [numa(memory=64GB)] l3:2 core:8 pu:2"
-  homenode topo --root ./copied-sysfs                  a copy of another machine's /sys and /proc`
+  homenode topo                       this machine
+  homenode topo --json > host.json    saved, for --host
+  homenode topo --root ./copy         a copy of another machine's /sys and /proc
+  homenode topo --synthetic "pack:2 [numa(memory=64GB)] l3:2 core:8 pu:2"`
 
 export function addTopo(program: Command): void {
   addHostOptions(program.command('topo').summary('show the CPUs, caches, nodes and memory of a host'))

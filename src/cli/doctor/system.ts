@@ -67,7 +67,8 @@ export function checkCgroup(probes: Probes): Check {
   if (controllers === null) {
     const v1 = probes.list('/sys/fs/cgroup').includes('cpuset')
     const found = v1 ? 'cgroup v1' : 'no cgroup file system at /sys/fs/cgroup'
-    const means = 'Plans are carried out by pinning and binding; cpusets and memory limits of cgroup v2 are not seen.'
+    const means =
+      'Pinning and binding work, within the cpuset; memory limits are not seen, and guests not fenced in by cpusets.'
     return warning('cgroup', found, means, 'Boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2.')
   }
   const own = /^0::(.*)$/m.exec(probes.readText('/proc/self/cgroup') ?? '')?.[1] ?? '/'

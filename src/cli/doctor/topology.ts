@@ -21,7 +21,7 @@ export function checkNodes({ nodes, cpus }: Host): Check {
     'nodes',
     found,
     'All memory is local: placing it cannot matter here. Placing vCPUs on cores and caches still does.',
-    'For a look at other hosts: homenode plan with --host or --synthetic. In a virtual machine: give it the nodes of its host.',
+    'Nothing, where the machine has one node. A virtual machine can be given the nodes of its host. For a look at other hosts: homenode plan with --host or --synthetic.',
   )
 }
 
