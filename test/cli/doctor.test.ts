@@ -132,6 +132,11 @@ test('a guest program for another architecture', () =>
     kvm: refused('unsupported', 'KVM: the guest is for x86-64, not arm64'),
   }))
 
+test('a device that is none says what it is', () =>
+  expect('kvm', 'warning', /ENOTTY: \/dev\/kvm is another device.*dmesg/, {
+    kvm: refused('ENOTTY', 'ioctl: ENOTTY', '/dev/kvm is another device'),
+  }))
+
 test('without KVM a run still works: no problem', async () => {
   const checks = await examine(system({ kvm: refused('ENOENT') }))
   assert.not(checks.some(({ status }) => status === 'problem'))

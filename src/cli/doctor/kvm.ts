@@ -10,7 +10,7 @@ const IN_CONTAINER = 'In a container: start it with --device /dev/kvm.'
 export function checkKvm(probes: Probes, status: KvmStatus): Check {
   if (status.usable) return ok('kvm', `/dev/kvm works, up to ${status.maxVcpus} vCPUs a VM`, 'Guests can run.')
   const { code, text, hint } = status
-  const refused = (mend?: string) => warning('kvm', text, WITHOUT, mend)
+  const refused = (mend: string) => warning('kvm', text, WITHOUT, mend)
   switch (code) {
     case 'ENOENT':
     case 'ENODEV':
@@ -22,9 +22,9 @@ export function checkKvm(probes: Probes, status: KvmStatus): Check {
     case 'EBUSY':
       return refused('Another hypervisor (such as VirtualBox) has the virtualization extensions: stop it.')
     case 'unsupported':
-      return refused(hint || undefined)
+      return warning('kvm', text, WITHOUT)
     default:
-      return refused(hint || `See the kernel's messages: dmesg | grep -i kvm.`)
+      return warning('kvm', hint === '' ? text : `${text}: ${hint}`, WITHOUT, 'Ask the kernel: dmesg | grep -i kvm.')
   }
 }
 
