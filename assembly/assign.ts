@@ -168,6 +168,13 @@ export function assignedRemoteMemory(vm: i32, cells: i32): i64 {
   return cost;
 }
 
+/** vCPUs that all nodes together take. */
+export function roomOffered(): i32 {
+  let room = 0;
+  for (let node = 0; node < nodeCount; node++) room += offerRoom[node];
+  return room;
+}
+
 /** Fills the pages of the offer. */
 export function offerPagesFrom(free: StaticArray<i64>): void {
   for (let node = 0; node < nodeCount; node++) {

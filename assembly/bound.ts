@@ -1,15 +1,15 @@
 // A number that no plan of the placed VMs can be below: each VM alone on the empty host, with every part of its cost at
 // its least, and the shared demand that exceeds all CPUs together.
-import { MAX_CPUS, MAX_NODES, THREADS_ISOLATE } from './abi';
+import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, THREADS_ISOLATE } from './abi';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeUsable } from './host';
 import { emptyNodeRoom } from './capacity';
 import { assignedRemoteMemory, layOutCells, offerBarred, offerPagesFrom, offerRoom, complete, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
-import { mostCells } from './construct';
+import { fewestCells, mostCells } from './construct';
 import { capacityPrice, communicationPrice, deviceCost, sharedHop } from './cost';
 import { cellNode, cellVcpus, MICRO, vcpuDemand, vmAlive, vmBound, vmCells, vmCellsAsked, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus } from './request';
 
 /** Assignments looked at for one VM; beyond, the bound is what holds for every assignment. */
-const VISITS: i32 = 5000;
+const VISITS: i32 = 20000;
 
 const onNode = new StaticArray<i32>(MAX_NODES);
 const llcRoom = new StaticArray<i32>(MAX_CPUS);
@@ -158,18 +158,15 @@ export function prepareBound(vm: i32): void {
   offerPagesFrom(nodePages);
   best = i64.MAX_VALUE;
   setCeiling(i64.MAX_VALUE);
-  const asked = vmCellsAsked[vm];
-  const last = asked == 0 ? mostCells(vm) : asked;
   let left = VISITS;
-  let all = true;
-  for (let cells = asked == 0 ? 1 : asked; cells <= last && best > 0; cells++) {
+  let seen = mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0;
+  for (let cells = fewestCells(vm); cells <= mostCells(vm) && best > 0 && seen; cells++) {
     if (!layOutCells(vm, cells)) break;
     walkAssignments(vm, cells, 0, left, boundAssignment);
     left -= visits;
-    all = all && (complete || best == 0);
-    if (!all) break;
+    seen = complete || best == 0;
   }
-  vmBound[vm] = all && best != i64.MAX_VALUE ? best : min(coarseBound(vm), best);
+  vmBound[vm] = seen && best != i64.MAX_VALUE ? best : min(coarseBound(vm), best);
 }
 
 /** The bound of the plan as it stands. */

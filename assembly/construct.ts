@@ -4,12 +4,21 @@ import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount, speedsDiffer } 
 import { coresInUse, cpuOwner, demandFits, freePages, nodeRoom, packScore, spreadScore, takeCells, takeCpus, unplace } from './capacity';
 import { model, overcommitCost, rounded, vmCost } from './cost';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_NEAR, chooseCpus, strategy } from './cpus';
-import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, setCeiling, setOfferFirst, walkAssignments } from './assign';
-import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, vcpuCpu, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmVcpus, vmWeight } from './request';
+import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, setCeiling, roomOffered, setOfferFirst, visits, walkAssignments } from './assign';
+import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, vcpuCpu, vmBound, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmVcpus, vmWeight } from './request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
-const VISITS_TO_IMPROVE: i32 = 2000;
+const VISITS_TO_IMPROVE: i32 = 500;
+/** Nodes tried for all numbers of cells beyond that of the nodes. */
+const VISITS_TO_IMPROVE_BY_CELLS: i32 = 1000;
+
+/** On as few cores as possible, whatever that costs, so that others find theirs. */
+export const PLACE_DENSE: i32 = 0;
+/** Where it is cheapest, with no more cells than nodes where that will do. */
+export const PLACE_SOON: i32 = 1;
+/** Where it is cheapest, with any number of cells. */
+export const PLACE_WELL: i32 = 2;
 
 // The best placement of the VM that is being placed.
 let bestCells: i32 = 0;
@@ -64,13 +73,14 @@ function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
     bestPageSize[cell] = cellPageSize[start + cell];
   }
   for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) bestCpu[vcpu] = vcpuCpu[start + vcpu];
-  if (!makesRoom) setCeiling(cost);
+  if (effort != PLACE_DENSE) setCeiling(cost);
 }
 
 function isBetter(cells: i32, cost: i64, score: i64): bool {
   if (bestCells == 0) return true;
-  if (makesRoom && score != bestScore) return score < bestScore;
-  return cost < bestCost || (cost == bestCost && cells == bestCells && score < bestScore);
+  if (effort == PLACE_DENSE && score != bestScore) return score < bestScore;
+  if (cost != bestCost) return cost < bestCost;
+  return cells != bestCells ? cells < bestCells : score < bestScore;
 }
 
 function demandFitsEverywhere(vm: i32, cells: i32): bool {
@@ -79,8 +89,7 @@ function demandFitsEverywhere(vm: i32, cells: i32): bool {
   return true;
 }
 
-/** Whether few cores come before low cost. */
-let makesRoom: bool = false;
+let effort: i32 = PLACE_SOON;
 let overcommitBefore: i64 = 0;
 
 /** Places the VM as its cells stand, prices that, takes it back; keeps it where it is the best so far. */
@@ -92,7 +101,7 @@ function tryCpus(vm: i32, cells: i32, way: i32): void {
   if ((shared || placed == vcpus) && demandFitsEverywhere(vm, cells)) {
     const around = overcommitCost() - overcommitBefore + (shared ? 0 : lossOfNeighbours(vm));
     const cost = vmCost(vm) + around;
-    const score = makesRoom ? coresInUse() : tieScore();
+    const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
     if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
   }
   unplace(vm, placed);
@@ -102,7 +111,7 @@ function tryAssignment(vm: i32, cells: i32): bool {
   tryCpus(vm, cells, CHOOSE_NEAR);
   if (vmSharedDemand[vm] != 0) return true;
   if (speedsDiffer) tryCpus(vm, cells, CHOOSE_FAST);
-  if (makesRoom) tryCpus(vm, cells, CHOOSE_DENSE);
+  if (effort == PLACE_DENSE) tryCpus(vm, cells, CHOOSE_DENSE);
   return true;
 }
 
@@ -150,34 +159,63 @@ export function offerRelations(vm: i32, relaxed: i32): void {
   }
 }
 
-/** The most cells that the VM can have when their number is open. */
+/** The most cells that the VM can have. */
 export function mostCells(vm: i32): i32 {
-  let nodes = 0;
-  for (let node = 0; node < nodeCount; node++) if (memoryNode[node] >= 0 && offerRoom[node] > 0) nodes++;
-  return min(nodes, vmVcpus[vm]);
+  return vmCellsAsked[vm] == 0 ? min(vmVcpus[vm], MAX_VM_CELLS) : vmCellsAsked[vm];
+}
+
+/** The least number of cells that the VM can have. */
+export function fewestCells(vm: i32): i32 {
+  return vmCellsAsked[vm] == 0 ? 1 : vmCellsAsked[vm];
+}
+
+/** Tries so many cells, unless that cannot be better than what is known; the visits that it took. */
+function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
+  if (!layOutCells(vm, cells)) return 0;
+  // More cells have to pay: the smallest number is taken on a tie.
+  if (bestCells != 0) setCeiling(cells < bestCells ? bestCost : bestCost - 1);
+  walkAssignments(vm, cells, 0, maxVisits, tryAssignment);
+  return visits;
+}
+
+/** Whether nothing better is to be looked for: where room is what matters, the fewest cells do. */
+function isDone(vm: i32): bool {
+  return bestCells != 0 && (effort == PLACE_DENSE || bestCost <= vmBound[vm]);
+}
+
+function bestIsOnOneNode(): bool {
+  for (let cell = 1; cell < bestCells; cell++) if (bestNode[cell] != bestNode[0]) return false;
+  return true;
+}
+
+/** Fills the best placement of the VM; false where it has none. */
+function findBest(vm: i32): bool {
+  const first = fewestCells(vm);
+  const last = mostCells(vm);
+  const early = min(last, max(first, nodeCount));
+  for (let cells = first; cells <= early && !isDone(vm); cells++) {
+    tryCells(vm, cells, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
+  }
+  // Where the VM is on one node, more cells do not help; else they let it be divided more unevenly between nodes.
+  const enough = bestCells != 0 && (effort != PLACE_WELL || bestIsOnOneNode());
+  if (early == last || isDone(vm) || enough) return bestCells != 0;
+  // The finest cells fit where any do.
+  let left = VISITS_TO_IMPROVE_BY_CELLS - tryCells(vm, last, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
+  if (effort != PLACE_WELL) return bestCells != 0;
+  for (let cells = early + 1; cells < last && left > 0 && !isDone(vm); cells++) left -= tryCells(vm, cells, left);
+  return bestCells != 0;
 }
 
 /**
- * Places the VM; false, and nothing has changed, where it does not fit. `room`: on as few cores as possible, whatever that costs,
- * so that others find theirs.
+ * Places the VM in a PLACE_ way; false, and nothing has changed, where it does not fit. Its bound is known.
  */
-export function placeVm(vm: i32, room: bool): bool {
-  makesRoom = room;
+export function placeVm(vm: i32, how: i32): bool {
+  effort = how;
   offerHost(vm);
   overcommitBefore = overcommitCost();
   bestCells = 0;
   setCeiling(i64.MAX_VALUE);
-  const asked = vmCellsAsked[vm];
-  const last = asked == 0 ? mostCells(vm) : asked;
-  for (let cells = asked == 0 ? 1 : asked; cells <= last; cells++) {
-    if (!layOutCells(vm, cells)) break;
-    // More cells have to pay: the smallest number is taken on a tie.
-    if (bestCells != 0) setCeiling(bestCost - 1);
-    walkAssignments(vm, cells, 0, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE, tryAssignment);
-    // Where room is what matters, the fewest cells do.
-    if (bestCells != 0 && (room || bestCost <= 0)) break;
-  }
-  if (bestCells == 0) return false;
+  if (roomOffered() < vmVcpus[vm] || !findBest(vm)) return false;
   const start = vmStart[vm];
   for (let cell = 0; cell < bestCells; cell++) {
     cellNode[start + cell] = bestNode[cell];

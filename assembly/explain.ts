@@ -2,9 +2,9 @@
 import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES } from './abi';
 import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
 import { freePages, isWhole, nodeRoom } from './capacity';
-import { layOutCells, offerPages, offerPagesFrom, offerRoom, setCeiling, walkAssignments } from './assign';
-import { mostCells, offerRelations, standsUp } from './construct';
-import { vmCellsAsked, vmPages, vmPageShift, vmVcpus } from './request';
+import { layOutCells, offerPages, offerPagesFrom, offerRoom, roomOffered, setCeiling, walkAssignments } from './assign';
+import { fewestCells, mostCells, offerRelations, standsUp } from './construct';
+import { vmPages, vmPageShift, vmVcpus } from './request';
 
 const VISITS: i32 = 20000;
 const ENOUGH_PAGES: i64 = 1 << 50;
@@ -39,12 +39,6 @@ function allFreePages(vm: i32): i64 {
   return most;
 }
 
-function allRoom(): i32 {
-  let room = 0;
-  for (let node = 0; node < nodeCount; node++) room += offerRoom[node];
-  return room;
-}
-
 /** Whether the host has the VM's page size and its memory is whole pages of it. */
 function takesItsPageSize(vm: i32): bool {
   if (vmPageShift[vm] == 0) return true;
@@ -67,18 +61,18 @@ function fitsWithPageSize(vm: i32, relaxed: i32): bool {
   offerRelations(vm, relaxed);
   const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
   if ((relaxed & BECAUSE_MEMORY_CAPACITY) == 0 && anywhere && allFreePages(vm) < vmPages[vm]) return false;
-  if ((relaxed & BECAUSE_CELL_NODE) != 0) return allRoom() >= vmVcpus[vm] && takesItsPageSize(vm);
+  if ((relaxed & BECAUSE_CELL_NODE) != 0) return roomOffered() >= vmVcpus[vm] && takesItsPageSize(vm);
   if (anywhere) {
     for (let entry = 0; entry < nodeCount * MAX_PAGE_SIZES; entry++) offerPages[entry] = ENOUGH_PAGES;
   }
-  const asked = vmCellsAsked[vm];
-  const last = asked == 0 ? mostCells(vm) : asked;
   found = false;
   leftAside = relaxed;
   setCeiling(i64.MAX_VALUE);
-  for (let cells = asked == 0 ? 1 : asked; cells <= last && !found; cells++) {
-    if (!layOutCells(vm, cells)) break;
-    walkAssignments(vm, cells, relaxed, VISITS, onFit);
+  if (roomOffered() < vmVcpus[vm]) return false;
+  const last = mostCells(vm);
+  // The finest cells fit where any do.
+  for (let cells = fewestCells(vm); cells <= last && !found; cells = cells < nodeCount ? cells + 1 : max(cells + 1, last)) {
+    if (layOutCells(vm, cells)) walkAssignments(vm, cells, relaxed, VISITS, onFit);
   }
   return found;
 }

@@ -7,7 +7,7 @@ import { setOvercommitTo } from './capacity';
 import { model, resetModel } from './cost';
 import { setStrategyTo } from './cpus';
 import { cellPagesAsked, cellVcpusAsked, resetRequest, vmAlive, vmCells, vmCellsAsked, vmCellsGiven, vmPages, vmSlots, vmStart, vmVcpus } from './request';
-import { enlargePages, improve, isOptimal, placeAll, resetSearch, stepsTaken } from './search';
+import { enlargePages, improve, isOptimal, placeAll, refine, resetSearch, stepsTaken } from './search';
 import { MAX_WHOLE, beginUse, endUse, hostInUse, isWholeNumber } from './use';
 
 export * from './vms';
@@ -118,7 +118,7 @@ function cellsAddUp(vm: i32): bool {
 
 /**
  * Places the VMs that are not placed, then improves the plan in up to `maxSteps` steps (0 to MAX_STEPS); called again it goes on,
- * and never makes the plan worse. The same calls with the same seed give the same plan. Returns a SOLVED_ number, or
+ * and never makes the plan worse. 0 steps: only what is needed to have a plan. The same calls with the same seed give the same plan. Returns a SOLVED_ number, or
  * ERROR_ARGUMENT where given cells do not add up to their VM.
  */
 export function solve(maxSteps: i32, seed: i32): i32 {
@@ -127,7 +127,10 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && !cellsAddUp(vm)) return ERROR_ARGUMENT;
   beginUse();
   placeAll();
-  improve(maxSteps, seed);
+  if (maxSteps > 0) {
+    improve(maxSteps, seed);
+    refine();
+  }
   enlargePages();
   if (isOptimal()) return SOLVED_OPTIMAL;
   let placed = 0;

@@ -3,9 +3,9 @@
 import { MAX_VCPUS, MAX_VMS } from './abi';
 import { lowerBound, prepareBound } from './bound';
 import { enlargePagesOf, takeCells, takeCpus, unplace } from './capacity';
-import { placeVm, tieScore } from './construct';
-import { rounded, totalCost } from './cost';
-import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, vcpuCpu, vmAlive, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
+import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore } from './construct';
+import { rounded, totalCost, vmCost } from './cost';
+import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, vcpuCpu, vmAlive, vmBound, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
 
 /** VMs lifted out in one step, besides those that are refused. */
 const MOST_LIFTED: u32 = 3;
@@ -71,8 +71,8 @@ function orderUnplaced(): void {
 }
 
 /** Places the VMs of `order`, in turn. */
-function placeOrdered(room: bool): void {
-  for (let at = 0; at < ordered; at++) placeVm(order[at], room);
+function placeOrdered(how: i32): void {
+  for (let at = 0; at < ordered; at++) placeVm(order[at], how);
   measure();
 }
 
@@ -80,14 +80,14 @@ function placeOrdered(room: bool): void {
 export function placeAll(): void {
   orderUnplaced();
   for (let at = 0; at < ordered; at++) prepareBound(order[at]);
-  placeOrdered(false);
+  placeOrdered(PLACE_SOON);
   if (placesAll()) return;
   const cheap = placedWeight;
   unplaceOrdered();
-  placeOrdered(true);
+  placeOrdered(PLACE_DENSE);
   if (placedWeight > cheap) return;
   unplaceOrdered();
-  placeOrdered(false);
+  placeOrdered(PLACE_SOON);
 }
 
 function placesAll(): bool {
@@ -180,18 +180,35 @@ function step(): void {
   keptEntries = 0;
   for (let vm = 0; vm < vmSlots; vm++) keptCells[vm] = 0;
   // Where VMs are refused, the lifted ones make room every other time.
-  const room = chooseVms() && nextRandom(2) == 0;
+  const how = chooseVms() && nextRandom(2) == 0 ? PLACE_DENSE : PLACE_SOON;
   shuffle();
+  replace(how);
+}
+
+/** Places the VMs of `order`, and puts the lifted ones back where that makes the plan no better. */
+function replace(how: i32): void {
   const weight = placedWeight;
   const cost = planCost;
   const score = planScore;
-  placeOrdered(room);
+  placeOrdered(how);
   if (placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : planScore < score) return;
   unplaceOrdered();
   for (let at = 0; at < ordered; at++) if (keptCells[order[at]] != 0) putBack(order[at]);
   placedWeight = weight;
   planCost = cost;
   planScore = score;
+}
+
+/** Places each VM that costs more than its bound once more, with all effort. */
+export function refine(): void {
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!vmAlive[vm] || vmCells[vm] == 0 || vmCost(vm) <= vmBound[vm]) continue;
+    keptEntries = 0;
+    ordered = 1;
+    order[0] = vm;
+    lift(vm);
+    replace(PLACE_WELL);
+  }
 }
 
 /** Gives cells that take any page size the largest that is free now that everybody has a place. */

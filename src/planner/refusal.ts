@@ -120,7 +120,7 @@ function changesOf(vm: RequestVm, nodes: number): Change[] {
   const changes: Change[] = []
   if (vm.cells !== 'auto') {
     const asked = typeof vm.cells === 'number' ? vm.cells : vm.cells.length
-    for (let cells = 1; cells <= Math.min(vm.vcpus, nodes); cells++) {
+    for (let cells = 1; cells <= Math.min(vm.vcpus, 2 * nodes); cells++) {
       if (cells !== asked) changes.push({ change: `cells: ${cells}`, vm: { ...vm, cells } })
     }
   }

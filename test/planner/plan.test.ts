@@ -42,11 +42,20 @@ test('over two LLCs of a node: a tenth of the traffic that crosses', async () =>
 test('over two nodes: traffic and the other cell’s memory at their distance', async () => {
   // Two cells of 10 at distance 21: communication 0.1 x (2 x 10 x 10 x 2.1 + 2 x 2 x (8 x 2)) / 19,
   // remote memory 20 x 0.3 x 0.1 x 1.1 = 0.66.
-  const result = await planned(withDistance(twoNodes, 21), { vcpus: 20 })
-  assert.is(result.vms[0]?.cells.length, 2)
+  const result = await planned(withDistance(twoNodes, 21), { vcpus: 20, cells: 2 })
   assert.is(result.cost.terms.remoteMemory, 0.66)
   assert.is(result.cost.terms.communication, 2.547368)
   assert.is(result.status, 'optimal')
+})
+
+test('with the number of cells open, the cheapest is taken: finer cells divide a VM more unevenly', async () => {
+  const host = withDistance(twoNodes, 21)
+  const costs = []
+  for (let cells = 1; cells <= 20; cells++) costs.push((await planned(host, { vcpus: 20, cells })).cost.lostVcpus)
+  const result = await planned(host, { vcpus: 20 })
+  assert.is(result.cost.lostVcpus, Math.min(...costs.filter((cost) => cost > 0)))
+  assert.is(result.status, 'optimal')
+  assert.equal(result.vms[0]?.vcpus.filter(({ node }) => node === 0).length, 16)
 })
 
 test('isolate: one vCPU a core, and the siblings stay idle', async () => {
@@ -131,7 +140,12 @@ test('a refusal says what clashes with the numbers of each node, and what would 
   const [refused] = result.refused
   assert.ok(refused?.because.some(({ constraint }) => constraint === 'cell-node'))
   assert.match(refused?.because[0]?.text ?? '', /node 0 has room for 16, node 1 has room for 16/)
-  assert.is(refused?.nearest.find(({ change }) => change.startsWith('cells'))?.change, 'cells: 2')
+  assert.ok(refused?.nearest.some(({ change }) => change === 'cells: 2'))
+  const prices = refused?.nearest.map(({ lostVcpus }) => lostVcpus) ?? []
+  assert.equal(
+    prices,
+    [...prices].sort((a, b) => a - b),
+  )
 })
 
 test('memory that no node has is named with what is free', async () => {
