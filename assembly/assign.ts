@@ -2,7 +2,7 @@
 // than the best assignment known. What a node offers is given, so the same walk serves placing, the bound (on the
 // empty host) and explanations (with constraints left aside).
 import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_VCPUS } from './abi';
-import { distance, llcSpansNodes, memoryNode, nodeCount, pageSizes, pageShift } from './host';
+import { distance, llcSpansNodes, memoryNode, nodeCount, nodeTwin, pageSizes, pageShift } from './host';
 import { fittingPageSize, inPages } from './capacity';
 import { communicationPrice, remoteMemoryOfCell } from './cost';
 import { cellNode, cellPages, cellPagesAsked, cellPageSize, cellVcpus, cellVcpusAsked, deviceNode, devices, deviceStrict, deviceVm, evenVcpus, vmCellsGiven, vmPages, vmPageShift, vmStart } from './request';
@@ -12,6 +12,8 @@ export const offerRoom = new StaticArray<i32>(MAX_NODES);
 export const offerPages = new StaticArray<i64>(MAX_NODES * MAX_PAGE_SIZES);
 /** Nodes that the VM may not use. */
 export const offerBarred = new StaticArray<bool>(MAX_NODES);
+/** Nodes that nobody uses: twins among them are interchangeable. */
+export const offerUntouched = new StaticArray<bool>(MAX_NODES);
 /** The node that cell 0 has to be on; -1: any; -2: there is none. */
 export let offerFirst: i32 = -1;
 export function setOfferFirst(node: i32): void {
@@ -30,6 +32,10 @@ export let complete: bool = true;
 
 let budget: i32 = 0;
 let relaxed: i32 = 0;
+/** Whether the VM has no ties to certain nodes. */
+let untied: bool = true;
+/** Cells assigned to the node. */
+const assigned = new StaticArray<i32>(MAX_NODES);
 let leaf: (vm: i32, cells: i32) => bool = noLeaf;
 /** Cells in the order in which they are assigned. */
 const order = new StaticArray<i32>(MAX_VM_VCPUS);
@@ -108,6 +114,15 @@ function missesDevice(vm: i32, start: i32, cells: i32): bool {
   return false;
 }
 
+/** Whether an interchangeable node stands for this one, which the walk therefore need not try. */
+function twinStandsFor(node: i32): bool {
+  if (!untied || assigned[node] != 0 || !offerUntouched[node]) return false;
+  for (let twin = nodeTwin[node]; twin >= 0; twin = nodeTwin[twin]) {
+    if (assigned[twin] == 0 && offerUntouched[twin] && !offerBarred[twin]) return true;
+  }
+  return false;
+}
+
 /** Walks on from `depth` cells assigned at `hops`; false to end the walk. */
 function descend(vm: i32, cells: i32, depth: i32, hops: i64): bool {
   const start = vmStart[vm];
@@ -128,7 +143,7 @@ function descend(vm: i32, cells: i32, depth: i32, hops: i64): bool {
     }
     visits++;
     if (offerBarred[node] || offerFirst == -2 || (offerFirst >= 0 && cell == 0 && node != offerFirst)) continue;
-    if (offerRoom[node] < cellVcpus[at] || memoryNode[node] < 0) continue;
+    if (offerRoom[node] < cellVcpus[at] || memoryNode[node] < 0 || twinStandsFor(node)) continue;
     const home = memoryNode[node] * MAX_PAGE_SIZES;
     const size = fittingPageSize(vm, cellPages[at], offerPages, home);
     if (size < 0) continue;
@@ -138,7 +153,9 @@ function descend(vm: i32, cells: i32, depth: i32, hops: i64): bool {
     offerPages[home + size] -= inPages(cellPages[at], size);
     cellNode[at] = node;
     cellPageSize[at] = size;
+    assigned[node]++;
     const goesOn = descend(vm, cells, depth + 1, further);
+    assigned[node]--;
     offerRoom[node] += cellVcpus[at];
     offerPages[home + size] += inPages(cellPages[at], size);
     if (!goesOn) return false;
@@ -156,6 +173,8 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   visits = 0;
   complete = true;
   leaf = onLeaf;
+  untied = offerFirst == -1;
+  for (let device = 0; device < devices; device++) untied = untied && deviceVm[device] != vm;
   orderCells(vm, cells);
   descend(vm, cells, 0, 0);
 }

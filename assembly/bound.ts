@@ -1,12 +1,12 @@
 // A number that no plan of the placed VMs can be below: each VM alone on the empty host, with every part of its cost at
 // its least, and the shared demand that exceeds all CPUs together.
-import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, THREADS_ISOLATE } from './abi';
-import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeUsable } from './host';
+import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MODEL_HOME, THREADS_ISOLATE } from './abi';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageShift } from './host';
 import { emptyNodeRoom } from './capacity';
-import { assignedRemoteMemory, layOutCells, offerBarred, offerPagesFrom, offerRoom, complete, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
+import { assignedRemoteMemory, layOutCells, offerBarred, offerPagesFrom, offerRoom, offerUntouched, complete, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
 import { fewestCells, mostCells } from './construct';
-import { capacityPrice, communicationPrice, deviceCost, sharedHop } from './cost';
-import { cellNode, cellVcpus, MICRO, vcpuDemand, vmAlive, vmBound, vmCells, vmCellsAsked, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus } from './request';
+import { capacityPrice, communicationPrice, deviceCost, model, sharedHop } from './cost';
+import { cellNode, cellVcpus, MICRO, vcpuDemand, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
 
 /** Assignments looked at for one VM; beyond, the bound is what holds for every assignment. */
 const VISITS: i32 = 20000;
@@ -126,6 +126,19 @@ function boundAssignment(vm: i32, cells: i32): bool {
   return best > 0;
 }
 
+/**
+ * The least `remoteMemory` where `apart` ordered pairs of vCPUs are on different nodes: cells of even size have memory as they have
+ * vCPUs, so of the others' memory a vCPU finds as much elsewhere as vCPUs. One page more or less a cell and the roundings are taken off.
+ */
+function leastRemoteMemory(vm: i32, nearest: i32, apart: i64): i64 {
+  if (vmCellsGiven[vm]) return 0;
+  const vcpus = vmVcpus[vm];
+  const uneven = 1 - <f64>(4 * mostCells(vm)) / <f64>(vmPages[vm] >> <i64>max(0, vmPageShift[vm] - pageShift[0]));
+  const others = <f64>(<i64>(nearest - 10) * apart) / <f64>(vcpus - 1);
+  const price = vmWeight[vm] * vmMemoryBound[vm] * (1 - model[MODEL_HOME]) * <f64>MICRO;
+  return max<i64>(0, <i64>Math.floor((price * others * uneven) / 10) - <i64>mostCells(vm));
+}
+
 /** What holds for every assignment: LLCs and nodes are only so large, CPUs only so fast. */
 function coarseBound(vm: i32): i64 {
   const vcpus = vmVcpus[vm];
@@ -133,15 +146,20 @@ function coarseBound(vm: i32): i64 {
   const slowness = capacityPrice(vm, leastSlowness(vm, -1, vcpus));
   if (vmSharedDemand[vm] != 0) return slowness;
   let hops = 10 * (all - mostPairs(vcpus, enterLlcRooms(vm, -1)));
+  let remote: i64 = 0;
   if (!llcSpansNodes) {
     let nearest = i32.MAX_VALUE;
     for (let a = 0; a < nodeCount; a++) {
       rooms[a] = emptyNodeRoom(vm, a);
       for (let b = 0; b < nodeCount; b++) if (a != b) nearest = min(nearest, distance(a, b));
     }
-    if (nodeCount > 1) hops += <i64>(nearest - 10) * (all - mostPairs(vcpus, nodeCount));
+    if (nodeCount > 1) {
+      const apart = all - mostPairs(vcpus, nodeCount);
+      hops += <i64>(nearest - 10) * apart;
+      remote = leastRemoteMemory(vm, nearest, apart);
+    }
   }
-  return slowness + communicationPrice(vm, hops);
+  return slowness + remote + communicationPrice(vm, hops);
 }
 
 /**
@@ -153,6 +171,7 @@ export function prepareBound(vm: i32): void {
   for (let node = 0; node < nodeCount; node++) {
     offerRoom[node] = emptyNodeRoom(vm, node);
     offerBarred[node] = false;
+    offerUntouched[node] = true;
   }
   setOfferFirst(-1);
   offerPagesFrom(nodePages);

@@ -222,6 +222,15 @@ export function demandFits(node: i32): bool {
   return demand == 0 || <f64>demand <= overcommit * <f64>MICRO * <f64>nodeShared[node];
 }
 
+/** Whether nothing of the node is taken. */
+export function isUntouched(node: i32): bool {
+  if (nodeCells[node] != 0 || nodeDedicated[node] != 0) return false;
+  for (let size = 0; size < pageSizes; size++) {
+    if (freePages[node * MAX_PAGE_SIZES + size] != nodePages[node * MAX_PAGE_SIZES + size]) return false;
+  }
+  return true;
+}
+
 /** Nodes, then LLCs, then cores in use, as one number: what `pack` keeps low between plans of equal cost. */
 export function packScore(): i64 {
   return (<i64>touchedNodes << 40) | (<i64>touchedLlcs << 20) | <i64>touchedCores;

@@ -1,10 +1,10 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
 import { BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_VM_CELLS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
 import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount, speedsDiffer } from './host';
-import { coresInUse, cpuOwner, demandFits, freePages, nodeRoom, packScore, spreadScore, takeCells, takeCpus, unplace } from './capacity';
+import { coresInUse, cpuOwner, demandFits, freePages, isUntouched, nodeRoom, packScore, spreadScore, takeCells, takeCpus, unplace } from './capacity';
 import { model, overcommitCost, rounded, vmCost } from './cost';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_NEAR, chooseCpus, strategy } from './cpus';
-import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, setCeiling, roomOffered, setOfferFirst, visits, walkAssignments } from './assign';
+import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, offerUntouched, roomOffered, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
 import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, vcpuCpu, vmBound, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmVcpus, vmWeight } from './request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
@@ -90,6 +90,8 @@ function demandFitsEverywhere(vm: i32, cells: i32): bool {
 }
 
 let effort: i32 = PLACE_SOON;
+/** Nodes that the last call of placeVm tried. */
+export let visitsToPlace: i32 = 0;
 let overcommitBefore: i64 = 0;
 
 /** Places the VM as its cells stand, prices that, takes it back; keeps it where it is the best so far. */
@@ -126,7 +128,10 @@ export function standsUp(vm: i32, cells: i32): bool {
 }
 
 function offerHost(vm: i32): void {
-  for (let node = 0; node < nodeCount; node++) offerRoom[node] = nodeRoom(vm, node, 0);
+  for (let node = 0; node < nodeCount; node++) {
+    offerRoom[node] = nodeRoom(vm, node, 0);
+    offerUntouched[node] = isUntouched(node);
+  }
   offerPagesFrom(freePages);
   offerRelations(vm, 0);
 }
@@ -175,6 +180,7 @@ function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
   // More cells have to pay: the smallest number is taken on a tie.
   if (bestCells != 0) setCeiling(cells < bestCells ? bestCost : bestCost - 1);
   walkAssignments(vm, cells, 0, maxVisits, tryAssignment);
+  visitsToPlace += visits;
   return visits;
 }
 
@@ -211,6 +217,7 @@ function findBest(vm: i32): bool {
  */
 export function placeVm(vm: i32, how: i32): bool {
   effort = how;
+  visitsToPlace = 0;
   offerHost(vm);
   overcommitBefore = overcommitCost();
   bestCells = 0;

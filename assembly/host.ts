@@ -34,6 +34,8 @@ export let llcSpansNodes: bool = false;
 export let speedsDiffer: bool = false;
 /** LLCs with an online CPU on the node. */
 export const nodeLlcs = new StaticArray<i32>(MAX_NODES);
+/** The nearest lower node that is alike in everything: exchanging the two changes nothing. -1: none. */
+export const nodeTwin = new StaticArray<i32>(MAX_NODES);
 /** Usable CPUs of the node. */
 export const nodeUsable = new StaticArray<i32>(MAX_NODES);
 /** Cores with usable CPUs, by node; within a node by LLC, then fastest, widest, lowest first. */
@@ -211,9 +213,54 @@ function deriveNodes(): void {
   }
 }
 
+/** Whether the nodes have alike cores, in the same LLCs, and alike memory. */
+function haveAlikeParts(a: i32, b: i32): bool {
+  if (nodeUsable[a] != nodeUsable[b] || nodeLlcs[a] != nodeLlcs[b]) return false;
+  for (let size = 0; size < pageSizes; size++) {
+    if (nodePages[a * MAX_PAGE_SIZES + size] != nodePages[b * MAX_PAGE_SIZES + size]) return false;
+  }
+  const cores = nodeCoreStart[a + 1] - nodeCoreStart[a];
+  if (nodeCoreStart[b + 1] - nodeCoreStart[b] != cores) return false;
+  for (let at = 0; at < cores; at++) {
+    const coreA = coreList[nodeCoreStart[a] + at];
+    const coreB = coreList[nodeCoreStart[b] + at];
+    if (coreCapacity[coreA] != coreCapacity[coreB]) return false;
+    if (coreCpuStart[coreA + 1] - coreCpuStart[coreA] != coreCpuStart[coreB + 1] - coreCpuStart[coreB]) return false;
+    if (at == 0) continue;
+    const sameA = coreLlc[coreA] == coreLlc[coreList[nodeCoreStart[a] + at - 1]];
+    const sameB = coreLlc[coreB] == coreLlc[coreList[nodeCoreStart[b] + at - 1]];
+    if (sameA != sameB) return false;
+  }
+  return true;
+}
+
+/** Whether exchanging two nodes changes no distance and nobody's memory node. */
+function standAlike(a: i32, b: i32): bool {
+  if (memoryNode[a] != a || memoryNode[b] != b) return false;
+  if (distance(a, b) != distance(b, a) || distance(a, a) != distance(b, b)) return false;
+  for (let other = 0; other < nodeCount; other++) {
+    if (other == a || other == b) continue;
+    if (memoryNode[other] == a || memoryNode[other] == b) return false;
+    if (distance(a, other) != distance(b, other) || distance(other, a) != distance(other, b)) return false;
+  }
+  return true;
+}
+
+function deriveTwins(): void {
+  for (let node = 0; node < nodeCount; node++) {
+    nodeTwin[node] = -1;
+    if (llcSpansNodes) continue;
+    // The last node of a class knows the class: exchanges that change nothing can be combined.
+    for (let other = node - 1; other >= 0 && nodeTwin[node] < 0; other--) {
+      if (haveAlikeParts(node, other) && standAlike(node, other)) nodeTwin[node] = other;
+    }
+  }
+}
+
 export function prepareHost(): void {
   deriveCores();
   sortCores();
   deriveNodes();
+  deriveTwins();
   prepared = true;
 }

@@ -3,7 +3,7 @@
 import { MAX_VCPUS, MAX_VMS } from './abi';
 import { lowerBound, prepareBound } from './bound';
 import { enlargePagesOf, takeCells, takeCpus, unplace } from './capacity';
-import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore } from './construct';
+import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from './construct';
 import { rounded, totalCost, vmCost } from './cost';
 import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, vcpuCpu, vmAlive, vmBound, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
 
@@ -12,7 +12,12 @@ const MOST_LIFTED: u32 = 3;
 /** Refused VMs tried again in one step. */
 const MOST_RETRIED: i32 = 8;
 
-/** Steps since the last reset. */
+const MOST_STEPS: i32 = 1 << 30;
+/** Nodes tried that make up a step. */
+const VISITS_IN_STEP: i32 = 256;
+let visitsOfStep: i32 = 0;
+
+/** Steps since the last reset, up to MOST_STEPS. */
 export let stepsTaken: i32 = 0;
 let random: u32 = 1;
 
@@ -72,7 +77,10 @@ function orderUnplaced(): void {
 
 /** Places the VMs of `order`, in turn. */
 function placeOrdered(how: i32): void {
-  for (let at = 0; at < ordered; at++) placeVm(order[at], how);
+  for (let at = 0; at < ordered; at++) {
+    placeVm(order[at], how);
+    visitsOfStep += visitsToPlace;
+  }
   measure();
 }
 
@@ -228,13 +236,23 @@ export function isOptimal(): bool {
   return ordered == 0 && planCost == lowerBound();
 }
 
-/** Up to `steps` steps of search, fewer where the plan gets optimal. */
+/** Whether lifting VMs out can change anything: one VM alone is where it is best. */
+function canImprove(): bool {
+  let vms = 0;
+  for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm]) vms++;
+  return vms > 1 && !isOptimal();
+}
+
+/** Up to `steps` steps of search, fewer where nothing is to be gained. A step that looks at much counts more than once. */
 export function improve(steps: i32, seed: i32): void {
   random = (<u32>seed * 2654435761) ^ (<u32>stepsTaken * 40503) ^ 0x9e3779b9;
   if (random == 0) random = 1;
-  for (let left = steps; left > 0; left--) {
-    if (isOptimal()) return;
+  let left = steps;
+  while (left > 0 && canImprove()) {
+    visitsOfStep = 0;
     step();
-    stepsTaken++;
+    const taken = min(left, 1 + visitsOfStep / VISITS_IN_STEP);
+    left -= taken;
+    stepsTaken = min(stepsTaken + taken, MOST_STEPS);
   }
 }
