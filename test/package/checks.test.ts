@@ -10,7 +10,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 /** Checkers of the package and of the source: each ends with 0 where it finds nothing. */
 const CHECKS: Readonly<Record<string, readonly string[]>> = {
   'biome: lint and formatting': ['biome', 'check', '--error-on-warnings', '.'],
-  'tsc: strict types': ['tsc', '--noEmit'],
+  'tsc: strict types, in tests and benches too': ['tsc', '-p', 'test'],
   'publint: the package as others install it': ['publint', '--strict'],
   'are-the-types-wrong: the types as others resolve them': ['attw', '--pack', '.', '--profile', 'esm-only'],
 }

@@ -8,8 +8,17 @@ import type { Host } from '../../src/types.js'
 
 const planner = await Planner.load()
 
+interface Shape {
+  readonly count: number
+  readonly llcs: number
+  readonly cores: number
+  readonly distances: readonly number[]
+  /** GiB by node. */
+  readonly memory: readonly number[]
+}
+
 /** Even nodes at given distances, of which some may have less memory. */
-const nodes = fc.record({
+const nodes: fc.Arbitrary<Shape> = fc.record({
   count: fc.integer({ min: 2, max: 5 }),
   llcs: fc.integer({ min: 1, max: 2 }),
   cores: fc.integer({ min: 2, max: 4 }),
@@ -17,13 +26,7 @@ const nodes = fc.record({
   memory: fc.array(fc.constantFrom(4, 4, 4, 1, 0), { minLength: 5, maxLength: 5 }),
 })
 
-function hostOf({
-  count,
-  llcs,
-  cores,
-  distances,
-  memory,
-}: typeof nodes extends fc.Arbitrary<infer T> ? T : never): Host {
+function hostOf({ count, llcs, cores, distances, memory }: Shape): Host {
   const host = syntheticHost(`numa:${count} l3:${llcs} core:${cores} pu:1`)
   const far = (a: number, b: number) => distances[Math.min(a, b) * 5 + Math.max(a, b)] ?? 20
   return {
