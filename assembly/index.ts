@@ -6,7 +6,7 @@ import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeCount, n
 import { setOvercommitTo } from './capacity';
 import { model, resetModel } from './cost';
 import { setStrategyTo } from './cpus';
-import { cellPagesAsked, cellVcpusAsked, resetRequest, vmAlive, vmCells, vmCellsAsked, vmCellsGiven, vmPages, vmSlots, vmStart, vmVcpus } from './request';
+import { cellPagesAsked, cellVcpusAsked, countVms, placedVms, refusedVms, resetRequest, vmAlive, vmCellsAsked, vmCellsGiven, vmPages, vmSlots, vmStart, vmVcpus } from './request';
 import { enlargePages, improve, isOptimal, placeAll, refine, resetSearch, stepsTaken } from './search';
 import { MAX_WHOLE, beginUse, endUse, hostInUse, isWholeNumber } from './use';
 
@@ -133,15 +133,9 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   }
   enlargePages();
   if (isOptimal()) return SOLVED_OPTIMAL;
-  let placed = 0;
-  let refused = 0;
-  for (let vm = 0; vm < vmSlots; vm++) {
-    if (!vmAlive[vm]) continue;
-    if (vmCells[vm] != 0) placed++;
-    else refused++;
-  }
-  if (refused == 0) return SOLVED_FEASIBLE;
-  return placed == 0 ? SOLVED_INFEASIBLE : SOLVED_PARTIAL;
+  countVms();
+  if (refusedVms == 0) return SOLVED_FEASIBLE;
+  return placedVms == 0 ? SOLVED_INFEASIBLE : SOLVED_PARTIAL;
 }
 
 /** Steps of search since reset. */

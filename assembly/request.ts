@@ -63,6 +63,19 @@ export function isVm(vm: i32): bool {
   return vm >= 0 && vm < vmSlots && vmAlive[vm];
 }
 
+// As of the last call of countVms.
+export let placedVms: i32 = 0;
+export let refusedVms: i32 = 0;
+export function countVms(): void {
+  placedVms = 0;
+  refusedVms = 0;
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!vmAlive[vm]) continue;
+    if (vmCells[vm] != 0) placedVms++;
+    else refusedVms++;
+  }
+}
+
 /** The lowest free slot; -1 when all are taken. */
 function freeSlot(): i32 {
   for (let slot = 0; slot < vmSlots; slot++) if (!vmAlive[slot]) return slot;

@@ -5,7 +5,7 @@ import { lowerBound, prepareBound } from './bound';
 import { enlargePagesOf, takeCells, takeCpus, unplace } from './capacity';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from './construct';
 import { rounded, totalCost, vmCost } from './cost';
-import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, vcpuCpu, vmAlive, vmBound, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
+import { cellNode, cellPages, cellPageSize, cellVcpus, countVms, MICRO, placedVms, refusedVms, vcpuCpu, vmAlive, vmBound, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
 
 /** VMs lifted out in one step, besides those that are refused. */
 const MOST_LIFTED: u32 = 3;
@@ -148,13 +148,9 @@ function putBack(vm: i32): void {
 /** Lifts a few placed VMs out, and enters them with some of the refused ones into `order`; whether there are such. */
 function chooseVms(): bool {
   ordered = 0;
-  let placed = 0;
-  let refused = 0;
-  for (let vm = 0; vm < vmSlots; vm++) {
-    if (!vmAlive[vm]) continue;
-    if (vmCells[vm] != 0) placed++;
-    else refused++;
-  }
+  countVms();
+  let placed = placedVms;
+  let refused = refusedVms;
   const skipped = refused > MOST_RETRIED ? <i32>nextRandom(<u32>(refused - MOST_RETRIED + 1)) : 0;
   let seen = 0;
   for (let vm = 0; vm < vmSlots && ordered < MOST_RETRIED; vm++) {
@@ -238,9 +234,8 @@ export function isOptimal(): bool {
 
 /** Whether lifting VMs out can change anything: one VM alone is where it is best. */
 function canImprove(): bool {
-  let vms = 0;
-  for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm]) vms++;
-  return vms > 1 && !isOptimal();
+  countVms();
+  return placedVms + refusedVms > 1 && !isOptimal();
 }
 
 /** Up to `steps` steps of search, fewer where nothing is to be gained. A step that looks at much counts more than once. */
