@@ -4,7 +4,7 @@ export { type Finding, InputError, PlanError, SyscallError, UnsupportedError } f
 export { plan } from './plan.js'
 export type { PlanOptions } from './planner/planner.js'
 export { parseRequest, requestSchema } from './request.js'
-export { detectHost, parseHost, syntheticHost } from './topology/index.js'
+export { detectHost, parseHost, recordHost, syntheticHost } from './topology/index.js'
 export type * from './types.js'
 export { isVerified } from './verified.js'
 export { checkPlan, verifyPlan } from './verify.js'

@@ -2,4 +2,5 @@
 
 export { parseHost } from './hostfile.js'
 export { type DetectOptions, detectHost } from './node-fs.js'
+export { recordHost } from './record-node.js'
 export { syntheticHost } from './synthetic.js'

@@ -27,11 +27,15 @@ export interface DetectOptions {
  * @throws {InputError} where `root` is no directory, or holds no CPUs
  */
 export async function detectHost(options: DetectOptions = {}): Promise<Host> {
-  const root = options.root ?? '/'
+  return detectFrom(options.root ?? '/')
+}
+
+/** `detectHost`, with something between the directory and who reads it. */
+export function detectFrom(root: string, through: (reader: SysReader) => SysReader = (reader) => reader): Host {
   const problem = problemWith(root)
   if (problem !== undefined) throw new InputError(root, 'a directory with sys/devices/system/cpu', problem)
   try {
-    return readHost(directoryReader(root))
+    return readHost(through(directoryReader(root)))
   } catch (error) {
     throw error instanceof InputError ? error.in(root) : error
   }
