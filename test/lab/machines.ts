@@ -14,7 +14,7 @@ export interface LabNode {
     /** The node with CPUs that is nearest to this memory. */
     readonly initiator: number
     readonly latencyNs: number
-    readonly bandwidthMBps: number
+    readonly bandwidthGiBps: number
   }
 }
 
@@ -151,9 +151,9 @@ export const machines: readonly LabMachine[] = [
     model: 'svm',
     ...packagesOf(2, 2),
     nodes: [
-      { cpus: '0-1', memoryMiB: 1024, hmat: { initiator: 0, latencyNs: 80, bandwidthMBps: 102_400 } },
-      { cpus: '2-3', memoryMiB: 768, hmat: { initiator: 1, latencyNs: 80, bandwidthMBps: 102_400 } },
-      { memoryMiB: 768, hmat: { initiator: 1, latencyNs: 250, bandwidthMBps: 20_480 } },
+      { cpus: '0-1', memoryMiB: 1024, hmat: { initiator: 0, latencyNs: 80, bandwidthGiBps: 100 } },
+      { cpus: '2-3', memoryMiB: 768, hmat: { initiator: 1, latencyNs: 80, bandwidthGiBps: 100 } },
+      { memoryMiB: 768, hmat: { initiator: 1, latencyNs: 250, bandwidthGiBps: 20 } },
     ],
     distances: [
       [10, 20, 30],

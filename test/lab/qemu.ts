@@ -63,7 +63,7 @@ function distanceArguments(from: number, to: number, value: number): string[] {
   return from === to ? [] : ['-numa', `dist,src=${from},dst=${to},val=${value}`]
 }
 
-/** From a farther initiator the same memory is slower, in proportion to the distance. */
+/** From a farther initiator the same memory is slower, in proportion to the distance. QEMU wants values that are multiples of a unit. */
 function hmatArguments({ nodes, distances }: LabMachine, initiator: number, target: number): string[] {
   const hmat = nodes[target]?.hmat
   if (hmat === undefined || nodes[initiator]?.cpus === undefined) return []
@@ -71,6 +71,6 @@ function hmatArguments({ nodes, distances }: LabMachine, initiator: number, targ
   const entry = `hmat-lb,initiator=${initiator},target=${target},hierarchy=memory`
   return [
     ...['-numa', `${entry},data-type=access-latency,latency=${Math.round(hmat.latencyNs * farther)}`],
-    ...['-numa', `${entry},data-type=access-bandwidth,bandwidth=${Math.round(hmat.bandwidthMBps / farther)}M`],
+    ...['-numa', `${entry},data-type=access-bandwidth,bandwidth=${Math.round(hmat.bandwidthGiBps / farther)}G`],
   ]
 }
