@@ -10,6 +10,8 @@ import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, rela
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
 const VISITS_TO_IMPROVE: i32 = 500;
+/** How many cells more than the best known number are tried, unless all effort is asked for. */
+const MORE_CELLS: i32 = 2;
 /** Nodes tried for all numbers of cells beyond that of the nodes. */
 const VISITS_TO_IMPROVE_BY_CELLS: i32 = 1000;
 
@@ -200,6 +202,7 @@ function findBest(vm: i32): bool {
   const last = mostCells(vm);
   const early = min(last, max(first, nodeCount));
   for (let cells = first; cells <= early && !isDone(vm); cells++) {
+    if (effort != PLACE_WELL && bestCells != 0 && cells > bestCells + MORE_CELLS) break;
     tryCells(vm, cells, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
   }
   // Where the VM is on one node, more cells do not help; else they let it be divided more unevenly between nodes.

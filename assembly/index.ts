@@ -129,7 +129,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   placeAll();
   if (maxSteps > 0) {
     improve(maxSteps, seed);
-    refine();
+    refine(maxSteps);
   }
   enlargePages();
   if (isOptimal()) return SOLVED_OPTIMAL;

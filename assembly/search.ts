@@ -203,15 +203,19 @@ function replace(how: i32): void {
   planScore = score;
 }
 
-/** Places each VM that costs more than its bound once more, with all effort. */
-export function refine(): void {
-  for (let vm = 0; vm < vmSlots; vm++) {
+/** Places each VM that costs more than its bound once more, with all effort, as far as the work of `steps` steps goes. */
+export function refine(steps: i32): void {
+  const most = <i64>steps * <i64>VISITS_IN_STEP;
+  let visits: i64 = 0;
+  for (let vm = 0; vm < vmSlots && visits < most; vm++) {
     if (!vmAlive[vm] || vmCells[vm] == 0 || vmCost(vm) <= vmBound[vm]) continue;
     keptEntries = 0;
     ordered = 1;
     order[0] = vm;
     lift(vm);
+    visitsOfStep = 0;
     replace(PLACE_WELL);
+    visits += visitsOfStep;
   }
 }
 
