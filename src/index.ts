@@ -1,5 +1,6 @@
 /** `homenode`: topology, planning and verification. No FFI: koffi is not loaded. */
 
+export { capacity } from './capacity.js'
 export { type Finding, InputError, PlanError, SyscallError, UnsupportedError } from './errors.js'
 export { plan } from './plan.js'
 export type { PlanOptions } from './planner/planner.js'

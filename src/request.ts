@@ -24,6 +24,13 @@ export function parseRequest(input: unknown): Request {
   return request
 }
 
+/** The same request with these VMs, each of which is, but for its name, one of its own: nothing that needs to be validated. */
+export function withVms(request: Request, vms: readonly RequestVm[]): Request {
+  const changed: Request = freezeDeep({ ...request, vms: [...vms] })
+  parsed.add(changed)
+  return changed
+}
+
 /** JSON Schema of a request file, for editors and other languages. What holds between fields is not in it. */
 export function requestSchema(): object {
   return z.toJSONSchema(requestFormat, { io: 'input' })

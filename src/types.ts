@@ -208,6 +208,19 @@ export interface Plan {
   readonly solver: { readonly planner: string; readonly seed: number; readonly steps: number }
 }
 
+/** How many more VMs like one of a request fit. */
+export interface Capacity {
+  readonly schemaVersion: 1
+  readonly kind: 'Capacity'
+  /** The VM that the others are like. */
+  readonly vm: string
+  readonly more: number
+  /** Of the plan with all of them. */
+  readonly lostVcpus: number
+  /** What stops the next one. */
+  readonly because: Refusal['because']
+}
+
 declare const verified: unique symbol
 /** A plan that `verifyPlan` has checked against its host and request; nothing else makes one, and it is frozen. */
 export type VerifiedPlan = Plan & { readonly [verified]: true }

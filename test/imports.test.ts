@@ -19,6 +19,7 @@ const ROOMS: readonly { readonly room: string; readonly may: readonly string[] }
   { room: 'src/planner/', may: ['src/types', 'src/errors', 'src/cpulist', 'src/units'] },
   { room: 'src/verified', may: LEAVES },
   { room: 'src/verify', may: [...LEAVES, 'src/request', 'src/verified', 'zod'] },
+  { room: 'src/capacity', may: [...LEAVES, 'src/planner/', 'src/request', 'src/verify'] },
   { room: 'src/plan', may: ['src/planner/', 'src/request', 'src/types'] },
   { room: 'executor/abi/', may: [] },
   { room: 'executor/ffi/', may: ['executor/abi/', 'src/errors', 'node:util', 'koffi'] },

@@ -3,6 +3,7 @@
 
 import { Command, Option } from 'commander'
 import { VERSION } from '../planner/generated/abi.js'
+import { addCapacity } from './capacity.js'
 import { addCheck } from './check.js'
 import { addDoctor } from './doctor.js'
 import { endingOf } from './errors.js'
@@ -30,7 +31,7 @@ const program = new Command('homenode')
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({ outputError: () => {} })
   .exitOverride()
-for (const add of [addTopo, addPlan, addCheck, addRun, addDoctor]) add(program)
+for (const add of [addTopo, addPlan, addCapacity, addCheck, addRun, addDoctor]) add(program)
 
 /** Says how it ended, and leaves the exit code for when the process is through. */
 function end(error: unknown): void {

@@ -54,28 +54,30 @@ function freeMemory({ wasm, host, basePage }: Problem, vm: RequestVm, node: numb
   return unknown ? 'does not say how much it has free' : `has ${formatBytes(Math.max(0, pages) * size)} free`
 }
 
-function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: number): string {
+function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: number, clash: number): string {
   const { wasm } = problem
   const room = (node: number, relaxed = 0) => wasm.roomFor(handle, node, relaxed)
   const free = perNode(problem, (node) => `has room for ${room(node)}`)
+  const alone = ~clash | constraint
+  const without = perNode(problem, (node) => `${room(node)}, without that ${room(node, alone)}`)
   switch (constraint) {
     case BECAUSE.CPU_EXCLUSIVE:
       return `it wants ${wantedCells(vm)}, each on a CPU of its own (${vm.threadPolicy}): ${free}`
     case BECAUSE.CELL_NODE:
       return `the vCPUs of a cell are on one node; it wants ${wantedCells(vm)}: ${free}`
     case BECAUSE.THREAD_POLICY: {
-      const any = perNode(problem, (node) => `${room(node)}, else ${room(node, BECAUSE.THREAD_POLICY)}`)
-      return `threadPolicy "${vm.threadPolicy}" leaves room for fewer of its ${vm.vcpus} vCPUs than there are CPUs: ${any}`
+      const keepsCores = vm.threadPolicy === 'isolate' || vm.threadPolicy === 'require'
+      const whose = keepsCores ? `its threadPolicy "${vm.threadPolicy}"` : 'VMs of threadPolicy "isolate" or "require"'
+      return `${whose} keep cores from being shared; room for its ${vm.vcpus} vCPUs: ${without}`
     }
-    case BECAUSE.TRUST: {
-      const any = perNode(problem, (node) => `${room(node)}, else ${room(node, BECAUSE.TRUST)}`)
-      return `other trust domains than "${vm.trust}" have the cores; room for its ${vm.vcpus} vCPUs: ${any}`
-    }
+    case BECAUSE.TRUST:
+      return `VMs of other trust domains than "${vm.trust}" have the cores; room for its ${vm.vcpus} vCPUs: ${without}`
     case BECAUSE.OVERCOMMIT: {
       const load = perNode(problem, (node) => {
         return `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / MICRO}`
       })
-      return `it adds a demand of ${vm.cpuPolicy === 'shared' ? vm.vcpus * vm.demand : 0}, and ${problem.request.overcommit} for each shared CPU is the most: ${load}`
+      const demand = vm.cpuPolicy === 'shared' ? Math.round(vm.vcpus * vm.demand * MICRO) / MICRO : 0
+      return `it adds a demand of ${demand}, and ${problem.request.overcommit} for each shared CPU is the most: ${load}`
     }
     case BECAUSE.MEMORY_CAPACITY:
       return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
@@ -100,7 +102,7 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
 export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refusal['because'] {
   const clash = problem.wasm.refusal(handle)
   const because = CONSTRAINTS.filter(([bit]) => (clash & bit) !== 0).map(([bit, constraint]) => {
-    return { constraint, text: textFor(problem, vm, handle, bit) }
+    return { constraint, text: textFor(problem, vm, handle, bit, clash) }
   })
   if (because.length > 0) return because
   const text = perNode(

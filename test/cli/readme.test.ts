@@ -35,7 +35,7 @@ test('the plan is what homenode prints for the request', () => {
 
 test('every command that it names has a help', () => {
   const names = [...blockWith('homenode doctor  ').matchAll(/^homenode (\w+)/gm)].map(([, name = '']) => name)
-  assert.equal(names, ['topo', 'plan', 'check', 'run', 'doctor'])
+  assert.equal(names, ['topo', 'plan', 'capacity', 'check', 'run', 'doctor'])
   for (const name of names) {
     const { status, stdout } = spawnSync(process.execPath, ['dist/cli.js', name, '--help'], {
       cwd: root,

@@ -1,0 +1,67 @@
+/** How many more VMs like one of a request a host takes. */
+
+import { InputError, show } from './errors.js'
+import { Planner, type PlanOptions } from './planner/planner.js'
+import { MAX_VCPUS, MAX_VMS } from './request/schema.js'
+import { parseRequest, withVms } from './request.js'
+import type { Capacity, Host, Plan, Request, RequestVm } from './types.js'
+import { verifyPlan } from './verify.js'
+
+/**
+ * How many more VMs like the one named `vm` fit beside those of the request that are placed, and what stops the next. The number is
+ * backed by a plan that holds; the planner's search is heuristic, so there may be room for more.
+ * @param request the content of a request file, or what `parseRequest` made of it
+ * @throws {InputError} where the request is not valid, does not go with the host or has no such VM
+ * @throws {PlanError} if the plan behind the number does not hold: a defect of the planner
+ */
+export async function capacity(host: Host, request: unknown, vm: string, options: PlanOptions = {}): Promise<Capacity> {
+  const parsed = parseRequest(request)
+  const model = parsed.vms.find(({ name }) => name === vm)
+  if (model === undefined) {
+    const names = parsed.vms.map(({ name }) => show(name)).join(', ')
+    throw new InputError('vm', `the name of a VM of the request (${names})`, show(vm))
+  }
+  const planner = await Planner.load()
+  const refusedAnyway = new Set(planner.plan(host, parsed, options).refused.map(({ name }) => name))
+  const most = mostMore(parsed, model)
+  const planOf = (more: number) => planner.plan(host, withMore(parsed, model, more), options)
+  const stopper = (plan: Plan) => plan.refused.find(({ name }) => !refusedAnyway.has(name))
+
+  // Doubling, then halving, the distance to the first number that does not fit.
+  let fits = 0
+  let fails = most + 1
+  for (let step = 1; fits + step < fails; step *= 2) {
+    if (stopper(planOf(fits + step)) === undefined) fits += step
+    else fails = fits + step
+  }
+  while (fails - fits > 1) {
+    const middle = Math.floor((fits + fails) / 2)
+    if (stopper(planOf(middle)) === undefined) fits = middle
+    else fails = middle
+  }
+  const grown = withMore(parsed, model, fits)
+  const plan = verifyPlan(host, grown, planner.plan(host, grown, options))
+  const because =
+    fits === most
+      ? [{ constraint: 'limit', text: `a request has at most ${MAX_VMS} VMs and ${MAX_VCPUS} vCPUs` }]
+      : (stopper(planOf(fits + 1))?.because ?? [])
+  return { schemaVersion: 1, kind: 'Capacity', vm, more: fits, lostVcpus: plan.cost.lostVcpus, because }
+}
+
+/** As many as the format of a request takes. */
+function mostMore(request: Request, model: RequestVm): number {
+  const vcpus = request.vms.reduce((sum, vm) => sum + vm.vcpus, 0)
+  return Math.min(MAX_VMS - request.vms.length, Math.floor((MAX_VCPUS - vcpus) / model.vcpus))
+}
+
+/** The request with `more` VMs like the model, each with a name (and, unless it shares one, a trust domain) of its own. */
+function withMore(request: Request, model: RequestVm, more: number): Request {
+  const taken = new Set(request.vms.map(({ name }) => name))
+  const vms = [...request.vms]
+  for (let number = 1; vms.length < request.vms.length + more; number++) {
+    const name = `${model.name} +${number}`
+    if (taken.has(name)) continue
+    vms.push({ ...model, name, trust: model.trust === model.name ? name : model.trust })
+  }
+  return withVms(request, vms)
+}
