@@ -69,6 +69,7 @@ export const TERM_SMT: i32 = 2;
 export const TERM_CAPACITY: i32 = 3;
 export const TERM_DEVICE: i32 = 4;
 export const TERM_OVERCOMMIT: i32 = 5;
+export const TERM_BANDWIDTH: i32 = 6;
 
 // Constraints, as bits of what refusal() returns.
 export const BECAUSE_CPU_EXCLUSIVE: i32 = 1;

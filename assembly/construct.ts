@@ -2,7 +2,7 @@
 import { BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_VM_CELLS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
 import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount, speedsDiffer } from './host';
 import { coresInUse, cpuOwner, demandFits, freePages, isUntouched, nodeRoom, packScore, spreadScore, takeCells, takeCpus, unplace } from './capacity';
-import { model, overcommitCost, rounded, vmCost } from './cost';
+import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_NEAR, chooseCpus, strategy } from './cpus';
 import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, offerUntouched, roomOffered, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
 import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, vcpuCpu, vmBound, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmVcpus, vmWeight } from './request';
@@ -35,6 +35,11 @@ const bestCpu = new StaticArray<i32>(MAX_VM_VCPUS);
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {
   return strategy == STRATEGY_SPREAD ? spreadScore() : packScore();
+}
+
+/** What is lost by nodes, not by VMs of their own. */
+function lossOfNodes(): i64 {
+  return overcommitCost() + bandwidthCost();
 }
 
 /** What the other VMs on the cores of this VM lose by it. */
@@ -94,7 +99,7 @@ function demandFitsEverywhere(vm: i32, cells: i32): bool {
 let effort: i32 = PLACE_SOON;
 /** Nodes that the last call of placeVm tried. */
 export let visitsToPlace: i32 = 0;
-let overcommitBefore: i64 = 0;
+let lossBefore: i64 = 0;
 
 /** Places the VM as its cells stand, prices that, takes it back; keeps it where it is the best so far. */
 function tryCpus(vm: i32, cells: i32, way: i32): void {
@@ -103,7 +108,7 @@ function tryCpus(vm: i32, cells: i32, way: i32): void {
   takeCells(vm, cells);
   const placed = shared ? 0 : chooseForCells(vm, cells, way);
   if ((shared || placed == vcpus) && demandFitsEverywhere(vm, cells)) {
-    const around = overcommitCost() - overcommitBefore + (shared ? 0 : lossOfNeighbours(vm));
+    const around = lossOfNodes() - lossBefore + (shared ? 0 : lossOfNeighbours(vm));
     const cost = vmCost(vm) + around;
     const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
     if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
@@ -222,7 +227,7 @@ export function placeVm(vm: i32, how: i32): bool {
   effort = how;
   visitsToPlace = 0;
   offerHost(vm);
-  overcommitBefore = overcommitCost();
+  lossBefore = lossOfNodes();
   bestCells = 0;
   setCeiling(i64.MAX_VALUE);
   if (roomOffered() < vmVcpus[vm] || !findBest(vm)) return false;

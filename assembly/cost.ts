@@ -1,8 +1,8 @@
 // The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM (each cell for remoteMemory) and term.
-import { MAX_CPUS, THREADS_ISOLATE, THREADS_SPREAD, MODEL_COMMUNICATION, MODEL_DEVICE, MODEL_HOME, MODEL_SMT } from './abi';
-import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, cpuLlc, cpuNode, distance, memoryNode, nodeCoreStart, nodeCount, nodeLlcs, widestCore } from './host';
+import { MAX_CPUS, MAX_NODES, THREADS_ISOLATE, THREADS_SPREAD, MODEL_COMMUNICATION, MODEL_DEVICE, MODEL_HOME, MODEL_SMT } from './abi';
+import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, cpuLlc, cpuNode, distance, memoryNode, nodeBandwidth, nodeCoreStart, nodeCount, nodeLlcs, widestCore } from './host';
 import { coreDedicated, demandBeyond } from './capacity';
-import { cellNode, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, vcpuCpu, vcpuDemand, vmAlive, vmCells, vmMemoryBound, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
+import { cellNode, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, vcpuCpu, vcpuDemand, vmAlive, vmBandwidth, vmCells, vmMemoryBound, vmPages, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
 
 /** Coefficients, by MODEL_ number. */
 export const model = new StaticArray<f64>(4);
@@ -219,9 +219,60 @@ export function overcommitCost(): i64 {
   return cost;
 }
 
+// By node: what is taken of its bandwidth, and its vCPUs' share of time that waits for memory, in millionths.
+const nodeTaken = new StaticArray<f64>(MAX_NODES);
+const nodeWaiting = new StaticArray<f64>(MAX_NODES);
+
+/** What all nodes lose by memory bandwidth that is asked for and not there. */
+export function bandwidthCost(): i64 {
+  for (let node = 0; node < nodeCount; node++) {
+    nodeTaken[node] = 0;
+    nodeWaiting[node] = 0;
+  }
+  let taken = false;
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!vmAlive[vm] || vmCells[vm] == 0) continue;
+    taken = taken || vmBandwidth[vm] > 0;
+    addBandwidth(vm);
+  }
+  if (!taken) return 0;
+  let cost: i64 = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    const given = nodeBandwidth[node];
+    if (given > 0 && nodeTaken[node] > given) cost += rounded((1 - given / nodeTaken[node]) * nodeWaiting[node]);
+  }
+  return cost;
+}
+
+/** One addition for each VM and node, so that sums do not depend on how it is divided into cells. */
+function addBandwidth(vm: i32): void {
+  const start = vmStart[vm];
+  const end = start + vmCells[vm];
+  for (let cell = start; cell < end; cell++) {
+    const node = cellNode[cell];
+    const home = homeOf(node);
+    let vcpus = 0;
+    let pages: i64 = 0;
+    let firstOnNode = true;
+    let firstAtHome = true;
+    for (let other = start; other < end; other++) {
+      if (cellNode[other] == node) {
+        vcpus += cellVcpus[other];
+        firstOnNode = firstOnNode && other >= cell;
+      }
+      if (homeOf(cellNode[other]) == home) {
+        pages += cellPages[other];
+        firstAtHome = firstAtHome && other >= cell;
+      }
+    }
+    if (firstOnNode) nodeWaiting[node] += <f64>(<i64>vcpus * vcpuDemand(vm)) * vmMemoryBound[vm];
+    if (firstAtHome) nodeTaken[home] += (vmBandwidth[vm] * <f64>pages) / <f64>vmPages[vm];
+  }
+}
+
 /** What the plan loses as it stands. */
 export function totalCost(): i64 {
-  let cost = overcommitCost();
+  let cost = overcommitCost() + bandwidthCost();
   for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && vmCells[vm] != 0) cost += vmCost(vm);
   return cost;
 }

@@ -8,6 +8,9 @@ export const nodeHasMemory = new StaticArray<bool>(MAX_NODES);
 /** SLIT units, row = from; 0 = not given. */
 const slit = new StaticArray<i32>(MAX_NODES * MAX_NODES);
 
+/** Bytes a second that the node's memory gives; 0: not known. */
+export const nodeBandwidth = new StaticArray<f64>(MAX_NODES);
+
 export let pageSizes: i32 = 0;
 /** Ascending; index 0 is the base page. */
 export const pageShift = new StaticArray<i32>(MAX_PAGE_SIZES);
@@ -74,6 +77,7 @@ export function addNodeEntry(id: i32, hasMemory: bool): i32 {
   const node = nodeCount++;
   nodeId[node] = id;
   nodeHasMemory[node] = hasMemory;
+  nodeBandwidth[node] = 0;
   for (let other = 0; other < MAX_NODES; other++) {
     slit[node * MAX_NODES + other] = 0;
     slit[other * MAX_NODES + node] = 0;

@@ -2,7 +2,7 @@
 // (docs/planner-abi.md is made of them). Nodes are named by the kernel's ids, VMs by the handle that addVm returns.
 // Here: the host, the options, the search; VMs and results have files of their own.
 import { ABI_VERSION, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_DEVICE, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
-import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeCount, nodeId, nodeIndex, nodePages, pageSizes, resetHost, setSlit } from './host';
+import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizes, resetHost, setSlit } from './host';
 import { setOvercommitTo } from './capacity';
 import { model, resetModel } from './cost';
 import { setStrategyTo } from './cpus';
@@ -52,6 +52,16 @@ export function setPages(node: i32, shift: i32, free: f64): i32 {
   const size = enterPageSize(shift);
   if (size < 0) return ERROR_LIMIT;
   nodePages[index * MAX_PAGE_SIZES + size] = <i64>free;
+  return 0;
+}
+
+/** Sets the bytes a second that a node's memory gives, above 0; not known without it. Returns 0. */
+export function setBandwidth(node: i32, bytes: f64): i32 {
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  if (!(bytes > 0 && bytes <= MAX_WHOLE)) return ERROR_ARGUMENT;
+  if (hostInUse) return ERROR_ORDER;
+  nodeBandwidth[index] = bytes;
   return 0;
 }
 

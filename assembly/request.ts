@@ -25,6 +25,8 @@ export const vmTrust = new StaticArray<i32>(MAX_VMS);
 export const vmPageShift = new StaticArray<i32>(MAX_VMS);
 export const vmWeight = new StaticArray<f64>(MAX_VMS);
 export const vmMemoryBound = new StaticArray<f64>(MAX_VMS);
+/** Bytes a second that it takes from memory. */
+export const vmBandwidth = new StaticArray<f64>(MAX_VMS);
 /** The bound of this VM alone on the empty host; -1: not computed yet. */
 export const vmBound = new StaticArray<i64>(MAX_VMS);
 
@@ -101,6 +103,7 @@ export function addVmEntry(vcpus: i32, pages: i64): i32 {
   vmPageShift[vm] = 0;
   vmWeight[vm] = 1;
   vmMemoryBound[vm] = 0.3;
+  vmBandwidth[vm] = 0;
   vmBound[vm] = -1;
   vmCells[vm] = 0;
   return vm;

@@ -1,8 +1,8 @@
 // Exports: what a solved problem is read back with.
-import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
+import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_BANDWIDTH, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
 import { cpuId, memoryNode, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './host';
 import { freePages, nodeDemand, nodeRoom, nodeShared } from './capacity';
-import { capacity, communication, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
+import { bandwidthCost, capacity, communication, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
 import { cellNode, cellPages, cellPageSize, cellVcpus, isVm, vcpuCpu, vmCells, vmStart, vmVcpus } from './request';
 import { lowerBound } from './bound';
 import { clashOf } from './explain';
@@ -18,9 +18,14 @@ export function planBound(): f64 {
   return <f64>lowerBound();
 }
 
-/** TERM_OVERCOMMIT of the plan in micro-vCPUs; the other terms are sums over the VMs. */
+/** TERM_OVERCOMMIT of the plan in micro-vCPUs; TERM_BANDWIDTH is planBandwidth, the other terms are sums over the VMs. */
 export function planOvercommit(): f64 {
   return <f64>overcommitCost();
+}
+
+/** TERM_BANDWIDTH of the plan in micro-vCPUs. */
+export function planBandwidth(): f64 {
+  return <f64>bandwidthCost();
 }
 
 /** Number of the VM's cells; NONE: it is refused. */
@@ -39,7 +44,8 @@ export function vmTerm(vm: i32, term: i32): f64 {
     case TERM_SMT: return <f64>smt(vm);
     case TERM_CAPACITY: return <f64>capacity(vm);
     case TERM_DEVICE: return <f64>deviceCost(vm, vmCells[vm]);
-    case TERM_OVERCOMMIT: return 0;
+    case TERM_OVERCOMMIT:
+    case TERM_BANDWIDTH: return 0;
     default: return ERROR_ARGUMENT;
   }
 }

@@ -3,7 +3,7 @@ import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, 
 import { nodeIndex, pageSizes } from './host';
 import { unplace } from './capacity';
 import { model, rounded } from './cost';
-import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, vcpuCpu, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
+import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, vcpuCpu, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
 import { MAX_WHOLE, beginUse, isWholeNumber, unsettled } from './use';
 
 /**
@@ -101,6 +101,15 @@ export function setVmMemoryBound(vm: i32, share: f64): i32 {
   if (!(share >= 0 && share <= 1)) return ERROR_ARGUMENT;
   vmMemoryBound[vm] = share;
   vmBound[vm] = -1;
+  return 0;
+}
+
+/** Sets the bytes a second that the VM takes from memory, spread over its cells by their memory: 0 or more. Returns 0. */
+export function setVmBandwidth(vm: i32, bytes: f64): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (!(bytes >= 0 && bytes <= MAX_WHOLE)) return ERROR_ARGUMENT;
+  vmBandwidth[vm] = bytes;
   return 0;
 }
 

@@ -44,7 +44,8 @@ function basePageOf(host: Host): number {
 function addNodes({ wasm, host, request, basePage }: Problem): void {
   if (host.nodes.length > MAX.NODES) throw new InputError('nodes', `at most ${MAX.NODES} nodes`, `${host.nodes.length}`)
   for (const { id, memory } of host.nodes) accepted(wasm.addNode(id, memory.total === 0 ? 0 : 1), `node ${id}`)
-  for (const { id, memory, pages } of host.nodes) {
+  for (const { id, memory, pages, bandwidth } of host.nodes) {
+    if (bandwidth !== undefined) accepted(wasm.setBandwidth(id, bandwidth), `the bandwidth of node ${id}`)
     const left = Math.max(0, (memory.free ?? 0) - request.reserve.memory)
     accepted(wasm.setPages(id, log2(basePage), Math.floor(left / basePage)), `the memory of node ${id}`)
     for (const { size, free } of pages) {
@@ -100,6 +101,7 @@ export function addVm({ wasm, host, basePage, trust }: Problem, vm: RequestVm, a
   if (vm.pageSize !== 'any') accepted(wasm.setVmPageSize(handle, log2(vm.pageSize)), 'a page size')
   accepted(wasm.setVmWeight(handle, vm.weight), 'a weight')
   accepted(wasm.setVmMemoryBound(handle, vm.memoryBound), 'memoryBound')
+  accepted(wasm.setVmBandwidth(handle, vm.bandwidth), 'bandwidth')
   for (const [index, { node, strict }] of vm.devices.entries()) {
     if (!host.nodes.some(({ id }) => id === node)) {
       const expected = `a node of the host (${host.nodes.map(({ id }) => id).join(', ')})`

@@ -135,6 +135,7 @@ export function readTotals(
   // Sums of whole millionths: divided once, at the end.
   for (const { cost } of vms) for (const term of COST_TERMS) micro[term] += Math.round((cost.terms[term] ?? 0) * MICRO)
   micro.overcommit += wasm.planOvercommit()
+  micro.bandwidth += wasm.planBandwidth()
   const cost = wasm.planCost()
   const bound = wasm.planBound()
   const terms = Object.fromEntries(COST_TERMS.map((term) => [term, micro[term] / MICRO])) as Record<CostTerm, number>

@@ -12,7 +12,6 @@ const PLANNED: Partial<Record<Field, { readonly expected: string; readonly holds
   memoryPolicy: { expected: '"strict"', holds: (vm) => vm.memoryPolicy === 'strict' },
   emulator: { expected: '"housekeeping"', holds: (vm) => vm.emulator === 'housekeeping' },
   traffic: { expected: '"uniform"', holds: (vm) => vm.traffic === null },
-  bandwidth: { expected: '0', holds: (vm) => vm.bandwidth === 0 },
   current: { expected: 'no current placement', holds: (vm) => vm.current === null },
 }
 

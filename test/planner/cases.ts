@@ -43,6 +43,7 @@ export function makeHost(shape: HostShape): Host {
       return {
         id,
         memory: { total: bytes, free: bytes },
+        ...(shape.spoil.slow > 0 ? { bandwidth: 4e9 } : {}),
         pages: [
           { size: 4096, total: bytes / 4096, free: bytes / 4096 },
           { size: 2 ** 21, total: id % 2 === 0 ? 256 : 0, free: id % 2 === 0 ? 256 : 0 },
@@ -83,6 +84,7 @@ const vmShape = fc.record(
     weight: fc.constantFrom(1, 1, 2.5),
     memoryBound: fc.constantFrom(0, 0.3, 0.7),
     iothreads: fc.constantFrom(0, 2),
+    bandwidth: fc.constantFrom(0, 0, '3GB/s'),
     trust: fc.constantFrom('ours', 'theirs', undefined),
     relation: fc.constantFrom('separateFrom', 'near', undefined),
     device: fc.option(fc.record({ node: fc.integer({ min: 0, max: 1 }), strict: fc.boolean() }), { nil: undefined }),

@@ -122,6 +122,18 @@ test('slow cores are taken last', async () => {
   assert.is(result.status, 'optimal')
 })
 
+test('memory bandwidth that a node does not have is lost by the vCPUs that wait for it', async () => {
+  const host = { ...twoNodes, nodes: twoNodes.nodes.map((node) => ({ ...node, bandwidth: 10e9 })) }
+  const vm = { vcpus: 8, bandwidth: '20GB/s', memoryBound: 0.3 }
+  // Half of what it asks for: (1 - 10 / 20) x 8 x 0.3.
+  const one = await planned(host, { ...vm, cells: 1 })
+  assert.is(one.cost.terms.bandwidth, 1.2)
+  // Two VMs of half of that find one node each.
+  const two = await planned(host, { ...vm, bandwidth: '10GB/s' }, { ...vm, bandwidth: '10GB/s' })
+  assert.is(two.cost.lostVcpus, 0)
+  assert.is.not(two.vms[0]?.vcpus[0]?.node, two.vms[1]?.vcpus[0]?.node)
+})
+
 test('CPUs of a node without memory use that of the nearest node, at its price', async () => {
   const host = withDistance(syntheticHost('pack:2 [numa(memory=4GiB)] core:2 pu:1'), 16)
   const [first, second] = host.nodes
@@ -173,7 +185,6 @@ for (const [field, value] of Object.entries({
   span: true,
   memoryPolicy: 'interleave',
   emulator: 'dedicated',
-  bandwidth: '10GB/s',
   traffic: [
     [0, 1],
     [1, 0],
