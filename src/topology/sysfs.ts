@@ -37,7 +37,8 @@ function readNodes(reader: SysReader, ids: readonly number[], cpuset: ReadonlySe
   const pageSize = readPageSize(reader, ids)
   return ids.map((id) => {
     const { total, free, hugePages } = readNodeMemory(reader, id, ids.length === 1)
-    const allowed = cpuset === undefined || cpuset.has(id)
+    // The kernel leaves nodes without memory out of every cpuset.
+    const allowed = cpuset === undefined || cpuset.has(id) || total === 0
     const available = (count: number | null) => (allowed ? count : 0)
     const inPages = (bytes: number | null) => (bytes === null ? null : Math.floor(bytes / pageSize))
     const bandwidth = readBandwidth(reader, id)
