@@ -17,6 +17,8 @@ export const MAX_VCPUS: i32 = 16384;
 export const MAX_VM_VCPUS: i32 = 4096;
 /** Cells of one VM. */
 export const MAX_VM_CELLS: i32 = 256;
+/** CPUs for the threads of one VM's VMM. */
+export const MAX_VM_THREADS: i32 = 128;
 /** Different page sizes. */
 export const MAX_PAGE_SIZES: i32 = 8;
 /** Devices of all VMs, and likewise relations between VMs. */
@@ -83,3 +85,4 @@ export const BECAUSE_DEVICE: i32 = 128;
 export const BECAUSE_SEPARATE: i32 = 256;
 export const BECAUSE_NEAR: i32 = 512;
 export const BECAUSE_OVERCOMMIT: i32 = 1024;
+export const BECAUSE_EMULATOR: i32 = 2048;

@@ -1,7 +1,7 @@
 // Who is where: what is taken of CPUs, cores, shared demand and pages, and placing and unplacing on it.
 import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from './abi';
 import { coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, memoryNode, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageShift, pageSizes, pageSizeIndex } from './host';
-import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, vcpuCpu, vcpuDemand, vmCells, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmTrust } from './request';
+import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, threadCpu, vcpuCpu, vcpuDemand, vmCells, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust } from './request';
 
 /** Shared demand that a shared CPU may have. */
 export let overcommit: f64 = 4;
@@ -12,10 +12,12 @@ export function setOvercommitTo(value: f64): void {
 /** Sentinel for "no limit", small enough to be added up over all nodes. */
 export const UNLIMITED: i32 = 1 << 20;
 
-/** 1 + the VM that has the CPU for a dedicated vCPU; 0: free. */
+/** 1 + the VM that has the CPU for a dedicated vCPU, or less 1 - that for a thread of its VMM; 0: free. */
 export const cpuOwner = new StaticArray<i32>(MAX_CPUS);
 /** Dedicated vCPUs on the core. */
 export const coreDedicated = new StaticArray<i32>(MAX_CPUS);
+/** Threads of VMMs that have a CPU of the core. */
+const coreThreads = new StaticArray<i32>(MAX_CPUS);
 /** Trust domain of the dedicated vCPUs on the core. */
 const coreTrust = new StaticArray<i32>(MAX_CPUS);
 /** 1 + the `isolate` or `require` VM that keeps the core for itself; 0: none. */
@@ -43,6 +45,7 @@ export function clearOccupancy(): void {
     cpuOwner[cpu] = 0;
     llcDedicated[cpu] = 0;
     coreDedicated[cpu] = 0;
+    coreThreads[cpu] = 0;
     coreHolder[cpu] = 0;
   }
   for (let node = 0; node < nodeCount; node++) {
@@ -71,8 +74,12 @@ export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
   if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return UNLIMITED;
   const threads = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? THREADS_PREFER : vmThreads[vm];
   const dedicated = coreDedicated[core];
-  if (dedicated == 0) return threads == THREADS_ISOLATE ? 1 : width;
-  const free = width - dedicated;
+  const free = width - dedicated - coreThreads[core];
+  if (dedicated == 0) {
+    if (threads != THREADS_ISOLATE && threads != THREADS_REQUIRE) return free;
+    if (coreThreads[core] != 0) return 0;
+    return threads == THREADS_ISOLATE ? 1 : width;
+  }
   const ownHold = coreHolder[core] == vm + 1;
   if (threads == THREADS_ISOLATE) return 0;
   if (threads == THREADS_REQUIRE) return ownHold ? free : 0;
@@ -143,7 +150,7 @@ export function takeCpu(vm: i32, cpu: i32): void {
   if (llcDedicated[coreLlc[core]]++ == 0) touchedLlcs++;
   if (coreDedicated[core]++ > 0) return;
   touchedCores++;
-  nodeShared[coreNode[core]] -= coreWidth(core);
+  nodeShared[coreNode[core]] -= coreWidth(core) - coreThreads[core];
   coreTrust[core] = vmTrust[vm];
   const threads = vmThreads[vm];
   coreHolder[core] = threads == THREADS_ISOLATE || threads == THREADS_REQUIRE ? vm + 1 : 0;
@@ -156,8 +163,45 @@ export function releaseCpu(cpu: i32): void {
   if (--llcDedicated[coreLlc[core]] == 0) touchedLlcs--;
   if (--coreDedicated[core] > 0) return;
   touchedCores--;
-  nodeShared[coreNode[core]] += coreWidth(core);
+  nodeShared[coreNode[core]] += coreWidth(core) - coreThreads[core];
   coreHolder[core] = 0;
+}
+
+/** Whether a thread of the VM's VMM may have a CPU of the core. */
+export function takesThread(vm: i32, core: i32, relaxed: i32): bool {
+  const holder = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? 0 : coreHolder[core];
+  if (holder != 0 && (holder != vm + 1 || vmThreads[vm] == THREADS_ISOLATE)) return false;
+  return coreDedicated[core] + coreThreads[core] < coreWidth(core);
+}
+
+/** Whether the core has a dedicated vCPU or a thread of the VM. */
+export function isOwnCore(vm: i32, core: i32): bool {
+  for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
+    if (abs(cpuOwner[coreCpus[at]]) == vm + 1) return true;
+  }
+  return false;
+}
+
+/** Gives the VM's next thread the CPU. */
+export function takeThread(vm: i32, cpu: i32): void {
+  const core = cpuCore[cpu];
+  threadCpu[vmThreadStart[vm] + vmThreadsPlaced[vm]++] = cpu;
+  cpuOwner[cpu] = -1 - vm;
+  coreThreads[core]++;
+  nodeDedicated[coreNode[core]]++;
+  if (coreDedicated[core] == 0) nodeShared[coreNode[core]]--;
+}
+
+function releaseThreads(vm: i32): void {
+  for (let at = 0; at < vmThreadsPlaced[vm]; at++) {
+    const cpu = threadCpu[vmThreadStart[vm] + at];
+    const core = cpuCore[cpu];
+    cpuOwner[cpu] = 0;
+    coreThreads[core]--;
+    nodeDedicated[coreNode[core]]--;
+    if (coreDedicated[core] == 0) nodeShared[coreNode[core]]++;
+  }
+  vmThreadsPlaced[vm] = 0;
 }
 
 /** The core's lowest usable CPU that is free; -1: none. */
@@ -213,6 +257,7 @@ export function unplace(vm: i32, vcpus: i32): void {
   const start = vmStart[vm];
   moveCells(vm, vmCells[vm], -1);
   for (let vcpu = start; vcpu < start + vcpus; vcpu++) if (vcpuCpu[vcpu] >= 0) releaseCpu(vcpuCpu[vcpu]);
+  releaseThreads(vm);
   vmCells[vm] = 0;
 }
 

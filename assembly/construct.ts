@@ -1,11 +1,11 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
-import { BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_VM_CELLS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_SEPARATE, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
 import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount, speedsDiffer } from './host';
-import { coresInUse, cpuOwner, demandFits, freePages, isUntouched, nodeRoom, packScore, spreadScore, takeCells, takeCpus, unplace } from './capacity';
+import { coresInUse, cpuOwner, demandFits, freePages, isUntouched, nodeRoom, packScore, spreadScore, takeCells, takeCpus, takeThread, unplace } from './capacity';
 import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
-import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_NEAR, chooseCpus, strategy } from './cpus';
+import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_NEAR, chooseCpus, chooseThreadCpus, setAside, strategy } from './cpus';
 import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, offerUntouched, roomOffered, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
-import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, vcpuCpu, vmBound, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmVcpus, vmWeight } from './request';
+import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, threadCpu, vcpuCpu, vmBound, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
@@ -31,6 +31,7 @@ const bestVcpus = new StaticArray<i32>(MAX_VM_CELLS);
 const bestPages = new StaticArray<i64>(MAX_VM_CELLS);
 const bestPageSize = new StaticArray<i32>(MAX_VM_CELLS);
 const bestCpu = new StaticArray<i32>(MAX_VM_VCPUS);
+const bestThreadCpu = new StaticArray<i32>(MAX_VM_THREADS);
 
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {
@@ -80,6 +81,7 @@ function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
     bestPageSize[cell] = cellPageSize[start + cell];
   }
   for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) bestCpu[vcpu] = vcpuCpu[start + vcpu];
+  for (let at = 0; at < vmThreadCpus[vm]; at++) bestThreadCpu[at] = threadCpu[vmThreadStart[vm] + at];
   if (effort != PLACE_DENSE) setCeiling(cost);
 }
 
@@ -107,7 +109,8 @@ function tryCpus(vm: i32, cells: i32, way: i32): void {
   const vcpus = vmVcpus[vm];
   takeCells(vm, cells);
   const placed = shared ? 0 : chooseForCells(vm, cells, way);
-  if ((shared || placed == vcpus) && demandFitsEverywhere(vm, cells)) {
+  const seated = (shared || placed == vcpus) && chooseThreadCpus(vm, cellNode[vmStart[vm]]);
+  if (seated && demandFitsEverywhere(vm, cells)) {
     const around = lossOfNodes() - lossBefore + (shared ? 0 : lossOfNeighbours(vm));
     const cost = vmCost(vm) + around;
     const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
@@ -124,14 +127,23 @@ function tryAssignment(vm: i32, cells: i32): bool {
   return true;
 }
 
-/** Whether the VM's cells, as they stand, find their CPUs and leave every node's shared demand met. */
-export function standsUp(vm: i32, cells: i32): bool {
+/**
+ * Whether the VM's cells, as they stand, and its threads find their CPUs and leave every node's shared demand met, the constraints
+ * in `relaxed` left aside.
+ */
+export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
+  // Then every CPU takes any number of vCPUs.
+  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return true;
   const shared = vmSharedDemand[vm] != 0;
+  setAside(relaxed);
   takeCells(vm, cells);
   const placed = shared ? 0 : chooseForCells(vm, cells, CHOOSE_NEAR);
-  const stands = (shared || placed == vmVcpus[vm]) && demandFitsEverywhere(vm, cells);
+  const seated = shared || placed == vmVcpus[vm];
+  const served = (relaxed & BECAUSE_EMULATOR) != 0 || chooseThreadCpus(vm, cellNode[vmStart[vm]]);
+  const met = (relaxed & BECAUSE_OVERCOMMIT) != 0 || demandFitsEverywhere(vm, cells);
   unplace(vm, placed);
-  return stands;
+  setAside(0);
+  return seated && served && met;
 }
 
 function offerHost(vm: i32): void {
@@ -241,5 +253,6 @@ export function placeVm(vm: i32, how: i32): bool {
   for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) vcpuCpu[start + vcpu] = bestCpu[vcpu];
   takeCells(vm, bestCells);
   takeCpus(vm, vmVcpus[vm]);
+  for (let at = 0; at < vmThreadCpus[vm]; at++) takeThread(vm, bestThreadCpu[at]);
   return true;
 }

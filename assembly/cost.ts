@@ -1,7 +1,7 @@
 // The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM (each cell for remoteMemory) and term.
 import { MAX_CPUS, MAX_NODES, THREADS_ISOLATE, THREADS_SPREAD, MODEL_COMMUNICATION, MODEL_DEVICE, MODEL_HOME, MODEL_SMT } from './abi';
 import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, cpuLlc, cpuNode, distance, memoryNode, nodeBandwidth, nodeCoreStart, nodeCount, nodeLlcs, widestCore } from './host';
-import { coreDedicated, demandBeyond } from './capacity';
+import { coreDedicated, cpuOwner, demandBeyond } from './capacity';
 import { cellNode, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, vcpuCpu, vcpuDemand, vmAlive, vmBandwidth, vmCells, vmMemoryBound, vmPages, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
 
 /** Coefficients, by MODEL_ number. */
@@ -166,6 +166,7 @@ function sharedSlowness(node: i32): i64 {
     const core = coreList[at];
     if (coreDedicated[core] != 0) continue;
     for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
+      if (cpuOwner[coreCpus[cpu]] != 0) continue;
       capacities += cpuCapacity[coreCpus[cpu]];
       cpus++;
     }

@@ -2,8 +2,8 @@
 // possible, so that vCPUs of a VM share caches.
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from './abi';
 import { coreCapacity, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from './host';
-import { coreRoom, freeCpu, isFreshCore, takeCpu } from './capacity';
-import { vcpuCpu, vmStart, vmThreads } from './request';
+import { coreRoom, freeCpu, isFreshCore, isOwnCore, takeCpu, takesThread, takeThread } from './capacity';
+import { vcpuCpu, vmStart, vmThreadCpus, vmThreads, vmThreadsPlaced } from './request';
 
 /** STRATEGY_ number. */
 export let strategy: i32 = 0;
@@ -18,13 +18,19 @@ const picked = new StaticArray<i32>(MAX_VM_VCPUS);
 
 /** Whether cores are to be filled, whatever that costs. */
 let dense: bool = false;
+/** BECAUSE_ bits of constraints to leave aside, where an explanation asks what would be without them. */
+let aside: i32 = 0;
+export function setAside(constraints: i32): void {
+  aside = constraints;
+}
+
 /** Only cores of this capacity are looked at; 0: all. */
 let level: i32 = 0;
 
 /** vCPUs of the VM that the core takes when only fresh (or only busy) cores are looked at. */
 function roomOn(vm: i32, core: i32, fresh: bool): i32 {
   if (isFreshCore(core) != fresh || (level != 0 && coreCapacity[core] != level)) return 0;
-  const room = coreRoom(vm, core, 0);
+  const room = coreRoom(vm, core, aside);
   // Where cores are plenty, `spread` takes one vCPU each; the siblings count as busy once it has.
   return fresh && !dense && vmThreads[vm] == THREADS_SPREAD ? min(room, 1) : room;
 }
@@ -114,6 +120,24 @@ function takeFastest(vm: i32, node: i32, placed: i32, wanted: i32, fresh: bool, 
   }
   level = 0;
   return taken;
+}
+
+/** On its own cores, on cores without vCPUs, on any. */
+function threadRank(vm: i32, core: i32): i32 {
+  return isOwnCore(vm, core) ? 0 : isFreshCore(core) ? 1 : 2;
+}
+
+/** Takes CPUs of the node for the VM's emulator and I/O threads; false where there are too few. */
+export function chooseThreadCpus(vm: i32, node: i32): bool {
+  for (let rank = 0; rank < 3; rank++) {
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+      const core = coreList[at];
+      while (vmThreadsPlaced[vm] < vmThreadCpus[vm] && takesThread(vm, core, aside) && threadRank(vm, core) <= rank) {
+        takeThread(vm, freeCpu(core));
+      }
+    }
+  }
+  return vmThreadsPlaced[vm] == vmThreadCpus[vm];
 }
 
 /** Few LLCs, on fresh cores where there are some. */

@@ -1,5 +1,5 @@
 // Why a VM does not fit: a smallest set of constraints that clash, found by leaving constraints aside.
-import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES } from './abi';
+import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES } from './abi';
 import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
 import { freePages, isWhole, nodeRoom } from './capacity';
 import { layOutCells, offerPages, offerPagesFrom, offerRoom, roomOffered, setCeiling, walkAssignments } from './assign';
@@ -8,13 +8,11 @@ import { vmPages, vmPageShift, vmVcpus } from './request';
 
 const VISITS: i32 = 20000;
 const ENOUGH_PAGES: i64 = 1 << 50;
-/** Left aside where the CPUs cannot really be taken. */
-const CPU_RULES: i32 = BECAUSE_CPU_EXCLUSIVE | BECAUSE_THREAD_POLICY | BECAUSE_TRUST | BECAUSE_OVERCOMMIT;
 /** All constraints. */
-const ALL: i32 = 2047;
+const ALL: i32 = 4095;
 /** In the order in which they are left out of the clash: the last ones are blamed rather. */
 const leastBlamed: StaticArray<i32> = [
-  BECAUSE_NEAR, BECAUSE_SEPARATE, BECAUSE_DEVICE, BECAUSE_TRUST, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE,
+  BECAUSE_NEAR, BECAUSE_SEPARATE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_TRUST, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE,
   BECAUSE_THREAD_POLICY, BECAUSE_MEMORY_POLICY, BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_CPU_EXCLUSIVE,
 ];
 
@@ -22,7 +20,7 @@ let found: bool = false;
 let leftAside: i32 = 0;
 
 function onFit(vm: i32, cells: i32): bool {
-  found = (leftAside & CPU_RULES) != 0 || standsUp(vm, cells);
+  found = standsUp(vm, cells, leftAside);
   return !found;
 }
 

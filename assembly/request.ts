@@ -44,6 +44,14 @@ export const cellPageSize = new StaticArray<i32>(MAX_VCPUS);
 /** CPU index of each vCPU, in the order of the cells; -1: shared. */
 export const vcpuCpu = new StaticArray<i32>(MAX_VCPUS);
 
+// Emulator and I/O threads that have CPUs of their own: `vmThreadCpus` of them from `vmThreadStart` on.
+let threadEntries: i32 = 0;
+export const vmThreadCpus = new StaticArray<i32>(MAX_VMS);
+export const vmThreadStart = new StaticArray<i32>(MAX_VMS);
+/** How many of them have their CPU now. */
+export const vmThreadsPlaced = new StaticArray<i32>(MAX_VMS);
+export const threadCpu = new StaticArray<i32>(MAX_VCPUS);
+
 // Devices and relations: lists in the order given.
 export let devices: i32 = 0;
 export const deviceVm = new StaticArray<i32>(MAX_LINKS);
@@ -57,6 +65,7 @@ export const relationNear = new StaticArray<bool>(MAX_LINKS);
 export function resetRequest(): void {
   vmSlots = 0;
   vcpuEntries = 0;
+  threadEntries = 0;
   devices = 0;
   relations = 0;
 }
@@ -104,6 +113,9 @@ export function addVmEntry(vcpus: i32, pages: i64): i32 {
   vmWeight[vm] = 1;
   vmMemoryBound[vm] = 0.3;
   vmBandwidth[vm] = 0;
+  vmThreadCpus[vm] = 0;
+  vmThreadStart[vm] = threadEntries;
+  vmThreadsPlaced[vm] = 0;
   vmBound[vm] = -1;
   vmCells[vm] = 0;
   return vm;
@@ -127,7 +139,22 @@ export function removeVmEntry(vm: i32): void {
     if (vmAlive[other] && vmStart[other] > start) vmStart[other] -= size;
   }
   while (vmSlots > 0 && !vmAlive[vmSlots - 1]) vmSlots--;
+  setThreadCpus(vm, 0);
   removeLinks(vm);
+}
+
+/** Makes room for the CPUs of so many threads; false where there is none. The VM must not be placed. */
+export function setThreadCpus(vm: i32, count: i32): bool {
+  const size = vmThreadCpus[vm];
+  if (threadEntries - size + count > MAX_VCPUS) return false;
+  const start = vmThreadStart[vm];
+  for (let at = start; at + size < threadEntries; at++) threadCpu[at] = threadCpu[at + size];
+  for (let other = 0; other < vmSlots; other++) if (vmThreadStart[other] > start) vmThreadStart[other] -= size;
+  threadEntries -= size;
+  vmThreadCpus[vm] = count;
+  vmThreadStart[vm] = threadEntries;
+  threadEntries += count;
+  return true;
 }
 
 function removeLinks(vm: i32): void {

@@ -3,7 +3,7 @@ import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_
 import { cpuId, memoryNode, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './host';
 import { freePages, nodeDemand, nodeRoom, nodeShared } from './capacity';
 import { bandwidthCost, capacity, communication, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
-import { cellNode, cellPages, cellPageSize, cellVcpus, isVm, vcpuCpu, vmCells, vmStart, vmVcpus } from './request';
+import { cellNode, cellPages, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './request';
 import { lowerBound } from './bound';
 import { clashOf } from './explain';
 import { hostInUse, unsettled } from './use';
@@ -99,6 +99,13 @@ export function vcpuCpuId(vm: i32, vcpu: i32): i32 {
   if (vmCells[vm] == 0 || vcpu < 0 || vcpu >= vmVcpus[vm]) return ERROR_UNKNOWN;
   const cpu = vcpuCpu[vmStart[vm] + vcpu];
   return cpu < 0 ? NONE : cpuId[cpu];
+}
+
+/** The CPU of a placed VM's emulator or I/O thread, of those that have one of their own. */
+export function threadCpuId(vm: i32, thread: i32): i32 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  if (vmCells[vm] == 0 || thread < 0 || thread >= vmThreadsPlaced[vm]) return ERROR_UNKNOWN;
+  return cpuId[threadCpu[vmThreadStart[vm] + thread]];
 }
 
 /** The constraints that keep a refused VM out of the plan as it stands, as BECAUSE_ bits; 0: the host has nothing for it. */

@@ -2,10 +2,10 @@
 // order, which stays where the plan gets better (more weight placed, less cost, fewer nodes, LLCs and cores).
 import { MAX_VCPUS, MAX_VMS } from './abi';
 import { lowerBound, prepareBound } from './bound';
-import { enlargePagesOf, takeCells, takeCpus, unplace } from './capacity';
+import { enlargePagesOf, takeCells, takeCpus, takeThread, unplace } from './capacity';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from './construct';
 import { rounded, totalCost, vmCost } from './cost';
-import { cellNode, cellPages, cellPageSize, cellVcpus, countVms, MICRO, placedVms, refusedVms, vcpuCpu, vmAlive, vmBound, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
+import { cellNode, cellPages, cellPageSize, cellVcpus, countVms, MICRO, placedVms, refusedVms, threadCpu, vcpuCpu, vmAlive, vmBound, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
 
 /** VMs lifted out in one step, besides those that are refused. */
 const MOST_LIFTED: u32 = 3;
@@ -33,6 +33,9 @@ const keptVcpus = new StaticArray<i32>(MAX_VCPUS);
 const keptPages = new StaticArray<i64>(MAX_VCPUS);
 const keptPageSize = new StaticArray<i32>(MAX_VCPUS);
 const keptCpu = new StaticArray<i32>(MAX_VCPUS);
+const keptThreadStart = new StaticArray<i32>(MAX_VMS);
+const keptThreadCpu = new StaticArray<i32>(MAX_VCPUS);
+let keptThreads: i32 = 0;
 let keptEntries: i32 = 0;
 
 // The plan as it stands, as the objective sees it.
@@ -129,6 +132,8 @@ function lift(vm: i32): void {
     keptPageSize[keptEntries] = cellPageSize[start + entry];
     keptCpu[keptEntries++] = vcpuCpu[start + entry];
   }
+  keptThreadStart[vm] = keptThreads;
+  for (let at = 0; at < vmThreadCpus[vm]; at++) keptThreadCpu[keptThreads++] = threadCpu[vmThreadStart[vm] + at];
   unplace(vm, vmVcpus[vm]);
 }
 
@@ -143,6 +148,7 @@ function putBack(vm: i32): void {
   }
   takeCells(vm, keptCells[vm]);
   takeCpus(vm, vmVcpus[vm]);
+  for (let at = 0; at < vmThreadCpus[vm]; at++) takeThread(vm, keptThreadCpu[keptThreadStart[vm] + at]);
 }
 
 /** Lifts a few placed VMs out, and enters them with some of the refused ones into `order`; whether there are such. */
@@ -182,6 +188,7 @@ function shuffle(): void {
 
 function step(): void {
   keptEntries = 0;
+  keptThreads = 0;
   for (let vm = 0; vm < vmSlots; vm++) keptCells[vm] = 0;
   // Where VMs are refused, the lifted ones make room every other time.
   const how = chooseVms() && nextRandom(2) == 0 ? PLACE_DENSE : PLACE_SOON;
@@ -210,6 +217,7 @@ export function refine(steps: i32): void {
   for (let vm = 0; vm < vmSlots && visits < most; vm++) {
     if (!vmAlive[vm] || vmCells[vm] == 0 || vmCost(vm) <= vmBound[vm]) continue;
     keptEntries = 0;
+    keptThreads = 0;
     ordered = 1;
     order[0] = vm;
     lift(vm);

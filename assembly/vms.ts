@@ -1,9 +1,9 @@
 // Exports: adding, describing and removing VMs.
-import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_VCPUS, THREADS_SPREAD } from './abi';
+import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, THREADS_SPREAD } from './abi';
 import { nodeIndex, pageSizes } from './host';
 import { unplace } from './capacity';
 import { model, rounded } from './cost';
-import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, vcpuCpu, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
+import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuCpu, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
 import { MAX_WHOLE, beginUse, isWholeNumber, unsettled } from './use';
 
 /**
@@ -63,6 +63,17 @@ export function setVmShared(vm: i32, demand: f64): i32 {
   for (let vcpu = vmStart[vm]; vcpu < vmStart[vm] + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   vmBound[vm] = -1;
   return 0;
+}
+
+/**
+ * Asks for so many CPUs, on the node of the first cell, that the emulator and I/O threads have for themselves (0 to
+ * MAX_VM_THREADS). Returns 0.
+ */
+export function setVmThreadCpus(vm: i32, cpus: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (cpus < 0 || cpus > MAX_VM_THREADS) return ERROR_ARGUMENT;
+  return setThreadCpus(vm, cpus) ? 0 : ERROR_LIMIT;
 }
 
 /** Puts the VM into a trust domain, a number from 0; without it the VM trusts nobody. Returns 0. */

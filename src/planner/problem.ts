@@ -97,6 +97,7 @@ export function addVm({ wasm, host, basePage, trust }: Problem, vm: RequestVm, a
   }
   accepted(wasm.setVmThreads(handle, THREAD_POLICIES[vm.threadPolicy]), 'a thread policy')
   if (vm.cpuPolicy === 'shared') accepted(wasm.setVmShared(handle, vm.demand), 'a demand')
+  if (vm.emulator === 'dedicated') accepted(wasm.setVmThreadCpus(handle, 1 + vm.iothreads), 'the emulator')
   accepted(wasm.setVmTrust(handle, trust.get(vm.trust) ?? 0), 'a trust domain')
   if (vm.pageSize !== 'any') accepted(wasm.setVmPageSize(handle, log2(vm.pageSize)), 'a page size')
   accepted(wasm.setVmWeight(handle, vm.weight), 'a weight')

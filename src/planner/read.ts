@@ -37,6 +37,8 @@ interface Placement {
     readonly node: NodeId
     readonly cpu: number | null
   }[]
+  /** CPUs of the emulator and the I/O threads, where they have their own. */
+  readonly threads: readonly number[]
 }
 
 export function isPlaced({ wasm }: Problem, handle: number): boolean {
@@ -59,16 +61,18 @@ function readPlacement({ wasm, basePage }: Problem, vm: RequestVm, handle: numbe
     }
   }
   vcpus.sort((a, b) => a.vcpu - b.vcpu)
-  return { vm, handle, cells, vcpus }
+  const threads = vm.emulator === 'dedicated' ? 1 + vm.iothreads : 0
+  return { vm, handle, cells, vcpus, threads: Array.from({ length: threads }, (_, at) => wasm.threadCpuId(handle, at)) }
 }
 
-/** Usable CPUs by node, on cores that hold no dedicated vCPU. */
+/** Usable CPUs by node, on cores that hold no dedicated vCPU, that no thread has for itself. */
 function sharedCpusByNode({ host, request }: Problem, placements: readonly Placement[]): Map<NodeId, number[]> {
   const dedicated = new Set(placements.flatMap(({ vcpus }) => vcpus.map(({ cpu }) => cpu)))
   const busyCores = new Set(host.cpus.filter(({ id }) => dedicated.has(id)).map(({ core }) => core))
+  const threads = new Set(placements.flatMap((placement) => placement.threads))
   const shared = new Map<NodeId, number[]>()
   for (const cpu of host.cpus) {
-    if (cpu.node === null || busyCores.has(cpu.core) || !isUsable(cpu, request)) continue
+    if (cpu.node === null || busyCores.has(cpu.core) || threads.has(cpu.id) || !isUsable(cpu, request)) continue
     shared.set(cpu.node, [...(shared.get(cpu.node) ?? []), cpu.id])
   }
   return shared
@@ -110,8 +114,9 @@ export function readVms(problem: Problem): PlanVm[] {
   })
   const shared = sharedCpusByNode(problem, placements)
   const sharedLists = new Map([...shared].map(([node, cpus]) => [node, formatCpulist(cpus)]))
-  return placements.map(({ vm, handle, cells, vcpus }) => {
-    const emulator = housekeepingCpus(problem, shared, vcpus)
+  return placements.map(({ vm, handle, cells, vcpus, threads }) => {
+    const housekeeping = housekeepingCpus(problem, shared, vcpus)
+    const cpusOfThread = (thread: number) => `${threads[thread] ?? housekeeping}`
     return {
       name: vm.name,
       cost: readCost(problem, handle),
@@ -120,8 +125,8 @@ export function readVms(problem: Problem): PlanVm[] {
         const cpus = cpu === null ? (sharedLists.get(node) ?? '') : `${cpu}`
         return { vcpu, cell, node, cpus, dedicated: cpu !== null }
       }),
-      emulator,
-      iothreads: Array.from({ length: vm.iothreads }, () => emulator),
+      emulator: cpusOfThread(0),
+      iothreads: Array.from({ length: vm.iothreads }, (_, at) => cpusOfThread(1 + at)),
     }
   })
 }

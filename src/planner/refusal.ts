@@ -14,6 +14,7 @@ const CONSTRAINTS = [
   [BECAUSE.THREAD_POLICY, 'thread-policy'],
   [BECAUSE.TRUST, 'trust'],
   [BECAUSE.OVERCOMMIT, 'overcommit'],
+  [BECAUSE.EMULATOR, 'emulator'],
   [BECAUSE.MEMORY_CAPACITY, 'memory-capacity'],
   [BECAUSE.MEMORY_POLICY, 'memory-policy'],
   [BECAUSE.PAGE_SIZE, 'page-size'],
@@ -79,6 +80,8 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
       const demand = vm.cpuPolicy === 'shared' ? Math.round(vm.vcpus * vm.demand * MICRO) / MICRO : 0
       return `it adds a demand of ${demand}, and ${problem.request.overcommit} for each shared CPU is the most: ${load}`
     }
+    case BECAUSE.EMULATOR:
+      return `${plural(1 + vm.iothreads, 'more CPU')} for its emulator and I/O threads on the node of its first cell: ${free}`
     case BECAUSE.MEMORY_CAPACITY:
       return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
     case BECAUSE.MEMORY_POLICY:
@@ -127,6 +130,9 @@ function changesOf(vm: RequestVm, nodes: number): Change[] {
     }
   }
   if (vm.pageSize !== 'any') changes.push({ change: 'pageSize: "any"', vm: { ...vm, pageSize: 'any' } })
+  if (vm.emulator === 'dedicated') {
+    changes.push({ change: 'emulator: "housekeeping"', vm: { ...vm, emulator: 'housekeeping' } })
+  }
   if (vm.cpuPolicy === 'dedicated') {
     if (vm.threadPolicy !== 'prefer') {
       changes.push({ change: 'threadPolicy: "prefer"', vm: { ...vm, threadPolicy: 'prefer' } })

@@ -10,7 +10,6 @@ const PLANNED: Partial<Record<Field, { readonly expected: string; readonly holds
   span: { expected: 'false', holds: (vm) => !vm.span },
   cpuPolicy: { expected: '"dedicated" or "shared"', holds: (vm) => vm.cpuPolicy !== 'mixed' },
   memoryPolicy: { expected: '"strict"', holds: (vm) => vm.memoryPolicy === 'strict' },
-  emulator: { expected: '"housekeeping"', holds: (vm) => vm.emulator === 'housekeeping' },
   traffic: { expected: '"uniform"', holds: (vm) => vm.traffic === null },
   current: { expected: 'no current placement', holds: (vm) => vm.current === null },
 }

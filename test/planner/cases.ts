@@ -84,6 +84,7 @@ const vmShape = fc.record(
     weight: fc.constantFrom(1, 1, 2.5),
     memoryBound: fc.constantFrom(0, 0.3, 0.7),
     iothreads: fc.constantFrom(0, 2),
+    emulator: fc.constantFrom('housekeeping', 'housekeeping', 'dedicated'),
     bandwidth: fc.constantFrom(0, 0, '3GB/s'),
     trust: fc.constantFrom('ours', 'theirs', undefined),
     relation: fc.constantFrom('separateFrom', 'near', undefined),

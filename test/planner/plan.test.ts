@@ -89,6 +89,28 @@ test('reserved CPUs are left alone and are where the emulator goes', async () =>
   assert.equal(result.vms[0]?.iothreads, ['0-1'])
 })
 
+test('emulator: "dedicated" has CPUs of its own on the first node, which nobody else is on', async () => {
+  const host = syntheticHost('numa:2 l3:1 core:4 pu:1')
+  const vm = { vcpus: 2, memory: '64MiB', emulator: 'dedicated', iothreads: 1 }
+  const shared = { vcpus: 2, memory: '64MiB', cpuPolicy: 'shared', demand: 0.5 }
+  const result = await planned(host, { ...vm, weight: 2 }, { ...vm, weight: 2 }, shared)
+  assert.is(result.vms.length, 2)
+  const [first] = result.vms
+  const threads = [Number(first?.emulator), ...(first?.iothreads ?? []).map(Number)]
+  assert.is(new Set([...threads, ...cpusOf(result, 0)]).size, 4)
+  assert.ok(threads.every((cpu) => host.cpus[cpu]?.node === first?.vcpus[0]?.node))
+  assert.equal(
+    result.refused[0]?.because.map(({ constraint }) => constraint),
+    ['cpu-usable'],
+  )
+})
+
+test('a VM that leaves no CPU for its emulator is refused for that', async () => {
+  const result = await planned(syntheticHost('core:2 pu:1'), { vcpus: 2, memory: '64MiB', emulator: 'dedicated' })
+  assert.ok(result.refused[0]?.because.some(({ constraint }) => constraint === 'emulator'))
+  assert.ok(result.refused[0]?.nearest.some(({ change }) => change === 'emulator: "housekeeping"'))
+})
+
 test('shared vCPUs float over the cores that no dedicated vCPU is on', async () => {
   const host = syntheticHost('l3:1 core:4 pu:2')
   const shared = { vcpus: 4, memory: '64MiB', cpuPolicy: 'shared', demand: 0.5 }
@@ -184,7 +206,6 @@ test('the others are placed when one is refused', async () => {
 for (const [field, value] of Object.entries({
   span: true,
   memoryPolicy: 'interleave',
-  emulator: 'dedicated',
   traffic: [
     [0, 1],
     [1, 0],
