@@ -99,7 +99,7 @@ function readInterface() {
 }
 
 /** What an embedder relies on: no imports, exactly these exports, numbers only, the size. */
-function checkModule(bytes, functions) {
+function checkModule(bytes, { constants, functions }) {
   const module = new WebAssembly.Module(bytes)
   const imports = WebAssembly.Module.imports(module)
   if (imports.length > 0) throw new Error(`planner.wasm has imports: ${JSON.stringify(imports)}`)
@@ -109,6 +109,8 @@ function checkModule(bytes, functions) {
     .join(' ')
   const expected = [...functions.map(({ name }) => name), 'memory'].sort().join(' ')
   if (found !== expected) throw new Error(`planner.wasm exports ${found}, its source ${expected}`)
+  const undocumented = constants.find(({ doc }) => doc === '')
+  if (undocumented !== undefined) throw new Error(`${undocumented.name} is not documented`)
   for (const { name, parameters, returns, doc } of functions) {
     const types = [...parameters.map(([, type]) => type), returns]
     if (!types.every((type) => type === 'i32' || type === 'f64'))
@@ -232,7 +234,7 @@ try {
   await compilePlanner()
   const bytes = readFileSync(at('dist/planner.wasm'))
   const described = readInterface()
-  checkModule(bytes, described.functions)
+  checkModule(bytes, described)
   generateTables(bytes, described)
   generateDocs(described)
   rmSync(at('dist/chunks'), { recursive: true, force: true })

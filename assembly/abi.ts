@@ -49,40 +49,69 @@ export const SOLVED_PARTIAL: i32 = 2;
 export const SOLVED_INFEASIBLE: i32 = 3;
 
 // Thread policies.
+/** Whole cores where they are free, else any CPU. */
 export const THREADS_PREFER: i32 = 0;
+/** Whole cores only; the last of a cell may be partly idle. */
 export const THREADS_REQUIRE: i32 = 1;
+/** One vCPU a core, its siblings idle. */
 export const THREADS_ISOLATE: i32 = 2;
+/** One vCPU a core where possible. */
 export const THREADS_SPREAD: i32 = 3;
 
 // Strategies.
+/** Between plans of equal cost the fewest nodes, LLCs, cores. */
 export const STRATEGY_PACK: i32 = 0;
+/** Between plans of equal cost the most even load of the nodes. */
 export const STRATEGY_SPREAD: i32 = 1;
 
 // Coefficients of the cost.
+/** Share of accesses to memory of the own cell; default 0.9. */
 export const MODEL_HOME: i32 = 0;
+/** Default 0.1. */
 export const MODEL_COMMUNICATION: i32 = 1;
+/** Default 0.38. */
 export const MODEL_SMT: i32 = 2;
+/** Default 0.05. */
 export const MODEL_DEVICE: i32 = 3;
 
 // Terms of the cost.
+/** Memory that is far. */
 export const TERM_REMOTE_MEMORY: i32 = 0;
+/** Traffic between vCPUs that share no LLC. */
 export const TERM_COMMUNICATION: i32 = 1;
+/** Busy siblings, and cores beyond the fewest. */
 export const TERM_SMT: i32 = 2;
+/** Slow cores. */
 export const TERM_CAPACITY: i32 = 3;
+/** Devices that are far. */
 export const TERM_DEVICE: i32 = 4;
+/** Shared demand beyond the shared CPUs of a node. */
 export const TERM_OVERCOMMIT: i32 = 5;
+/** Memory bandwidth beyond that of a node. */
 export const TERM_BANDWIDTH: i32 = 6;
 
 // Constraints, as bits of what refusal() returns.
+/** Constraint `cpu-exclusive`. */
 export const BECAUSE_CPU_EXCLUSIVE: i32 = 1;
+/** Constraint `cell-node`. */
 export const BECAUSE_CELL_NODE: i32 = 2;
+/** Constraint `memory-capacity`. */
 export const BECAUSE_MEMORY_CAPACITY: i32 = 4;
+/** Constraint `memory-policy`. */
 export const BECAUSE_MEMORY_POLICY: i32 = 8;
+/** Constraint `page-size`. */
 export const BECAUSE_PAGE_SIZE: i32 = 16;
+/** Constraint `thread-policy`. */
 export const BECAUSE_THREAD_POLICY: i32 = 32;
+/** Constraint `trust`. */
 export const BECAUSE_TRUST: i32 = 64;
+/** Constraint `device`. */
 export const BECAUSE_DEVICE: i32 = 128;
+/** Constraint `separate`. */
 export const BECAUSE_SEPARATE: i32 = 256;
+/** Constraint `near`. */
 export const BECAUSE_NEAR: i32 = 512;
+/** Constraint `overcommit`. */
 export const BECAUSE_OVERCOMMIT: i32 = 1024;
+/** Constraint `emulator`. */
 export const BECAUSE_EMULATOR: i32 = 2048;

@@ -65,12 +65,12 @@ export function setBandwidth(node: i32, bytes: f64): i32 {
   return 0;
 }
 
-/** Distance in SLIT units (local = 10, at most 255) as seen from node `from`. Not given: 10 and 20. Returns 0. */
+/** Distance in SLIT units (local = 10, at most 65,535) as seen from node `from`. Not given: 10 and 20. Returns 0. */
 export function setDistance(from: i32, to: i32, distance: i32): i32 {
   const a = nodeIndex(from);
   const b = nodeIndex(to);
   if (a < 0 || b < 0) return ERROR_UNKNOWN;
-  if (distance < 10 || distance > 255) return ERROR_ARGUMENT;
+  if (distance < 10 || distance > 65535) return ERROR_ARGUMENT;
   if (hostInUse) return ERROR_ORDER;
   setSlit(a, b, distance);
   return 0;
