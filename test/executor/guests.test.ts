@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { portLoop } from '../../executor/guests/port-loop.js'
 import { walk } from '../../executor/guests/walk.js'
 import { skipUnless } from '../skip.js'
 import * as behaviours from './guests/behaviours.js'
@@ -27,10 +28,12 @@ function assemble(source: URL): Buffer {
   }
 }
 
-testWithBinutils('the bytes of the walking guest are its assembled source', () => {
-  const code = assemble(new URL('../../executor/guests/walk.S', import.meta.url))
-  assert.is(Buffer.from(walk.code).toString('hex'), code.toString('hex'))
-})
+for (const [name, guest] of Object.entries({ walk, 'port-loop': portLoop })) {
+  testWithBinutils(`the bytes of the guest "${name}" are its assembled source`, () => {
+    const code = assemble(new URL(`../../executor/guests/${name}.S`, import.meta.url))
+    assert.is(Buffer.from(guest.code).toString('hex'), code.toString('hex'))
+  })
+}
 
 for (const [name, guest] of Object.entries(behaviours)) {
   testWithBinutils(`the bytes of the guest "${name}" are its assembled source`, () => {
