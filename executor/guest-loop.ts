@@ -47,11 +47,13 @@ export function runGuest(
   const halves = new Uint16Array(run)
   const words = new Uint32Array(run)
   const { exits, progress } = block
-  while (!isStopped(block)) {
+  for (;;) {
     const error = enterGuest(fd)
     if (error !== 0) {
-      if (error === EINTR) continue
-      throw refused(error, 'ioctl(KVM_RUN)', RUN_HINTS)
+      if (error !== EINTR) throw refused(error, 'ioctl(KVM_RUN)', RUN_HINTS)
+      // Whoever stops a vCPU requests an exit too, so that the command is seen here and costs no exit anything.
+      if (isStopped(block)) return null
+      continue
     }
     const reason = words[EXIT_REASON]!
     if (reason < EXIT_REASONS) exits[reason]!++
@@ -61,7 +63,6 @@ export function runGuest(
       return { kind: 'exit', reason: exitName(reason), text: explain(reason, new DataView(run)) }
     }
   }
-  return null
 }
 
 function explain(reason: number, run: DataView): string {
