@@ -9,14 +9,21 @@ export interface Bench {
   readonly name: string
   readonly host: Row
   readonly rows: readonly Row[]
+  /** The peer's cost over ours, where a bench has one peer for one thing: above 1 we are faster. */
+  readonly ratio?: number
   /** What a reader has to know of these figures, such as a peer that is missing. */
   readonly notes?: readonly string[]
+}
+
+export interface BenchOptions {
+  /** As short as it can be: shows that the bench works, its figures mean little. */
+  readonly quick: boolean
 }
 
 /** A file of this folder that measures something exports one of these by default. */
 export interface BenchModule {
   readonly name: string
-  run(): Promise<Bench>
+  run(options: BenchOptions): Promise<Bench>
 }
 
 /** The machine that the figures are from. */

@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json]`: runs one bench and prints the host, a table and notes, or the JSON object. */
+/** `npm run bench -- NAME [--quick] [--json]`: runs one bench and prints the host, a table and notes, or the JSON object. */
 
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -18,17 +18,21 @@ function print(bench: Bench): void {
   const table = new Table({ head: columns, style: { head: [], border: [] } })
   for (const row of bench.rows) table.push(columns.map((column) => `${row[column] ?? '-'}`))
   console.log(table.toString())
-  for (const note of bench.notes ?? []) console.log(`note: ${note}`)
+  if (bench.ratio !== undefined) console.log(`ratio: ${bench.ratio}`)
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } })
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
+})
 const [name = ''] = positionals
 if (!names.includes(name)) {
-  console.error(`usage: npm run bench -- NAME [--json], with NAME one of: ${names.join(', ')}`)
+  console.error(`usage: npm run bench -- NAME [--quick] [--json], with NAME one of: ${names.join(', ')}`)
   process.exitCode = 2
 } else {
   const { default: module }: { default: BenchModule } = await import(`./${name}.js`)
-  const bench = await module.run()
-  if (values.json === true) console.log(JSON.stringify(bench))
+  const bench = await module.run({ quick: values.quick })
+  if (values.json) console.log(JSON.stringify(bench))
   else print(bench)
+  for (const note of bench.notes ?? []) console.error(`note: ${note}`)
 }

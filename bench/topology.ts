@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { formatCpulist, formatCpumask } from '../src/cpulist.js'
 import { detectHost } from '../src/topology/node-fs.js'
-import { type Bench, type BenchModule, hostFacts, median, rounded } from './bench.js'
+import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, rounded } from './bench.js'
 
 const PACKAGES = 2
 const CORES_PER_PACKAGE = 64
@@ -17,14 +17,14 @@ const CPUS_PER_LLC_THREAD = 8
 const CORES = PACKAGES * CORES_PER_PACKAGE
 const ROUNDS = 15
 
-async function run(): Promise<Bench> {
+async function run({ quick }: BenchOptions): Promise<Bench> {
   const root = mkdtempSync(join(tmpdir(), 'homenode-bench-topology-'))
   try {
     writeTree(root)
     const first = await timeDetection(root)
     const detections: number[] = []
     const peers: number[] = []
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < (quick ? 1 : ROUNDS); round++) {
       detections.push(await timeDetection(root))
       const peer = timeLstopo(root)
       if (peer !== undefined) peers.push(peer)
