@@ -137,6 +137,14 @@ function download(folder: string): string {
   }
 }
 
+/** Nested paging under emulation now and then gives a guest a fault that is none, or hangs: shadow paging does not. */
+const MODULE_OPTIONS: Readonly<Record<string, string>> = { 'kvm-amd.ko': 'npt=0 vgif=0' }
+
+function moduleLine(path: string): string {
+  const name = basename(path)
+  return `${name} ${MODULE_OPTIONS[name] ?? ''}`
+}
+
 /** Not compressed: unpacking takes the emulated CPU longer than reading. */
 function buildInitramfs(folder: string, init: Buffer): void {
   const [version] = readdirSync(join(folder, 'lib/modules'))
@@ -148,7 +156,7 @@ function buildInitramfs(folder: string, init: Buffer): void {
     writeFileSync(join(tree, 'init'), init, { mode: 0o755 })
     cpSync(which('busybox'), join(tree, 'bin/busybox'), { dereference: true })
     for (const path of modules) cpSync(path, join(tree, 'modules', basename(path)))
-    writeFileSync(join(tree, 'modules/list'), `${modules.map((path) => basename(path)).join('\n')}\n`)
+    writeFileSync(join(tree, 'modules/list'), `${modules.map(moduleLine).join('\n')}\n`)
     const archive = spawnSync('cpio', ['-o', '-H', 'newc', '--quiet', '-R', '0:0'], {
       cwd: tree,
       env,

@@ -1,0 +1,120 @@
+/** The suites that run inside of machines: which ones, where, and what they count. */
+
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { hasKvm, type LabMachine } from './machines.js'
+import type { BootFiles } from './qemu.js'
+import { runInMachine } from './vm.js'
+
+const folder = fileURLToPath(new URL('suites/', import.meta.url))
+
+/** On which machines each suite runs. */
+const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
+  detection: () => true,
+  run: hasKvm,
+  memory: ({ name }) => ['two-node', 'uneven', 'cpuless'].includes(name),
+  cpuset: ({ name }) => ['two-node', 'four-node'].includes(name),
+  offline: ({ name }) => name === 'uneven',
+  hugepages: ({ name }) => name === 'hugepages',
+  threads: ({ name }) => name === 'smt',
+}
+
+export function suitesOf(machine: LabMachine): string[] {
+  return Object.keys(PLACES).filter((suite) => PLACES[suite]!(machine))
+}
+
+/**
+ * A copy of what is built, for the time of the tests: a build meanwhile would change it under them.
+ * @param packageRoot made anew, below the root, where the packages that homenode depends on are found
+ */
+export function copyPackage(root: string, packageRoot: string): void {
+  rmSync(packageRoot, { recursive: true, force: true })
+  mkdirSync(packageRoot, { recursive: true })
+  cpSync(join(root, 'package.json'), join(packageRoot, 'package.json'))
+  const isNeeded = (path: string) => !path.endsWith('.map') && !path.startsWith(join(root, 'dist/types'))
+  cpSync(join(root, 'dist'), join(packageRoot, 'dist'), { recursive: true, filter: isNeeded })
+}
+
+/**
+ * Bundles every suite into a file, since the emulated CPU takes long to compile modules one by one. `homenode` is not in
+ * it: each suite uses the package that it lies in.
+ * @param packageRoot the directory of a package.json and a `dist/` of homenode
+ */
+export async function bundleSuites(packageRoot: string): Promise<void> {
+  await build({
+    entryPoints: readdirSync(folder)
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => join(folder, name)),
+    outdir: join(packageRoot, 'suites'),
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external: ['homenode', 'koffi'],
+    logLevel: 'warning',
+  })
+}
+
+export interface SuiteResult {
+  readonly suite: string
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly output: string
+}
+
+export interface MachineResult {
+  readonly suites: readonly SuiteResult[]
+  readonly bootSeconds: number
+  readonly seconds: number
+}
+
+/** Far more than any machine needs. */
+const LIMIT_SECONDS = 300
+
+/**
+ * Boots a machine once and runs suites in it, one after the other.
+ * @throws {VmError} where the machine does not come to its end
+ */
+export async function testMachine(
+  machine: LabMachine,
+  suites: readonly string[],
+  files: BootFiles,
+  packageRoot: string,
+): Promise<MachineResult> {
+  const directory = join(packageRoot, 'suites')
+  const script = suites.map(
+    (suite) => `echo '${MARK} ${suite}'; node '${join(directory, suite)}.test.mjs' 2>&1; echo "${MARK} ended $?"`,
+  )
+  let output = ''
+  const { bootSeconds, commandSeconds } = await runInMachine(machine, files, ['sh', '-c', script.join('\n')], {
+    cwd: packageRoot,
+    environment: { LAB_PACKAGE: packageRoot, NO_COLOR: '1' },
+    commandSeconds: LIMIT_SECONDS,
+    onOutput: (_, chunk) => {
+      output += chunk.toString()
+    },
+  })
+  return {
+    suites: suites.map((suite) => resultOf(suite, output)),
+    bootSeconds,
+    seconds: bootSeconds + commandSeconds,
+  }
+}
+
+const MARK = '#lab#'
+
+/** What uvu counted; a suite that ended badly, or ran nothing, has failed. */
+function resultOf(suite: string, output: string): SuiteResult {
+  const after = output.split(`${MARK} ${suite}\n`)[1] ?? ''
+  const [text = '', code = '?'] = after.split(new RegExp(`^${MARK} ended `, 'm')).map((part) => part.trim())
+  const count = (word: string) => Number(new RegExp(`^ {2}${word}: +(\\d+)$`, 'm').exec(text)?.[1] ?? 0)
+  const [total, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')]
+  const ended = Number.parseInt(code, 10)
+  const broken = total + skipped === 0 || (ended !== 0 && total === passed)
+  const failed = total - passed + (broken ? 1 : 0)
+  return { suite, passed, failed, skipped, output: broken ? `${text}\nended with ${ended}` : text }
+}

@@ -1,0 +1,78 @@
+/** Huge pages that only one node has enough of. */
+
+import { readFileSync } from 'node:fs'
+import { detectHost, plan, verifyPlan } from 'homenode'
+import { runPlan } from 'homenode/executor'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { boundMemory, failure, leftBehind, MiB, machine, NODES, onNode, planned, requestOf, write } from './inside.js'
+
+const pool = (node: number) => `${NODES}/node${node}/hugepages/hugepages-2048kB`
+const freePages = (node: number) => Number(readFileSync(`${pool(node)}/free_hugepages`, 'utf8'))
+const reserved = machine.nodes.map(({ hugePages = 0 }) => hugePages)
+const reserve = (node: number, pages: number) => write(`${pool(node)}/nr_hugepages`, pages)
+
+const less = reserved.indexOf(Math.min(...reserved))
+const more = reserved.indexOf(Math.max(...reserved))
+/** More than the one node has, less than the other. */
+const memory = (reserved[less]! + 8) * 2 * MiB
+const vm = { name: 'huge', cells: 1, pageSize: '2MiB', memory: `${memory / MiB}MiB` }
+
+test.after.each(() => {
+  reserved.forEach((pages, node) => {
+    reserve(node, pages)
+  })
+})
+
+test('a VM goes to the node that has the huge pages for it, and takes them there', async () => {
+  const verified = await planned(await detectHost(), requestOf(vm))
+  const during: unknown[] = []
+  const report = await runPlan(verified, {
+    seconds: 1,
+    onProgress: () => during.push([freePages(less), freePages(more), boundMemory()]),
+  })
+  assert.equal(report.findings, [])
+  assert.is(report.verified, true)
+  assert.equal(report.memory, [{ vm: 'huge', cell: 0, node: more, bytes: memory, residentBytes: { [more]: memory } }])
+  assert.equal(during[0], [
+    reserved[less],
+    reserved[more]! - memory / (2 * MiB),
+    { [`bind:${more}`]: { [more]: memory } },
+  ])
+  assert.equal(
+    reserved.map((_, node) => freePages(node)),
+    reserved,
+  )
+})
+
+test('a VM that has to be on the node with too few is refused, with the numbers', async () => {
+  const host = await detectHost()
+  const request = requestOf({ ...vm, devices: onNode(less).devices })
+  const { refused } = verifyPlan(host, request, await plan(host, request))
+  assert.is(refused.length, 1)
+  assert.ok(refused[0]!.because.some(({ constraint }) => constraint === 'memory-capacity'))
+})
+
+test('huge pages on one node only', async () => {
+  reserve(less, 0)
+  const host = await detectHost()
+  assert.equal(
+    host.nodes.map(({ pages }) => pages.find(({ size }) => size === 2 * MiB)?.free),
+    reserved.map((pages, node) => (node === less ? 0 : pages)),
+  )
+  const report = await runPlan(await planned(host, requestOf({ ...vm, memory: '8MiB' })), { seconds: 1 })
+  assert.is(report.verified, true)
+  assert.equal(report.memory[0]!.residentBytes, { [more]: 8 * MiB })
+})
+
+test('huge pages that are gone when they are wanted are refused before any is taken', async () => {
+  const verified = await planned(await detectHost(), requestOf(vm))
+  reserve(more, reserved[less]!)
+  const error = await failure(runPlan(verified, { seconds: 1 }))
+  assert.is(error.name, 'UnsupportedError')
+  assert.match(error.message, new RegExp(`memory-capacity: .* node ${more}, in pages of 2 MiB, where 64 MiB is free`))
+  assert.is(freePages(more), reserved[less]!)
+  assert.equal(leftBehind(), [])
+})
+
+test.run()

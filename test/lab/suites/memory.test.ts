@@ -1,0 +1,87 @@
+/** Memory that does not fit, that is gone when it is wanted, and that ends up elsewhere. */
+
+import { readFileSync } from 'node:fs'
+import { detectHost } from 'homenode'
+import { runPlan } from 'homenode/executor'
+import koffi from 'koffi'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  boundMemory,
+  failure,
+  homenode,
+  leftBehind,
+  MiB,
+  NODES,
+  onNode,
+  planned,
+  requestOf,
+  withCpus,
+  withMemory,
+  write,
+} from './inside.js'
+
+const host = await detectHost()
+/** A node with CPUs and memory that is not the first, and another one with memory. */
+const node = withCpus.filter((id) => withMemory.includes(id)).at(-1)!
+const other = withMemory.find((id) => id !== node)!
+
+function freeMiB(): number {
+  return Number(/MemFree:\s+(\d+) kB/.exec(readFileSync(`${NODES}/node${node}/meminfo`, 'utf8'))![1]) / 1024
+}
+
+test('a VM that is larger than its node is refused, with the numbers', async () => {
+  const vm = { ...onNode(node, 'big'), memory: '1500MiB', cells: 1 }
+  const { code, stdout } = await homenode(['run', '-f', '-', '--json'], requestOf(vm))
+  assert.is(code, 3)
+  const [refusal] = JSON.parse(stdout).refused
+  assert.is(refusal.name, 'big')
+  assert.ok(refusal.because.some((reason: { constraint: string }) => reason.constraint === 'memory-capacity'))
+})
+
+test('memory that was free when it was planned and is taken now is refused before any of it is touched', async () => {
+  const wanted = Math.floor(freeMiB() * 0.6)
+  const plan = await planned(host, requestOf({ ...onNode(node), memory: `${wanted}MiB` }))
+  // Reserving huge pages takes the memory away from everybody else, and is quickly done.
+  const pool = `${NODES}/node${node}/hugepages/hugepages-2048kB/nr_hugepages`
+  write(pool, Math.floor((freeMiB() * 0.7) / 2))
+  try {
+    const before = freeMiB()
+    const error = await failure(runPlan(plan, { seconds: 1 }))
+    assert.is(error.name, 'UnsupportedError')
+    assert.match(error.message, new RegExp(`memory-capacity: the plan takes .* from node ${node}.* is free now`))
+    assert.ok(Math.abs(freeMiB() - before) < 16, 'memory was taken')
+    assert.equal(leftBehind(), [])
+  } finally {
+    write(pool, 0)
+  }
+})
+
+test('memory that is moved to another node while the guest runs is found there', async () => {
+  const plan = await planned(host, requestOf(onNode(node)))
+  let looks = 0
+  const report = await runPlan(plan, {
+    seconds: 1,
+    onProgress: () => {
+      if (looks++ === 0) migratePages(node, other)
+    },
+  })
+  assert.is(report.verified, false)
+  assert.equal(report.memory[0]!.residentBytes, { [other]: 4 * MiB })
+  assert.equal(
+    report.findings.map(({ constraint, vm, cell }) => ({ constraint, vm, cell })),
+    [{ constraint: 'residency', vm: `n${node}`, cell: 0 }],
+  )
+  assert.match(report.findings[0]!.text, new RegExp(`4 MiB on node ${node}, the kernel has 4 MiB on node ${other}`))
+  assert.equal(boundMemory(), {})
+})
+
+/** migrate_pages(2) of this process, 256 on x86-64. */
+function migratePages(from: number, to: number): void {
+  const call = koffi.load(null).func('long syscall(long, long, long, void *, void *)')
+  const bit = (id: number) => BigUint64Array.of(1n << BigInt(id))
+  const left = call(256, 0, 65, bit(from), bit(to))
+  assert.ok(left >= 0, `migrate_pages: errno ${koffi.errno()}`)
+}
+
+test.run()

@@ -1,0 +1,42 @@
+/** A CPU that goes offline: before its vCPU starts, and while it runs. */
+
+import { detectHost } from 'homenode'
+import { runPlan } from 'homenode/executor'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { CPUS, failure, leftBehind, onNode, planned, requestOf, write } from './inside.js'
+
+const host = await detectHost()
+const node = host.nodes.at(-1)!.id
+const plan = await planned(host, requestOf(onNode(node, 'web'), onNode(0, 'db')))
+const cpu = Number(plan.vms[0]!.vcpus[0]!.cpus)
+const turn = (online: 0 | 1) => write(`${CPUS}/cpu${cpu}/online`, online)
+
+test.after.each(() => turn(1))
+
+test('a CPU that is offline when its vCPU starts is an error that names VM, vCPU and CPU', async () => {
+  turn(0)
+  assert.is((await detectHost()).cpus.find(({ id }) => id === cpu)!.online, false)
+  const error = await failure(runPlan(plan, { seconds: 1 }))
+  assert.is(error.name, 'VcpuError')
+  assert.match(error.message, new RegExp(`VM "web", vCPU 0: sched_setaffinity\\(CPU ${cpu}\\): EINVAL .*online`))
+  assert.equal(leftBehind(), [])
+})
+
+test('a CPU that goes offline while its vCPU runs is found, and the other VM is as planned', async () => {
+  let looks = 0
+  const report = await runPlan(plan, {
+    seconds: 2,
+    onProgress: () => {
+      if (looks++ === 0) turn(0)
+    },
+  })
+  assert.is(report.verified, false)
+  assert.equal([...new Set(report.findings.map(({ constraint }) => constraint))], ['affinity', 'last-cpu'])
+  for (const { vm, vcpu } of report.findings) assert.equal({ vm, vcpu }, { vm: 'web', vcpu: 0 })
+  assert.is.not(report.vcpus[0]!.lastCpu, cpu)
+  assert.is(`${report.vcpus[1]!.lastCpu}`, report.vcpus[1]!.planned)
+  assert.equal(leftBehind(), [])
+})
+
+test.run()
