@@ -58,7 +58,7 @@ export function runGuest(
     const reason = words[EXIT_REASON]!
     if (reason < EXIT_REASONS) exits[reason]!++
     if (reason === KVM_EXIT_IO && halves[IO_PORT] === REPORT_PORT && bytes[IO_DIRECTION] === KVM_EXIT_IO_OUT) {
-      progress[0] = words[words[IO_DATA_OFFSET]! / 4]!
+      progress[0] = words[words[IO_DATA_OFFSET]! >>> 2]!
     } else if (reason !== KVM_EXIT_INTR) {
       return { kind: 'exit', reason: exitName(reason), text: explain(reason, new DataView(run)) }
     }
