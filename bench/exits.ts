@@ -20,7 +20,7 @@ import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, typ
 import { compilePeer } from './c/compile.js'
 
 const MEMORY_BYTES = 2 * MiB
-const FULL = { rounds: 15, seconds: 1 }
+const FULL = { rounds: 9, seconds: 2 }
 const QUICK = { rounds: 1, seconds: 0.2 }
 
 /** One turn of one side. */
