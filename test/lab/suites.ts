@@ -45,7 +45,7 @@ export function copyPackage(root: string, packageRoot: string): void {
 export async function bundleSuites(packageRoot: string): Promise<void> {
   await build({
     entryPoints: readdirSync(folder)
-      .filter((name) => name.endsWith('.test.ts'))
+      .filter((name) => name.endsWith('.suite.ts'))
       .map((name) => join(folder, name)),
     outdir: join(packageRoot, 'suites'),
     outExtension: { '.js': '.mjs' },
@@ -87,7 +87,7 @@ export async function testMachine(
 ): Promise<MachineResult> {
   const directory = join(packageRoot, 'suites')
   const script = suites.map(
-    (suite) => `echo '${MARK} ${suite}'; node '${join(directory, suite)}.test.mjs' 2>&1; echo "${MARK} ended $?"`,
+    (suite) => `echo '${MARK} ${suite}'; node '${join(directory, suite)}.suite.mjs' 2>&1; echo "${MARK} ended $?"`,
   )
   let output = ''
   const { bootSeconds, commandSeconds } = await runInMachine(machine, files, ['sh', '-c', script.join('\n')], {
