@@ -146,7 +146,7 @@ export const VERSION = '${packageVersion()}'
 export const ABI_VERSION = ${version}\nexport const NONE = ${none}\n\n${tables}
 /** What planner.wasm exports. */
 export interface PlannerExports {
-  readonly memory: WebAssembly.Memory
+  readonly memory: { readonly buffer: ArrayBuffer }
 ${signatures.join('')}}
 `,
   )

@@ -4,7 +4,7 @@
 import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_VCPUS } from './abi';
 import { distance, llcSpansNodes, memoryNode, nodeCount, nodeTwin, pageSizes, pageShift } from './host';
 import { fittingPageSize, inPages } from './capacity';
-import { communicationPrice, remoteMemoryOfCell } from './cost';
+import { communicationPrice } from './cost';
 import { cellNode, cellPages, cellPagesAsked, cellPageSize, cellVcpus, cellVcpusAsked, deviceNode, devices, deviceStrict, deviceVm, evenVcpus, vmCellsGiven, vmPages, vmPageShift, vmStart } from './request';
 
 /** What the nodes offer to the VM: how many of its vCPUs they take, and free pages. */
@@ -177,14 +177,6 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   for (let device = 0; device < devices; device++) untied = untied && deviceVm[device] != vm;
   orderCells(vm, cells);
   descend(vm, cells, 0, 0);
-}
-
-/** `remoteMemory` of the VM as its cell arrays stand. */
-export function assignedRemoteMemory(vm: i32, cells: i32): i64 {
-  const start = vmStart[vm];
-  let cost: i64 = 0;
-  for (let cell = start; cell < start + cells; cell++) cost += remoteMemoryOfCell(vm, cells, cell, cellNode[cell]);
-  return cost;
 }
 
 /** vCPUs that all nodes together take. */

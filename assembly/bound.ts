@@ -3,9 +3,9 @@
 import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MODEL_HOME, THREADS_ISOLATE } from './abi';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageShift } from './host';
 import { emptyNodeRoom } from './capacity';
-import { assignedRemoteMemory, layOutCells, offerBarred, offerPagesFrom, offerRoom, offerUntouched, complete, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
+import { layOutCells, offerBarred, offerPagesFrom, offerRoom, offerUntouched, complete, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
 import { fewestCells, mostCells } from './construct';
-import { capacityPrice, communicationPrice, deviceCost, model, sharedHop } from './cost';
+import { capacityPrice, communicationPrice, deviceCost, model, remoteMemory, sharedHop } from './cost';
 import { cellNode, cellVcpus, MICRO, vcpuDemand, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
 
 /** Assignments looked at for one VM; beyond, the bound is what holds for every assignment. */
@@ -118,7 +118,7 @@ function boundAssignment(vm: i32, cells: i32): bool {
     }
   }
   const cost =
-    assignedRemoteMemory(vm, cells) + communicationPrice(vm, hops) + capacityPrice(vm, slowness) + deviceCost(vm, cells);
+    remoteMemory(vm, cells) + communicationPrice(vm, hops) + capacityPrice(vm, slowness) + deviceCost(vm, cells);
   if (cost < best) {
     best = cost;
     setCeiling(cost - 1);
@@ -128,7 +128,7 @@ function boundAssignment(vm: i32, cells: i32): bool {
 
 /**
  * The least `remoteMemory` where `apart` ordered pairs of vCPUs are on different nodes: cells of even size have memory as they have
- * vCPUs, so of the others' memory a vCPU finds as much elsewhere as vCPUs. One page more or less a cell and the roundings are taken off.
+ * vCPUs, so of the others' memory a vCPU finds as much elsewhere as vCPUs. One page more or less a cell and the rounding are taken off.
  */
 function leastRemoteMemory(vm: i32, nearest: i32, apart: i64): i64 {
   if (vmCellsGiven[vm]) return 0;
@@ -136,7 +136,7 @@ function leastRemoteMemory(vm: i32, nearest: i32, apart: i64): i64 {
   const uneven = 1 - <f64>(4 * mostCells(vm)) / <f64>(vmPages[vm] >> <i64>max(0, vmPageShift[vm] - pageShift[0]));
   const others = <f64>(<i64>(nearest - 10) * apart) / <f64>(vcpus - 1);
   const price = vmWeight[vm] * vmMemoryBound[vm] * (1 - model[MODEL_HOME]) * <f64>MICRO;
-  return max<i64>(0, <i64>Math.floor((price * others * uneven) / 10) - <i64>mostCells(vm));
+  return max<i64>(0, <i64>Math.floor((price * others * uneven) / 10) - 1);
 }
 
 /** What holds for every assignment: LLCs and nodes are only so large, CPUs only so fast. */

@@ -1,4 +1,4 @@
-// The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM (each cell for remoteMemory) and term.
+// The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM and term.
 import { MAX_CPUS, MAX_NODES, THREADS_ISOLATE, THREADS_SPREAD, MODEL_COMMUNICATION, MODEL_DEVICE, MODEL_HOME, MODEL_SMT } from './abi';
 import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, cpuLlc, cpuNode, distance, memoryNode, nodeBandwidth, nodeCoreStart, nodeCount, nodeLlcs, widestCore } from './host';
 import { coreDedicated, cpuOwner, demandBeyond } from './capacity';
@@ -23,9 +23,10 @@ function homeOf(node: i32): i32 {
   return memoryNode[node] < 0 ? node : memoryNode[node];
 }
 
-/** `remoteMemory` of one cell on `node`: its pages at home, the others' at theirs. */
-export function remoteMemoryOfCell(vm: i32, cells: i32, cell: i32, node: i32): i64 {
+/** Demand of a cell's vCPUs times the mean distance beyond 10 that they have to memory: its own and the other cells'. */
+function farDemand(vm: i32, cells: i32, cell: i32): f64 {
   const start = vmStart[vm];
+  const node = cellNode[cell];
   const own = <f64>(distance(node, homeOf(node)) - 10);
   let far: i64 = 0;
   let pages: i64 = 0;
@@ -35,19 +36,17 @@ export function remoteMemoryOfCell(vm: i32, cells: i32, cell: i32, node: i32): i
     pages += cellPages[other];
   }
   const demand = <f64>(<i64>cellVcpus[cell] * vcpuDemand(vm));
-  const price = vmWeight[vm] * vmMemoryBound[vm] * demand;
+  if (pages == 0) return demand * own;
   const home = model[MODEL_HOME];
-  if (pages == 0) return rounded((price * own) / 10);
-  return rounded((price * (home * own + ((1 - home) * <f64>far) / <f64>pages)) / 10);
+  return demand * (home * own + ((1 - home) * <f64>far) / <f64>pages);
 }
 
-export function remoteMemory(vm: i32): i64 {
+/** `remoteMemory`, with the VM's first `cells` cells where their arrays say. */
+export function remoteMemory(vm: i32, cells: i32): i64 {
   const start = vmStart[vm];
-  let cost: i64 = 0;
-  for (let cell = start; cell < start + vmCells[vm]; cell++) {
-    cost += remoteMemoryOfCell(vm, vmCells[vm], cell, cellNode[cell]);
-  }
-  return cost;
+  let demand: f64 = 0;
+  for (let cell = start; cell < start + cells; cell++) demand += farDemand(vm, cells, cell);
+  return rounded((vmWeight[vm] * vmMemoryBound[vm] * demand) / 10);
 }
 
 /** Ten times the hops of all ordered pairs of vCPUs, as a price. */
@@ -210,7 +209,7 @@ export function deviceCost(vm: i32, cells: i32): i64 {
 
 /** What a placed VM loses. */
 export function vmCost(vm: i32): i64 {
-  return remoteMemory(vm) + communication(vm) + smt(vm) + capacity(vm) + deviceCost(vm, vmCells[vm]);
+  return remoteMemory(vm, vmCells[vm]) + communication(vm) + smt(vm) + capacity(vm) + deviceCost(vm, vmCells[vm]);
 }
 
 /** What all nodes lose by overcommitted shared CPUs. */

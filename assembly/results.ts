@@ -39,7 +39,7 @@ export function vmTerm(vm: i32, term: i32): f64 {
   if (!isVm(vm)) return ERROR_UNKNOWN;
   if (vmCells[vm] == 0) return NONE;
   switch (term) {
-    case TERM_REMOTE_MEMORY: return <f64>remoteMemory(vm);
+    case TERM_REMOTE_MEMORY: return <f64>remoteMemory(vm, vmCells[vm]);
     case TERM_COMMUNICATION: return <f64>communication(vm);
     case TERM_SMT: return <f64>smt(vm);
     case TERM_CAPACITY: return <f64>capacity(vm);

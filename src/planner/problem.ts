@@ -33,8 +33,12 @@ function log2(size: number): number {
   return 31 - Math.clz32(size)
 }
 
+export function isReserved({ id }: HostCpu, { reserve: { cpus } }: Request): boolean {
+  return 'allBut' in cpus ? !cpus.allBut.includes(id) : cpus.includes(id)
+}
+
 export function isUsable(cpu: HostCpu, request: Request): boolean {
-  return cpu.online && cpu.allowed && cpu.node !== null && !request.reserve.cpus.includes(cpu.id)
+  return cpu.online && cpu.allowed && cpu.node !== null && !isReserved(cpu, request)
 }
 
 function basePageOf(host: Host): number {
@@ -146,7 +150,8 @@ function addVms(problem: Problem): number[] {
  */
 export function buildProblem(wasm: PlannerExports, host: Host, request: Request): Problem {
   const known = new Set(host.cpus.map(({ id }) => id))
-  const unknown = request.reserve.cpus.filter((cpu) => !known.has(cpu))
+  const { cpus } = request.reserve
+  const unknown = ('allBut' in cpus ? cpus.allBut : cpus).filter((cpu) => !known.has(cpu))
   if (unknown.length > 0) throw new InputError('reserve.cpus', 'CPUs of the host', `${unknown.join(',')}`)
   wasm.reset()
   const names = [...new Set(request.vms.map((vm) => vm.trust))]

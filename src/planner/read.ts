@@ -12,7 +12,7 @@ import {
   type RequestVm,
 } from '../types.js'
 import { TERM } from './generated/abi.js'
-import { isUsable, type Problem } from './problem.js'
+import { isReserved, isUsable, type Problem } from './problem.js'
 
 /** Costs are whole millionths inside of the planner. */
 export const MICRO = 1_000_000
@@ -85,7 +85,7 @@ function housekeepingCpus(
   vcpus: Placement['vcpus'],
 ): string {
   const nodes = new Set(vcpus.map(({ node }) => node))
-  const reserved = host.cpus.filter(({ id, online, allowed }) => online && allowed && request.reserve.cpus.includes(id))
+  const reserved = host.cpus.filter((cpu) => cpu.online && cpu.allowed && isReserved(cpu, request))
   const near = reserved.filter(({ node }) => node !== null && nodes.has(node))
   const candidates = [
     near.map(({ id }) => id),

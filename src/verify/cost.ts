@@ -75,20 +75,21 @@ function demandOf(vcpus: readonly PlacedVcpu[]): number {
 function remoteMemory(machine: Machine, home: number, vm: PlacedVm): number {
   const { weight, memoryBound } = vm.request
   const all = pagesByNode(machine, vm.cells)
-  let lost = 0
+  let demand = 0
   for (const cell of vm.cells) {
     const own = pagesByNode(machine, [cell])
     const ownPages = sum(own.values())
     const otherPages = sum(all.values()) - ownPages
-    for (const [from, vcpus] of groupBy(cell.vcpus, (vcpu) => vcpu.node)) {
+    const byNode = [...groupBy(cell.vcpus, (vcpu) => vcpu.node)].sort(([a], [b]) => a - b)
+    for (const [from, vcpus] of byNode) {
       const ownReach = reach(machine, from, own)
       const otherReach = reach(machine, from, all) - ownReach
       const ownMean = ownReach / ownPages
       const mean = otherPages === 0 ? ownMean : home * ownMean + ((1 - home) * otherReach) / otherPages
-      lost += round((weight * memoryBound * demandOf(vcpus) * mean) / LOCAL)
+      demand += demandOf(vcpus) * mean
     }
   }
-  return lost
+  return round((weight * memoryBound * demand) / LOCAL)
 }
 
 /** Pages of the base size. */

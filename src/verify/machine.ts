@@ -39,7 +39,7 @@ const LOCAL = 10
 const REMOTE = 20
 
 export function machineOf(host: Host, request: Request): Machine {
-  const reservedIds = new Set(request.reserve.cpus)
+  const reservedIds = reservedOf(host, request)
   const online = host.cpus.filter((cpu) => cpu.online && cpu.node !== null)
   const cpus = new Map(online.map((cpu) => [cpu.id, machineCpu(cpu, cpu.allowed && !reservedIds.has(cpu.id))]))
   const allowed = new Set(online.filter((cpu) => cpu.allowed).map((cpu) => cpu.id))
@@ -83,6 +83,12 @@ export function machineOf(host: Host, request: Request): Machine {
     llcs: (node) => llcCounts.get(node) ?? 0,
     freePages,
   }
+}
+
+function reservedOf(host: Host, { reserve: { cpus } }: Request): Set<CpuId> {
+  if (!('allBut' in cpus)) return new Set(cpus)
+  const kept = new Set(cpus.allBut)
+  return new Set(host.cpus.map(({ id }) => id).filter((id) => !kept.has(id)))
 }
 
 function machineCpu(cpu: HostCpu, usable: boolean): MachineCpu {

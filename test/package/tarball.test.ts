@@ -73,6 +73,33 @@ console.log(JSON.stringify({ status, same, version, run: typeof runPlan, cpus: t
   assert.ok(result.cpus > 0)
 })
 
+test('a strict TypeScript project without DOM types compiles against every entry point', () => {
+  const options = { target: 'ES2022', module: 'NodeNext', lib: ['ES2022'], types: ['node'], strict: true, noEmit: true }
+  const compilerOptions = { ...options, exactOptionalPropertyTypes: true, skipLibCheck: false }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+  writeFileSync(
+    join(folder, 'consumer.ts'),
+    `import { CpuTopology } from 'homenode/accel'
+import { type Host, type Plan, type VerifiedPlan, capacity, detectHost, plan, verifyPlan } from 'homenode'
+import { runPlan } from 'homenode/executor'
+import { Planner, instantiatePlanner } from 'homenode/planner'
+const host: Host = await detectHost({ root: '/' })
+const request = { vms: [{ name: 'a', vcpus: 1, memory: '64MiB' }] }
+const candidate: Plan = await plan(host, request, { steps: 10, seed: 1 })
+const verified: VerifiedPlan = verifyPlan(host, request, candidate)
+// @ts-expect-error: the executor takes a verified plan only
+export const refused = runPlan(candidate)
+export const report = runPlan(verified, { seconds: 1, signal: AbortSignal.timeout(1000) })
+export const more: number = (await capacity(host, request, 'a')).more
+export const topology: CpuTopology = await CpuTopology.detect()
+export const version: number = (await instantiatePlanner()).abiVersion()
+export const planner: Planner = await Planner.load()
+`,
+  )
+  run('npm', 'install', '@types/node@20', ...npm)
+  execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', folder], { encoding: 'utf8' })
+})
+
 const { usable: kvm } = kvmStatus()
 
 skipUnless(kvm, '/dev/kvm cannot be used here')(
