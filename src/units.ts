@@ -1,6 +1,6 @@
 /**
  * Sizes in bytes, as text with a unit.
- * `K`, `M`, `G`, `T` and `KiB` ... `TiB` are powers of 1024, `kB`, `MB`, `GB`, `TB` powers of 1000, `B` is one byte.
+ * `K`, `Ki`, `KiB` and so on up to `TiB` are powers of 1024, `kB`, `MB`, `GB`, `TB` powers of 1000, `B` is one byte.
  */
 
 import { InputError, show } from './errors.js'
@@ -16,6 +16,7 @@ const BINARY = [
 const BYTES_OF_UNIT: ReadonlyMap<string, number> = new Map([
   ['B', 1],
   ...BINARY,
+  ...BINARY.map(([unit, bytes]): [string, number] => [unit.slice(0, 2), bytes]),
   ...BINARY.map(([unit, bytes]): [string, number] => [unit.slice(0, 1), bytes]),
   ...BINARY.map(([unit, bytes]): [string, number] => [unit.slice(0, 1).toLowerCase(), bytes]),
   ['kB', 1e3],
@@ -39,7 +40,11 @@ export function parseBytes(text: unknown, where: string): number {
   const [, whole = '', decimals = '', unit = ''] = /^\s*(\d{1,20})(?:\.(\d{1,6}))?\s*([A-Za-z]+)\s*$/.exec(text) ?? []
   const unitBytes = BYTES_OF_UNIT.get(unit)
   if (unitBytes === undefined) {
-    throw new InputError(where, `${EXPECTED} (K, M, G, T or KiB ... TiB: binary; kB, MB, GB, TB: decimal)`, show(text))
+    throw new InputError(
+      where,
+      `${EXPECTED} (K, M, G, T, Ki ... Ti or KiB ... TiB: binary; kB, MB, GB, TB: decimal)`,
+      show(text),
+    )
   }
   // In integers, so that "0.1GB" is 100,000,000 bytes and not a double beside it.
   const scale = 10n ** BigInt(decimals.length)

@@ -10,6 +10,10 @@ test('binary and decimal units, with and without a space', () => {
   assert.is(parseBytes('4K', 'x'), 4096)
   assert.is(parseBytes('2m', 'x'), 2 ** 21)
   assert.is(parseBytes('1T', 'x'), 2 ** 40)
+  assert.is(parseBytes('4Ki', 'x'), 4096)
+  assert.is(parseBytes('512Mi', 'x'), 512 * 2 ** 20)
+  assert.is(parseBytes('1Gi', 'x'), 2 ** 30)
+  assert.is(parseBytes('2 Ti', 'x'), 2 ** 41)
   assert.is(parseBytes('64 kB', 'x'), 64_000)
   assert.is(parseBytes('3MB', 'x'), 3_000_000)
   assert.is(parseBytes('2GB', 'x'), 2_000_000_000)
@@ -36,6 +40,8 @@ test('what is no size is refused by name', () => {
     '1e3K',
     '1XB',
     '1 KB',
+    '1gi',
+    '1Pi',
     '0x10K',
     '99999999T',
     null,
