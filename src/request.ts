@@ -3,7 +3,8 @@
 import * as z from 'zod'
 import { freezeDeep } from './freeze.js'
 import { checkTogether } from './request/rules.js'
-import { type ParsedVm, requestFormat } from './request/schema.js'
+import { requestFormat } from './request/schema.js'
+import { readVcpuSets, type VmWithSets } from './request/vcpu-sets.js'
 import { parseWith } from './schema.js'
 import type { Request, RequestVm } from './types.js'
 
@@ -17,8 +18,10 @@ const parsed = new WeakSet<object>()
  */
 export function parseRequest(input: unknown): Request {
   if (typeof input === 'object' && input !== null && parsed.has(input)) return input as Request
-  const { reserve, overcommit, strategy, model, vms } = parseWith(requestFormat, input)
+  const given = parseWith(requestFormat, input)
+  const vms = given.vms.map((vm, at) => readVcpuSets(vm, `vms[${at}]`))
   checkTogether(vms)
+  const { reserve, overcommit, strategy, model } = given
   const request: Request = freezeDeep({ reserve, overcommit, strategy, model, vms: vms.map(complete) })
   parsed.add(request)
   return request
@@ -36,7 +39,7 @@ export function requestSchema(): object {
   return z.toJSONSchema(requestFormat, { io: 'input' })
 }
 
-function complete(vm: ParsedVm): RequestVm {
+function complete(vm: VmWithSets): RequestVm {
   return {
     ...vm,
     dedicatedVcpus: vm.dedicatedVcpus ?? [],

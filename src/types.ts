@@ -131,7 +131,12 @@ export interface RequestVm {
 }
 
 export interface Request {
-  readonly reserve: { readonly cpus: readonly CpuId[] /** Bytes, on every node. */; readonly memory: number }
+  readonly reserve: {
+    /** Ascending. A request is read without its host: where it says `all`, these are the CPUs that are not reserved. */
+    readonly cpus: readonly CpuId[] | { readonly allBut: readonly CpuId[] }
+    /** Bytes, on every node. */
+    readonly memory: number
+  }
   readonly overcommit: number
   readonly strategy: Strategy
   readonly model: CostModel

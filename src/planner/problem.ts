@@ -151,7 +151,7 @@ function addVms(problem: Problem): number[] {
 export function buildProblem(wasm: PlannerExports, host: Host, request: Request): Problem {
   const known = new Set(host.cpus.map(({ id }) => id))
   const { cpus } = request.reserve
-  const unknown = ('allBut' in cpus ? cpus.allBut : cpus).filter((cpu) => !known.has(cpu))
+  const unknown = ('allBut' in cpus ? [] : cpus).filter((cpu) => !known.has(cpu))
   if (unknown.length > 0) throw new InputError('reserve.cpus', 'CPUs of the host', `${unknown.join(',')}`)
   wasm.reset()
   const names = [...new Set(request.vms.map((vm) => vm.trust))]

@@ -48,13 +48,20 @@ export const bandwidth = z.union([
   read(z.string({ error: 'a size with a unit, such as "10GB/s"' }), (text) => parseBytes(text.replace(/\/s$/, ''), '')),
 ])
 
-const cpulistText = z.string({ error: 'a cpulist such as "0-3,8"' })
-
-/** A set of numbers as text, at least one. */
-export const cpulist = read(cpulistText, (text) => parseCpulist(text))
+/** A set of numbers as text, still to be read. */
+export const cpulistText = z.string({ error: 'a cpulist such as "0-3,8"' })
 
 /** A set of numbers as text, perhaps none. */
 export const cpulistOrNone = read(cpulistText, (text) => parseCpulist(text, { allowEmpty: true }))
+
+/** CPUs of a host that is not known yet, perhaps none: these, or with `all` every one but these. */
+export const hostCpus = read(cpulistText, (text) => {
+  const named = parseCpulist(text.replaceAll('^', ''), { allowEmpty: true, all: [] })
+  // One more CPU, which only `all` reaches, stands for all that are not named.
+  const others = MAX_ID + 1
+  const ids = new Set(parseCpulist(text, { allowEmpty: true, all: [...named, others] }))
+  return ids.has(others) ? { allBut: named.filter((id) => !ids.has(id)) } : [...ids]
+})
 
 const MAX_NAME = 255
 const NAME = `a name of 1 to ${MAX_NAME} printable characters, no space at its ends`

@@ -2,9 +2,10 @@
 
 import { formatCpulist } from '../cpulist.js'
 import { InputError, show } from '../errors.js'
-import { MAX_VCPUS, type ParsedVm } from './schema.js'
+import { MAX_VCPUS } from './schema.js'
+import type { VmWithSets } from './vcpu-sets.js'
 
-export function checkTogether(vms: readonly ParsedVm[]): void {
+export function checkTogether(vms: readonly VmWithSets[]): void {
   checkNames(vms)
   checkTotal(vms)
   for (const [at, vm] of vms.entries()) {
@@ -16,7 +17,7 @@ export function checkTogether(vms: readonly ParsedVm[]): void {
   }
 }
 
-function checkNames(vms: readonly ParsedVm[]): void {
+function checkNames(vms: readonly VmWithSets[]): void {
   const places = new Map<string, number>()
   for (const [at, { name }] of vms.entries()) {
     const earlier = places.get(name)
@@ -36,12 +37,12 @@ function checkNames(vms: readonly ParsedVm[]): void {
   }
 }
 
-function checkTotal(vms: readonly ParsedVm[]): void {
+function checkTotal(vms: readonly VmWithSets[]): void {
   const total = vms.reduce((sum, vm) => sum + vm.vcpus, 0)
   if (total > MAX_VCPUS) throw new InputError('vms', `at most ${MAX_VCPUS} vCPUs in all`, `${total}`)
 }
 
-function checkCells(vm: ParsedVm, where: string): void {
+function checkCells(vm: VmWithSets, where: string): void {
   const { cells } = vm
   if (cells === 'auto') return
   const count = typeof cells === 'number' ? cells : cells.length
@@ -73,7 +74,7 @@ function checkCells(vm: ParsedVm, where: string): void {
   }
 }
 
-function checkDedicated(vm: ParsedVm, where: string): void {
+function checkDedicated(vm: VmWithSets, where: string): void {
   const place = `${where}.dedicatedVcpus`
   if (vm.cpuPolicy === 'mixed') {
     if (vm.dedicatedVcpus === undefined) {
@@ -85,7 +86,7 @@ function checkDedicated(vm: ParsedVm, where: string): void {
   }
 }
 
-function checkTraffic(vm: ParsedVm, where: string): void {
+function checkTraffic(vm: VmWithSets, where: string): void {
   if (vm.traffic === 'uniform') return
   const size = vm.vcpus
   if (vm.traffic.length !== size) {
@@ -98,7 +99,7 @@ function checkTraffic(vm: ParsedVm, where: string): void {
 }
 
 /** `current` names the vCPUs and the cells in order, as a plan does, and every vCPU is in one of its cells. */
-function checkCurrent(vm: ParsedVm, where: string): void {
+function checkCurrent(vm: VmWithSets, where: string): void {
   if (vm.current === undefined) return
   const { cells, vcpus } = vm.current
   const place = `${where}.current`

@@ -4,9 +4,9 @@ import * as z from 'zod'
 import {
   bandwidth,
   between,
-  cpulist,
-  cpulistOrNone,
+  cpulistText,
   guestMemory,
+  hostCpus,
   id,
   name,
   pageSize,
@@ -39,11 +39,11 @@ const model = z.strictObject({
 })
 
 const reserve = z.strictObject({
-  cpus: cpulistOrNone.default([]),
+  cpus: hostCpus.default([]),
   memory: size.optional().transform((bytes) => bytes ?? 0),
 })
 
-const cell = z.strictObject({ vcpus: cpulist, memory: guestMemory })
+const cell = z.strictObject({ vcpus: cpulistText, memory: guestMemory })
 
 const vm = z.strictObject({
   name,
@@ -52,7 +52,7 @@ const vm = z.strictObject({
   cells: z.union([z.literal('auto'), z.int(), z.array(cell).min(1)]).default('auto'),
   span: z.boolean().default(false),
   cpuPolicy: z.enum(['dedicated', 'shared', 'mixed']).default('dedicated'),
-  dedicatedVcpus: cpulist.optional(),
+  dedicatedVcpus: cpulistText.optional(),
   threadPolicy: z.enum(['prefer', 'require', 'isolate', 'spread']).default('prefer'),
   memoryPolicy: z.enum(['strict', 'preferred', 'interleave']).default('strict'),
   pageSize: pageSize.default('any'),

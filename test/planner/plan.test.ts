@@ -89,6 +89,18 @@ test('reserved CPUs are left alone and are where the emulator goes', async () =>
   assert.equal(result.vms[0]?.iothreads, ['0-1'])
 })
 
+test('with all CPUs but some reserved, VMs are on those; with all, nowhere', async () => {
+  const vms = [{ name: 'a', vcpus: 2, memory: '1GiB' }]
+  const some = { reserve: { cpus: 'all,^2-3' }, vms }
+  const result = await plan(twoNodes, some)
+  assert.equal(checkPlan(twoNodes, some, result), [])
+  assert.equal(cpusOf(result), [2, 3])
+  const none = { reserve: { cpus: 'all' }, vms }
+  const refusal = await plan(twoNodes, none)
+  assert.equal(checkPlan(twoNodes, none, refusal), [])
+  assert.is(refusal.status, 'infeasible')
+})
+
 test('emulator: "dedicated" has CPUs of its own on the first node, which nobody else is on', async () => {
   const host = syntheticHost('numa:2 l3:1 core:4 pu:1')
   const vm = { vcpus: 2, memory: '64MiB', emulator: 'dedicated', iothreads: 1 }

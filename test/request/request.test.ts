@@ -118,6 +118,34 @@ test('every field is read', () => {
   assert.is(web!.bandwidth, 1e10)
 })
 
+test('"all" is every vCPU of the VM, and evaluated from left to right', () => {
+  const { vms } = parseRequest({
+    vms: [
+      { ...VM, vcpus: 4, cells: [{ vcpus: 'all', memory: '8GiB' }], cpuPolicy: 'mixed', dedicatedVcpus: 'all,^0-1,1' },
+      { ...VM, name: 'web', cells: [0, 1].map((vcpu) => ({ vcpus: `all,^${vcpu}`, memory: '4GiB' })) },
+    ],
+  })
+  assert.equal(vms[0]!.cells, [{ vcpus: [0, 1, 2, 3], memory: 2 ** 33 }])
+  assert.equal(vms[0]!.dedicatedVcpus, [1, 2, 3])
+  assert.equal(vms[1]!.cells, [
+    { vcpus: [1], memory: 2 ** 32 },
+    { vcpus: [0], memory: 2 ** 32 },
+  ])
+  refusedVm({ cells: [{ vcpus: 'all,2', memory: '8GiB' }] }, 'cells[0].vcpus', /from 0 to 1, got 2/)
+  refusedVm({ cells: [{ vcpus: 'all,^all', memory: '8GiB' }] }, 'cells[0].vcpus', /at least one number/)
+  refusedVm({ cpuPolicy: 'mixed', dedicatedVcpus: 'al' }, 'dedicatedVcpus', /or "all", got "al"/)
+})
+
+test('"all" in reserve.cpus is every CPU of whichever host, but those taken out after it', () => {
+  const reserved = (cpus: string) => parseRequest({ vms: [VM], reserve: { cpus } }).reserve.cpus
+  assert.equal(reserved('all'), { allBut: [] })
+  assert.equal(reserved('all,^4-7'), { allBut: [4, 5, 6, 7] })
+  assert.equal(reserved('^4,all,^4-7,5'), { allBut: [4, 6, 7] })
+  assert.equal(reserved('1,all,^all,2'), [2])
+  assert.equal(reserved('65535'), [65535])
+  assert.is(refused({ vms: [VM], reserve: { cpus: 'al' } }).where, 'reserve.cpus')
+})
+
 test('a Request is returned as it is, frozen; a copy of it is no request file', () => {
   const request = parseRequest({ vms: [VM] })
   assert.is(parseRequest(request), request)

@@ -80,6 +80,11 @@ test('require takes whole cores, all but one of them full', () => {
   twins('thread-policy', host, vms, b(2), b(1), options)
 })
 
+test('with all CPUs but some reserved, those are usable', () => {
+  const on = (cpu: number) => ({ a: { cells: [{ cpus: [cpu], memory: on0 }], emulator: '0-1,3' } })
+  twins('cpu-usable', SMT, [vm('a', 1)], on(2), on(1), { reserve: { cpus: 'all,^2' } })
+})
+
 test('a reserved sibling does not keep a core from being whole', () => {
   const request = { reserve: { cpus: '1,3' }, vms: [vm('a', 2, { threadPolicy: 'require' })] }
   assert.equal(constraints(SMT, request, { a: { cells: [{ cpus: [0, 2], memory: on0 }], emulator: '1,3' } }), [])
@@ -137,6 +142,7 @@ test('housekeeping is on reserved CPUs near, reserved CPUs far, shared CPUs, its
   check('3', '3,7', '3,7')
   check('7', '2-3', '7')
   check('2-3', '0', '')
+  check('1,3', '3', 'all,^0,^2,^4-7')
   check('0,2', '1,3', '', [0, 2])
 })
 
