@@ -1,4 +1,7 @@
-/** JSON with the place of what is wrong with it: the messages of JSON.parse often have none. */
+/**
+ * JSON with the place of what is wrong with it: the messages of JSON.parse often have none, and of equal names in an
+ * object it takes the last.
+ */
 
 import { InputError, show } from '../errors.js'
 
@@ -9,15 +12,52 @@ const TOKEN =
 type State = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or end'
 
 /**
- * The value of a JSON text.
+ * The value of a JSON text in which no object has a name twice.
  * @throws {InputError} with the place as `line N, column N`
  */
 export function parseJson(text: string): unknown {
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (error) {
     throw syntaxError(text) ?? error
   }
+  checkNames(text)
+  return value
+}
+
+/**
+ * Walks a text that is JSON for its names alone; of the brackets only those of objects matter.
+ * @throws {InputError} at a name that its object has already
+ */
+function checkNames(text: string): void {
+  const open: Set<string>[] = []
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if (char === '{') open.push(new Set())
+    else if (char === '}') open.pop()
+    else if (char === '"') {
+      const end = endOfString(text, at)
+      SPACE.lastIndex = end
+      const next = end + SPACE.exec(text)![0].length
+      if (text[next] === ':') {
+        const names = open.at(-1)!
+        const literal = text.slice(at, end)
+        // An escaped name is the same name.
+        const name: string = literal.includes('\\') ? JSON.parse(literal) : literal.slice(1, -1)
+        if (names.has(name)) throw new InputError(placeOf(text, at), 'a name that is new in its object', show(name))
+        names.add(name)
+      }
+      at = next - 1
+    }
+  }
+}
+
+/** The place after the string that begins at `start`. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  return at + 1
 }
 
 /** Walks the text by the grammar of RFC 8259 up to the first token that does not belong where it is. */
@@ -82,8 +122,11 @@ function expectationOf(state: State, open: string | undefined): string {
 }
 
 function unexpected(text: string, at: number, expected: string): InputError {
-  const before = text.slice(0, at).split(/\r\n|\n|\r/)
-  const where = `line ${before.length}, column ${before.at(-1)!.length + 1}`
   const found = /^(?:"[^"\n\r]{0,30}"?|[\w.+-]{1,30}|.)/su.exec(text.slice(at, at + 40))?.[0]
-  return new InputError(where, expected, found === undefined ? 'the end of the text' : show(found))
+  return new InputError(placeOf(text, at), expected, found === undefined ? 'the end of the text' : show(found))
+}
+
+function placeOf(text: string, at: number): string {
+  const before = text.slice(0, at).split(/\r\n|\n|\r/)
+  return `line ${before.length}, column ${before.at(-1)!.length + 1}`
 }
