@@ -5,7 +5,8 @@ import { capacity as findCapacity } from '../capacity.js'
 import type { Capacity } from '../types.js'
 import { addHostOptions, type HostSource, readHost } from './host-source.js'
 import { inFile, nameOf, requireOneStdin } from './input.js'
-import { formatCost } from './numbers.js'
+import { countLost } from './numbers.js'
+import { requires } from './options.js'
 import { type ColorWhen, print, printJson, type Style, styleOf } from './output.js'
 import { readRequest } from './plan.js'
 import { count, paragraph } from './table.js'
@@ -25,10 +26,11 @@ Examples:
 export function addCapacity(program: Command): void {
   addHostOptions(program.command('capacity').summary('how many more VMs like one of a request fit'))
     .description('Says how many more VMs like one of a request fit beside it, and what stops the next.')
-    .requiredOption('-f, --request <file>', 'the request, in JSON; - is standard input')
-    .requiredOption('--vm <name>', 'the VM that the others are like')
+    .option('-f, --request <file>', 'the request, in JSON; - is standard input')
+    .option('--vm <name>', 'the VM that the others are like')
     .option('--json', 'print a JSON object')
     .addHelpText('after', EXAMPLES)
+    .hook('preAction', requires('request', 'vm'))
     .action(capacity)
 }
 
@@ -43,7 +45,7 @@ async function capacity(_: unknown, command: Command): Promise<void> {
 }
 
 function showCapacity({ vm, more, lostVcpus, because }: Capacity, style: Style): string {
-  const fitting = `${count(more, 'more VM')} like "${vm}" ${more === 1 ? 'fits' : 'fit'}, with ${formatCost(lostVcpus)} lost vCPUs in all`
+  const fitting = `${count(more, 'more VM')} like "${vm}" ${more === 1 ? 'fits' : 'fit'}, with ${countLost(lostVcpus)} in all`
   const reasons = because.map(({ constraint, text }) => paragraph(style, `${constraint}: ${text}`, '  '))
   return [paragraph(style, fitting), 'what stops the next:', ...reasons].join('\n')
 }

@@ -8,7 +8,8 @@ import { CommandError, EXIT } from './errors.js'
 import { showFindings } from './findings-view.js'
 import { addHostOptions, type HostSource, readHost } from './host-source.js'
 import { inFile, nameOf, readJson, requireOneStdin } from './input.js'
-import { formatCost } from './numbers.js'
+import { countLost, formatCost } from './numbers.js'
+import { requires } from './options.js'
 import { type ColorWhen, print, printJson, type Style, styleOf } from './output.js'
 import { readRequest } from './plan.js'
 import { count, paragraph } from './table.js'
@@ -31,9 +32,10 @@ export function addCheck(program: Command): void {
   addHostOptions(program.command('check').summary('check a plan against a host and a request'))
     .description('Checks every constraint and recomputes the cost of a plan, without the code of the planner.')
     .argument('<plan>', 'the plan, as "plan --json" prints it; - is standard input')
-    .requiredOption('-f, --request <file>', 'the request that it is for; - is standard input')
+    .option('-f, --request <file>', 'the request that it is for; - is standard input')
     .option('--json', 'print the findings as a JSON object')
     .addHelpText('after', EXAMPLES)
+    .hook('preAction', requires('request'))
     .action(check)
 }
 
@@ -59,6 +61,7 @@ function showCheck({ vms, refused, cost }: Plan, findings: readonly Finding[], s
     return `${colors.red('the plan does not hold')}: ${count(findings.length, 'finding')}\n\n${showFindings(findings, style)}`
   }
   const placed = `${vms.length} of ${count(vms.length + refused.length, 'VM')} placed`
-  const lost = `${formatCost(cost.lostVcpus)} lost vCPUs, as recomputed`
-  return paragraph(style, `${colors.green('the plan holds')}: ${placed}, ${lost}`)
+  const lost = `${countLost(cost.lostVcpus)}, as recomputed`
+  const bound = `the lower bound of ${formatCost(cost.lowerBound)} is the plan's own, not recomputed`
+  return paragraph(style, `${colors.green('the plan holds')}: ${placed}, ${lost}; ${bound}`)
 }

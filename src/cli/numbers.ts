@@ -25,6 +25,12 @@ export function formatCost(lostVcpus: number): string {
   return lostVcpus.toFixed(6).replace(/\.?0+$/, '')
 }
 
+/** `1 lost vCPU`, `0.5 lost vCPUs`, `2 more lost vCPUs`. */
+export function countLost(lostVcpus: number, noun = 'lost vCPU'): string {
+  const cost = formatCost(lostVcpus)
+  return `${cost} ${noun}${cost === '1' ? '' : 's'}`
+}
+
 /** With commas between thousands. */
 export function formatCount(number: number): string {
   return number.toLocaleString('en-US', { maximumFractionDigits: 0 })

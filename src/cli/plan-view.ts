@@ -3,7 +3,7 @@
 import { formatCpulist, parseCpulist } from '../cpulist.js'
 import type { CostTerms, Plan, PlanCell, PlanStatus, PlanVcpu, PlanVm, Refusal } from '../types.js'
 import { formatBytes } from '../units.js'
-import { formatCost } from './numbers.js'
+import { countLost, formatCost } from './numbers.js'
 import type { Style } from './output.js'
 import { type Column, count, paragraph, table } from './table.js'
 
@@ -18,7 +18,7 @@ function showCost({ status, cost, vms, refused }: Plan, style: Style): string {
   const bound = `lower bound ${formatCost(cost.lowerBound)}, gap ${formatCost(cost.gap)}`
   const causes = termsText(cost.terms)
   return [
-    paragraph(style, `${colored(status, style)}: ${placed}, ${formatCost(cost.lostVcpus)} lost vCPUs (${bound})`),
+    paragraph(style, `${colored(status, style)}: ${placed}, ${countLost(cost.lostVcpus)} (${bound})`),
     ...(causes === '' ? [] : [paragraph(style, `lost to ${causes}`, '  ')]),
   ].join('\n')
 }
@@ -103,7 +103,7 @@ function range(first: number, last: number): string {
 
 function showRefusal({ name, because, nearest }: Refusal, style: Style): string {
   const { colors } = style
-  const changes = nearest.map(({ change, lostVcpus }) => `${change} (${formatCost(lostVcpus)} more lost vCPUs)`)
+  const changes = nearest.map(({ change, lostVcpus }) => `${change} (${countLost(lostVcpus, 'more lost vCPU')})`)
   return [
     `${colors.red('refused')}: ${colors.bold(name)}`,
     ...because.map(({ constraint, text }) => paragraph(style, `${constraint}: ${text}`, '    ', '  ')),

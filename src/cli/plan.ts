@@ -12,6 +12,7 @@ import { CommandError, EXIT } from './errors.js'
 import { addHostOptions, type HostSource, readHost } from './host-source.js'
 import { inFile, nameOf, readJson, requireOneStdin } from './input.js'
 import { wholeNumber } from './numbers.js'
+import { requires } from './options.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
 import { showPlan } from './plan-view.js'
 
@@ -44,11 +45,12 @@ export function addPlan(program: Command): void {
     .description(
       'Plans vCPUs and memory of the VMs of a request, with the price, a lower bound, and reasons for refusals.',
     )
-    .requiredOption('-f, --request <file>', 'the request, in JSON; - is standard input')
+    .option('-f, --request <file>', 'the request, in JSON; - is standard input')
     .option('--steps <n>', `the most steps of search, up to ${MAX.STEPS}`, wholeNumber('--steps', MAX.STEPS))
     .option('--seed <n>', 'the same seed gives the same plan', wholeNumber('--seed', MAX_SEED))
     .option('--json', 'print the plan as a JSON object')
     .addHelpText('after', EXAMPLES)
+    .hook('preAction', requires('request'))
     .action(plan)
 }
 

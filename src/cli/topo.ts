@@ -6,6 +6,7 @@ import { recordHost } from '../topology/index.js'
 import type { Host } from '../types.js'
 import { addHostOptions, type HostSource, readHost } from './host-source.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
+import { count } from './table.js'
 import { showHost } from './topo-view.js'
 
 interface TopoOptions extends HostSource {
@@ -46,6 +47,6 @@ async function topo(_: unknown, command: Command): Promise<void> {
 async function record(directory: string, { root }: HostSource): Promise<Host> {
   if (directory === '') throw new InputError('--record', 'a name for a new directory', 'an empty name')
   const { host, files } = await recordHost(directory, root === undefined ? {} : { root })
-  console.error(`${files} files copied: "homenode topo --root ${directory}" shows the same host`)
+  console.error(`${count(files, 'file')} copied: "homenode topo --root ${directory}" shows the same host`)
   return host
 }

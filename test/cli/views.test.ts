@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { demoRequest } from '../../src/cli/demo-request.js'
 import { endingOf } from '../../src/cli/errors.js'
-import { formatCost } from '../../src/cli/numbers.js'
+import { countLost, formatCost } from '../../src/cli/numbers.js'
 import { styleOf } from '../../src/cli/output.js'
 import { pinsText } from '../../src/cli/plan-view.js'
 import { showRun } from '../../src/cli/run-view.js'
@@ -57,6 +57,12 @@ test('wrapping loses nothing, and only a word longer than the line is longer tha
 
 test('costs are written without exponents and without zeros at the end', () => {
   assert.equal([0, 0.1, 0.000001, 12.5, 100].map(formatCost), ['0', '0.1', '0.000001', '12.5', '100'])
+})
+
+test('one lost vCPU is one, any other number of them are several', () => {
+  const texts = [0, 0.5, 1, 1.000001].map((lost) => countLost(lost))
+  assert.equal(texts, ['0 lost vCPUs', '0.5 lost vCPUs', '1 lost vCPU', '1.000001 lost vCPUs'])
+  assert.is(countLost(1, 'more lost vCPU'), '1 more lost vCPU')
 })
 
 function pinned(...cpus: string[]): PlanVcpu[] {
