@@ -98,9 +98,7 @@ export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
 }
 
 /** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */
-function sharedRoom(vm: i32, cpus: i32, demand: i64, relaxed: i32): i32 {
-  if (cpus == 0) return 0;
-  if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return UNLIMITED;
+function sharedRoom(vm: i32, cpus: i32, demand: i64): i32 {
   const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>vcpuDemand(vm));
   return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
 }
@@ -108,12 +106,13 @@ function sharedRoom(vm: i32, cpus: i32, demand: i64, relaxed: i32): i32 {
 /** How many vCPUs of the VM the node can take, the constraints in `relaxed` left aside. */
 export function nodeRoom(vm: i32, node: i32, relaxed: i32): i32 {
   if (vmSharedDemand[vm] == 0) return dedicatedRoom(vm, node, relaxed);
-  return sharedRoom(vm, nodeShared[node], nodeDemand[node], relaxed);
+  if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return nodeUsable[node] == 0 ? 0 : UNLIMITED;
+  return sharedRoom(vm, nodeShared[node], nodeDemand[node]);
 }
 
 /** The same on the empty host. */
 export function emptyNodeRoom(vm: i32, node: i32): i32 {
-  if (vmSharedDemand[vm] != 0) return sharedRoom(vm, nodeUsable[node], 0, 0);
+  if (vmSharedDemand[vm] != 0) return sharedRoom(vm, nodeUsable[node], 0);
   return vmThreads[vm] == THREADS_ISOLATE ? nodeCoreStart[node + 1] - nodeCoreStart[node] : nodeUsable[node];
 }
 

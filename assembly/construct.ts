@@ -1,5 +1,5 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_SEPARATE, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_SEPARATE, MAX_NODES, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
 import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount, speedsDiffer } from './host';
 import { coresInUse, cpuOwner, demandFits, freePages, isUntouched, nodeRoom, packScore, spreadScore, takeCells, takeCpus, takeThread, unplace } from './capacity';
 import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
@@ -57,12 +57,19 @@ function lossOfNeighbours(vm: i32): i64 {
   return cost;
 }
 
+/** vCPUs that the VM still has for the node. */
+const needed = new StaticArray<i32>(MAX_NODES);
+
 /** Takes CPUs for every cell; how many vCPUs have theirs. */
 function chooseForCells(vm: i32, cells: i32, way: i32): i32 {
   const start = vmStart[vm];
   let placed = 0;
+  for (let cell = start; cell < start + cells; cell++) needed[cellNode[cell]] = 0;
+  for (let cell = start; cell < start + cells; cell++) needed[cellNode[cell]] += cellVcpus[cell];
   for (let cell = start; cell < start + cells; cell++) {
-    const taken = chooseCpus(vm, cellNode[cell], placed, cellVcpus[cell], way);
+    const node = cellNode[cell];
+    const taken = chooseCpus(vm, node, placed, cellVcpus[cell], needed[node], way);
+    needed[node] -= cellVcpus[cell];
     placed += taken;
     if (taken < cellVcpus[cell]) break;
   }

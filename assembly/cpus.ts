@@ -57,8 +57,11 @@ function countLlcs(vm: i32, node: i32, placed: i32, fresh: bool): i32 {
   return room;
 }
 
-/** Whether LLC `a` serves `wanted` vCPUs better than `b`. */
-function serves(wanted: i32, a: i32, b: i32): bool {
+/** Whether LLC `a` serves `wanted` vCPUs, of `need` that the VM still has for the node, better than `b`. */
+function serves(wanted: i32, need: i32, a: i32, b: i32): bool {
+  const allA = llcRoom[a] >= need;
+  const allB = llcRoom[b] >= need;
+  if (allA != allB) return allA;
   const wholeA = llcRoom[a] >= wanted;
   const wholeB = llcRoom[b] >= wanted;
   if (wholeA != wholeB) return wholeA;
@@ -82,14 +85,14 @@ function takeFromLlc(vm: i32, node: i32, llc: i32, wanted: i32, fresh: bool, at:
   return taken;
 }
 
-function takePass(vm: i32, node: i32, placed: i32, wanted: i32, fresh: bool, at: i32): i32 {
+function takePass(vm: i32, node: i32, placed: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
   let taken = 0;
   let room = countLlcs(vm, node, placed, fresh);
   while (taken < wanted && room > 0) {
     let best = -1;
     for (let next = nodeCoreStart[node]; next < nodeCoreStart[node + 1]; next++) {
       const llc = coreLlc[coreList[next]];
-      if (llcRoom[llc] > 0 && (best < 0 || serves(wanted - taken, llc, best))) best = llc;
+      if (llcRoom[llc] > 0 && (best < 0 || serves(wanted - taken, need - taken, llc, best))) best = llc;
     }
     const more = takeFromLlc(vm, node, best, wanted - taken, fresh, at + taken);
     taken += more;
@@ -111,11 +114,11 @@ function nextLevel(node: i32, below: i32): i32 {
 }
 
 /** A pass over the cores of each capacity in turn, the fastest first. */
-function takeFastest(vm: i32, node: i32, placed: i32, wanted: i32, fresh: bool, at: i32): i32 {
+function takeFastest(vm: i32, node: i32, placed: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
   let taken = 0;
   level = nextLevel(node, i32.MAX_VALUE);
   while (level != 0 && taken < wanted) {
-    taken += takePass(vm, node, placed, wanted - taken, fresh, at + taken);
+    taken += takePass(vm, node, placed, wanted - taken, need - taken, fresh, at + taken);
     level = nextLevel(node, level);
   }
   level = 0;
@@ -149,13 +152,13 @@ export const CHOOSE_DENSE: i32 = 2;
 
 /**
  * Takes up to `wanted` CPUs of the node for the VM's vCPUs from `placed` on, in the CHOOSE_ way, and gives them out lowest
- * CPU first; the number taken.
+ * CPU first; the number taken. `need`: how many more the VM has for the node with these, which should have one LLC.
  */
-export function chooseCpus(vm: i32, node: i32, placed: i32, wanted: i32, way: i32): i32 {
+export function chooseCpus(vm: i32, node: i32, placed: i32, wanted: i32, need: i32, way: i32): i32 {
   const pass = way == CHOOSE_FAST ? takeFastest : takePass;
   dense = way == CHOOSE_DENSE;
-  let taken = pass(vm, node, placed, wanted, !dense, 0);
-  if (taken < wanted) taken += pass(vm, node, placed, wanted - taken, dense, taken);
+  let taken = pass(vm, node, placed, wanted, need, !dense, 0);
+  if (taken < wanted) taken += pass(vm, node, placed, wanted - taken, need - taken, dense, taken);
   dense = false;
   const start = vmStart[vm] + placed;
   for (let vcpu = 0; vcpu < taken; vcpu++) {

@@ -1,10 +1,10 @@
 // Why a VM does not fit: a smallest set of constraints that clash, found by leaving constraints aside.
-import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES } from './abi';
+import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES, MAX_VM_CELLS } from './abi';
 import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
 import { freePages, isWhole, nodeRoom } from './capacity';
 import { layOutCells, offerPages, offerPagesFrom, offerRoom, roomOffered, setCeiling, walkAssignments } from './assign';
 import { fewestCells, mostCells, offerRelations, standsUp } from './construct';
-import { vmPages, vmPageShift, vmVcpus } from './request';
+import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from './request';
 
 const VISITS: i32 = 20000;
 const ENOUGH_PAGES: i64 = 1 << 50;
@@ -47,19 +47,28 @@ function takesItsPageSize(vm: i32): bool {
 /** Whether the VM fits where the constraints in `relaxed` are left aside. */
 function fits(vm: i32, relaxed: i32): bool {
   const shift = vmPageShift[vm];
+  const asked = vmCellsAsked[vm];
+  const given = vmCellsGiven[vm];
   if ((relaxed & BECAUSE_PAGE_SIZE) != 0) vmPageShift[vm] = 0;
-  const fitting = fitsWithPageSize(vm, relaxed);
+  if ((relaxed & BECAUSE_CELL_NODE) != 0) {
+    // A cell that may span nodes is like as many cells as it has vCPUs.
+    vmCellsAsked[vm] = min(vmVcpus[vm], MAX_VM_CELLS);
+    vmCellsGiven[vm] = false;
+  }
+  const fitting = fitsAsAsked(vm, relaxed);
   vmPageShift[vm] = shift;
+  vmCellsAsked[vm] = asked;
+  vmCellsGiven[vm] = given;
   return fitting;
 }
 
-function fitsWithPageSize(vm: i32, relaxed: i32): bool {
+function fitsAsAsked(vm: i32, relaxed: i32): bool {
   for (let node = 0; node < nodeCount; node++) offerRoom[node] = nodeRoom(vm, node, relaxed);
   offerPagesFrom(freePages);
   offerRelations(vm, relaxed);
   const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
   if ((relaxed & BECAUSE_MEMORY_CAPACITY) == 0 && anywhere && allFreePages(vm) < vmPages[vm]) return false;
-  if ((relaxed & BECAUSE_CELL_NODE) != 0) return roomOffered() >= vmVcpus[vm] && takesItsPageSize(vm);
+  if ((relaxed & BECAUSE_PAGE_SIZE) == 0 && anywhere && !takesItsPageSize(vm)) return false;
   if (anywhere) {
     for (let entry = 0; entry < nodeCount * MAX_PAGE_SIZES; entry++) offerPages[entry] = ENOUGH_PAGES;
   }

@@ -69,16 +69,17 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
     case BECAUSE.THREAD_POLICY: {
       const keepsCores = vm.threadPolicy === 'isolate' || vm.threadPolicy === 'require'
       const whose = keepsCores ? `its threadPolicy "${vm.threadPolicy}"` : 'VMs of threadPolicy "isolate" or "require"'
-      return `${whose} keep cores from being shared; room for its ${vm.vcpus} vCPUs: ${without}`
+      return `${whose} keep${keepsCores ? 's' : ''} cores from being shared; room for its ${plural(vm.vcpus, 'vCPU')}: ${without}`
     }
     case BECAUSE.TRUST:
-      return `VMs of other trust domains than "${vm.trust}" have the cores; room for its ${vm.vcpus} vCPUs: ${without}`
+      return `VMs of other trust domains than "${vm.trust}" have the cores; room for its ${plural(vm.vcpus, 'vCPU')}: ${without}`
     case BECAUSE.OVERCOMMIT: {
       const load = perNode(problem, (node) => {
         return `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / MICRO}`
       })
-      const demand = vm.cpuPolicy === 'shared' ? Math.round(vm.vcpus * vm.demand * MICRO) / MICRO : 0
-      return `it adds a demand of ${demand}, and ${problem.request.overcommit} for each shared CPU is the most: ${load}`
+      const demand = Math.round(vm.vcpus * vm.demand * MICRO) / MICRO
+      const wants = vm.cpuPolicy === 'shared' ? `it adds a demand of ${demand}` : 'it takes CPUs that shared vCPUs need'
+      return `${wants}, and each shared CPU takes a demand of ${problem.request.overcommit} at the most: ${load}`
     }
     case BECAUSE.EMULATOR:
       return `${plural(1 + vm.iothreads, 'more CPU')} for its emulator and I/O threads on the node of its first cell: ${free}`
@@ -86,8 +87,12 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
       return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
     case BECAUSE.MEMORY_POLICY:
       return `memoryPolicy "${vm.memoryPolicy}" keeps a cell's memory on the node of its vCPUs: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
-    case BECAUSE.PAGE_SIZE:
-      return `it wants ${wantedMemory(vm)} in whole pages of ${vm.pageSize === 'any' ? 'any size' : formatBytes(vm.pageSize)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+    case BECAUSE.PAGE_SIZE: {
+      if (vm.pageSize === 'any') return `it wants ${wantedMemory(vm)} in whole pages`
+      const size = formatBytes(vm.pageSize)
+      if (vm.memory % vm.pageSize !== 0) return `its ${formatBytes(vm.memory)} are no whole number of pages of ${size}`
+      return `it wants ${wantedMemory(vm)} in pages of ${size}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+    }
     case BECAUSE.DEVICE: {
       const nodes = formatCpulist(vm.devices.filter(({ strict }) => strict).map(({ node }) => node))
       return `a cell has to be on each of the devices' nodes ${nodes}: ${free}`

@@ -113,7 +113,7 @@ test('emulator: "dedicated" has CPUs of its own on the first node, which nobody 
   assert.ok(threads.every((cpu) => host.cpus[cpu]?.node === first?.vcpus[0]?.node))
   assert.equal(
     result.refused[0]?.because.map(({ constraint }) => constraint),
-    ['cpu-usable'],
+    ['overcommit'],
   )
 })
 
