@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { type Failure, failureOf } from './failure.js'
+import { POOL_THREAD } from './ffi/libc.js'
 import { installKickHandler, kickThread } from './ffi/threads.js'
 import type { MemorySpan } from './residency.js'
 import { allocateBlocks, blockOf, Command, command, PHASE, Phase, TID, type VcpuBlock } from './shared.js'
@@ -48,6 +49,7 @@ export class VcpuPool {
       recordTiming: false,
       // Loaders and debuggers of the main program are not for these threads.
       execArgv: [],
+      workerData: POOL_THREAD,
     })
     // Of a thread without a task; one with a task rejects that.
     this.#pool.on('error', (error) => failed(null, failureOf(error)))

@@ -22,7 +22,7 @@ const ROOMS: readonly { readonly room: string; readonly may: readonly string[] }
   { room: 'src/capacity', may: [...LEAVES, 'src/planner/', 'src/request', 'src/verify'] },
   { room: 'src/plan', may: ['src/planner/', 'src/request', 'src/types'] },
   { room: 'executor/abi/', may: [] },
-  { room: 'executor/ffi/', may: ['executor/abi/', 'src/errors', 'node:util', 'koffi'] },
+  { room: 'executor/ffi/', may: ['executor/abi/', 'src/errors', 'node:util', 'node:worker_threads', 'koffi'] },
   { room: 'executor/guests/', may: ['executor/abi/'] },
   { room: 'executor/pool', may: ['executor/', 'src/errors', 'node:', 'piscina'] },
   { room: 'executor/', may: [...LEAVES, 'src/verified', 'node:'] },

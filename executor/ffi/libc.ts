@@ -7,11 +7,28 @@
  */
 
 import { getSystemErrorName } from 'node:util'
+import { workerData } from 'node:worker_threads'
 import koffi from 'koffi'
 import { SyscallError, UnsupportedError } from '../../src/errors.js'
 import { type SyscallNumbers, syscallNumbers } from '../abi/linux.js'
 
 type Address = number
+
+/** `workerData` of threads in which nobody calls anything but the functions below. */
+export const POOL_THREAD = 'homenode: a thread of the pool'
+
+/**
+ * koffi 3.3.4 maps a stack and a heap for its calls in each thread that loads a library, and has no way to unmap them:
+ * nothing of it runs at the thread's end, and `reset()` is about asynchronous calls. For each thread that ever ran this
+ * leaves 3080 KiB of address space behind by default, and 76 KiB with these sizes (stack, guard page, one page more,
+ * heap), of which 4 KiB are resident; three mappings either way; and about 36 KiB of koffi's own tables.
+ *
+ * 64 KiB is the smallest stack that koffi takes. KVM_RUN and the signal that interrupts it touched one page of it
+ * together; a signal's frame can be as large as 12 KiB (with the AMX registers). The heap holds strings; those that do
+ * not fit koffi puts elsewhere. Threads that are not the pool's may use koffi for other calls, and keep its sizes.
+ */
+const POOL_THREAD_SIZES = { sync_stack_size: 64 * 1024, sync_heap_size: 4096 }
+if (workerData === POOL_THREAD) koffi.config(POOL_THREAD_SIZES)
 
 // The symbols of the process itself: they hold the C library, whichever it is.
 const lib = koffi.load(null)

@@ -37,6 +37,32 @@ export async function settledHoldings(expected?: Holdings): Promise<Holdings> {
   return last
 }
 
+export interface AnonymousMemory {
+  readonly mappings: number
+  /** Without what is only reserved: the C library reserves 64 MiB at a time for threads, and uses them again. */
+  readonly bytes: number
+  /** Of the whole process. */
+  readonly residentBytes: number
+}
+
+/** Memory of no file: of the guests, of threads' stacks, and of all allocators. It is never quite the same twice. */
+export function anonymousMemory(): AnonymousMemory {
+  const anonymous = lines('/proc/self/maps').flatMap((line) => {
+    const [range, access, , , , name] = line.split(/\s+/)
+    return name === undefined || name === '' ? [{ bytes: sizeOf(range!), access: access! }] : []
+  })
+  return {
+    mappings: anonymous.length,
+    bytes: anonymous.reduce((sum, { bytes, access }) => sum + (access.startsWith('---') ? 0 : bytes), 0),
+    residentBytes: process.memoryUsage.rss(),
+  }
+}
+
+function sizeOf(range: string): number {
+  const [start, end] = range.split('-').map((address) => Number.parseInt(address, 16))
+  return end! - start!
+}
+
 /** The descriptor that lists the directory is gone when it is looked at. */
 function linkOf(fd: string): string[] {
   try {
