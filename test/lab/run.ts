@@ -38,10 +38,11 @@ async function runMachine(machine: LabMachine, suites: readonly string[], files:
       `${machine.name}: ${result.seconds.toFixed(0)} s, of which the boot took ${result.bootSeconds.toFixed(1)}`,
     )
     for (const suite of result.suites) {
-      const { passed, failed, skipped, output } = suite
+      const { passed, failed, skipped, seconds, output } = suite
       const mark = failed > 0 ? 'FAIL' : 'ok'
+      const name = `${machine.name}/${suite.suite}`
       console.log(
-        `${mark.padEnd(5)}${machine.name}/${suite.suite}  ${passed} passed, ${failed} failed, ${skipped} skipped`,
+        `${mark.padEnd(5)}${name}  ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds.toFixed(0)} s`,
       )
       for (const line of output.split('\n')) if (failed > 0 || line.startsWith('SKIPPED: ')) console.log(`     ${line}`)
       add(suite)

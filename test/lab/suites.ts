@@ -63,6 +63,7 @@ export interface SuiteResult {
   readonly passed: number
   readonly failed: number
   readonly skipped: number
+  readonly seconds: number
   readonly output: string
 }
 
@@ -87,7 +88,7 @@ export async function testMachine(
 ): Promise<MachineResult> {
   const directory = join(packageRoot, 'suites')
   const script = suites.map(
-    (suite) => `echo '${MARK} ${suite}'; node '${join(directory, suite)}.suite.mjs' 2>&1; echo "${MARK} ended $?"`,
+    (suite) => `echo '${MARK} ${suite}'; ${NODE} '${join(directory, suite)}.suite.mjs' 2>&1; echo "${MARK} ended $?"`,
   )
   let output = ''
   const { bootSeconds, commandSeconds } = await runInMachine(machine, files, ['sh', '-c', script.join('\n')], {
@@ -107,6 +108,13 @@ export async function testMachine(
 
 const MARK = '#lab#'
 
+/**
+ * Each change of a page's protection interrupts all CPUs that the process runs on, which takes emulated CPUs long: so V8
+ * does not protect its code, and the threads start on one CPU, before those of the vCPUs pin themselves. With this, the
+ * suites take a fifth of the time.
+ */
+const NODE = 'taskset -c 0 node --no-write-protect-code-memory --single-threaded'
+
 /** What uvu counted; a suite that ended badly, or ran nothing, has failed. */
 function resultOf(suite: string, output: string): SuiteResult {
   const after = output.split(`${MARK} ${suite}\n`)[1] ?? ''
@@ -116,5 +124,6 @@ function resultOf(suite: string, output: string): SuiteResult {
   const ended = Number.parseInt(code, 10)
   const broken = total + skipped === 0 || (ended !== 0 && total === passed)
   const failed = total - passed + (broken ? 1 : 0)
-  return { suite, passed, failed, skipped, output: broken ? `${text}\nended with ${ended}` : text }
+  const seconds = Number(/^ {2}Duration: +([\d.]+)ms$/m.exec(text)?.[1] ?? 0) / 1000
+  return { suite, passed, failed, skipped, seconds, output: broken ? `${text}\nended with ${ended}` : text }
 }

@@ -7,7 +7,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { formatCpulist, parseCpulist } from '../../../src/cpulist.js'
 import { cpusOf } from '../machines.js'
-import { failure, homenode, leftBehind, MiB, machine, onNode, planned, requestOf, write } from './inside.js'
+import { failure, homenode, leftBehind, MiB, machine, onNode, planned, requestOf, SECONDS, write } from './inside.js'
 
 const ROOT = '/sys/fs/cgroup'
 const GROUP = `${ROOT}/lab`
@@ -42,7 +42,10 @@ test('CPUs and nodes outside of the cpuset are detected as not allowed', async (
 
 test('homenode run keeps to the cpuset', async () => {
   const vms = cpus.slice(0, 2).map((_, i) => ({ name: `vm${i}` }))
-  const { code, stdout, stderr } = await homenode(['run', '-f', '-', '--seconds', '1', '--json'], requestOf(...vms))
+  const { code, stdout, stderr } = await homenode(
+    ['run', '-f', '-', '--seconds', `${SECONDS}`, '--json'],
+    requestOf(...vms),
+  )
   assert.is(code, 0, stderr)
   const report = JSON.parse(stdout)
   assert.is(report.verified, true)
@@ -70,7 +73,7 @@ test('a CPU that left the cpuset after the plan is an error that names VM, vCPU,
     cpus.filter((id) => id !== cpu),
     nodes,
   )
-  const error = await failure(runPlan(plan, { seconds: 1 }))
+  const error = await failure(runPlan(plan, { seconds: SECONDS }))
   assert.is(error.name, 'VcpuError')
   assert.match(error.message, new RegExp(`VM "late", vCPU 0: sched_setaffinity\\(CPU ${cpu}\\): EINVAL .*cpuset`))
   assert.equal(leftBehind(), [])
@@ -79,7 +82,7 @@ test('a CPU that left the cpuset after the plan is an error that names VM, vCPU,
 test('a node that left the cpuset after the plan is an error that names call and node', async () => {
   const plan = await planned(await detectHost(), requestOf(onNode(nodes[1]!, 'late')))
   restrict(cpus, [nodes[0]!])
-  const error = await failure(runPlan(plan, { seconds: 1 }))
+  const error = await failure(runPlan(plan, { seconds: SECONDS }))
   assert.is(error.name, 'SyscallError')
   assert.match(error.message, new RegExp(`mbind\\(node ${nodes[1]}\\): EINVAL .*allowed nodes`))
   assert.equal(leftBehind(), [])
@@ -89,7 +92,7 @@ test('a CPU that leaves the cpuset while its vCPU runs is found', async () => {
   const plan = await planned(await detectHost(), requestOf(onNode(nodes[1]!)))
   const cpu = Number(plan.vms[0]!.vcpus[0]!.cpus)
   const rest = cpus.filter((id) => id !== cpu)
-  const report = await runPlan(plan, { seconds: 1, onProgress: () => restrict(rest, nodes) })
+  const report = await runPlan(plan, { seconds: SECONDS, onProgress: () => restrict(rest, nodes) })
   assert.is(report.verified, false)
   assert.equal(
     [...new Set(report.findings.map(({ constraint }) => constraint))].filter((id) => id !== 'last-cpu'),
@@ -102,9 +105,10 @@ test('a CPU that leaves the cpuset while its vCPU runs is found', async () => {
 test('a node that leaves the cpuset takes the memory with it, which is found', async () => {
   const [stays, leaves] = [nodes[0]!, nodes[1]!]
   const plan = await planned(await detectHost(), requestOf(onNode(leaves)))
-  const report = await runPlan(plan, { seconds: 1, onProgress: () => restrict(cpus, [stays]) })
+  const report = await runPlan(plan, { seconds: SECONDS, onProgress: () => restrict(cpus, [stays]) })
   assert.is(report.verified, false)
-  assert.equal(report.memory[0]!.residentBytes, { [stays]: 4 * MiB })
+  // A page that the guest uses at that moment stays where it is.
+  assert.ok((report.memory[0]!.residentBytes[stays] ?? 0) > 3 * MiB)
   assert.equal(
     report.findings.map(({ constraint }) => constraint),
     ['residency'],

@@ -5,7 +5,19 @@ import { detectHost, plan, verifyPlan } from 'homenode'
 import { runPlan } from 'homenode/executor'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { boundMemory, failure, leftBehind, MiB, machine, NODES, onNode, planned, requestOf, write } from './inside.js'
+import {
+  boundMemory,
+  failure,
+  leftBehind,
+  MiB,
+  machine,
+  NODES,
+  onNode,
+  planned,
+  requestOf,
+  SECONDS,
+  write,
+} from './inside.js'
 
 const pool = (node: number) => `${NODES}/node${node}/hugepages/hugepages-2048kB`
 const freePages = (node: number) => Number(readFileSync(`${pool(node)}/free_hugepages`, 'utf8'))
@@ -28,7 +40,7 @@ test('a VM goes to the node that has the huge pages for it, and takes them there
   const verified = await planned(await detectHost(), requestOf(vm))
   const during: unknown[] = []
   const report = await runPlan(verified, {
-    seconds: 1,
+    seconds: SECONDS,
     onProgress: () => during.push([freePages(less), freePages(more), boundMemory()]),
   })
   assert.equal(report.findings, [])
@@ -60,7 +72,7 @@ test('huge pages on one node only', async () => {
     host.nodes.map(({ pages }) => pages.find(({ size }) => size === 2 * MiB)?.free),
     reserved.map((pages, node) => (node === less ? 0 : pages)),
   )
-  const report = await runPlan(await planned(host, requestOf({ ...vm, memory: '8MiB' })), { seconds: 1 })
+  const report = await runPlan(await planned(host, requestOf({ ...vm, memory: '8MiB' })), { seconds: SECONDS })
   assert.is(report.verified, true)
   assert.equal(report.memory[0]!.residentBytes, { [more]: 8 * MiB })
 })
@@ -68,7 +80,7 @@ test('huge pages on one node only', async () => {
 test('huge pages that are gone when they are wanted are refused before any is taken', async () => {
   const verified = await planned(await detectHost(), requestOf(vm))
   reserve(more, reserved[less]!)
-  const error = await failure(runPlan(verified, { seconds: 1 }))
+  const error = await failure(runPlan(verified, { seconds: SECONDS }))
   assert.is(error.name, 'UnsupportedError')
   assert.match(error.message, new RegExp(`memory-capacity: .* node ${more}, in pages of 2 MiB, where 64 MiB is free`))
   assert.is(freePages(more), reserved[less]!)

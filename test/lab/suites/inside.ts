@@ -8,7 +8,8 @@ import { boundMappings } from '../../executor/process.js'
 import { machineNamed } from '../machines.js'
 
 export const MiB = 1024 ** 2
-export const PAGE = 4096
+/** How long guests run: everything is looked at in the first tenth of a second, and while they run all else is slow. */
+export const SECONDS = 0.4
 export const NODES = '/sys/devices/system/node'
 export const CPUS = '/sys/devices/system/cpu'
 
@@ -58,7 +59,8 @@ export interface Ended {
 
 /** Runs `homenode`, with a request on its standard input. */
 export function homenode(args: readonly string[], request?: object): Promise<Ended> {
-  const child = spawn(process.execPath, [join(process.env.LAB_PACKAGE ?? '', 'dist/cli.js'), ...args])
+  const cli = join(process.env.LAB_PACKAGE ?? '', 'dist/cli.js')
+  const child = spawn(process.execPath, [...process.execArgv, cli, ...args])
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => {

@@ -16,6 +16,7 @@ import {
   onNode,
   planned,
   requestOf,
+  SECONDS,
   withCpus,
   withMemory,
   write,
@@ -47,7 +48,7 @@ test('memory that was free when it was planned and is taken now is refused befor
   write(pool, Math.floor((freeMiB() * 0.7) / 2))
   try {
     const before = freeMiB()
-    const error = await failure(runPlan(plan, { seconds: 1 }))
+    const error = await failure(runPlan(plan, { seconds: SECONDS }))
     assert.is(error.name, 'UnsupportedError')
     assert.match(error.message, new RegExp(`memory-capacity: the plan takes .* from node ${node}.* is free now`))
     assert.ok(Math.abs(freeMiB() - before) < 16, 'memory was taken')
@@ -61,18 +62,21 @@ test('memory that is moved to another node while the guest runs is found there',
   const plan = await planned(host, requestOf(onNode(node)))
   let looks = 0
   const report = await runPlan(plan, {
-    seconds: 1,
+    seconds: SECONDS,
     onProgress: () => {
       if (looks++ === 0) migratePages(node, other)
     },
   })
   assert.is(report.verified, false)
-  assert.equal(report.memory[0]!.residentBytes, { [other]: 4 * MiB })
+  // A page that the guest uses at that moment stays where it is.
+  const { [other]: moved = 0, [node]: stayed = 0 } = report.memory[0]!.residentBytes
+  assert.is(moved + stayed, 4 * MiB)
+  assert.ok(moved > 3 * MiB)
   assert.equal(
     report.findings.map(({ constraint, vm, cell }) => ({ constraint, vm, cell })),
     [{ constraint: 'residency', vm: `n${node}`, cell: 0 }],
   )
-  assert.match(report.findings[0]!.text, new RegExp(`4 MiB on node ${node}, the kernel has 4 MiB on node ${other}`))
+  assert.match(report.findings[0]!.text, new RegExp(`puts 4 MiB on node ${node}, the kernel has .* on node ${other}`))
   assert.equal(boundMemory(), {})
 })
 

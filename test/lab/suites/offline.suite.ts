@@ -4,7 +4,7 @@ import { detectHost } from 'homenode'
 import { runPlan } from 'homenode/executor'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { CPUS, failure, leftBehind, onNode, planned, requestOf, write } from './inside.js'
+import { CPUS, failure, leftBehind, onNode, planned, requestOf, SECONDS, write } from './inside.js'
 
 const host = await detectHost()
 const node = host.nodes.at(-1)!.id
@@ -17,7 +17,7 @@ test.after.each(() => turn(1))
 test('a CPU that is offline when its vCPU starts is an error that names VM, vCPU and CPU', async () => {
   turn(0)
   assert.is((await detectHost()).cpus.find(({ id }) => id === cpu)!.online, false)
-  const error = await failure(runPlan(plan, { seconds: 1 }))
+  const error = await failure(runPlan(plan, { seconds: SECONDS }))
   assert.is(error.name, 'VcpuError')
   assert.match(error.message, new RegExp(`VM "web", vCPU 0: sched_setaffinity\\(CPU ${cpu}\\): EINVAL .*online`))
   assert.equal(leftBehind(), [])
@@ -26,7 +26,7 @@ test('a CPU that is offline when its vCPU starts is an error that names VM, vCPU
 test('a CPU that goes offline while its vCPU runs is found, and the other VM is as planned', async () => {
   let looks = 0
   const report = await runPlan(plan, {
-    seconds: 2,
+    seconds: SECONDS,
     onProgress: () => {
       if (looks++ === 0) turn(0)
     },

@@ -14,6 +14,7 @@ import {
   onNode,
   planned,
   requestOf,
+  SECONDS,
   threadOf,
   withCpus,
   withMemory,
@@ -50,7 +51,7 @@ async function runWatched(verified: VerifiedPlan): Promise<RunReport> {
   const threads = verified.vms.flatMap((vm) => vm.vcpus.map(({ cpus }) => ({ allowed: cpus, last: Number(cpus) })))
   let looks = 0
   const report = await runPlan(verified, {
-    seconds: 1,
+    seconds: SECONDS,
     onProgress: ({ vcpus }) => {
       assert.equal(
         vcpus.map(({ tid }) => threadOf(tid)),
@@ -66,7 +67,7 @@ async function runWatched(verified: VerifiedPlan): Promise<RunReport> {
 }
 
 test('homenode run places, runs and verifies a VM that suits the host', async () => {
-  const { code, stdout, stderr } = await homenode(['run', '--seconds', '1', '--json'])
+  const { code, stdout, stderr } = await homenode(['run', '--seconds', `${SECONDS}`, '--json'])
   assert.is(code, 0, stderr)
   checkReport(JSON.parse(stdout))
 })

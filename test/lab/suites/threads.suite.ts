@@ -5,7 +5,17 @@ import { detectHost, type PlanVm, type RunReport } from 'homenode'
 import { runPlan } from 'homenode/executor'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { boundAsPlanned, boundMemory, homenode, onlyMemoryOn, onNode, planned, requestOf, threadOf } from './inside.js'
+import {
+  boundAsPlanned,
+  boundMemory,
+  homenode,
+  onlyMemoryOn,
+  onNode,
+  planned,
+  requestOf,
+  SECONDS,
+  threadOf,
+} from './inside.js'
 
 const host = await detectHost()
 const coreOf = (cpus: string) => host.cpus[Number(cpus)]!.core
@@ -26,7 +36,7 @@ function checkReport(report: RunReport): void {
 test('homenode run --backend threads runs without /dev/kvm', async () => {
   assert.not.ok(existsSync('/dev/kvm'))
   const request = requestOf(...[0, 1].map((node) => onNode(node)))
-  const args = ['run', '-f', '-', '--backend', 'threads', '--seconds', '1', '--json']
+  const args = ['run', '-f', '-', '--backend', 'threads', '--seconds', `${SECONDS}`, '--json']
   const { code, stdout, stderr } = await homenode(args, request)
   assert.is(code, 0, stderr)
   const report: RunReport = JSON.parse(stdout)
@@ -39,7 +49,7 @@ test('siblings go to one VM, and isolated vCPUs to cores of their own', async ()
   const alone = { name: 'alone', vcpus: 2, threadPolicy: 'isolate', cells: 1 }
   const verified = await planned(host, requestOf(whole, alone))
   const report = await runPlan(verified, {
-    seconds: 1,
+    seconds: SECONDS,
     backend: 'threads',
     onProgress: ({ vcpus }) =>
       assert.equal(
@@ -58,7 +68,7 @@ test('threads walk over memory that is bound to the other node', async () => {
   const verified = await planned(onlyMemoryOn(host, 1), requestOf(onNode(0)))
   let bound: unknown
   const report = await runPlan(verified, {
-    seconds: 1,
+    seconds: SECONDS,
     backend: 'threads',
     onProgress: () => {
       bound ??= boundMemory()
