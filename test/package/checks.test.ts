@@ -39,8 +39,8 @@ test('docs/planner-abi.md is the one that the build makes', () => {
   assert.is(stdout, '', 'commit docs/planner-abi.md: the build changed it')
 })
 
-test('no path of a machine is in a tracked file', () => {
-  const { stdout } = spawnSync('git', ['grep', '-lF', `${dirname(root)}/`], { cwd: root, encoding: 'utf8' })
+test('no path of this checkout is in a tracked file', () => {
+  const { stdout } = spawnSync('git', ['grep', '-lF', `${root}/`], { cwd: root, encoding: 'utf8' })
   assert.is(stdout, '')
 })
 
