@@ -42,6 +42,9 @@ const KERNEL_PACKAGE = 'linux-image-amd64'
 /** What the init loads, with all that they depend on. */
 const MODULES = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay', 'kvm_amd']
 
+/** The plain part of SVM: no nested paging, no virtual GIF, whose emulation is younger. */
+const MODULE_OPTIONS: Readonly<Record<string, string>> = { 'kvm-amd.ko': 'npt=0 vgif=0' }
+
 /** An ordinary user's PATH lacks the folders of depmod and modprobe. */
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
 
@@ -69,11 +72,13 @@ export function prepareBootFiles(): BootFiles {
   const kernel = join(folder, 'kernel')
   if (!existsSync(kernel)) fetchKernel(folder)
   const initrd = join(folder, 'initrd')
-  const init = readFileSync(new URL('boot/init', import.meta.url))
-  const built = join(folder, 'init')
-  if (!existsSync(initrd) || !existsSync(built) || !readFileSync(built).equals(init)) {
+  const init = readFileSync(new URL('boot/init', import.meta.url), 'utf8')
+  // What the initramfs is made from, to see whether it has to be made anew.
+  const recipe = JSON.stringify({ init, MODULES, MODULE_OPTIONS })
+  const made = join(folder, 'recipe.json')
+  if (!existsSync(initrd) || !existsSync(made) || readFileSync(made, 'utf8') !== recipe) {
     buildInitramfs(folder, init)
-    writeFileSync(built, init)
+    writeFileSync(made, recipe)
   }
   return { kernel, initrd }
 }
@@ -137,16 +142,13 @@ function download(folder: string): string {
   }
 }
 
-/** Nested paging under emulation now and then gives a guest a fault that is none, or hangs: shadow paging does not. */
-const MODULE_OPTIONS: Readonly<Record<string, string>> = { 'kvm-amd.ko': 'npt=0 vgif=0' }
-
 function moduleLine(path: string): string {
   const name = basename(path)
   return `${name} ${MODULE_OPTIONS[name] ?? ''}`
 }
 
 /** Not compressed: unpacking takes the emulated CPU longer than reading. */
-function buildInitramfs(folder: string, init: Buffer): void {
+function buildInitramfs(folder: string, init: string): void {
   const [version] = readdirSync(join(folder, 'lib/modules'))
   const shown = run('modprobe', '-d', folder, '-S', version!, '--show-depends', '-a', ...MODULES)
   const modules = [...new Set([...shown.matchAll(/^insmod (\S+)/gm)].map((match) => match[1]!))]

@@ -9,7 +9,7 @@ import { bundleSuites, copyPackage, type SuiteResult, suitesOf, testMachine } fr
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const packageRoot = join(cache, 'package')
-/** A machine takes one to two CPUs: two at once are faster on two, and more are not. */
+/** Each machine takes one CPU. */
 const AT_ONCE = 2
 
 const filters = process.argv.slice(2)

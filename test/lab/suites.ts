@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { hasKvm, type LabMachine } from './machines.js'
 import type { BootFiles } from './qemu.js'
-import { runInMachine } from './vm.js'
+import { runInMachine, VmError } from './vm.js'
 
 const folder = fileURLToPath(new URL('suites/', import.meta.url))
 
@@ -98,6 +98,8 @@ export async function testMachine(
     onOutput: (_, chunk) => {
       output += chunk.toString()
     },
+  }).catch((error) => {
+    throw error instanceof VmError ? new VmError(`${error.message}\nOutput of the suites:\n${output}`) : error
   })
   return {
     suites: suites.map((suite) => resultOf(suite, output)),
@@ -111,9 +113,9 @@ const MARK = '#lab#'
 /**
  * Each change of a page's protection interrupts all CPUs that the process runs on, which takes emulated CPUs long: so V8
  * does not protect its code, and the threads start on one CPU, before those of the vCPUs pin themselves. With this, the
- * suites take a fifth of the time.
+ * suites take a fifth of the time. One that hangs does not take the others with it.
  */
-const NODE = 'taskset -c 0 node --no-write-protect-code-memory --single-threaded'
+const NODE = 'timeout -k 5 120 taskset -c 0 node --no-write-protect-code-memory --single-threaded'
 
 /** What uvu counted; a suite that ended badly, or ran nothing, has failed. */
 function resultOf(suite: string, output: string): SuiteResult {
