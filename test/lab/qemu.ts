@@ -48,7 +48,7 @@ const ACCELERATOR = 'tcg,thread=single'
 /** The emulation has no 5-level paging with SVM. What else of a model it lacks, it says on standard error. */
 const CPU_MODELS = { svm: 'max,+svm,-la57', skylake: 'Skylake-Server' } as const
 
-const KERNEL_OPTIONS = ['console=ttyS0', 'quiet', 'panic=-1', 'nokaslr', 'mitigations=off', 'audit=0']
+const KERNEL_OPTIONS = ['console=ttyS0', 'panic=-1', 'nokaslr', 'mitigations=off', 'audit=0']
 
 function nodeArguments({ cpus, memoryMiB, hmat }: LabNode, id: number): string[] {
   const memory = memoryMiB === undefined ? [] : ['-object', `memory-backend-ram,id=m${id},size=${memoryMiB}M`]

@@ -37,7 +37,7 @@ function shellLines({ name, about }: LabMachine): string[] {
   ]
 }
 
-/** A word for the shell. A line end in it would end the line that the machine reads, not the word: it stays one. */
+/** A word for the shell. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`
 }
