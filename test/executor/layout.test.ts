@@ -8,7 +8,10 @@ import { MiB, planOf } from './plans.js'
 
 const GiB = 1024 ** 3
 
-/** VMs with one to four cells, each over one to three nodes, and one to six vCPUs on any of the nodes and cells. */
+/**
+ * VMs with one to four cells, each over one to three nodes, and one to six vCPUs on any of the nodes and cells. Each cell
+ * has ten pages or more: four for the boot image and one for each vCPU.
+ */
 const vms: fc.Arbitrary<PlanVm> = fc
   .array(
     fc.record({
@@ -25,7 +28,7 @@ const vms: fc.Arbitrary<PlanVm> = fc
         cells: cells.map(({ pageSize, pages }, cell) => ({
           cell,
           pageSize,
-          memory: pages.map((count, node) => ({ node, bytes: (node === 0 ? count + 8 : count) * pageSize })),
+          memory: pages.map((count, node) => ({ node, bytes: (node === 0 ? count + 10 : count) * pageSize })),
         })),
         vcpus: vcpus.map((vcpu, i) => ({ ...vcpu, vcpu: i, cpus: '0', dedicated: true })),
       })),
