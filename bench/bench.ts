@@ -24,6 +24,8 @@ export interface BenchOptions {
 export interface BenchModule {
   readonly name: string
   run(options: BenchOptions): Promise<Bench>
+  /** What it measured, as an SVG document. */
+  plot?(bench: Bench): string
 }
 
 /** The machine that the figures are from. */
