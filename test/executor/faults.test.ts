@@ -5,12 +5,13 @@ import * as libc from '../../executor/ffi/libc.js'
 import { Mapping } from '../../executor/ffi/mapping.js'
 import { runGuest } from '../../executor/guest-loop.js'
 import type { Guest } from '../../executor/guests/guest.js'
+import { hlt } from '../../executor/guests/hlt.js'
 import { walk } from '../../executor/guests/walk.js'
 import type { RunOptions } from '../../executor/run.js'
 import { allocateBlocks, blockOf } from '../../executor/shared.js'
 import { skipUnless } from '../skip.js'
 import { bundleExecutor } from './bundle.js'
-import { crash, crashone, halt, lost, otherport, stray } from './guests/behaviours.js'
+import { crash, crashone, lost, otherport, stray } from './guests/behaviours.js'
 import { cpus, MiB, planOf } from './plans.js'
 import { boundMappings, settledHoldings } from './process.js'
 
@@ -37,7 +38,7 @@ async function failureOf(guest: Guest, options: RunOptions = {}, vcpus = [first]
 
 for (const [name, guest, text] of [
   ['crash', crash, /^VM "db", vCPU 0: exit shutdown: the guest shut down, .*triple fault/],
-  ['halt', halt, /^VM "db", vCPU 0: exit hlt: the guest halted/],
+  ['halt', hlt, /^VM "db", vCPU 0: exit hlt: the guest halted/],
   ['stray', stray, /^VM "db", vCPU 0: exit mmio: the guest used 0x500000, where it has no memory/],
   ['lost', lost, /^VM "db", vCPU 0: exit internal_error: KVM could not emulate an instruction/],
   ['otherport', otherport, /^VM "db", vCPU 0: exit io: the guest used port 0x80, where no device is/],

@@ -1,4 +1,4 @@
-/** One guest for each behaviour under test; the sources are beside this file, by the same names. */
+/** One guest for each way to go wrong; the sources are beside this file, by the same names. */
 
 import type { Guest, GuestRegisters, GuestShare } from '../../../executor/guests/guest.js'
 
@@ -6,8 +6,6 @@ function guest(hex: string, registers: (share: GuestShare) => GuestRegisters = (
   return { code: Uint8Array.from(Buffer.from(hex, 'hex')), registers }
 }
 
-export const spin = guest('ebfe')
-export const halt = guest('f4')
 export const crash = guest('0f0b')
 export const crashone = guest('48ffc9e302ebfe0f0b', ({ vcpu }) => ({ rcx: BigInt(vcpu) }))
 export const stray = guest('c70701000000', ({ end }) => ({ rdi: BigInt(end) }))

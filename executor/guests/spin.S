@@ -1,3 +1,5 @@
 # Never leaves the guest.
+
         .code64
+        .text
 spin:   jmp     spin
