@@ -45,6 +45,7 @@ export const EINTR = 4
 export const E2BIG = 7
 export const EAGAIN = 11
 export const EINVAL = 22
+export const ENOTTY = 25
 
 export interface SyscallNumbers {
   readonly mbind: number

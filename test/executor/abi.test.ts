@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as kvm from '../../executor/abi/kvm.js'
+import * as kvmStats from '../../executor/abi/kvm-stats.js'
 import * as linux from '../../executor/abi/linux.js'
 import { skipUnless } from '../skip.js'
 import { hasProgram } from './programs.js'
@@ -45,15 +46,19 @@ const structs: Readonly<Record<string, Layout>> = {
   kvm_userspace_memory_region: kvm.kvm_userspace_memory_region,
   kvm_cpuid2: kvm.kvm_cpuid2,
   kvm_cpuid_entry2: kvm.kvm_cpuid_entry2,
+  kvm_stats_header: kvmStats.kvm_stats_header,
+  kvm_stats_desc: kvmStats.kvm_stats_desc,
   sigaction: linux.sigaction,
 }
 
 const constants = Object.fromEntries(
-  [...Object.entries(kvm), ...Object.entries(linux)].filter(([, value]) => typeof value === 'number'),
+  [kvm, kvmStats, linux].flatMap((module) => Object.entries(module)).filter(([, value]) => typeof value === 'number'),
 ) as Record<string, number>
 
 testWithHeaders('every constant is that of the installed headers', () => {
-  const includes = ['stdio.h', 'errno.h', 'fcntl.h', 'signal.h', 'sys/mman.h', 'linux/kvm.h', 'linux/mempolicy.h']
+  const libc = ['stdio.h', 'errno.h', 'fcntl.h', 'poll.h', 'sched.h', 'signal.h']
+  const system = ['sys/eventfd.h', 'sys/mman.h', 'sys/prctl.h', 'sys/resource.h']
+  const includes = [...libc, ...system, 'linux/kvm.h', 'linux/mempolicy.h']
   const found = evaluate(includes, Object.fromEntries(Object.keys(constants).map((name) => [name, name])))
   assert.equal(Object.fromEntries(found), constants)
   assert.ok(found.size > 50)
@@ -65,7 +70,9 @@ testWithHeaders('every structure has the size and the offsets of the installed h
   for (const [struct, layout] of Object.entries(structs)) {
     for (const [field, offset] of Object.entries(layout)) {
       const name = `${struct}.${field}`
-      expressions[name] = field === 'size' ? `sizeof(struct ${struct})` : `offsetof(struct ${struct}, ${field})`
+      // A field that is called "size" has an underscore behind it: "size" is that of the whole.
+      expressions[name] =
+        field === 'size' ? `sizeof(struct ${struct})` : `offsetof(struct ${struct}, ${field.replace(/_$/, '')})`
       expected[name] = offset
     }
   }
