@@ -197,6 +197,33 @@ export interface Refusal {
   readonly nearest: readonly { readonly change: string; readonly lostVcpus: number }[]
 }
 
+/** A cell of a VM goes to its next place; its memory and its vCPUs go together. */
+export interface Move {
+  /** From 1, ascending. Moves of one step are made together: between them nothing has to hold. */
+  readonly step: number
+  readonly vm: string
+  readonly cell: number
+  /** The step divides the VM into the cells of the plan, where `current` has others: it has a move for each of them. */
+  readonly redivides?: true
+  /** The cell's vCPUs that get another CPU or node, or become dedicated or shared, as they are after the step. */
+  readonly vcpus: readonly Omit<PlanVcpu, 'cell'>[]
+  /** Bytes of a page, afterwards. */
+  readonly pageSize: number
+  /** All of the cell's memory, as it is afterwards; empty where it stays as it is. */
+  readonly memory: PlanCell['memory']
+  /** Bytes that are copied: what the cell has on a node beyond what it had there; all, where the page size changes. */
+  readonly bytes: number
+}
+
+/** What would have to be free, beyond what is, for the rest of the moves. */
+export interface Spare {
+  /** `null`: any node on which the VMs that are named may be. */
+  readonly node: NodeId | null
+  readonly cpus: number
+  readonly bytes: number
+  readonly text: string
+}
+
 export interface Plan {
   readonly schemaVersion: 1
   readonly kind: 'Plan'
@@ -210,6 +237,10 @@ export interface Plan {
   }
   readonly vms: readonly PlanVm[]
   readonly refused: readonly Refusal[]
+  /** How to get here from `current`, in order. In a plan for a request where some VM has `current`, and in no other. */
+  readonly moves?: readonly Move[]
+  /** Only where `moves` do not get all the way: what else would have to be free. */
+  readonly spare?: readonly Spare[]
   readonly solver: { readonly planner: string; readonly seed: number; readonly steps: number }
 }
 

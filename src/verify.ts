@@ -7,23 +7,15 @@ import { type Finding, PlanError } from './errors.js'
 import { parseRequest } from './request.js'
 import type { Host, Plan, Request, VerifiedPlan } from './types.js'
 import { sealPlan } from './verified.js'
-import { checkCells } from './verify/cells.js'
 import { checkCost, checkStatus } from './verify/claims.js'
+import { checkPlacement, checkSeats } from './verify/constraints.js'
 import { priceOf } from './verify/cost.js'
-import {
-  checkCellNodes,
-  checkEmulator,
-  checkExclusive,
-  checkThreadPolicy,
-  checkTrust,
-  checkUsable,
-} from './verify/cpus.js'
 import { readPlan } from './verify/format.js'
 import { machineOf } from './verify/machine.js'
-import { checkMemory } from './verify/memory.js'
-import { checkDevices, checkOvercommit, checkRelations } from './verify/nodes.js'
+import { checkMoves } from './verify/moves.js'
 import { occupancyOf } from './verify/occupancy.js'
 import { checkShape, placedVms } from './verify/placement.js'
+import { findingOf } from './verify/violation.js'
 
 /**
  * A frozen copy of `candidate`, marked as verified: the only thing that the executor takes.
@@ -63,19 +55,11 @@ function examine(host: Host, request: Request, candidate: unknown): Examination 
 
   const vms = placedVms(request, plan.vms)
   const occupancy = occupancyOf(machine, vms)
-  const seats = [...checkUsable(machine, vms), ...checkExclusive(occupancy, vms)]
+  const seats = checkSeats(machine, occupancy, vms)
   const findings = [
-    ...seats,
-    ...vms.flatMap((vm) => checkCells(machine, vm)),
-    ...checkCellNodes(machine, vms),
-    ...checkThreadPolicy(machine, occupancy, vms),
-    ...checkTrust(occupancy),
-    ...checkEmulator(machine, occupancy, vms),
-    ...checkMemory(machine, vms),
-    ...checkDevices(vms),
-    ...checkRelations(vms),
-    ...checkOvercommit(machine, occupancy, request, vms),
+    ...[...seats, ...checkPlacement(machine, occupancy, request, vms)].map(findingOf),
     ...checkStatus(plan),
+    ...checkMoves(machine, request, plan),
   ]
   // Without a CPU for each vCPU there is no cost to speak of.
   if (seats.length === 0) findings.push(...checkCost(plan, priceOf(machine, occupancy, request, vms)))

@@ -6,6 +6,7 @@ import type { CpuId } from '../types.js'
 import { groupBy, type Machine } from './machine.js'
 import { type Holder, type Occupancy, vmmThreads } from './occupancy.js'
 import { firstNode, type PlacedCell, type PlacedVcpu, type PlacedVm, vcpuNodes } from './placement.js'
+import type { Violation } from './violation.js'
 
 export function checkUsable(machine: Machine, vms: readonly PlacedVm[]): Finding[] {
   return vms.flatMap((vm) => {
@@ -31,7 +32,7 @@ function whyUnusable(machine: Machine, id: CpuId): string | undefined {
   return machine.reserved.includes(cpu) ? 'reserved' : 'not in the cpuset of this process'
 }
 
-export function checkExclusive(occupancy: Occupancy, vms: readonly PlacedVm[]): Finding[] {
+export function checkExclusive(occupancy: Occupancy, vms: readonly PlacedVm[]): Violation[] {
   return [
     ...vms.flatMap((vm) => vm.vcpus.flatMap((vcpu) => checkOwnership(occupancy, vm, vcpu))),
     ...clashes(occupancy),
@@ -70,14 +71,20 @@ function isDedicated(vm: PlacedVm, vcpu: number): boolean {
   }
 }
 
-function clashes(occupancy: Occupancy): Finding[] {
+function clashes(occupancy: Occupancy): Violation[] {
   return [...occupancy.ofCpu].flatMap(([cpu, holders]) => {
     if (holders.length < 2) return []
     const vcpu = holders.find((holder) => holder.vcpu !== undefined)
     const constraint = vcpu === undefined ? 'emulator' : 'cpu-exclusive'
     const names = holders.map((holder) => holder.text).join(' and ')
-    return [{ constraint, ...placeOf(vcpu ?? holders[0]!), text: `CPU ${cpu} is given to ${names}` }]
+    const text = `CPU ${cpu} is given to ${names}`
+    return [{ constraint, ...placeOf(vcpu ?? holders[0]!), text, parties: partiesOf(holders) }]
   })
+}
+
+/** Who, and where. */
+function partiesOf(holders: readonly Holder[]): string[] {
+  return holders.map((holder) => `${holder.text} on CPU ${holder.cpu}`)
 }
 
 function placeOf({ vm, cell, vcpu }: Holder): Pick<Finding, 'vm' | 'cell' | 'vcpu'> {
@@ -104,7 +111,7 @@ function checkCellNode(machine: Machine, vm: PlacedVm, { cell, vcpus }: PlacedCe
   return findings
 }
 
-export function checkThreadPolicy(machine: Machine, occupancy: Occupancy, vms: readonly PlacedVm[]): Finding[] {
+export function checkThreadPolicy(machine: Machine, occupancy: Occupancy, vms: readonly PlacedVm[]): Violation[] {
   return vms.flatMap((vm) => {
     const { threadPolicy } = vm.request
     switch (threadPolicy) {
@@ -124,26 +131,26 @@ export function checkThreadPolicy(machine: Machine, occupancy: Occupancy, vms: r
   })
 }
 
-function checkIsolate(occupancy: Occupancy, vm: PlacedVm): Finding[] {
+function checkIsolate(occupancy: Occupancy, vm: PlacedVm): Violation[] {
   return ownHolders(occupancy, vm).flatMap((holder) => {
     const others = companions(occupancy, holder)
     if (others.length === 0) return []
     const text = `${holder.text} on CPU ${holder.cpu} shares its core with ${listed(others)}`
-    return [{ constraint: 'thread-policy', ...placeOf(holder), text }]
+    return [{ constraint: 'thread-policy', ...placeOf(holder), text, parties: partiesOf([holder, ...others]) }]
   })
 }
 
-function checkWholeCores(occupancy: Occupancy, vm: PlacedVm): Finding[] {
+function checkWholeCores(occupancy: Occupancy, vm: PlacedVm): Violation[] {
   return ownHolders(occupancy, vm).flatMap((holder) => {
     const strangers = companions(occupancy, holder).filter((other) => other.vm !== vm)
     if (strangers.length === 0) return []
     const text = `${holder.text} on CPU ${holder.cpu} shares its core with ${listed(strangers)}`
-    return [{ constraint: 'thread-policy', ...placeOf(holder), text }]
+    return [{ constraint: 'thread-policy', ...placeOf(holder), text, parties: partiesOf([holder, ...strangers]) }]
   })
 }
 
 /** Of the cores that a cell touches, all but one have every usable CPU taken by the VM. */
-function checkCellCores(machine: Machine, occupancy: Occupancy, vm: PlacedVm, { cell }: PlacedCell): Finding[] {
+function checkCellCores(machine: Machine, occupancy: Occupancy, vm: PlacedVm, { cell }: PlacedCell): Violation[] {
   const touched = new Set(ownHolders(occupancy, vm).flatMap((holder) => (holder.cell === cell ? [holder.core] : [])))
   const idle = [...touched].flatMap((core) => {
     const usable = core === undefined ? [] : (machine.usableOfCore.get(core) ?? [])
@@ -151,7 +158,8 @@ function checkCellCores(machine: Machine, occupancy: Occupancy, vm: PlacedVm, { 
   })
   if (idle.length < 2) return []
   const text = `${vm.name}: cell ${cell} leaves ${idle.length} cores partly idle (CPUs ${idle.map(formatCpulist).join('; ')}), not 1`
-  return [{ constraint: 'thread-policy', vm: vm.name, cell, text }]
+  const parties = idle.map((cpus) => `cell ${cell} of ${vm.name} on ${formatCpulist(cpus)}`)
+  return [{ constraint: 'thread-policy', vm: vm.name, cell, text, parties }]
 }
 
 function ownHolders(occupancy: Occupancy, vm: PlacedVm): Holder[] {
@@ -165,16 +173,16 @@ function companions(occupancy: Occupancy, holder: Holder): Holder[] {
 }
 
 function listed(holders: readonly Holder[]): string {
-  return holders.map((holder) => `${holder.text} on CPU ${holder.cpu}`).join(', ')
+  return partiesOf(holders).join(', ')
 }
 
-export function checkTrust(occupancy: Occupancy): Finding[] {
+export function checkTrust(occupancy: Occupancy): Violation[] {
   return [...occupancy.ofCore].flatMap(([core, holders]) => {
     const vcpus = holders.filter((holder) => holder.vcpu !== undefined)
     const domains = groupBy(vcpus, (holder) => holder.vm.request.trust)
     if (core === undefined || domains.size < 2) return []
     const text = `a core holds trust domains ${[...domains.keys()].join(', ')}: ${listed(vcpus)}`
-    return [{ constraint: 'trust', ...placeOf(vcpus[0]!), text }]
+    return [{ constraint: 'trust', ...placeOf(vcpus[0]!), text, parties: partiesOf(vcpus) }]
   })
 }
 

@@ -1,11 +1,15 @@
 /** The plan's format. A candidate is anything: the planner's answer, a file, what a user typed. */
 
 import * as z from 'zod'
+import { MAX_ID } from '../cpulist.js'
 import { type Finding, InputError } from '../errors.js'
-import { name } from '../request/fields.js'
+import { id, MAX_MEMORY, name, whole } from '../request/fields.js'
 import { planCell, planCpus, planVcpu } from '../request/placement.js'
 import { parseWith } from '../schema.js'
 import { COST_TERMS, type CostTerm, type Plan } from '../types.js'
+
+/** A few for each cell of the largest request. */
+const MAX_MOVES = 100_000
 
 const lost = z.number({ error: 'lost vCPUs, a number from 0' }).min(0, { error: 'lost vCPUs, a number from 0' })
 
@@ -28,6 +32,24 @@ const refusal = z.strictObject({
   nearest: z.array(z.strictObject({ change: z.string(), lostVcpus: lost })),
 })
 
+const move = z.strictObject({
+  step: whole(1, MAX_MOVES),
+  vm: name,
+  cell: id,
+  redivides: z.literal(true).optional(),
+  vcpus: z.array(planVcpu.omit({ cell: true })),
+  pageSize: planCell.shape.pageSize,
+  memory: z.array(planCell.shape.memory.element),
+  bytes: whole(0, MAX_MEMORY),
+})
+
+const spare = z.strictObject({
+  node: id.nullable(),
+  cpus: whole(0, MAX_ID),
+  bytes: whole(0, Number.MAX_SAFE_INTEGER),
+  text: z.string(),
+})
+
 const planFormat = z.strictObject({
   schemaVersion: z.literal(1),
   kind: z.literal('Plan'),
@@ -35,6 +57,8 @@ const planFormat = z.strictObject({
   cost: z.strictObject({ lostVcpus: lost, lowerBound: lost, gap: lost, terms: z.strictObject(termsOf(lost)) }),
   vms: z.array(planVm),
   refused: z.array(refusal),
+  moves: z.array(move).max(MAX_MOVES).optional(),
+  spare: z.array(spare).min(1).optional(),
   solver: z.strictObject({ planner: z.string(), seed: z.int(), steps: z.int().min(0) }),
 })
 

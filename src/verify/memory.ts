@@ -5,14 +5,16 @@ import { assertNever, type Finding } from '../errors.js'
 import type { NodeId } from '../types.js'
 import type { Machine } from './machine.js'
 import { type PlacedCell, type PlacedVm, vcpuNodes } from './placement.js'
+import type { Violation } from './violation.js'
 
 /** Pages of each size that the plan leaves free on each node; negative where it takes too many. */
 type PagesLeft = (node: NodeId, size: number) => number
 
-export function checkMemory(machine: Machine, vms: readonly PlacedVm[]): Finding[] {
+/** @param isFinal false for a state in which VMs are still to move: pages that are left then are left for them */
+export function checkMemory(machine: Machine, vms: readonly PlacedVm[], isFinal: boolean): Violation[] {
   const taken = takenBytes(vms)
   const left: PagesLeft = (node, size) =>
-    machine.freePages(node, size) - Math.ceil((taken.get(node)?.get(size) ?? 0) / size)
+    isFinal ? machine.freePages(node, size) - Math.ceil((taken.get(node)?.get(size) ?? 0) / size) : 0
   return [
     ...vms.flatMap((vm) => vm.cells.flatMap((cell) => checkPageSize(machine, left, vm, cell))),
     ...vms.flatMap((vm) => vm.cells.flatMap((cell) => checkPolicy(machine, left, vm, cell))),
@@ -31,14 +33,15 @@ function takenBytes(vms: readonly PlacedVm[]): Map<NodeId, Map<number, number>> 
   return taken
 }
 
-function checkCapacity(machine: Machine, taken: Map<NodeId, Map<number, number>>): Finding[] {
+function checkCapacity(machine: Machine, taken: Map<NodeId, Map<number, number>>): Violation[] {
   return [...taken].flatMap(([node, sizes]) =>
     [...sizes].flatMap(([size, bytes]) => {
       const free = machine.freePages(node, size)
       const pages = Math.ceil(bytes / size)
       if (pages <= free) return []
       const text = `node ${node} has ${free} free pages of ${size} bytes, the plan takes ${pages}`
-      return [{ constraint: 'memory-capacity', text }]
+      const parties = [`node ${node}, pages of ${size} bytes`]
+      return [{ constraint: 'memory-capacity', text, parties, excess: pages - free }]
     }),
   )
 }

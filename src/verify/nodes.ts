@@ -1,26 +1,26 @@
 /** The constraints on nodes: device, separate, near, overcommit. */
 
 import { formatCpulist } from '../cpulist.js'
-import type { Finding } from '../errors.js'
 import type { NodeId, Request } from '../types.js'
 import type { Machine } from './machine.js'
 import { MICRO } from './micro.js'
 import type { Occupancy } from './occupancy.js'
 import { firstNode, type PlacedVm, vcpuNodes } from './placement.js'
+import type { Violation } from './violation.js'
 
-export function checkDevices(vms: readonly PlacedVm[]): Finding[] {
+export function checkDevices(vms: readonly PlacedVm[]): Violation[] {
   return vms.flatMap((vm) => {
     const nodes = vcpuNodes(vm.vcpus)
     return vm.request.devices.flatMap(({ node, strict }) => {
       if (!strict || nodes.includes(node)) return []
       const text = `${vm.name}: no cell on node ${node}, where its device is; its cells are on ${formatCpulist(nodes)}`
-      return [{ constraint: 'device', vm: vm.name, text }]
+      return [{ constraint: 'device', vm: vm.name, text, parties: [`${vm.name} and node ${node}`] }]
     })
   })
 }
 
 /** `separate` and `near` hold between placed VMs; a VM that is refused asks for nothing. */
-export function checkRelations(vms: readonly PlacedVm[]): Finding[] {
+export function checkRelations(vms: readonly PlacedVm[]): Violation[] {
   const byName = new Map(vms.map((vm) => [vm.name, vm]))
   const others = (names: readonly string[]): PlacedVm[] => names.flatMap((name) => byName.get(name) ?? [])
   return vms.flatMap((vm) => [
@@ -29,12 +29,13 @@ export function checkRelations(vms: readonly PlacedVm[]): Finding[] {
   ])
 }
 
-function separateFinding(vm: PlacedVm, other: PlacedVm): Finding[] {
+function separateFinding(vm: PlacedVm, other: PlacedVm): Violation[] {
   const theirs = nodesOf(other)
   const common = [...nodesOf(vm)].filter((node) => theirs.has(node))
   if (common.length === 0) return []
   const text = `${vm.name} and ${other.name} are both on node ${formatCpulist(common)}`
-  return [{ constraint: 'separate', vm: vm.name, text }]
+  const parties = common.map((node) => `${vm.name} and ${other.name} on node ${node}`)
+  return [{ constraint: 'separate', vm: vm.name, text, parties }]
 }
 
 /** The nodes that hold the VM's vCPUs or its memory. */
@@ -42,11 +43,11 @@ function nodesOf(vm: PlacedVm): Set<NodeId> {
   return new Set([...vcpuNodes(vm.vcpus), ...vm.cells.flatMap((cell) => cell.memory.map((part) => part.node))])
 }
 
-function nearFinding(vm: PlacedVm, other: PlacedVm): Finding[] {
+function nearFinding(vm: PlacedVm, other: PlacedVm): Violation[] {
   const [first, second] = [firstNode(vm), firstNode(other)]
   if (first === second) return []
   const text = `${vm.name} has its first cell on node ${first}, ${other.name} on node ${second}`
-  return [{ constraint: 'near', vm: vm.name, text }]
+  return [{ constraint: 'near', vm: vm.name, text, parties: [`${vm.name} and ${other.name}`] }]
 }
 
 export function checkOvercommit(
@@ -54,14 +55,15 @@ export function checkOvercommit(
   occupancy: Occupancy,
   request: Request,
   vms: readonly PlacedVm[],
-): Finding[] {
+): Violation[] {
   const demands = sharedDemand(vms)
   return [...machine.nodes.keys()].flatMap((node) => {
     const demand = demands.get(node) ?? 0
     const cpus = occupancy.sharedCpus(node).length
-    if (demand === 0 || demand <= request.overcommit * MICRO * cpus) return []
+    const excess = demand - request.overcommit * MICRO * cpus
+    if (demand === 0 || excess <= 0) return []
     const text = `the shared vCPUs on node ${node} want ${demand / MICRO} CPUs of ${cpus} shared ones, at most ${request.overcommit} each`
-    return [{ constraint: 'overcommit', text }]
+    return [{ constraint: 'overcommit', text, parties: [`node ${node}`], excess }]
   })
 }
 

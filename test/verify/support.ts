@@ -1,6 +1,7 @@
 /** Hosts built by hand, and a placer so simple that it is right: first fit, one cell for each node that it is told. */
 
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
+import { orderMoves } from '../../src/planner/moves.js'
 import { parseRequest } from '../../src/request.js'
 import { COST_TERMS, type Host, type HostNode, type Plan, type PlanVm, type RequestVm } from '../../src/types.js'
 import { costOf, totalOf } from '../../src/verify/cost.js'
@@ -82,7 +83,7 @@ export interface VmSpec {
   readonly iothreads?: readonly string[]
 }
 
-/** A plan of these VMs that prices itself right; VMs that are not given are refused. */
+/** A plan of these VMs that prices itself right, with the moves where it is a re-plan; VMs that are not given are refused. */
 export function planOf(host: Host, input: unknown, specs: Readonly<Record<string, VmSpec>>): Plan {
   const request = parseRequest(input)
   const vms = request.vms.flatMap((vm) => {
@@ -109,7 +110,7 @@ export function planOf(host: Host, input: unknown, specs: Readonly<Record<string
     })),
     solver: { planner: '0.0.0', seed: 1, steps: 0 },
   }
-  return plan
+  return request.vms.some((vm) => vm.current !== null) ? { ...plan, ...orderMoves(host, request, plan) } : plan
 }
 
 function inVcpus(terms: Readonly<Record<string, number>>, keep: (micro: number) => boolean = () => true) {

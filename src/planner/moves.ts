@@ -1,0 +1,112 @@
+/** The way from where VMs are to where a plan puts them (docs/model.md, "Re-plan"): moves whose every state in between holds. */
+
+import { formatCpulist } from '../cpulist.js'
+import type { Host, Move, NodeId, Plan, Request, Spare } from '../types.js'
+import { copiedBytes, isSameCell, isSameSeat, layoutOf, type Seat } from './moves/layout.js'
+import { advance, beginRun, type Run } from './moves/order.js'
+import { type Change, type Relations, relationsOf } from './moves/rules.js'
+import { type Guest, isShared, MICRO, openSite, place, type Site } from './moves/site.js'
+import { spareFor } from './moves/spare.js'
+import { type Step, stepsOf } from './moves/steps.js'
+
+/**
+ * The moves that take the VMs which have `current` and are in the plan to their places: without detours where an order without them
+ * is found, else with the fewest bytes copied twice. `spare` is there only where no order is found, and says what would have to be
+ * free for the rest. VMs without `current` start after the last move; VMs that the plan refuses are gone before the first.
+ */
+export function orderMoves(
+  host: Host,
+  request: Request,
+  plan: Pick<Plan, 'vms'>,
+): { readonly moves: Move[]; readonly spare?: Spare[] } {
+  const guests = guestsOf(request, plan)
+  const site = openSite(host, request, guests)
+  const relations = relationsOf(site)
+  const run = bestRun(site, relations, stepsOf(guests, relations))
+  const moves = movesOf(site, run.made)
+  return run.pending.size === 0 ? { moves } : { moves, spare: spareFor(run) }
+}
+
+function guestsOf(request: Request, { vms }: Pick<Plan, 'vms'>): Guest[] {
+  const planned = new Map(vms.map((vm) => [vm.name, vm]))
+  return request.vms.flatMap((vm) => {
+    const there = planned.get(vm.name)
+    if (vm.current === null || there === undefined) return []
+    const demand = Math.floor(vm.demand * MICRO + 0.5)
+    return [{ vm, start: layoutOf(vm.current), final: layoutOf(there), demand }]
+  })
+}
+
+/** Each step that can be made is made, so the order in which they are tried matters: some are tried. */
+function bestRun(site: Site, relations: Relations, steps: readonly Step[]): Run {
+  const ascending = [...steps].sort((a, b) => a.bytes - b.bytes)
+  let best: Run | undefined
+  for (const order of [ascending, steps, [...ascending].reverse(), [...steps].reverse()]) {
+    const run = tryOrder(site, relations, order)
+    if (best === undefined || isBetter(run, best)) best = run
+    if (best.pending.size === 0 && best.detour.moves === 0) return best
+  }
+  // The site is as the last order left it.
+  return tryOrder(site, relations, [...best!.order])
+}
+
+function tryOrder(site: Site, relations: Relations, order: readonly Step[]): Run {
+  for (const [guest, { start }] of site.guests.entries()) place(site, guest, start)
+  const run = beginRun(site, relations, order)
+  advance(run)
+  return run
+}
+
+function isBetter({ pending, detour }: Run, than: Run): boolean {
+  if (pending.size !== than.pending.size) return pending.size < than.pending.size
+  if (detour.bytes !== than.detour.bytes) return detour.bytes < than.detour.bytes
+  return detour.moves < than.detour.moves
+}
+
+/** Goes through the steps once more, from the start, for what shared vCPUs float over at each. */
+function movesOf(site: Site, made: Run['made']): Move[] {
+  const ends = [...site.layouts]
+  for (const [guest, { start }] of site.guests.entries()) place(site, guest, start)
+  const moves: Move[] = []
+  let step = 1
+  for (const changes of made) {
+    for (const { guest, to } of changes) place(site, guest, to)
+    const moved = changes.flatMap((change) => changedCells(site, change, step))
+    moves.push(...moved)
+    if (moved.length > 0) step++
+  }
+  for (const [guest, end] of ends.entries()) place(site, guest, end)
+  return moves
+}
+
+function changedCells(site: Site, { guest, from, to, redivides }: Change, step: number): Move[] {
+  return to.cells.flatMap((cell, at): Move[] => {
+    const moved = to.seats.filter((seat, vcpu) => seat.cell === at && !isSameSeat(from.seats[vcpu]!, seat))
+    const stays = isSameCell(from.cells[at], cell)
+    if (moved.length === 0 && stays && !redivides) return []
+    const vcpus = moved.map((seat) => {
+      const { vcpu, node, dedicated } = seat
+      return { vcpu, node, cpus: formatCpulist(cpusOf(site, seat)), dedicated }
+    })
+    return [
+      {
+        step,
+        vm: site.guests[guest]!.vm.name,
+        cell: at,
+        ...(redivides ? { redivides } : {}),
+        vcpus,
+        pageSize: cell.pageSize,
+        memory: stays ? [] : cell.memory,
+        bytes: copiedBytes(from.cells[at], cell),
+      },
+    ]
+  })
+}
+
+function cpusOf(site: Site, { node, cpus, dedicated }: Seat): readonly number[] {
+  return dedicated ? cpus : sharedCpus(site, node)
+}
+
+function sharedCpus(site: Site, on: NodeId): number[] {
+  return [...site.cpus.values()].filter((cpu) => cpu.node === on && isShared(site, cpu)).map(({ id }) => id)
+}

@@ -1,0 +1,177 @@
+/** An order of steps: all that can go goes; where none can, some wait elsewhere. */
+
+import type { CpuId } from '../../types.js'
+import { bytesOf, copiedBytes } from './layout.js'
+import { placesFor, type Wishes } from './parking.js'
+import { type Blocker, type Change, type Drift, driftOf, type Obstacle, obstacleTo, type Relations } from './rules.js'
+import { place, type Site } from './site.js'
+import { changesOf, type Step } from './steps.js'
+
+export interface Run {
+  readonly site: Site
+  readonly drift: Drift
+  readonly relations: Relations
+  /** The order in which they are tried. */
+  readonly order: readonly Step[]
+  readonly pending: Set<Step>
+  /** Steps with cells that have been parked: once is enough. */
+  readonly parked: Set<Step>
+  /** The steps that were made, parking among them. */
+  readonly made: (readonly Change[])[]
+  /** Bytes that parking copied, and how many moves it took. */
+  readonly detour: { bytes: number; moves: number }
+}
+
+/** More than these are not weighed against each other. */
+const WEIGHED = 64
+
+/** @param site with every guest at its start */
+export function beginRun(site: Site, relations: Relations, steps: readonly Step[]): Run {
+  return {
+    site,
+    drift: driftOf(site, relations),
+    relations,
+    order: steps,
+    pending: new Set(steps),
+    parked: new Set(),
+    made: [],
+    detour: { bytes: 0, moves: 0 },
+  }
+}
+
+/** Makes steps until none is left or none can be made. */
+export function advance(run: Run): void {
+  do makeAll(run)
+  while (run.pending.size > 0 && unblockCheapest(run))
+}
+
+function makeAll(run: Run): void {
+  for (let before = -1; before !== run.pending.size; ) {
+    before = run.pending.size
+    for (const step of run.pending) if (make(run, step) === undefined) run.pending.delete(step)
+  }
+}
+
+/** Makes the step, or says what is in its way. */
+function make(run: Run, step: Step): Obstacle | undefined {
+  return attempt(run, changesOf(run.site, step))
+}
+
+function attempt(run: Run, changes: readonly Change[]): Obstacle | undefined {
+  for (const { guest, to } of changes) place(run.site, guest, to)
+  const obstacle = obstacleTo(run.site, run.drift, run.relations, changes)
+  if (obstacle === undefined) run.made.push(changes)
+  else for (const { guest, from } of changes) place(run.site, guest, from)
+  return obstacle
+}
+
+export function undoTo(run: Run, length: number): void {
+  while (run.made.length > length) {
+    for (const { guest, from } of run.made.pop()!) place(run.site, guest, from)
+  }
+}
+
+/** Parks what is in the way of the step for which that copies the least, and makes it. */
+function unblockCheapest(run: Run): boolean {
+  const begin = run.made.length
+  let best: { step: Step; away: boolean; cost: readonly [number, number] } | undefined
+  for (const step of [...run.pending].slice(0, WEIGHED)) {
+    for (const away of [false, true]) {
+      const parked = unblock(run, step, away)
+      if (parked === undefined) continue
+      const cost = costOf(run.made.slice(begin, -1))
+      undoTo(run, begin)
+      if (best === undefined || cost[0] < best.cost[0] || (cost[0] === best.cost[0] && cost[1] < best.cost[1])) {
+        best = { step, away, cost }
+      }
+      break
+    }
+  }
+  if (best === undefined) return false
+  for (const step of unblock(run, best.step, best.away)!) run.parked.add(step)
+  run.pending.delete(best.step)
+  run.detour.bytes += best.cost[0]
+  run.detour.moves += best.cost[1]
+  return true
+}
+
+function costOf(parking: Run['made']): readonly [bytes: number, moves: number] {
+  let bytes = 0
+  for (const { from, to } of parking.flat()) {
+    for (const [at, cell] of to.cells.entries()) bytes += copiedBytes(from.cells[at], cell)
+  }
+  return [bytes, parking.length]
+}
+
+/**
+ * Parks what is in the way and makes the step: the steps of what was parked; `undefined`, with nothing changed, if that fails.
+ * @param help is asked where nothing can be parked; true: something has changed, try again
+ */
+export function unblock(
+  run: Run,
+  step: Step,
+  away: boolean,
+  help?: (obstacle: Obstacle) => boolean,
+): Step[] | undefined {
+  const begin = run.made.length
+  const parked: Step[] = []
+  const wishes = { ...wishesOf(run, step), away }
+  for (;;) {
+    const obstacle = make(run, step)
+    if (obstacle === undefined) return parked
+    const candidates = obstacle.blockers().flatMap((blocker) => {
+      const owner = ownerOf(run, blocker)
+      if (owner === undefined || owner === step || run.parked.has(owner) || parked.includes(owner)) return []
+      return [{ blocker, owner }]
+    })
+    const one = choose(run.site, obstacle, candidates).find(({ blocker }) => park(run, blocker, wishes))
+    if (one !== undefined) parked.push(one.owner)
+    else if (!help?.(obstacle)) {
+      undoTo(run, begin)
+      return undefined
+    }
+  }
+}
+
+/** In the order in which to try them: the smallest that makes enough room, then the others, the largest first. */
+function choose<Candidate extends { readonly blocker: Blocker }>(
+  site: Site,
+  { bytes, pageSize, node }: Obstacle,
+  candidates: readonly Candidate[],
+): Candidate[] {
+  const sized = candidates.map((candidate) => {
+    const cell = site.layouts[candidate.blocker.guest]!.cells[candidate.blocker.cell]!
+    const there = cell.memory.find((part) => part.node === node)?.bytes ?? 0
+    return { candidate, size: bytesOf(cell), enough: bytes === 0 || (cell.pageSize === pageSize && there >= bytes) }
+  })
+  sized.sort((a, b) => Number(b.enough) - Number(a.enough) || (a.enough ? a.size - b.size : b.size - a.size))
+  return sized.map(({ candidate }) => candidate)
+}
+
+function park(run: Run, blocker: Blocker, wishes: Wishes): boolean {
+  for (const change of placesFor(run.site, blocker, wishes)) {
+    if (attempt(run, [change]) === undefined) return true
+  }
+  return false
+}
+
+/** The step that a cell is waiting for. */
+function ownerOf({ pending }: Run, { guest, cell }: Blocker): Step | undefined {
+  for (const step of pending) {
+    if (step.parts.some((part) => part.guest === guest && (part.redivides || part.cells.has(cell)))) return step
+  }
+  return undefined
+}
+
+function wishesOf(run: Run, step: Step): Omit<Wishes, 'away'> {
+  return {
+    avoid: new Set(finalCpus(run.site, step)),
+    wanted: new Set([...run.pending].flatMap((other) => finalCpus(run.site, other))),
+  }
+}
+
+function finalCpus(site: Site, { parts }: Step): CpuId[] {
+  return parts.flatMap(({ guest, cells }) =>
+    site.guests[guest]!.final.seats.flatMap((seat) => (cells.has(seat.cell) ? seat.cpus : [])),
+  )
+}

@@ -1,0 +1,99 @@
+/** Places where a cell can wait until the one that it is to have is free. */
+
+import type { CpuId, NodeId, PlanCell } from '../../types.js'
+import { bytesOf, type Layout, type Seat } from './layout.js'
+import { type Blocker, type Change, strangersBeside } from './rules.js'
+import { holdersOf, type Site, type SiteCpu, siblingsOf } from './site.js'
+
+export interface Wishes {
+  /** CPUs that have to stay free. */
+  readonly avoid: ReadonlySet<CpuId>
+  /** CPUs that better stay free. */
+  readonly wanted: ReadonlySet<CpuId>
+  /** Has the cell to leave its node. */
+  readonly away: boolean
+}
+
+/**
+ * Changes that take a blocker out of the way, the least first: other CPUs of the node for the vCPUs in the way, then for the whole
+ * cell, then another node for the cell and its memory. Whether the rest of the state holds with them is still to be seen.
+ */
+export function* placesFor(site: Site, { guest, cell, vcpus }: Blocker, wishes: Wishes): Generator<Change> {
+  const from = site.layouts[guest]!
+  const all = from.seats.filter((seat) => seat.cell === cell)
+  if (!wishes.away) {
+    const inTheWay = all.filter((seat) => vcpus.includes(seat.vcpu))
+    for (const moved of inTheWay.length < all.length ? [inTheWay, all] : [all]) {
+      const seats = seatsInPlace(site, guest, moved, wishes)
+      if (seats !== undefined) yield { guest, from, to: withSeats(from, seats), redivides: false }
+    }
+  }
+  const { vm } = site.guests[guest]!
+  const home = all[0]?.node
+  // Interleaved memory depends on where all cells of the VM are.
+  if (home === undefined || (vm.memoryPolicy === 'interleave' && from.cells.length > 1)) return
+  const nodes = site.nodes.filter((node) => node !== home)
+  for (const node of nodes.sort((a, b) => site.distance(home, a) - site.distance(home, b) || a - b)) {
+    const seats = seatsOn(site, guest, all, node, wishes)
+    if (seats === undefined) continue
+    const memory = from.cells[cell]!
+    // Preferred memory may be anywhere while VMs move.
+    const places = vm.memoryPolicy === 'preferred' ? [memory] : memoryOn(site, guest, memory, node)
+    for (const place of places) {
+      const cells = from.cells.map((other, at) => (at === cell ? place : other))
+      yield { guest, from, to: { ...withSeats(from, seats), cells }, redivides: false }
+    }
+  }
+}
+
+function seatsInPlace(site: Site, guest: number, moved: readonly Seat[], wishes: Wishes): Seat[] | undefined {
+  const seats: Seat[] = []
+  for (const node of new Set(moved.map((seat) => seat.node))) {
+    const dedicated = moved.filter((seat) => seat.node === node && seat.dedicated)
+    const found = seatsOn(site, guest, dedicated, node, wishes)
+    if (found === undefined) return undefined
+    seats.push(...found)
+  }
+  return seats.length === 0 ? undefined : seats
+}
+
+/** The vCPUs on free CPUs of the node, as the thread policy wants them; `undefined` where there are too few. */
+function seatsOn(site: Site, guest: number, moved: readonly Seat[], node: NodeId, wishes: Wishes): Seat[] | undefined {
+  const free = freeCpus(site, guest, node, wishes)
+  const seats: Seat[] = []
+  for (const seat of moved) {
+    const cpu = seat.dedicated ? free.shift() : undefined
+    if (seat.dedicated && cpu === undefined) return undefined
+    seats.push({ ...seat, node, cpus: cpu === undefined ? [] : [cpu.id] })
+  }
+  return seats
+}
+
+function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted }: Wishes): SiteCpu[] {
+  const { threadPolicy } = site.guests[guest]!.vm
+  const isFree = (cpu: SiteCpu) => holdersOf(site, cpu.id).length === 0
+  const free: { cpu: SiteCpu; rank: number }[] = []
+  for (const cpu of site.cpus.values()) {
+    if (cpu.node !== node || !cpu.usable || avoid.has(cpu.id) || !isFree(cpu)) continue
+    const siblings = siblingsOf(site, cpu.id)
+    if (strangersBeside(site, guest, cpu.id).length > 0) continue
+    if (threadPolicy === 'require' && !siblings.every(isFree)) continue
+    if (threadPolicy === 'isolate' && free.some((other) => other.cpu.core === cpu.core)) continue
+    const touches = (cpus: ReadonlySet<CpuId>) => siblings.some(({ id }) => cpus.has(id))
+    free.push({ cpu, rank: wanted.has(cpu.id) ? 2 : touches(avoid) || touches(wanted) ? 1 : 0 })
+  }
+  // Siblings stay together: `require` fills core after core.
+  free.sort((a, b) => a.rank - b.rank || a.cpu.core - b.cpu.core || a.cpu.id - b.cpu.id)
+  return free.map(({ cpu }) => cpu)
+}
+
+function memoryOn(site: Site, guest: number, cell: PlanCell, node: NodeId): PlanCell[] {
+  const memory = [{ node: site.memoryNode(node), bytes: bytesOf(cell) }]
+  const sizes = site.guests[guest]!.vm.pageSize === 'any' ? [cell.pageSize, site.pageSize] : [cell.pageSize]
+  return [...new Set(sizes)].map((pageSize) => ({ ...cell, pageSize, memory }))
+}
+
+function withSeats(from: Layout, seats: readonly Seat[]): Layout {
+  const changed = new Map(seats.map((seat) => [seat.vcpu, seat]))
+  return { cells: from.cells, seats: from.seats.map((seat) => changed.get(seat.vcpu) ?? seat) }
+}

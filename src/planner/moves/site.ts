@@ -1,0 +1,192 @@
+/** The host with the VMs that are on it: who holds which CPU, what memory is taken, what is left to share. */
+
+import type { CpuId, Host, NodeId, Request, RequestVm } from '../../types.js'
+import { isUsable } from '../problem.js'
+import { firstNode, type Layout } from './layout.js'
+
+export const MICRO = 1_000_000
+const BASE_PAGE = 4096
+const LOCAL = 10
+const REMOTE = 20
+
+export interface SiteCpu {
+  readonly id: CpuId
+  readonly node: NodeId
+  /** Made up (negative) where the host does not say. */
+  readonly core: number
+  readonly usable: boolean
+}
+
+/** A VM that is there and stays. */
+export interface Guest {
+  readonly vm: RequestVm
+  readonly start: Layout
+  readonly final: Layout
+  /** Of a shared vCPU, in millionths of a CPU. */
+  readonly demand: number
+}
+
+/** A dedicated vCPU on a CPU. */
+export interface Holder {
+  readonly guest: number
+  readonly vcpu: number
+}
+
+export interface Site {
+  readonly request: Request
+  readonly guests: readonly Guest[]
+  readonly nodes: readonly NodeId[]
+  readonly cpus: Map<CpuId, SiteCpu>
+  /** The online CPUs of each core. */
+  readonly cores: Map<number, SiteCpu[]>
+  /** The base page. */
+  readonly pageSize: number
+  /** Bytes that may be taken, by page size and node. */
+  readonly room: Map<number, Map<NodeId, number>>
+  distance(from: NodeId, to: NodeId): number
+  memoryNode(node: NodeId): NodeId
+
+  // What changes as VMs move:
+  readonly layouts: Layout[]
+  readonly holders: Map<CpuId, Holder[]>
+  /** Dedicated vCPUs on each core. */
+  readonly busy: Map<number, number>
+  /** Bytes taken, by page size and node. */
+  readonly taken: Map<number, Map<NodeId, number>>
+  /** Of shared vCPUs, in millionths of a CPU. */
+  readonly demand: Map<NodeId, number>
+  /** Number of CPUs that shared vCPUs float over. */
+  readonly shared: Map<NodeId, number>
+}
+
+/** The site with every guest where it is at the start. */
+export function openSite(host: Host, request: Request, guests: readonly Guest[]): Site {
+  const cpus = new Map<CpuId, SiteCpu>()
+  for (const cpu of host.cpus) {
+    if (!cpu.online || cpu.node === null) continue
+    cpus.set(cpu.id, { id: cpu.id, node: cpu.node, core: cpu.core ?? -1 - cpu.id, usable: isUsable(cpu, request) })
+  }
+  const index = new Map(host.nodes.map(({ id }, at) => [id, at]))
+  const distance = (from: NodeId, to: NodeId) =>
+    host.distances[index.get(from) ?? -1]?.[index.get(to) ?? -1] ?? (from === to ? LOCAL : REMOTE)
+  const withMemory = host.nodes.filter(({ memory }) => memory.total !== 0).map(({ id }) => id)
+  const memoryNode = (node: NodeId) => {
+    if (withMemory.includes(node) || withMemory.length === 0) return node
+    return withMemory.reduce((best, other) => (distance(node, other) < distance(node, best) ? other : best))
+  }
+  const site: Site = {
+    request,
+    guests,
+    nodes: host.nodes.map(({ id }) => id),
+    cpus,
+    cores: new Map(),
+    pageSize: Math.min(...host.nodes.flatMap(({ pages }) => pages.map(({ size }) => size))),
+    room: new Map(),
+    distance,
+    memoryNode,
+    layouts: [],
+    holders: new Map(),
+    busy: new Map(),
+    taken: new Map(),
+    demand: new Map(),
+    shared: new Map(),
+  }
+  if (site.pageSize === Number.POSITIVE_INFINITY) Object.assign(site, { pageSize: BASE_PAGE })
+  for (const cpu of cpus.values()) addCpu(site, cpu)
+  for (const { id, memory, pages } of host.nodes) {
+    for (const { size, free } of pages) if (size > site.pageSize) addTo(site.room, size, id, (free ?? 0) * size)
+    const left = Math.max(0, (memory.free ?? 0) - request.reserve.memory)
+    addTo(site.room, site.pageSize, id, Math.floor(left / site.pageSize) * site.pageSize)
+  }
+  for (const [guest, { start }] of guests.entries()) place(site, guest, start)
+  return site
+}
+
+export function addCpu(site: Site, cpu: SiteCpu): void {
+  site.cpus.set(cpu.id, cpu)
+  const core = site.cores.get(cpu.core)
+  if (core === undefined) site.cores.set(cpu.core, [cpu])
+  else core.push(cpu)
+  if (cpu.usable) add(site.shared, cpu.node, 1)
+}
+
+/** @param cpu that nobody holds */
+export function removeCpu(site: Site, cpu: SiteCpu): void {
+  site.cpus.delete(cpu.id)
+  site.cores.set(
+    cpu.core,
+    site.cores.get(cpu.core)!.filter((other) => other !== cpu),
+  )
+  if (cpu.usable) add(site.shared, cpu.node, -1)
+}
+
+/** Puts a guest where `layout` says, away from where it was; whether that holds is for rules.ts to say. */
+export function place(site: Site, guest: number, layout: Layout): void {
+  const before = site.layouts[guest]
+  if (before !== undefined) count(site, guest, before, -1)
+  site.layouts[guest] = layout
+  count(site, guest, layout, 1)
+}
+
+function count(site: Site, guest: number, { cells, seats }: Layout, sign: 1 | -1): void {
+  const { demand } = site.guests[guest]!
+  for (const { pageSize, memory } of cells) {
+    for (const { node, bytes } of memory) addTo(site.taken, pageSize, node, sign * bytes)
+  }
+  for (const { vcpu, node, cpus, dedicated } of seats) {
+    if (!dedicated) add(site.demand, node, sign * demand)
+    for (const cpu of cpus) hold(site, { guest, vcpu }, cpu, sign)
+  }
+}
+
+function hold(site: Site, holder: Holder, id: CpuId, sign: 1 | -1): void {
+  const others = site.holders.get(id) ?? []
+  const { guest, vcpu } = holder
+  site.holders.set(
+    id,
+    sign > 0 ? [...others, holder] : others.filter((other) => other.guest !== guest || other.vcpu !== vcpu),
+  )
+  const core = site.cpus.get(id)?.core
+  if (core === undefined) return
+  const were = site.busy.get(core) ?? 0
+  site.busy.set(core, were + sign)
+  if ((were === 0) === (were + sign === 0)) return
+  for (const { node, usable } of site.cores.get(core) ?? []) if (usable) add(site.shared, node, -sign)
+}
+
+export function holdersOf(site: Site, cpu: CpuId): readonly Holder[] {
+  return site.holders.get(cpu) ?? []
+}
+
+/** The other CPUs of a CPU's core, usable or not. */
+export function siblingsOf(site: Site, id: CpuId): SiteCpu[] {
+  const core = site.cpus.get(id)?.core
+  return core === undefined ? [] : (site.cores.get(core) ?? []).filter((cpu) => cpu.id !== id)
+}
+
+export function isShared(site: Site, cpu: SiteCpu): boolean {
+  return cpu.usable && (site.busy.get(cpu.core) ?? 0) === 0
+}
+
+/** Cells with memory or vCPUs on a node: the nodes that a guest uses. */
+export function nodesOf({ cells, seats }: Layout): Set<NodeId> {
+  return new Set([...seats.map(({ node }) => node), ...cells.flatMap(({ memory }) => memory.map(({ node }) => node))])
+}
+
+export function isNear(site: Site, a: number, b: number): boolean {
+  return firstNode(site.layouts[a]!) === firstNode(site.layouts[b]!)
+}
+
+export function amount(of: ReadonlyMap<number, ReadonlyMap<NodeId, number>>, size: number, node: NodeId): number {
+  return of.get(size)?.get(node) ?? 0
+}
+
+export function addTo(to: Map<number, Map<NodeId, number>>, size: number, node: NodeId, bytes: number): void {
+  const nodes = to.get(size) ?? new Map<NodeId, number>()
+  if (nodes.size === 0) to.set(size, nodes)
+  add(nodes, node, bytes)
+}
+
+function add(to: Map<number, number>, key: number, by: number): void {
+  to.set(key, (to.get(key) ?? 0) + by)
+}
