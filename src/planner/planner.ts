@@ -3,6 +3,7 @@
 import { InputError, show } from '../errors.js'
 import type { Host, Plan, PlanStatus, Refusal, Request } from '../types.js'
 import { MAX, type PlannerExports, SOLVED, VERSION } from './generated/abi.js'
+import { orderMoves } from './moves.js'
 import { buildProblem, type Problem } from './problem.js'
 import { isPlaced, readTotals, readVms } from './read.js'
 import { becauseOf, nearestOf } from './refusal.js'
@@ -71,6 +72,7 @@ export class Planner {
     const vms = readVms(problem)
     const cost = readTotals(problem, vms)
     const taken = this.#wasm.steps()
+    const isReplan = request.vms.some(({ current }) => current !== null)
     return {
       schemaVersion: 1,
       kind: 'Plan',
@@ -78,6 +80,7 @@ export class Planner {
       cost,
       vms,
       refused: readRefusals(problem, seed),
+      ...(isReplan ? orderMoves(host, request, { vms }) : {}),
       solver: { planner: VERSION, seed, steps: taken },
     }
   }
