@@ -1,16 +1,19 @@
-/** A plan for people: what it costs and why, where each VM is, and what keeps the others out. */
+/** A plan for people: what it costs and why, where each VM is, how it gets there, and what keeps the others out. */
 
-import { formatCpulist, parseCpulist } from '../cpulist.js'
+import { formatCpulist } from '../cpulist.js'
 import type { CostTerms, Plan, PlanCell, PlanStatus, PlanVcpu, PlanVm, Refusal } from '../types.js'
 import { formatBytes } from '../units.js'
+import { showMoves } from './moves-view.js'
 import { countLost, formatCost } from './numbers.js'
 import type { Style } from './output.js'
+import { pinsText } from './pins.js'
 import { type Column, count, paragraph, table } from './table.js'
 
 export function showPlan(plan: Plan, style: Style): string {
   const parts = [showCost(plan, style)]
   if (plan.vms.length > 0) parts.push(placementTable(plan.vms, style))
-  return [...parts, ...plan.refused.map((refusal) => showRefusal(refusal, style))].join('\n\n')
+  parts.push(...showMoves(plan, style), ...plan.refused.map((refusal) => showRefusal(refusal, style)))
+  return parts.join('\n\n')
 }
 
 function showCost({ status, cost, vms, refused }: Plan, style: Style): string {
@@ -75,30 +78,6 @@ function memoryText({ memory }: PlanCell, vcpus: readonly PlanVcpu[]): string {
   const [only] = memory
   if (memory.length === 1 && vcpus.every(({ node }) => node === only!.node)) return formatBytes(only!.bytes)
   return memory.map(({ node, bytes }) => `${formatBytes(bytes)} on ${node}`).join('\n')
-}
-
-/**
- * `0-3 -> 8-11, 4 -> 2`: vCPUs and CPUs that ascend together are one range. `0-3 -> any of 4-7`: they float.
- */
-export function pinsText(vcpus: readonly PlanVcpu[]): string {
-  const runs: { first: number; last: number; cpus: string; toCpu: number | null }[] = []
-  for (const { vcpu, cpus, dedicated } of [...vcpus].sort((a, b) => a.vcpu - b.vcpu)) {
-    const run = runs.at(-1)
-    const cpu = dedicated ? parseCpulist(cpus)[0]! : null
-    const ascends = cpu === null ? run?.cpus === cpus : run?.toCpu === cpu - 1
-    if (run !== undefined && run.last === vcpu - 1 && ascends) Object.assign(run, { last: vcpu, toCpu: cpu })
-    else runs.push({ first: vcpu, last: vcpu, cpus, toCpu: cpu })
-  }
-  return runs
-    .map(({ first, last, cpus, toCpu }) => {
-      const target = toCpu === null ? `any of ${cpus}` : range(toCpu - (last - first), toCpu)
-      return `${range(first, last)} -> ${target}`
-    })
-    .join(', ')
-}
-
-function range(first: number, last: number): string {
-  return first === last ? `${first}` : `${first}-${last}`
 }
 
 function showRefusal({ name, because, nearest }: Refusal, style: Style): string {

@@ -7,7 +7,8 @@ import { demoRequest } from '../../src/cli/demo-request.js'
 import { endingOf } from '../../src/cli/errors.js'
 import { countLost, formatCost } from '../../src/cli/numbers.js'
 import { styleOf } from '../../src/cli/output.js'
-import { pinsText } from '../../src/cli/plan-view.js'
+import { pinsText } from '../../src/cli/pins.js'
+import { showPlan } from '../../src/cli/plan-view.js'
 import { showRun } from '../../src/cli/run-view.js'
 import { table, wrap } from '../../src/cli/table.js'
 import { showHost } from '../../src/cli/topo-view.js'
@@ -78,6 +79,45 @@ test('vCPUs and CPUs that ascend together are one range', () => {
 
 test('a shared vCPU with a single CPU to float over still floats', () => {
   assert.is(pinsText(pinned('3').map((vcpu) => ({ ...vcpu, dedicated: false }))), '0 -> any of 3')
+})
+
+test('a re-plan shows its moves and what is missing for the rest', () => {
+  const plan: Plan = {
+    schemaVersion: 1,
+    kind: 'Plan',
+    status: 'optimal',
+    cost: { lostVcpus: 0, lowerBound: 0, gap: 0, terms: {} as Plan['cost']['terms'] },
+    vms: [],
+    refused: [],
+    moves: [
+      {
+        step: 1,
+        vm: 'db',
+        cell: 0,
+        vcpus: pinned('4', '5').map((vcpu) => ({ ...vcpu, node: 1 })),
+        pageSize: 4096,
+        memory: [{ node: 1, bytes: 2 ** 32 }],
+        bytes: 2 ** 32,
+      },
+      { step: 2, vm: 'a', cell: 0, vcpus: pinned('0'), pageSize: 4096, memory: [], bytes: 0 },
+      { step: 2, vm: 'b', cell: 1, vcpus: [], pageSize: 4096, memory: [{ node: 0, bytes: 2 ** 30 }], bytes: 2 ** 20 },
+    ],
+    spare: [{ node: 1, cpus: 1, bytes: 0, text: 'cell 0 of c cannot go on' }],
+    solver: { planner: '0', seed: 1, steps: 0 },
+  }
+  const { spare: _, ...whole } = plan
+  const moves = [
+    '3 moves in 2 steps, 4097 MiB to copy',
+    '',
+    'STEP  VM  CELL  VCPUS -> CPUS  MEMORY     COPIED',
+    '   1  db     0  0-1 -> 4-5     to node 1   4 GiB',
+    '   2  a      0  0 -> 0',
+    '      b      1                 to node 0   1 MiB',
+  ]
+  const [, ...shown] = showPlan(whole, wide).split('\n\n')
+  assert.is(shown.join('\n\n'), moves.join('\n'))
+  assert.ok(showPlan(plan, wide).endsWith('the moves do not get all the way\n  cell 0 of c cannot go on'))
+  assert.ok(showPlan({ ...plan, moves: [] }, wide).includes('\n\nnothing moves\n\n'))
 })
 
 test('what is unusual about CPUs is said', () => {
