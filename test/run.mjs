@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 /** Suites that need more than Node and npm, or much time. */
-const APART = ['test/package/']
+const APART = ['test/package/', 'test/planner/long/', 'test/planner/runtimes/']
 /** Suites that look at threads, CPUs and signals: nothing else runs beside them. */
 const ALONE = ['test/executor/', 'test/cli/', 'test/package/']
 /** A file that hangs is a failure, not a hung run. */
