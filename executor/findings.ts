@@ -4,6 +4,7 @@ import { formatCpulist, parseCpulist } from '../src/cpulist.js'
 import type { Finding } from '../src/errors.js'
 import type { RunMemory } from '../src/types.js'
 import { formatBytes } from '../src/units.js'
+import { VmError } from './failure.js'
 
 /** What was seen of one vCPU's thread while it ran: every value that was read, the latest last. */
 export interface VcpuSightings {
@@ -34,20 +35,29 @@ export function vcpuFindings(seen: VcpuSightings): Finding[] {
   return findings
 }
 
-/** `residency`: memory that is elsewhere than planned, or nowhere. */
-export function memoryFindings(row: RunMemory): Finding[] {
-  if (row.residentBytes[row.node] === row.bytes) return []
-  const found = Object.entries(row.residentBytes).map(([node, bytes]) => `${formatBytes(bytes)} on node ${node}`)
-  const missing = row.bytes - Object.values(row.residentBytes).reduce((sum, bytes) => sum + bytes, 0)
+/** `refused`: something that the kernel did not allow, where the caller goes on without it. */
+export function refusalOf(vm: string, vcpu: number | null, error: Error): Finding {
+  const where = vcpu === null ? `VM "${vm}"` : `VM "${vm}", vCPU ${vcpu}`
+  return { constraint: 'refused', text: `${where}: ${error.message}`, vm, ...(vcpu === null ? {} : { vcpu }) }
+}
+
+/** `failed`: a VM that came to its end before the run did. */
+export function failureFinding(vm: string, error: Error): Finding {
+  const vcpu = error instanceof VmError ? error.vcpu : null
+  return { constraint: 'failed', text: error.message, vm, ...(vcpu === null ? {} : { vcpu }) }
+}
+
+/**
+ * `residency`: memory that is elsewhere than planned, or nowhere.
+ * @param slack bytes that may be more or less on the node, as where the kernel deals out the pages
+ */
+export function memoryFindings(row: RunMemory, slack = 0): Finding[] {
+  const { vm, cell, node, bytes, residentBytes } = row
+  const missing = bytes - Object.values(residentBytes).reduce((sum, part) => sum + part, 0)
+  const strays = Object.keys(residentBytes).some((on) => Number(on) !== node)
+  if (Math.abs(missing) <= slack && !strays) return []
+  const found = Object.entries(residentBytes).map(([on, part]) => `${formatBytes(part)} on node ${on}`)
   if (missing > 0) found.push(`${formatBytes(missing)} nowhere`)
-  return [
-    {
-      constraint: 'residency',
-      text:
-        `VM "${row.vm}", cell ${row.cell}: the plan puts ${formatBytes(row.bytes)} on node ${row.node}, ` +
-        `the kernel has ${found.join(', ')}`,
-      vm: row.vm,
-      cell: row.cell,
-    },
-  ]
+  const text = `VM "${vm}", cell ${cell}: the plan puts ${formatBytes(bytes)} on node ${node}, the kernel has ${found.join(', ')}`
+  return [{ constraint: 'residency', text, vm, cell }]
 }

@@ -2,91 +2,145 @@
 
 import {
   exitName,
-  KVM_EXIT_FAIL_ENTRY,
   KVM_EXIT_HLT,
-  KVM_EXIT_INTERNAL_ERROR,
   KVM_EXIT_INTR,
   KVM_EXIT_IO,
   KVM_EXIT_IO_OUT,
   KVM_EXIT_MMIO,
-  KVM_EXIT_SHUTDOWN,
-  KVM_EXIT_UNKNOWN,
-  KVM_INTERNAL_ERROR_EMULATION,
   kvm_run,
 } from './abi/kvm.js'
-import { EINTR } from './abi/linux.js'
-import type { Failure } from './failure.js'
+import { EAGAIN, EINTR } from './abi/linux.js'
+import type { CoalescedRing } from './coalesced.js'
+import type { DeviceBus } from './devices/bus.js'
+import type { Device } from './devices/device.js'
+import { type Mailbox, StoppedError } from './devices/remote.js'
+import { explainExit } from './exits.js'
+import type { Failure, VcpuEnd } from './failure.js'
 import { refused } from './ffi/libc.js'
-import { REPORT_PORT } from './guests/walk.js'
-import { enterGuest, viewRunPage } from './kvm.js'
-import { EXIT_REASONS, isStopped, type VcpuBlock } from './shared.js'
+import { enterGuest } from './kvm-vcpu.js'
+import { EXIT_REASONS, type VcpuBlock } from './shared.js'
 
 const RUN_HINTS = {
   EFAULT: 'the guest used memory that the host cannot give it: unmapped, broken, or out of huge pages',
   ENOMEM: 'the host, or the memory limit of the cgroup, has no memory left for the guest',
-  EAGAIN: 'the vCPU waits to be started by another one',
 }
 
 const EXIT_REASON = kvm_run.exit_reason / 4
-const IO_PORT = kvm_run['io.port'] / 2
 const IO_DIRECTION = kvm_run['io.direction']
+const IO_SIZE = kvm_run['io.size']
+const IO_PORT = kvm_run['io.port'] / 2
+const IO_COUNT = kvm_run['io.count'] / 4
 const IO_DATA_OFFSET = kvm_run['io.data_offset'] / 4
+const MMIO_ADDRESS = kvm_run['mmio.phys_addr'] / 4
+const MMIO_DATA = kvm_run['mmio.data']
+const MMIO_LENGTH = kvm_run['mmio.len'] / 4
+const MMIO_IS_WRITE = kvm_run['mmio.is_write']
+
+/** What a vCPU's thread runs the guest with. */
+export interface GuestRoom {
+  readonly fd: number
+  /** The vCPU's `struct kvm_run`, for as long as the caller may use it. */
+  readonly page: ArrayBuffer
+  readonly ports: DeviceBus
+  readonly mmio: DeviceBus
+  readonly mailbox: Mailbox
+  /** `null`: no writes are coalesced. */
+  readonly ring: CoalescedRing | null
+  /** The code of a device that has ended the VM. */
+  readonly exitCode: () => number | null
+  /** Does what the commands say, while held too; `false`: the command is to stop. */
+  readonly attend: () => boolean
+}
 
 /**
- * Runs until the command to stop. `null`: it was stopped.
+ * Runs until the command to stop, or until the guest cannot go on.
  * @throws {SyscallError} from KVM_RUN
  */
-export function runGuest(
-  block: VcpuBlock,
-  fd: number,
-  page: { readonly address: number; readonly bytes: number },
-): Failure | null {
-  // SAFETY: the vCPU's owner closes it only after this thread is done, and the views end with this function.
-  const run = viewRunPage(page)
-  const bytes = new Uint8Array(run)
-  const halves = new Uint16Array(run)
-  const words = new Uint32Array(run)
-  const { exits, progress } = block
-  for (;;) {
-    const error = enterGuest(fd)
-    if (error !== 0) {
-      if (error !== EINTR) throw refused(error, 'ioctl(KVM_RUN)', RUN_HINTS)
-      // Whoever stops a vCPU requests an exit too, so that the command is seen here and costs no exit anything.
-      if (isStopped(block)) return null
-      continue
-    }
-    const reason = words[EXIT_REASON]!
-    if (reason < EXIT_REASONS) exits[reason]!++
-    if (reason === KVM_EXIT_IO && halves[IO_PORT] === REPORT_PORT && bytes[IO_DIRECTION] === KVM_EXIT_IO_OUT) {
-      progress[0] = words[words[IO_DATA_OFFSET]! >>> 2]!
-    } else if (reason !== KVM_EXIT_INTR) {
-      return { kind: 'exit', reason: exitName(reason), text: explain(reason, new DataView(run)) }
-    }
+export function runGuest(block: VcpuBlock, room: GuestRoom): VcpuEnd {
+  try {
+    return loop(block, room)
+  } catch (error) {
+    if (error instanceof StoppedError) return { kind: 'told' }
+    throw error
   }
 }
 
-function explain(reason: number, run: DataView): string {
-  const hex = (value: number | bigint) => `0x${value.toString(16)}`
-  switch (reason) {
-    case KVM_EXIT_IO:
-      return `the guest used port ${hex(run.getUint16(kvm_run['io.port'], true))}, where no device is`
-    case KVM_EXIT_HLT:
-      return 'the guest halted, and nothing is there to wake it'
-    case KVM_EXIT_MMIO:
-      return `the guest used ${hex(run.getBigUint64(kvm_run['mmio.phys_addr'], true))}, where it has no memory`
-    case KVM_EXIT_SHUTDOWN:
-      return 'the guest shut down, as by a fault that it does not handle (triple fault)'
-    case KVM_EXIT_FAIL_ENTRY:
-      return `the CPU refused to enter the guest (hardware reason ${hex(run.getBigUint64(kvm_run['fail_entry.hardware_entry_failure_reason'], true))})`
-    case KVM_EXIT_INTERNAL_ERROR: {
-      const suberror = run.getUint32(kvm_run['internal.suberror'], true)
-      return suberror === KVM_INTERNAL_ERROR_EMULATION
-        ? 'KVM could not emulate an instruction of the guest'
-        : `KVM failed (internal error ${suberror})`
+function loop(block: VcpuBlock, room: GuestRoom): VcpuEnd {
+  const { fd, page, ports, mmio, mailbox, ring, exitCode, attend } = room
+  const words = new Uint32Array(page)
+  const access = accessor(page)
+  const { exits } = block
+  for (;;) {
+    const error = enterGuest(fd)
+    if (ring !== null && !ring.isEmpty) ring.drain(ports, mmio, mailbox)
+    if (error !== 0) {
+      // EAGAIN: another vCPU has started this one.
+      if (error !== EINTR && error !== EAGAIN) throw refused(error, 'ioctl(KVM_RUN)', RUN_HINTS)
+      // Whoever gives a command requests an exit too, so that it is seen here and costs no exit anything.
+      if (!attend()) return { kind: 'told' }
+    } else {
+      const reason = words[EXIT_REASON]!
+      if (reason < EXIT_REASONS) exits[reason]!++
+      let failure: Failure | null = null
+      if (reason === KVM_EXIT_IO) failure = access.port(ports)
+      else if (reason === KVM_EXIT_MMIO) failure = access.mmio(mmio)
+      else if (reason === KVM_EXIT_HLT) return { kind: 'halted' }
+      else if (reason !== KVM_EXIT_INTR) failure = unanswered(page, reason)
+      if (failure !== null) return { kind: 'failed', failure }
+      mailbox.flush()
     }
-    case KVM_EXIT_UNKNOWN:
-      return `KVM does not know why (hardware reason ${hex(run.getBigUint64(kvm_run['hw.hardware_exit_reason'], true))})`
-    default:
-      return 'the executor does not know this exit'
+    const code = exitCode()
+    if (code !== null) return { kind: 'exited', code }
+  }
+}
+
+function unanswered(page: ArrayBuffer, reason: number): Failure {
+  return { kind: 'exit', reason: exitName(reason), text: explainExit(reason, new DataView(page)) }
+}
+
+/** Answers the accesses that a run page describes. No allocation: one buffer for each length of an access. */
+function accessor(page: ArrayBuffer) {
+  const bytes = new Uint8Array(page)
+  const halves = new Uint16Array(page)
+  const words = new Uint32Array(page)
+  const buffers = Array.from({ length: 9 }, (_, size) => new Uint8Array(size))
+
+  /** One item from the page to the device, or the other way. */
+  const transfer = (device: Device, address: number, size: number, at: number, isWrite: boolean): boolean => {
+    const data = buffers[size]!
+    if (isWrite) {
+      if (device.write === undefined) return false
+      for (let i = 0; i < size; i++) data[i] = bytes[at + i]!
+      device.write(address, data)
+    } else {
+      if (device.read === undefined) return false
+      device.read(address, data)
+      for (let i = 0; i < size; i++) bytes[at + i] = data[i]!
+    }
+    return true
+  }
+
+  return {
+    port(ports: DeviceBus): Failure | null {
+      const device = ports.at(halves[IO_PORT]!)
+      if (device === undefined) return unanswered(page, KVM_EXIT_IO)
+      const size = bytes[IO_SIZE]!
+      const isWrite = bytes[IO_DIRECTION] === KVM_EXIT_IO_OUT
+      let at = words[IO_DATA_OFFSET]!
+      for (let left = words[IO_COUNT]!; left > 0; left--) {
+        if (!transfer(device, halves[IO_PORT]!, size, at, isWrite)) return unanswered(page, KVM_EXIT_IO)
+        at += size
+      }
+      return null
+    },
+    mmio(mmio: DeviceBus): Failure | null {
+      const address = words[MMIO_ADDRESS]! + words[MMIO_ADDRESS + 1]! * 2 ** 32
+      const device = mmio.at(address)
+      const isWrite = bytes[MMIO_IS_WRITE] !== 0
+      if (device === undefined || !transfer(device, address, words[MMIO_LENGTH]!, MMIO_DATA, isWrite)) {
+        return unanswered(page, KVM_EXIT_MMIO)
+      }
+      return null
+    },
   }
 }

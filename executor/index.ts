@@ -1,6 +1,14 @@
 /** homenode/executor: carries verified plans out on Linux. */
 
-export { type Failure, VcpuError } from './failure.js'
+export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
+export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
+export type { Doorbell } from './doorbells.js'
+export { type Failure, VmError } from './failure.js'
+export type { Bus } from './kvm.js'
+export type { RegisterName, Registers } from './kvm-vcpu.js'
+export type { MemoryOptions } from './memory.js'
+export type { PlacementOptions, SchedulingOptions } from './placement.js'
+export type { PrefaultProgress } from './prefault.js'
 export {
   type AffinityStatus,
   type KvmStatus,
@@ -11,4 +19,8 @@ export {
   type Refused,
 } from './probe.js'
 export { type RunOptions, runPlan } from './run.js'
+export type { DescriptorTable, Segment, SpecialRegisterChanges, SpecialRegisters } from './start-state.js'
+export type { Vcpu } from './vcpu.js'
+export { Vm, type VmOptions } from './vm.js'
+export { DeadlineError, type Patience, type VmEnd, type VmState, VmStateError } from './vm-state.js'
 export type { RunProgress } from './watch.js'

@@ -1,38 +1,45 @@
 /**
- * KVM by the scope of its file descriptors: the system, a VM, a vCPU. Each class owns its descriptor; `close()` may be
- * called any number of times. Descriptors and addresses are good in every thread of the process, so one thread makes
- * them and another runs the vCPU.
+ * KVM by the scope of its file descriptors: the system and a VM (a vCPU: kvm-vcpu.ts). Each class owns its descriptor;
+ * `close()` may be called any number of times. Descriptors and addresses are good in every thread of the process, so
+ * one thread makes them and another runs the vCPU.
  */
 
 import { UnsupportedError } from '../src/errors.js'
 import {
   KVM_API_VERSION,
+  KVM_CAP_COALESCED_MMIO,
+  KVM_CAP_COALESCED_PIO,
   KVM_CAP_IMMEDIATE_EXIT,
+  KVM_CAP_IOEVENTFD,
+  KVM_CAP_IRQCHIP,
+  KVM_CAP_MAX_VCPU_ID,
   KVM_CAP_MAX_VCPUS,
   KVM_CAP_USER_MEMORY,
   KVM_CHECK_EXTENSION,
+  KVM_CREATE_IRQCHIP,
   KVM_CREATE_VCPU,
   KVM_CREATE_VM,
   KVM_GET_API_VERSION,
-  KVM_GET_SREGS,
   KVM_GET_SUPPORTED_CPUID,
   KVM_GET_VCPU_MMAP_SIZE,
-  KVM_RUN,
-  KVM_SET_CPUID2,
-  KVM_SET_REGS,
-  KVM_SET_SREGS,
+  KVM_IOEVENTFD,
+  KVM_IOEVENTFD_FLAG_DATAMATCH,
+  KVM_IOEVENTFD_FLAG_PIO,
+  KVM_REGISTER_COALESCED_MMIO,
+  KVM_SET_IDENTITY_MAP_ADDR,
+  KVM_SET_TSS_ADDR,
   KVM_SET_USER_MEMORY_REGION,
+  kvm_coalesced_mmio_zone,
   kvm_cpuid_entry2,
   kvm_cpuid2,
-  kvm_regs,
-  kvm_run,
-  kvm_sregs,
+  kvm_ioeventfd,
   kvm_userspace_memory_region,
 } from './abi/kvm.js'
 import { E2BIG } from './abi/linux.js'
-import { closeFd, ioctl, ioctlStruct, openDevice } from './ffi/files.js'
+import { closeFd, ioctl, ioctlStruct, OwnedFd, openDevice } from './ffi/files.js'
 import * as libc from './ffi/libc.js'
-import { Mapping } from './ffi/mapping.js'
+import { BASE_PAGE, Mapping } from './ffi/mapping.js'
+import { KvmVcpu } from './kvm-vcpu.js'
 
 export const KVM_DEVICE = '/dev/kvm'
 
@@ -49,36 +56,20 @@ const CREATE_VM_HINTS = {
   ENOMEM: 'the kernel has no memory for it',
 }
 
-/** A descriptor that is closed once. */
-class OwnedFd implements Disposable {
-  readonly fd: number
-  #open = true
-
-  constructor(fd: number) {
-    this.fd = fd
-  }
-
-  close(): void {
-    if (!this.#open) return
-    this.#open = false
-    closeFd(this.fd)
-  }
-
-  [Symbol.dispose](): void {
-    this.close()
-  }
-}
+/** Where accesses of the guest go to: the I/O ports, or memory addresses where no memory is. */
+export type Bus = 'port' | 'mmio'
 
 /** `/dev/kvm` */
 export class Kvm extends OwnedFd {
   /** Bytes of the mapping that a vCPU shares with user space. */
   readonly #runBytes: number
-  readonly #cpuid: Uint8Array
+  /** What a vCPU may tell its guest about the CPU: a `struct kvm_cpuid2`. */
+  readonly supportedCpuid: Uint8Array
 
   private constructor(fd: number) {
     super(fd)
     this.#runBytes = ioctl(fd, 'KVM_GET_VCPU_MMAP_SIZE', KVM_GET_VCPU_MMAP_SIZE)
-    this.#cpuid = supportedCpuid(fd)
+    this.supportedCpuid = supportedCpuid(fd)
   }
 
   /**
@@ -96,14 +87,38 @@ export class Kvm extends OwnedFd {
     }
   }
 
-  /** The most vCPUs that one VM can have. */
-  get maxVcpus(): number {
-    return ioctl(this.fd, 'KVM_CHECK_EXTENSION', KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS)
+  /** What the kernel says to a capability; 0: it does not have it. */
+  capability(number: number): number {
+    return ioctl(this.fd, 'KVM_CHECK_EXTENSION', KVM_CHECK_EXTENSION, number)
   }
 
-  createVm(): Vm {
-    const fd = ioctl(this.fd, 'KVM_CREATE_VM', KVM_CREATE_VM, 0, CREATE_VM_HINTS)
-    return new Vm(fd, this.#runBytes, this.#cpuid)
+  /** The most vCPUs that one VM can have. */
+  get maxVcpus(): number {
+    return this.capability(KVM_CAP_MAX_VCPUS)
+  }
+
+  /** One more than the highest number that a vCPU can have. */
+  get maxVcpuId(): number {
+    return this.capability(KVM_CAP_MAX_VCPU_ID) || this.maxVcpus
+  }
+
+  createVm(): KvmVm {
+    const has = (capability: number) => this.capability(capability) > 0
+    const features = {
+      runBytes: this.#runBytes,
+      coalescedRing: this.capability(KVM_CAP_COALESCED_MMIO) * BASE_PAGE,
+      coalescedPorts: has(KVM_CAP_COALESCED_PIO),
+      ioeventfd: has(KVM_CAP_IOEVENTFD),
+      irqchip: has(KVM_CAP_IRQCHIP),
+    }
+    const vm = new KvmVm(ioctl(this.fd, 'KVM_CREATE_VM', KVM_CREATE_VM, 0, CREATE_VM_HINTS), features)
+    try {
+      if (process.arch === 'x64') vm.keepOutOfMemory()
+      return vm
+    } catch (error) {
+      vm.close()
+      throw error
+    }
   }
 }
 
@@ -121,7 +136,6 @@ function checkApi(fd: number, path: string): void {
   }
 }
 
-/** What a vCPU may tell its guest about the CPU: a `struct kvm_cpuid2` as KVM_SET_CPUID2 takes it. */
 function supportedCpuid(fd: number): Uint8Array {
   for (let entries = 128; ; entries *= 2) {
     const cpuid = new Uint8Array(kvm_cpuid2.size + entries * kvm_cpuid_entry2.size)
@@ -133,15 +147,38 @@ function supportedCpuid(fd: number): Uint8Array {
   }
 }
 
-export class Vm extends OwnedFd {
-  readonly #runBytes: number
-  readonly #cpuid: Uint8Array
+interface KvmFeatures {
+  /** Bytes of the mapping that a vCPU shares with user space. */
+  readonly runBytes: number
+  /** Where in that mapping the ring of coalesced writes is; 0: the kernel has none. */
+  readonly coalescedRing: number
+  readonly coalescedPorts: boolean
+  readonly ioeventfd: boolean
+  readonly irqchip: boolean
+}
+
+/** Pages that older Intel CPUs need below 4 GiB, where the guest has no memory: the places that QEMU gives them. */
+const IDENTITY_MAP = 0xfeffc000
+const TSS = 0xfeffd000
+
+export class KvmVm extends OwnedFd {
+  readonly #features: KvmFeatures
   #slots = 0
 
-  constructor(fd: number, runBytes: number, cpuid: Uint8Array) {
+  constructor(fd: number, features: KvmFeatures) {
     super(fd)
-    this.#runBytes = runBytes
-    this.#cpuid = cpuid
+    this.#features = features
+  }
+
+  /** Puts the pages that KVM itself needs on older Intel CPUs where no memory is. Before the first vCPU. */
+  keepOutOfMemory(): void {
+    ioctlStruct(this.fd, 'KVM_SET_IDENTITY_MAP_ADDR', KVM_SET_IDENTITY_MAP_ADDR, wordOf(IDENTITY_MAP))
+    ioctl(this.fd, 'KVM_SET_TSS_ADDR', KVM_SET_TSS_ADDR, TSS)
+  }
+
+  /** Where the ring of coalesced writes is in a vCPU's page. */
+  get coalescedRing(): number {
+    return this.#features.coalescedRing
   }
 
   /**
@@ -162,80 +199,66 @@ export class Vm extends OwnedFd {
     this.#slots++
   }
 
-  createVcpu(id: number): Vcpu {
-    const fd = ioctl(this.fd, 'KVM_CREATE_VCPU', KVM_CREATE_VCPU, id, {
-      EINVAL: 'more vCPUs than KVM allows in one VM',
+  /** Interrupt controllers in the kernel (PIC, I/O APIC, local APICs); before the first vCPU. */
+  createIrqchip(): void {
+    if (!this.#features.irqchip) throw new UnsupportedError('KVM_CAP_IRQCHIP', 'this kernel does not have it')
+    ioctl(this.fd, 'KVM_CREATE_IRQCHIP', KVM_CREATE_IRQCHIP)
+  }
+
+  /**
+   * Has the kernel keep writes to a range in a ring instead of leaving the guest for each; user space takes them out.
+   * @throws {UnsupportedError}
+   * @throws {SyscallError} ENOSPC: there are too many
+   */
+  coalesce(bus: Bus, start: number, bytes: number): void {
+    const { coalescedRing, coalescedPorts } = this.#features
+    if (coalescedRing === 0 || (bus === 'port' && !coalescedPorts)) {
+      throw new UnsupportedError('coalesced writes', 'this kernel does not have them; for ports Linux 5.0 is needed')
+    }
+    const zone = new DataView(new ArrayBuffer(kvm_coalesced_mmio_zone.size))
+    zone.setBigUint64(kvm_coalesced_mmio_zone.addr, BigInt(start), true)
+    zone.setUint32(kvm_coalesced_mmio_zone.size_, bytes, true)
+    zone.setUint32(kvm_coalesced_mmio_zone.pio, bus === 'port' ? 1 : 0, true)
+    ioctlStruct(this.fd, 'KVM_REGISTER_COALESCED_MMIO', KVM_REGISTER_COALESCED_MMIO, new Uint8Array(zone.buffer))
+  }
+
+  /**
+   * Has the kernel count writes to an address in an eventfd instead of leaving the guest for each.
+   * @param bytes length of the write that counts: 1, 2, 4 or 8; 0: any
+   * @param value only writes of this value count
+   */
+  ioeventfd(bus: Bus, address: number, bytes: number, fd: number, value?: bigint): void {
+    if (!this.#features.ioeventfd) throw new UnsupportedError('KVM_CAP_IOEVENTFD', 'this kernel does not have it')
+    const request = new DataView(new ArrayBuffer(kvm_ioeventfd.size))
+    request.setBigUint64(kvm_ioeventfd.datamatch, value ?? 0n, true)
+    request.setBigUint64(kvm_ioeventfd.addr, BigInt(address), true)
+    request.setUint32(kvm_ioeventfd.len, bytes, true)
+    request.setInt32(kvm_ioeventfd.fd, fd, true)
+    const flags =
+      (bus === 'port' ? KVM_IOEVENTFD_FLAG_PIO : 0) | (value === undefined ? 0 : KVM_IOEVENTFD_FLAG_DATAMATCH)
+    request.setUint32(kvm_ioeventfd.flags, flags, true)
+    ioctlStruct(this.fd, 'KVM_IOEVENTFD', KVM_IOEVENTFD, new Uint8Array(request.buffer), {
+      EEXIST: 'the address has one already',
+      EINVAL: 'a write is 1, 2, 4 or 8 bytes long, and a value needs a length',
     })
-    let vcpu: Vcpu | undefined
+  }
+
+  /** @param id its number, which is also its APIC id */
+  createVcpu(id: number): KvmVcpu {
+    const fd = ioctl(this.fd, 'KVM_CREATE_VCPU', KVM_CREATE_VCPU, id, {
+      EINVAL: 'more vCPUs than KVM allows in one VM, or a number that is too high',
+    })
     try {
-      vcpu = new Vcpu(fd, Mapping.ofDevice(fd, this.#runBytes))
-      ioctlStruct(fd, 'KVM_SET_CPUID2', KVM_SET_CPUID2, this.#cpuid)
-      return vcpu
+      return new KvmVcpu(fd, Mapping.ofFile(fd, this.#features.runBytes))
     } catch (error) {
-      if (vcpu === undefined) closeFd(fd)
-      else vcpu.close()
+      closeFd(fd)
       throw error
     }
   }
 }
 
-/** One vCPU. Its registers are set before it runs; KVM_RUN is called by the thread that has its descriptor's number. */
-export class Vcpu extends OwnedFd {
-  readonly #run: Mapping
-  #page: Uint8Array | null
-
-  constructor(fd: number, run: Mapping) {
-    super(fd)
-    this.#run = run
-    // SAFETY: dropped in close(), before the mapping goes.
-    this.#page = new Uint8Array(run.view())
-  }
-
-  /** Where `struct kvm_run` is, for the thread that runs it. */
-  get runPage(): { readonly address: number; readonly bytes: number } {
-    return { address: this.#run.address, bytes: this.#run.bytes }
-  }
-
-  /** The kernel's `struct kvm_sregs`, to be changed and given to `setSregs`. */
-  getSregs(): DataView<ArrayBuffer> {
-    const sregs = new DataView(new ArrayBuffer(kvm_sregs.size))
-    ioctlStruct(this.fd, 'KVM_GET_SREGS', KVM_GET_SREGS, new Uint8Array(sregs.buffer))
-    return sregs
-  }
-
-  setSregs(sregs: DataView<ArrayBuffer>): void {
-    ioctlStruct(this.fd, 'KVM_SET_SREGS', KVM_SET_SREGS, new Uint8Array(sregs.buffer))
-  }
-
-  /** Sets the general registers; those that are not named are 0. */
-  setRegs(values: Readonly<Partial<Record<Exclude<keyof typeof kvm_regs, 'size'>, bigint>>>): void {
-    const regs = new DataView(new ArrayBuffer(kvm_regs.size))
-    for (const [name, value] of Object.entries(values)) {
-      regs.setBigUint64(kvm_regs[name as keyof typeof values], value, true)
-    }
-    ioctlStruct(this.fd, 'KVM_SET_REGS', KVM_SET_REGS, new Uint8Array(regs.buffer))
-  }
-
-  /** From now on KVM_RUN returns at once, with EINTR. A thread that is inside it needs a signal as well. */
-  requestExit(): void {
-    if (this.#page !== null) this.#page[kvm_run.immediate_exit] = 1
-  }
-
-  override close(): void {
-    this.#page = null
-    this.#run.close()
-    super.close()
-  }
-}
-
-/** Lets a vCPU run until its next exit. Returns 0, or the errno; nothing is allocated. */
-export function enterGuest(vcpuFd: number): number {
-  const rc = libc.ioctl(vcpuFd, KVM_RUN, 0)
-  return rc < 0 ? libc.errno() : 0
-}
-
-/** The `struct kvm_run` of a vCPU, for the thread that runs it; only for as long as the owner keeps it open. */
-export function viewRunPage(page: { readonly address: number; readonly bytes: number }): ArrayBuffer {
-  // SAFETY: the owner closes the vCPU only after the thread that runs it has ended its loop and dropped the view.
-  return libc.view(page.address, page.bytes)
+function wordOf(value: number): Uint8Array {
+  const word = new DataView(new ArrayBuffer(8))
+  word.setBigUint64(0, BigInt(value), true)
+  return new Uint8Array(word.buffer)
 }

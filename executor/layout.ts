@@ -71,32 +71,3 @@ export function shareMemory(layout: VmLayout, reserved: number): GuestShare[] {
   }
   return layout.vcpus.map((vcpu) => shares.get(vcpu)!)
 }
-
-/** Memory that one vCPU's thread prefaults. */
-export interface PrefaultPart {
-  readonly vcpu: PlanVcpu
-  readonly cell: CellLayout
-  readonly offset: number
-  readonly bytes: number
-}
-
-/**
- * Divides the prefaulting of each range among the vCPUs of its cell that are planned on the range's node, since the
- * kernel is fastest from there; else among the cell's vCPUs, else (a cell without CPUs) among all of the VM.
- */
-export function dividePrefault(layout: VmLayout): PrefaultPart[] {
-  const parts: PrefaultPart[] = []
-  for (const cell of layout.cells) {
-    for (const range of cell.ranges) {
-      const near = cell.vcpus.filter((vcpu) => vcpu.node === range.node)
-      const crew = [near, cell.vcpus, layout.vcpus].find((vcpus) => vcpus.length > 0) ?? []
-      const pages = range.bytes / cell.pageSize
-      crew.forEach((vcpu, i) => {
-        const from = Math.floor((pages * i) / crew.length) * cell.pageSize
-        const to = Math.floor((pages * (i + 1)) / crew.length) * cell.pageSize
-        if (to > from) parts.push({ vcpu, cell, offset: range.offset + from, bytes: to - from })
-      })
-    }
-  }
-  return parts
-}

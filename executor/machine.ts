@@ -1,42 +1,62 @@
 /** A VM with its vCPUs, made from its memory: everything of it that KVM holds. */
 
-import { bootBytes, gpaRanges, setStartState, writeBootImage } from './boot.js'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { UnsupportedError } from '../src/errors.js'
+import type { HostCpu } from '../src/types.js'
+import { gpaRanges } from './address-map.js'
 import { closeAll } from './close.js'
-import type { Guest, GuestShare } from './guests/guest.js'
-import type { Kvm, Vcpu, Vm } from './kvm.js'
-import { shareMemory } from './layout.js'
+import { formatCpuid, guestCpuid, parseCpuid } from './cpuid.js'
+import { guestTopology } from './guest-topology.js'
+import { Kvm, type KvmVm } from './kvm.js'
+import type { KvmVcpu } from './kvm-vcpu.js'
 import type { VmMemory } from './memory.js'
 
-export class Machine implements Disposable {
-  readonly vcpus: readonly Vcpu[]
-  readonly #vm: Vm
-  readonly #memory: VmMemory
-  readonly #shares: readonly GuestShare[]
+export interface MachineOptions {
+  /** Interrupt controllers in the kernel. vCPUs but the first then wait to be started by it, and a halt waits for an interrupt. */
+  readonly irqchip?: boolean
+  /** The host's CPUs, for the topology that the guest sees. */
+  readonly cpus?: readonly HostCpu[]
+  /** Another device than /dev/kvm. */
+  readonly device?: string
+}
 
-  private constructor(vm: Vm, vcpus: readonly Vcpu[], memory: VmMemory, shares: readonly GuestShare[]) {
-    this.#vm = vm
+export class Machine implements Disposable {
+  readonly vm: KvmVm
+  /** In the order of the plan. */
+  readonly vcpus: readonly KvmVcpu[]
+
+  private constructor(vm: KvmVm, vcpus: readonly KvmVcpu[]) {
+    this.vm = vm
     this.vcpus = vcpus
-    this.#memory = memory
-    this.#shares = shares
   }
 
   /**
-   * Memory slots and vCPUs, these in the order of the plan; no page of the memory is touched. Close it before the memory.
+   * Memory slots and vCPUs; no page of the memory is touched. Close it before the memory.
    * @throws {SyscallError}
-   * @throws {UnsupportedError} where the memory is too small for the guest program
+   * @throws {UnsupportedError} more vCPUs than KVM allows
    */
-  static build(kvm: Kvm, memory: VmMemory): Machine {
-    const shares = shareMemory(memory.layout, bootBytes(memory.layout.bytes))
-    const vm = kvm.createVm()
-    const vcpus: Vcpu[] = []
-    const machine = new Machine(vm, vcpus, memory, shares)
+  static async build(memory: VmMemory, { irqchip = false, cpus = [], device }: MachineOptions = {}): Promise<Machine> {
+    const { layout } = memory
+    using kvm = Kvm.open(device)
+    const topology = guestTopology(layout.vcpus, cpus)
+    checkVcpus(kvm, topology.apicIds)
+    const supported = parseCpuid(kvm.supportedCpuid)
+    const vcpus: KvmVcpu[] = []
+    const machine = new Machine(kvm.createVm(), vcpus)
     try {
-      for (const cell of memory.layout.cells) {
+      if (irqchip) machine.vm.createIrqchip()
+      for (const cell of layout.cells) {
         for (const { offset, gpa, bytes } of gpaRanges(cell.offset, cell.bytes)) {
-          vm.addMemory(gpa, memory.addressOf(offset), bytes)
+          machine.vm.addMemory(gpa, memory.addressOf(offset), bytes)
         }
       }
-      for (const { vcpu } of memory.layout.vcpus) vcpus.push(vm.createVcpu(vcpu))
+      for (const [i, id] of topology.apicIds.entries()) {
+        const vcpu = machine.vm.createVcpu(id)
+        vcpus.push(vcpu)
+        vcpu.setCpuid(formatCpuid(guestCpuid(supported, topology, i)))
+        // A vCPU takes the kernel 0.2 ms; with hundreds of them others want a turn, too.
+        await nextTurn()
+      }
       return machine
     } catch (error) {
       machine.close()
@@ -44,20 +64,22 @@ export class Machine implements Disposable {
     }
   }
 
-  /** Loads the guest and sets every vCPU to its start. After the prefault: this writes to the memory. */
-  boot(guest: Guest): void {
-    const { bytes } = this.#memory.layout
-    writeBootImage(this.#memory.viewStart(bootBytes(bytes)), guest, bytes)
-    this.vcpus.forEach((vcpu, i) => {
-      setStartState(vcpu, guest, this.#shares[i]!)
-    })
-  }
-
   close(): void {
-    closeAll([...this.vcpus, this.#vm])
+    closeAll([...this.vcpus, this.vm])
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+}
+
+function checkVcpus(kvm: Kvm, apicIds: readonly number[]): void {
+  const { maxVcpus, maxVcpuId } = kvm
+  const highest = Math.max(0, ...apicIds)
+  if (apicIds.length > maxVcpus || highest >= maxVcpuId) {
+    throw new UnsupportedError(
+      'KVM_CAP_MAX_VCPUS',
+      `the plan has ${apicIds.length} vCPUs with APIC ids up to ${highest}; KVM allows ${maxVcpus} in a VM, with ids below ${maxVcpuId}`,
+    )
   }
 }

@@ -2,13 +2,20 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { InputError, show } from '../src/errors.js'
-import type { Backend, Plan, RunReport, VerifiedPlan } from '../src/types.js'
-import { isVerified } from '../src/verified.js'
-import { AppliedPlan } from './apply.js'
+import type { Backend, Plan, PlanVm, RunReport, VerifiedPlan } from '../src/types.js'
+import { type Grounds, groundsOf, isVerified } from '../src/verified.js'
 import { chooseBackend } from './backend.js'
-import { memoryFindings } from './findings.js'
+import { bootGuest } from './boot.js'
+import { reportDevice } from './devices/create.js'
+import { VmError } from './failure.js'
+import { failureFinding } from './findings.js'
+import { requireFreeMemory } from './free-memory.js'
 import type { Guest } from './guests/guest.js'
 import { walk } from './guests/walk.js'
+import { layoutVm } from './layout.js'
+import type { Placement, PlacementOptions } from './placement.js'
+import { carryOutVm } from './vm.js'
+import { Walkers } from './walkers.js'
 import { type RunProgress, Watch } from './watch.js'
 
 export interface RunOptions {
@@ -16,6 +23,8 @@ export interface RunOptions {
   readonly seconds?: number
   /** Default: `kvm` where it is usable, else `threads`. */
   readonly backend?: Backend
+  /** Whether binding, pinning and scheduling that the kernel refuses are findings of the report rather than errors. */
+  readonly relaxed?: boolean
   /** Ends the run early: everything is stopped and given back, and the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal
   /** Called about ten times a second while the guests run. What it throws ends the run. */
@@ -23,18 +32,17 @@ export interface RunOptions {
 }
 
 const TICK_MS = 100
-const READY_POLL_MS = 1
 
 /**
- * Carries a plan out for a while, and reports what the kernel says happened.
+ * Carries a plan out for a while, and reports what the kernel says happened. A VM that fails is a finding, and the others
+ * go on; where all of them fail, that is an error.
  * @throws {InputError} for anything but a plan that `verifyPlan` returned
  * @throws {UnsupportedError} where the system lacks what it takes (memory, KVM)
- * @throws {SyscallError} where the kernel refused a call
- * @throws {VcpuError} names the VM and the vCPU that failed, and why
+ * @throws {VmError} names the VM that failed, and why
  */
 export async function runPlan(plan: VerifiedPlan, options: RunOptions = {}): Promise<RunReport> {
   if (!isVerified(plan)) throw new InputError('plan', 'the object that verifyPlan() returned', show(plan))
-  return carryOut(plan, plan, options)
+  return carryOut(plan, plan, options, walk, groundsOf(plan))
 }
 
 /**
@@ -45,38 +53,62 @@ export async function carryOut(
   carried: Plan,
   options: RunOptions,
   guest: Guest = walk,
+  grounds: Grounds = { cpus: [], vms: {} },
 ): Promise<RunReport> {
-  const { seconds = 3, signal, onProgress } = options
+  const { seconds = 3, signal, onProgress, relaxed = false } = options
   if (!(Number.isFinite(seconds) && seconds > 0)) throw new InputError('seconds', 'a number above 0', show(seconds))
   if (carried.vms.length === 0) throw new InputError('plan.vms', 'at least one VM that is placed', 'none')
   signal?.throwIfAborted()
   const { backend, noGuest } = chooseBackend(options.backend)
+  requireFreeMemory(carried.vms.map(layoutVm))
 
-  const ended = new AbortController()
-  const applied = AppliedPlan.apply(carried, backend, (error) => ended.abort(error))
-  const abort = () => ended.abort(signal?.reason)
-  signal?.addEventListener('abort', abort)
-  // Stops the guests at once; close() waits for it, and reports it should it fail.
-  ended.signal.addEventListener('abort', () => void applied.pool.stop().catch(() => {}))
+  const failures = new Map<string, Error>()
+  const placements: Placement[] = []
+  /** Of those that have not failed; what fails is noted, and has stopped. */
+  const running = () => placements.filter((vm) => !failures.has(vm.name))
+  const each = async (work: (vm: Placement) => Promise<unknown>) => {
+    await Promise.all(running().map((vm) => work(vm).catch((error) => failures.set(vm.name, error))))
+    signal?.throwIfAborted()
+    if (running().length === 0) throw failures.values().next().value
+  }
+  const place = signal === undefined ? { relaxed } : { relaxed, signal }
   try {
-    while (!applied.pool.ready) await delay(READY_POLL_MS, undefined, { signal: ended.signal })
-    const watch = new Watch(promised, applied.pool)
-    applied.go(guest)
+    await Promise.all(
+      carried.vms.map(async (vm) => {
+        try {
+          placements.push(await placeVm(vm, backend, guest, grounds, place))
+        } catch (error) {
+          failures.set(vm.name, error as Error)
+        }
+      }),
+    )
+    await each((vm) => vm.prepare(place))
+    const watch = new Watch(promised, inOrderOf(carried, running()))
+    await each((vm) => vm.run(place))
     const startedAt = performance.now()
     const elapsed = () => (performance.now() - startedAt) / 1000
     for (let left = seconds; left > 0; left = seconds - elapsed()) {
-      await delay(Math.min(TICK_MS, left * 1000), undefined, { signal: ended.signal })
+      await delay(Math.min(TICK_MS, left * 1000), undefined, place)
       watch.look()
       onProgress?.(watch.progress(elapsed()))
+      await each(checkRunning)
     }
-    const memory = await applied.readMemory(promised)
+    const readers = inOrderOf(carried, running())
+    const memory = await Promise.all(readers.map((vm) => vm.readMemory(promisedVm(promised, vm))))
     watch.look()
     const ran = elapsed()
-    await applied.pool.stop()
-    ended.signal.throwIfAborted()
-    await applied.close()
+    await each(async (vm) => {
+      await checkRunning(vm)
+      await vm.stop()
+    })
+    await each((vm) => vm.close())
 
-    const findings = [...watch.findings(), ...memory.flatMap(memoryFindings)]
+    const findings = [
+      ...[...failures].map(([vm, error]) => failureFinding(vm, error)),
+      ...placements.flatMap(({ refusals }) => refusals),
+      ...watch.findings(new Set(failures.keys())),
+      ...readers.flatMap((vm, i) => vm.memoryFindings(memory[i]!)),
+    ]
     return {
       schemaVersion: 1,
       kind: 'RunReport',
@@ -85,16 +117,39 @@ export async function carryOut(
       seconds: ran,
       plan: promised,
       vcpus: watch.rows(backend, ran),
-      memory,
+      memory: memory.flat(),
       verified: findings.length === 0,
       findings,
     }
-  } catch (error) {
-    // Whatever was under way when a vCPU failed, or the caller gave up, fails too: the first cause counts.
-    const cause: unknown = ended.signal.aborted ? ended.signal.reason : error
-    await applied.close().catch(() => {})
-    throw cause
   } finally {
-    signal?.removeEventListener('abort', abort)
+    await Promise.allSettled(placements.map((vm) => vm.close()))
+  }
+}
+
+function placeVm(vm: PlanVm, backend: Backend, guest: Guest, grounds: Grounds, options: PlacementOptions) {
+  if (backend === 'threads') return Walkers.create(vm, options)
+  return carryOutVm(vm, grounds, options, (memory, { vcpus }) => bootGuest(memory, vcpus, guest)).then((made) => {
+    made.attach('port', reportDevice.range, reportDevice.what)
+    return made
+  })
+}
+
+/** VMs are ready in any order; a report is in the plan's. */
+function inOrderOf({ vms }: Plan, placements: readonly Placement[]): Placement[] {
+  return vms.flatMap(({ name }) => placements.filter((placement) => placement.name === name))
+}
+
+function promisedVm({ vms }: Plan, { name }: Placement): PlanVm {
+  return vms.find((vm) => vm.name === name)!
+}
+
+/** The guest of a run has no end: one that has come to it has failed. */
+async function checkRunning(vm: Placement): Promise<void> {
+  if (vm.state.name === 'failed') throw vm.state.error
+  for (const [i, { vcpu }] of vm.plan.vcpus.entries()) {
+    if (vm.endOf(i)?.kind !== 'halted') continue
+    await vm.stop()
+    const text = 'the guest halted, and nothing is there to wake it'
+    throw new VmError(vm.name, vcpu, { kind: 'exit', reason: 'hlt', text })
   }
 }

@@ -1,103 +1,161 @@
 /**
- * What a thread of the pool does: run one vCPU, or read back where memory is. An entry point of its own, because the
- * pool loads it by its file name. Functions return failures as data; errors lose their class on the way between threads.
+ * What a thread of the pool does: run one vCPU, or work on memory. An entry point of its own, because the pool loads it
+ * by its file name. Functions return failures as data; errors lose their class on the way between threads. A thread is
+ * used again by others, so that each function leaves it as it was.
  */
 
-import { type Failure, failureOf } from './failure.js'
-import { discard, prefault } from './ffi/mapping.js'
-import { currentThread, setAffinity } from './ffi/threads.js'
+import type { MessagePort } from 'node:worker_threads'
+import { kvm_run } from './abi/kvm.js'
+import { CoalescedRing } from './coalesced.js'
+import { DeviceBus } from './devices/bus.js'
+import { createDevices } from './devices/create.js'
+import type { DeviceSpec } from './devices/device.js'
+import { Mailbox } from './devices/remote.js'
+import { failureOf, type VcpuEnd } from './failure.js'
 import { runGuest } from './guest-loop.js'
-import { type MemorySpan, residentBytes } from './residency.js'
-import { blockOf, COMMAND, Command, isStopped, PHASE, Phase, TID, type VcpuBlock } from './shared.js'
+import { type RunPage, viewRunPage } from './kvm-vcpu.js'
+import { type Schedule, type Scheduling, takeSchedule } from './schedule.js'
+import {
+  blockOf,
+  COMMAND,
+  COOKIE_OF,
+  Command,
+  PHASE,
+  Phase,
+  type PhaseValue,
+  TID,
+  type VcpuBlock,
+  type VcpuMessage,
+} from './shared.js'
 import { walkMemory } from './walk-loop.js'
+
+export { watchEvents } from './event-work.js'
+export { closeFile, giveBack, moveSpan, prefaultSpan, readBack } from './memory-work.js'
+
+export interface GuestWork {
+  readonly kind: 'guest'
+  readonly vcpu: number
+  readonly fd: number
+  readonly page: RunPage
+  readonly devices: readonly DeviceSpec[]
+  /** Where the ring of coalesced writes is in the page, and the lock for it; `null`: none are coalesced. */
+  readonly ring: { readonly offset: number; readonly lock: SharedArrayBuffer } | null
+}
+
+export interface WalkWork {
+  readonly kind: 'walk'
+  readonly address: number
+  readonly bytes: number
+}
 
 export interface VcpuTask {
   readonly shared: SharedArrayBuffer
   /** Of its block in `shared`. */
   readonly index: number
+  readonly port: MessagePort
   readonly cpus: readonly number[]
-  readonly prefault: readonly MemorySpan[]
-  readonly work:
-    | {
-        readonly kind: 'guest'
-        readonly fd: number
-        readonly page: { readonly address: number; readonly bytes: number }
-      }
-    | { readonly kind: 'walk'; readonly address: number; readonly bytes: number }
+  readonly scheduling: Scheduling
+  readonly work: GuestWork | WalkWork
 }
 
-/** Pins, prefaults, waits for the command to go, and works until the command to stop. `null`: nothing went wrong. */
-export function runVcpu(task: VcpuTask): Failure | null {
-  const block = blockOf(task.shared, task.index)
-  try {
-    Atomics.store(block.control, TID, currentThread())
-    setAffinity(0, task.cpus)
-    for (const span of task.prefault) prefaultSpan(span, block)
-    setPhase(block, Phase.ready)
-    Atomics.wait(block.control, COMMAND, Command.hold)
-    if (isStopped(block)) return null
-    setPhase(block, Phase.running)
-    if (task.work.kind === 'guest') return runGuest(block, task.work.fd, task.work.page)
-    walkMemory(block, task.work.address, task.work.bytes)
-    return null
-  } catch (error) {
-    return failureOf(error)
-  } finally {
-    setPhase(block, Phase.done)
+/** What a vCPU's thread has to do with the main thread. */
+class Line {
+  readonly block: VcpuBlock
+  readonly #port: MessagePort
+
+  constructor({ shared, index, port }: VcpuTask) {
+    this.block = blockOf(shared, index)
+    this.#port = port
+  }
+
+  readonly post = (message: VcpuMessage): void => this.#port.postMessage(message)
+
+  enter(phase: PhaseValue): void {
+    Atomics.store(this.block.control, PHASE, phase)
+    this.post({ kind: 'phase' })
+  }
+
+  /** Does what the commands say; returns when it is to run, or with `false` when it is to stop. */
+  attend(whenRunning: () => void): boolean {
+    const { control } = this.block
+    for (;;) {
+      whenRunning()
+      const command = Atomics.load(control, COMMAND)
+      if (command === Command.stop) return false
+      if (command === Command.go) {
+        if (Atomics.load(control, PHASE) !== Phase.running) this.enter(Phase.running)
+        return true
+      }
+      this.enter(Phase.held)
+      Atomics.wait(control, COMMAND, Command.hold)
+    }
   }
 }
 
-function setPhase(block: VcpuBlock, phase: (typeof Phase)[keyof typeof Phase]): void {
-  Atomics.store(block.control, PHASE, phase)
+/** Pins itself, waits for the command to go, and works until the command to stop. */
+export async function runVcpu(task: VcpuTask): Promise<VcpuEnd> {
+  const line = new Line(task)
+  const schedule = takeSchedule(task.cpus, task.scheduling, (failure) => line.post({ kind: 'refused', failure }))
+  const end = await workAsTold(task, line, schedule)
+  const isAsBefore = schedule.restore()
+  Atomics.store(line.block.control, PHASE, Phase.done)
+  if (isAsBefore) return end
+  line.post({ kind: 'end', end })
+  // The main thread ends this one.
+  return new Promise(() => {})
 }
 
-/**
- * A stop is seen after each step, and the kernel holds the lock of the address space for as long, on which the main
- * thread's own allocations wait: 32 MiB at a time kept it away for up to 1.5 s, 4 MiB for 0.1 s, at the same speed.
- */
-const PREFAULT_STEP = 4 * 1024 ** 2
+async function workAsTold(task: VcpuTask, line: Line, schedule: Schedule): Promise<VcpuEnd> {
+  const { control } = line.block
+  try {
+    Atomics.store(control, TID, schedule.tid)
+    schedule.apply()
+    const work = await prepare(task.work, line)
+    if (!line.attend(() => {})) return { kind: 'told' }
+    schedule.shareCore(Atomics.load(control, COOKIE_OF))
+    return work()
+  } catch (error) {
+    return { kind: 'failed', failure: failureOf(error) }
+  }
+}
 
-function prefaultSpan(span: MemorySpan, block: VcpuBlock): void {
-  const step = Math.max(PREFAULT_STEP, span.pageSize)
-  for (let at = 0; at < span.bytes && !isStopped(block); ) {
-    const bytes = Math.min(step, span.bytes - at)
-    if (prefault(span.address + at, bytes)) at += bytes
+/** Everything that may wait, before the thread is ready. */
+async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => VcpuEnd> {
+  const { block } = line
+  if (work.kind === 'walk') {
+    return () => {
+      walkMemory(block, work.address, work.bytes, () => line.attend(() => {}))
+      return { kind: 'told' }
+    }
+  }
+  let exitCode: number | null = null
+  const exit = (code: number) => {
+    exitCode ??= code
+  }
+  const mailbox = new Mailbox(block, line.post)
+  const context = { vcpu: work.vcpu, exit }
+  const devices = await createDevices(work.devices, { block, mailbox, post: line.post, context })
+  const { fd, ring } = work
+  return () => {
+    // SAFETY: the vCPU's owner closes it only after this thread is done, and the views end with this function.
+    const page = viewRunPage(work.page)
+    const bytes = new Uint8Array(page)
+    return runGuest(block, {
+      fd,
+      page,
+      ports: new DeviceBus('port', work.devices, devices),
+      mmio: new DeviceBus('mmio', work.devices, devices),
+      mailbox,
+      ring: ring === null ? null : new CoalescedRing(page, ring.offset, ring.lock, block),
+      exitCode: () => exitCode,
+      // An exit that is requested after the command has been read stays requested.
+      attend: () =>
+        line.attend(() => {
+          bytes[kvm_run.immediate_exit] = 0
+        }),
+    })
   }
 }
 
 /** Its being called says that the thread has loaded everything. */
 export function load(): void {}
-
-const GIVE_BACK_STEP = 256 * 1024 ** 2
-
-/** Gives the pages of memory that nobody uses any more back to the kernel. */
-export function giveBack(spans: readonly MemorySpan[]): void {
-  for (const { address, bytes } of spans) {
-    for (let at = 0; at < bytes; at += GIVE_BACK_STEP) discard(address + at, Math.min(GIVE_BACK_STEP, bytes - at))
-  }
-}
-
-export interface ReadBackTask {
-  readonly shared: SharedArrayBuffer
-  /** Of the block in `shared` whose stop command ends it early. */
-  readonly index: number
-  readonly cpus: readonly number[]
-  readonly spans: readonly MemorySpan[]
-}
-
-export type ReadBackResult =
-  | { readonly ok: true; readonly resident: readonly Readonly<Record<string, number>>[] }
-  | { readonly ok: false; readonly failure: Failure }
-
-/** Bytes of each span on each node. */
-export function readBack(task: ReadBackTask): ReadBackResult {
-  const block = blockOf(task.shared, task.index)
-  try {
-    setAffinity(0, task.cpus)
-    const resident = task.spans.map((span) => residentBytes(span, () => isStopped(block)))
-    if (isStopped(block)) return { ok: false, failure: { kind: 'thread', text: 'stopped before memory was read back' } }
-    return { ok: true, resident }
-  } catch (error) {
-    return { ok: false, failure: failureOf(error) }
-  }
-}

@@ -6,8 +6,8 @@ import type { Backend, Plan, PlanVcpu, RunVcpu } from '../src/types.js'
 import { exitName } from './abi/kvm.js'
 import { vcpuFindings } from './findings.js'
 import { observeThread, type ThreadState } from './observe.js'
-import type { VcpuPool } from './pool.js'
-import { TID, type VcpuBlock } from './shared.js'
+import type { Placement } from './placement.js'
+import type { VcpuBlock } from './shared.js'
 
 export interface RunProgress {
   /** Since the vCPUs started. */
@@ -26,6 +26,9 @@ export interface RunProgress {
 interface Watched {
   readonly vm: string
   readonly planned: PlanVcpu
+  readonly placement: Placement
+  /** In its VM. */
+  readonly index: number
   readonly block: VcpuBlock
   readonly tid: number
   /** Before it started. */
@@ -38,21 +41,28 @@ interface Watched {
 export class Watch {
   readonly #vcpus: readonly Watched[]
 
-  /** To be made when every thread is ready, before they go. The pool's threads are in the order of the plan's vCPUs. */
-  constructor(plan: Plan, pool: VcpuPool) {
-    const planned = plan.vms.flatMap((vm) => vm.vcpus.map((vcpu) => ({ vm: vm.name, planned: vcpu })))
-    this.#vcpus = planned.map((vcpu, index): Watched => {
-      const block = pool.block(index)
-      const tid = Atomics.load(block.control, TID)
-      const before = observeThread(tid)
-      const latest = { state: before, exits: [], progress: 0 }
-      return { ...vcpu, block, tid, before, latest, affinities: new Set(), lastCpus: new Set() }
+  /**
+   * To be made when every thread is ready, before they go.
+   * @param plan what they are held against; a VM of it that is not among `placements` is left out
+   */
+  constructor(plan: Plan, placements: readonly Placement[]) {
+    this.#vcpus = placements.flatMap((placement) => {
+      const vm = plan.vms.find(({ name }) => name === placement.name)
+      return (vm?.vcpus ?? []).map((planned, index): Watched => {
+        const tid = placement.tid(index)
+        const before = observeThread(tid)
+        const latest = { state: before, exits: [], progress: 0 }
+        const block = placement.block(index)
+        const seen = { affinities: new Set<string>(), lastCpus: new Set<number>() }
+        return { vm: placement.name, planned, placement, index, block, tid, before, latest, ...seen }
+      })
     })
   }
 
-  /** @throws {SyscallError} for a thread that is gone */
+  /** At those that run: a thread that has ended works for others. */
   look(): void {
     for (const vcpu of this.#vcpus) {
+      if (vcpu.placement.tid(vcpu.index) !== vcpu.tid) continue
       const state = observeThread(vcpu.tid)
       vcpu.affinities.add(formatCpulist(state.affinity))
       vcpu.lastCpus.add(state.lastCpu)
@@ -92,18 +102,23 @@ export class Watch {
     })
   }
 
-  /** What differed from the plan in any look. */
-  findings(): Finding[] {
-    return this.#vcpus.flatMap(({ vm, planned, latest, affinities, lastCpus }) =>
-      vcpuFindings({
-        vm,
-        vcpu: planned.vcpu,
-        planned: planned.cpus,
-        affinities: [...affinities],
-        lastCpus: [...lastCpus],
-        progress: latest.progress,
-      }),
-    )
+  /**
+   * What differed from the plan in any look.
+   * @param without names of VMs that have failed: of them there is nothing to say
+   */
+  findings(without: ReadonlySet<string>): Finding[] {
+    return this.#vcpus
+      .filter(({ vm }) => !without.has(vm))
+      .flatMap(({ vm, planned, latest, affinities, lastCpus }) =>
+        vcpuFindings({
+          vm,
+          vcpu: planned.vcpu,
+          planned: planned.cpus,
+          affinities: [...affinities],
+          lastCpus: [...lastCpus],
+          progress: latest.progress,
+        }),
+      )
   }
 }
 

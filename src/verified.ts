@@ -4,18 +4,32 @@
  */
 
 import { freezeDeep } from './freeze.js'
-import type { Plan, VerifiedPlan } from './types.js'
+import type { Host, HostCpu, MemoryPolicy, Plan, Request, VerifiedPlan } from './types.js'
 
-const sealed = new WeakSet<object>()
+/** What a plan was verified against and does not say itself. */
+export interface Grounds {
+  /** The host's CPUs; empty where they are not known. */
+  readonly cpus: readonly HostCpu[]
+  /** By the VM's name. */
+  readonly vms: Readonly<Record<string, { readonly memoryPolicy: MemoryPolicy; readonly trust: string } | undefined>>
+}
+
+const sealed = new WeakMap<object, Grounds>()
 
 /** A deeply frozen copy of `plan` that `isVerified` knows. */
-export function sealPlan(plan: Plan): VerifiedPlan {
+export function sealPlan(plan: Plan, against?: { readonly host: Host; readonly request: Request }): VerifiedPlan {
   const copy = freezeDeep(structuredClone(plan)) as VerifiedPlan
-  sealed.add(copy)
+  const { host, request } = against ?? { host: { cpus: [] }, request: { vms: [] } }
+  const vms = request.vms.map(({ name, memoryPolicy, trust }) => [name, { memoryPolicy, trust }])
+  sealed.set(copy, structuredClone({ cpus: host.cpus, vms: Object.fromEntries(vms) }))
   return copy
 }
 
 /** Whether `verifyPlan` returned this very object. */
 export function isVerified(value: unknown): value is VerifiedPlan {
   return typeof value === 'object' && value !== null && sealed.has(value)
+}
+
+export function groundsOf(plan: VerifiedPlan): Grounds {
+  return sealed.get(plan) ?? { cpus: [], vms: {} }
 }

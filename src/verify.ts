@@ -25,9 +25,10 @@ import { findingOf } from './verify/violation.js'
  * @throws {InputError} for a request that is malformed
  */
 export function verifyPlan(host: Host, request: unknown, candidate: unknown): VerifiedPlan {
-  const { plan, findings } = examine(host, parseRequest(request), candidate)
+  const parsed = parseRequest(request)
+  const { plan, findings } = examine(host, parsed, candidate)
   if (plan === undefined || findings.length > 0) throw new PlanError(findings)
-  return sealPlan(plan)
+  return sealPlan(plan, { host, request: parsed })
 }
 
 /**

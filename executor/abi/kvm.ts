@@ -17,18 +17,30 @@ export const KVM_GET_SUPPORTED_CPUID = 0xc008ae05
 // ioctls of a VM
 export const KVM_CREATE_VCPU = 0xae41
 export const KVM_SET_USER_MEMORY_REGION = 0x4020ae46
+export const KVM_SET_TSS_ADDR = 0xae47
+export const KVM_SET_IDENTITY_MAP_ADDR = 0x4008ae48
+export const KVM_CREATE_IRQCHIP = 0xae60
+export const KVM_REGISTER_COALESCED_MMIO = 0x4010ae67
+export const KVM_IOEVENTFD = 0x4040ae79
 
 // ioctls of a vCPU
 export const KVM_RUN = 0xae80
+export const KVM_GET_REGS = 0x8090ae81
 export const KVM_SET_REGS = 0x4090ae82
 export const KVM_GET_SREGS = 0x8138ae83
 export const KVM_SET_SREGS = 0x4138ae84
 export const KVM_SET_CPUID2 = 0x4008ae90
 
 // KVM_CHECK_EXTENSION
+export const KVM_CAP_IRQCHIP = 0
 export const KVM_CAP_USER_MEMORY = 3
+/** Its value is the page of the vCPU's mapping that the ring is in. */
+export const KVM_CAP_COALESCED_MMIO = 15
+export const KVM_CAP_IOEVENTFD = 36
 export const KVM_CAP_MAX_VCPUS = 66
+export const KVM_CAP_MAX_VCPU_ID = 128
 export const KVM_CAP_IMMEDIATE_EXIT = 136
+export const KVM_CAP_COALESCED_PIO = 162
 
 export const KVM_EXIT_UNKNOWN = 0
 export const KVM_EXIT_EXCEPTION = 1
@@ -62,20 +74,30 @@ export const kvm_run = {
   'io.count': 36,
   'io.data_offset': 40,
   'mmio.phys_addr': 32,
+  'mmio.data': 40,
+  'mmio.len': 48,
   'mmio.is_write': 52,
 } as const
 
 /** `struct kvm_regs`: 64-bit words. */
 export const kvm_regs = {
   size: 144,
+  rax: 0,
   rbx: 8,
   rcx: 16,
   rdx: 24,
+  rsi: 32,
   rdi: 40,
+  rsp: 48,
+  rbp: 56,
   r8: 64,
   r9: 72,
   r10: 80,
   r11: 88,
+  r12: 96,
+  r13: 104,
+  r14: 112,
+  r15: 120,
   rip: 128,
   rflags: 136,
 } as const
@@ -93,7 +115,12 @@ export const kvm_segment = {
   s: 18,
   l: 19,
   g: 20,
+  avl: 21,
+  unusable: 22,
 } as const
+
+/** `struct kvm_dtable` */
+export const kvm_dtable = { size: 16, base: 0, limit: 8 } as const
 
 /** `struct kvm_sregs`: six segments, then descriptor tables and control registers. */
 export const kvm_sregs = {
@@ -104,10 +131,17 @@ export const kvm_sregs = {
   fs: 72,
   gs: 96,
   ss: 120,
+  tr: 144,
+  ldt: 168,
+  gdt: 192,
+  idt: 208,
   cr0: 224,
+  cr2: 232,
   cr3: 240,
   cr4: 248,
+  cr8: 256,
   efer: 264,
+  apic_base: 272,
 } as const
 
 /** `struct kvm_userspace_memory_region` */
@@ -122,7 +156,30 @@ export const kvm_userspace_memory_region = {
 
 /** `struct kvm_cpuid2`: a count, padding, then `nent` entries. */
 export const kvm_cpuid2 = { size: 8, nent: 0 } as const
-export const kvm_cpuid_entry2 = { size: 40 } as const
+export const kvm_cpuid_entry2 = {
+  size: 40,
+  function: 0,
+  index: 4,
+  flags: 8,
+  eax: 12,
+  ebx: 16,
+  ecx: 20,
+  edx: 24,
+} as const
+/** In `flags`: `index` counts, as the leaf has several. */
+export const KVM_CPUID_FLAG_SIGNIFCANT_INDEX = 1
+
+/** `struct kvm_coalesced_mmio_zone` */
+export const kvm_coalesced_mmio_zone = { size: 16, addr: 0, size_: 8, pio: 12 } as const
+/** `struct kvm_coalesced_mmio`: one write that the kernel has kept. */
+export const kvm_coalesced_mmio = { size: 24, phys_addr: 0, len: 8, pio: 12, data: 16 } as const
+/** `struct kvm_coalesced_mmio_ring`: user space moves `first`, the kernel `last`. */
+export const kvm_coalesced_mmio_ring = { size: 8, first: 0, last: 4, coalesced_mmio: 8 } as const
+
+/** `struct kvm_ioeventfd` */
+export const kvm_ioeventfd = { size: 64, datamatch: 0, addr: 8, len: 16, fd: 20, flags: 24 } as const
+export const KVM_IOEVENTFD_FLAG_DATAMATCH = 1
+export const KVM_IOEVENTFD_FLAG_PIO = 2
 
 const EXIT_NAMES: Readonly<Record<number, string>> = {
   [KVM_EXIT_UNKNOWN]: 'unknown',

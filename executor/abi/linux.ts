@@ -19,8 +19,20 @@ export const MAP_HUGETLB = 0x40000
 /** The page size of MAP_HUGETLB: its base-2 logarithm, in these bits. */
 export const MAP_HUGE_SHIFT = 26
 
+// memfd_create(2); the page size of MFD_HUGETLB is in the bits of MAP_HUGE_SHIFT, too
+export const MFD_CLOEXEC = 1
+export const MFD_HUGETLB = 4
+
+// eventfd(2)
+export const EFD_CLOEXEC = 0o2000000
+export const EFD_NONBLOCK = 0o4000
+
+// poll(2)
+export const POLLIN = 1
+
 // madvise(2)
 export const MADV_DONTNEED = 4
+export const MADV_HUGEPAGE = 14
 /** Since Linux 5.14. */
 export const MADV_POPULATE_WRITE = 23
 
@@ -29,8 +41,21 @@ export const MPOL_DEFAULT = 0
 export const MPOL_PREFERRED = 1
 export const MPOL_BIND = 2
 export const MPOL_INTERLEAVE = 3
-export const MPOL_MF_STRICT = 1
+/** Since Linux 5.15. */
+export const MPOL_PREFERRED_MANY = 5
 export const MPOL_MF_MOVE = 2
+
+// sched_setscheduler(2)
+export const SCHED_OTHER = 0
+export const SCHED_FIFO = 1
+
+// setpriority(2)
+export const PRIO_PROCESS = 0
+
+// prctl(2)
+export const PR_SCHED_CORE = 62
+export const PR_SCHED_CORE_CREATE = 1
+export const PR_SCHED_CORE_SHARE_FROM = 3
 
 /** `struct sigaction` of glibc and musl, 64 bits: handler, a mask of 128 bytes, flags, restorer. */
 export const sigaction = { size: 152, sa_handler: 0, sa_mask: 8, sa_flags: 136 } as const
@@ -44,6 +69,10 @@ export const ESRCH = 3
 export const EINTR = 4
 export const E2BIG = 7
 export const EAGAIN = 11
+export const ENOMEM = 12
+export const EACCES = 13
+export const EBUSY = 16
+export const ENODEV = 19
 export const EINVAL = 22
 export const ENOTTY = 25
 
@@ -52,10 +81,11 @@ export interface SyscallNumbers {
   readonly move_pages: number
   readonly gettid: number
   readonly tgkill: number
+  readonly memfd_create: number
 }
 
 /** By Node's `process.arch`. arm64 has the numbers of `asm-generic/unistd.h`. */
 export const syscallNumbers: Readonly<Record<string, SyscallNumbers>> = {
-  x64: { mbind: 237, move_pages: 279, gettid: 186, tgkill: 234 },
-  arm64: { mbind: 235, move_pages: 239, gettid: 178, tgkill: 131 },
+  x64: { mbind: 237, move_pages: 279, gettid: 186, tgkill: 234, memfd_create: 319 },
+  arm64: { mbind: 235, move_pages: 239, gettid: 178, tgkill: 131, memfd_create: 279 },
 }

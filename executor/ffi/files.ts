@@ -1,6 +1,17 @@
-/** Files and devices: open, close, ioctl. */
+/** Files and devices: open, close, ioctl; memory files and event counters. */
 
-import { O_CLOEXEC, O_RDWR } from '../abi/linux.js'
+import {
+  EAGAIN,
+  EFD_CLOEXEC,
+  EFD_NONBLOCK,
+  EINTR,
+  MAP_HUGE_SHIFT,
+  MFD_CLOEXEC,
+  MFD_HUGETLB,
+  O_CLOEXEC,
+  O_RDWR,
+  POLLIN,
+} from '../abi/linux.js'
 import * as libc from './libc.js'
 import { type Hints, refused } from './libc.js'
 
@@ -18,6 +29,26 @@ export function openDevice(path: string, hints?: Hints): number {
 export function closeFd(fd: number): void {
   const rc = libc.close(fd)
   if (rc < 0) throw refused(libc.errno(), `close(${fd})`)
+}
+
+/** A descriptor that is closed once. */
+export class OwnedFd implements Disposable {
+  readonly fd: number
+  #open = true
+
+  constructor(fd: number) {
+    this.fd = fd
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    closeFd(this.fd)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
 }
 
 /**
@@ -39,4 +70,71 @@ export function ioctlStruct(fd: number, name: string, request: number, struct: U
   const rc = libc.ioctlPointer(fd, request, struct)
   if (rc < 0) throw refused(libc.errno(), `ioctl(${name})`, hints)
   return rc
+}
+
+/**
+ * A file in memory, without a name in any directory; other processes reach it through /proc/PID/fd.
+ * @param hugePageSize bytes of its pages; without it the base page
+ * @throws {SyscallError}
+ */
+export function createMemoryFile(name: string, bytes: number, hugePageSize?: number): number {
+  const huge = hugePageSize === undefined ? 0 : MFD_HUGETLB | (Math.log2(hugePageSize) << MAP_HUGE_SHIFT)
+  const fd = libc.memfd_create(libc.numberOf('memfd_create'), name, MFD_CLOEXEC | huge)
+  if (fd < 0) {
+    throw refused(libc.errno(), 'memfd_create', {
+      EINVAL: `the kernel has no pages of ${hugePageSize} bytes: see /sys/kernel/mm/hugepages`,
+    })
+  }
+  const rc = libc.ftruncate(fd, bytes)
+  if (rc < 0) {
+    const error = refused(libc.errno(), `ftruncate(${bytes})`)
+    closeFd(fd)
+    throw error
+  }
+  return fd
+}
+
+/**
+ * A counter that the kernel adds to and a reader takes all of.
+ * @throws {SyscallError} EMFILE where the process has too many descriptors
+ */
+export function createEventFd(): number {
+  const fd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+  if (fd < 0) throw refused(libc.errno(), 'eventfd', { EMFILE: 'the process has no descriptor left: see ulimit -n' })
+  return fd
+}
+
+/**
+ * What an event counter has counted since it was last read; 0 where nothing has happened.
+ * @throws {SyscallError}
+ */
+export function takeEvents(fd: number): number {
+  const count = new Uint8Array(8)
+  const rc = libc.read(fd, count, count.length)
+  if (rc < 0) {
+    const error = libc.errno()
+    if (error === EAGAIN) return 0
+    throw refused(error, `read(${fd})`)
+  }
+  return Number(new DataView(count.buffer).getBigUint64(0, true))
+}
+
+/**
+ * Waits until one of the descriptors can be read, or for so long.
+ * @returns for each, whether it can be read
+ * @throws {SyscallError}
+ */
+export function pollReadable(fds: readonly number[], timeoutMs: number): boolean[] {
+  // struct pollfd: fd, events, revents
+  const set = new DataView(new ArrayBuffer(8 * fds.length))
+  fds.forEach((fd, i) => {
+    set.setInt32(8 * i, fd, true)
+    set.setInt16(8 * i + 4, POLLIN, true)
+  })
+  const rc = libc.poll(new Uint8Array(set.buffer), fds.length, timeoutMs)
+  if (rc < 0) {
+    const error = libc.errno()
+    if (error !== EINTR) throw refused(error, 'poll')
+  }
+  return fds.map((_, i) => (set.getInt16(8 * i + 6, true) & POLLIN) !== 0)
 }

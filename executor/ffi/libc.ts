@@ -57,6 +57,13 @@ export const mmap: (
   offset: number,
 ) => number | bigint = lib.func('uintptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)')
 export const munmap: (address: Address, length: number) => number = lib.func('int munmap(uintptr_t, size_t)')
+export const ftruncate: (fd: number, length: number) => number = lib.func('int ftruncate(int, int64_t)')
+export const eventfd: (initial: number, flags: number) => number = lib.func('int eventfd(unsigned int, int)')
+/** Returns what the C function does: bytes, or -1. */
+export const read: (fd: number, into: Uint8Array, bytes: number) => number = lib.func('long read(int, void *, size_t)')
+export const poll: (fds: Uint8Array, count: number, timeoutMs: number) => number = lib.func(
+  'int poll(void *, unsigned long, int)',
+)
 export const getpagesize: () => number = lib.func('int getpagesize()')
 export const madvise: (address: Address, length: number, advice: number) => number = lib.func(
   'int madvise(uintptr_t, size_t, int)',
@@ -68,6 +75,23 @@ export const sched_setaffinity: (tid: number, size: number, mask: Uint8Array) =>
 export const sched_getaffinity: (tid: number, size: number, mask: Uint8Array) => number = lib.func(
   'int sched_getaffinity(int, size_t, void *)',
 )
+
+export const sched_setscheduler: (tid: number, policy: number, parameter: Uint8Array) => number = lib.func(
+  'int sched_setscheduler(int, int, const void *)',
+)
+export const sched_getscheduler: (tid: number) => number = lib.func('int sched_getscheduler(int)')
+export const setpriority: (which: number, who: number, nice: number) => number = lib.func(
+  'int setpriority(int, unsigned int, int)',
+)
+/** -1 is also the nice value -1. */
+export const getpriority: (which: number, who: number) => number = lib.func('int getpriority(int, unsigned int)')
+export const prctl: (option: number, a: number, b: number, c: number, d: number) => number = lib.func('prctl', 'int', [
+  'int',
+  'unsigned long',
+  'unsigned long',
+  'unsigned long',
+  'unsigned long',
+])
 
 export const sigaction: (signal: number, action: Uint8Array, old: null) => number = lib.func(
   'int sigaction(int, const void *, void *)',
@@ -90,10 +114,15 @@ export const move_pages: (
   pid: number,
   count: number,
   pages: Uint8Array,
-  nodes: null,
+  nodes: Uint8Array | null,
   status: Uint8Array,
   flags: number,
 ) => number = lib.func('syscall', 'long', ['long', 'long', 'size_t', 'void *', 'void *', 'void *', 'long'])
+export const memfd_create: (number: number, name: string, flags: number) => number = lib.func('syscall', 'long', [
+  'long',
+  'const char *',
+  'unsigned long',
+])
 export const gettid: (number: number) => number = lib.func('syscall', 'long', ['long'])
 export const tgkill: (number: number, pid: number, tid: number, signal: number) => number = lib.func(
   'syscall',

@@ -5,6 +5,7 @@ import {
   EINTR,
   EINVAL,
   MADV_DONTNEED,
+  MADV_HUGEPAGE,
   MADV_POPULATE_WRITE,
   MAP_ANONYMOUS,
   MAP_HUGE_SHIFT,
@@ -49,9 +50,32 @@ export class Mapping implements Disposable {
     })
   }
 
-  /** The memory that a device shares, e.g. a vCPU's `struct kvm_run`. */
-  static ofDevice(fd: number, bytes: number): Mapping {
-    return Mapping.#map(bytes, MAP_SHARED, fd)
+  /**
+   * As `anonymous`, of base pages that the kernel may join to transparent huge pages of this size, which it does only
+   * where the addresses are multiples of it.
+   * @throws {SyscallError} EINVAL where the kernel has no transparent huge pages
+   */
+  static transparent(bytes: number, hugePageSize: number): Mapping {
+    const wide = Mapping.anonymous(bytes + hugePageSize)
+    const address = Math.ceil(wide.address / hugePageSize) * hugePageSize
+    const before = address - wide.address
+    if (before > 0) libc.munmap(wide.address, before)
+    libc.munmap(address + bytes, hugePageSize - before)
+    const mapping = new Mapping(address, bytes)
+    const rc = libc.madvise(address, bytes, MADV_HUGEPAGE)
+    if (rc < 0) {
+      const error = refused(libc.errno(), 'madvise(MADV_HUGEPAGE)', {
+        EINVAL: 'this kernel has no transparent huge pages (CONFIG_TRANSPARENT_HUGEPAGE)',
+      })
+      mapping.close()
+      throw error
+    }
+    return mapping
+  }
+
+  /** What a file holds, shared with whoever else maps it: a vCPU's `struct kvm_run`, a file in memory. */
+  static ofFile(fd: number, bytes: number): Mapping {
+    return Mapping.#map(bytes, MAP_SHARED | MAP_NORESERVE, fd)
   }
 
   static #map(bytes: number, flags: number, fd: number, hints?: libc.Hints): Mapping {
@@ -116,7 +140,7 @@ export function touch(address: number, bytes: number): void {
 }
 
 /**
- * Gives the pages of a range back; what they held is lost.
+ * Gives the pages of a range back; what they held is lost, unless they are a file's.
  * @throws {SyscallError}
  */
 export function discard(address: number, bytes: number): void {

@@ -1,6 +1,6 @@
 /** Memory policies and where pages are: mbind(2) and move_pages(2), called by number. */
 
-import { MPOL_BIND } from '../abi/linux.js'
+import { EINVAL, MPOL_BIND, MPOL_INTERLEAVE, MPOL_MF_MOVE, MPOL_PREFERRED, MPOL_PREFERRED_MANY } from '../abi/linux.js'
 import { bitmap } from './bitmap.js'
 import * as libc from './libc.js'
 import { refused } from './libc.js'
@@ -13,16 +13,50 @@ const MBIND_HINTS = {
   EFAULT: 'the range is not mapped',
 }
 
+const MODES = {
+  strict: MPOL_BIND,
+  preferred: MPOL_PREFERRED_MANY,
+  interleave: MPOL_INTERLEAVE,
+} as const
+
 /**
- * Binds a range to nodes: pages that it gets from now on come from them and from nowhere else. Before the first touch.
+ * Says from which nodes a range gets its pages from now on: before the first touch, to have it for all of them.
+ * `strict`: from these and from nowhere else; `preferred`: from these while they have any; `interleave`: from each in
+ * turn, page by page.
  * @throws {SyscallError}
  */
-export function bindMemory(address: number, bytes: number, nodes: readonly number[], mode = MPOL_BIND): void {
+export function bindMemory(
+  address: number,
+  bytes: number,
+  nodes: readonly number[],
+  policy: keyof typeof MODES = 'strict',
+): void {
+  const error = setPolicy(address, bytes, nodes, MODES[policy])
+  if (error === 0) return
+  // Before Linux 5.15 one node can be preferred, the first of them.
+  if (error === EINVAL && policy === 'preferred' && preferFirst(address, bytes, nodes)) return
+  throw refused(error, `mbind(node ${nodes.join(',')})`, MBIND_HINTS)
+}
+
+/** MPOL_PREFERRED, which every kernel with NUMA support has. Returns whether the kernel took it. */
+export function preferFirst(address: number, bytes: number, nodes: readonly number[]): boolean {
+  return setPolicy(address, bytes, nodes.slice(0, 1), MPOL_PREFERRED) === 0
+}
+
+function setPolicy(address: number, bytes: number, nodes: readonly number[], mode: number): number {
   const mask = bitmap(nodes)
   // The kernel takes one off maxnode before it uses it (mm/mempolicy.c, get_nodes).
   const maxnode = mask.length * 8 + 1
   const rc = libc.mbind(libc.numberOf('mbind'), address, bytes, mode, mask, maxnode, 0)
-  if (rc < 0) throw refused(libc.errno(), `mbind(node ${nodes.join(',')})`, MBIND_HINTS)
+  return rc < 0 ? libc.errno() : 0
+}
+
+const MOVE_HINTS = {
+  EPERM: MBIND_HINTS.EPERM,
+  ENOSYS: MBIND_HINTS.ENOSYS,
+  ENODEV: 'the node does not exist',
+  EACCES: 'the cpuset of this process does not have the node: see Mems_allowed in /proc/self/status',
+  ENOMEM: 'the node has no room for these pages',
 }
 
 /**
@@ -32,6 +66,20 @@ export function bindMemory(address: number, bytes: number, nodes: readonly numbe
  * @throws {SyscallError}
  */
 export function pageNodes(address: number, stride: number, status: Int32Array): void {
+  callMovePages(address, stride, null, status)
+}
+
+/**
+ * Moves pages to a node, whoever uses them meanwhile; the kernel leaves those where they are that it cannot take away
+ * at the moment (-EBUSY).
+ * @param status filled in as by `pageNodes`
+ * @throws {SyscallError} ENODEV, ENOMEM, EPERM, ...
+ */
+export function movePages(address: number, stride: number, node: number, status: Int32Array): void {
+  callMovePages(address, stride, new Int32Array(status.length).fill(node), status)
+}
+
+function callMovePages(address: number, stride: number, nodes: Int32Array | null, status: Int32Array): void {
   const count = status.length
   // Addresses as pairs of 32 bits: both architectures are little-endian, and a BigInt for each page is slow.
   const pages = new Uint32Array(2 * count)
@@ -42,6 +90,7 @@ export function pageNodes(address: number, stride: number, status: Int32Array): 
   }
   const number = libc.numberOf('move_pages')
   const out = new Uint8Array(status.buffer, status.byteOffset, status.byteLength)
-  const rc = libc.move_pages(number, 0, count, new Uint8Array(pages.buffer), null, out, 0)
-  if (rc < 0) throw refused(libc.errno(), 'move_pages', { EPERM: MBIND_HINTS.EPERM, ENOSYS: MBIND_HINTS.ENOSYS })
+  const to = nodes === null ? null : new Uint8Array(nodes.buffer)
+  const rc = libc.move_pages(number, 0, count, new Uint8Array(pages.buffer), to, out, MPOL_MF_MOVE)
+  if (rc < 0) throw refused(libc.errno(), 'move_pages', MOVE_HINTS)
 }

@@ -47,7 +47,7 @@ test('calls on a dead descriptor end with EBADF', () => {
   assert.is(refusal(() => closeFd(DEAD_FD)).code, 'EBADF')
   assert.is(refusal(() => ioctl(DEAD_FD, 'KVM_RUN', 0xae80)).code, 'EBADF')
   assert.is(refusal(() => ioctlStruct(DEAD_FD, 'KVM_SET_REGS', 0x4090ae82, new Uint8Array(144))).code, 'EBADF')
-  assert.is(refusal(() => Mapping.ofDevice(DEAD_FD, BASE_PAGE)).code, 'EBADF')
+  assert.is(refusal(() => Mapping.ofFile(DEAD_FD, BASE_PAGE)).code, 'EBADF')
 })
 
 test('a descriptor is closed once', () => {

@@ -16,9 +16,8 @@ import { pingPong } from '../../executor/guests/ping-pong.js'
 import { portLoop } from '../../executor/guests/port-loop.js'
 import { spin } from '../../executor/guests/spin.js'
 import { walk } from '../../executor/guests/walk.js'
-import { enterGuest, Kvm, viewRunPage } from '../../executor/kvm.js'
+import { enterGuest, viewRunPage } from '../../executor/kvm-vcpu.js'
 import { layoutVm, shareMemory } from '../../executor/layout.js'
-import { Machine } from '../../executor/machine.js'
 import { VmMemory } from '../../executor/memory.js'
 import { kvmStatus } from '../../executor/probe.js'
 import type { RunOptions } from '../../executor/run.js'
@@ -26,6 +25,7 @@ import type { RunProgress } from '../../executor/watch.js'
 import { skipUnless } from '../skip.js'
 import { bundleExecutor } from './bundle.js'
 import * as behaviours from './guests/behaviours.js'
+import { machineWith } from './machines.js'
 import { cpus, MiB, planOf } from './plans.js'
 import { hasProgram } from './programs.js'
 
@@ -93,12 +93,10 @@ interface Stage {
   words(share: GuestShare): BigUint64Array
 }
 
-function stage(guest: Guest, bytes: number, look: (stage: Stage) => void): void {
+async function stage(guest: Guest, bytes: number, look: (stage: Stage) => void): Promise<void> {
   const layout = layoutVm(planOf({ vcpus: ['0'], cells: [bytes] }).vms[0]!)
   using memory = VmMemory.map(layout)
-  using kvm = Kvm.open()
-  using machine = Machine.build(kvm, memory)
-  machine.boot(guest)
+  using machine = await machineWith(memory, guest)
   const [vcpu] = machine.vcpus
   const run = new Uint32Array(viewRunPage(vcpu!.runPage))
   look({
@@ -112,8 +110,8 @@ function stage(guest: Guest, bytes: number, look: (stage: Stage) => void): void 
   })
 }
 
-testWithKvm('the filling guest writes every word of its share, each time the next number', () => {
-  stage(fill, 32 * 1024, ({ shares: [share], report, words }) => {
+testWithKvm('the filling guest writes every word of its share, each time the next number', async () => {
+  await stage(fill, 32 * 1024, ({ shares: [share], report, words }) => {
     for (const round of [0n, 1n, 2n]) {
       assert.is(report(), Number(round) + 1)
       assert.ok(words(share!).every((word) => word === round))
@@ -121,8 +119,8 @@ testWithKvm('the filling guest writes every word of its share, each time the nex
   })
 })
 
-testWithKvm('the chasing guest follows one cycle through every line', () => {
-  stage(chase, 128 * 1024, ({ shares: [share], report, words }) => {
+testWithKvm('the chasing guest follows one cycle through every line', async () => {
+  await stage(chase, 128 * 1024, ({ shares: [share], report, words }) => {
     assert.is(report(), HOPS_PER_REPORT)
     assert.is(report(), 2 * HOPS_PER_REPORT)
     const pointers = words(share!)

@@ -7,12 +7,13 @@ import { bootBytes } from '../../executor/boot.js'
 import * as libc from '../../executor/ffi/libc.js'
 import { prefault } from '../../executor/ffi/mapping.js'
 import { LCG, STRIDE, walk } from '../../executor/guests/walk.js'
-import { enterGuest, Kvm, viewRunPage } from '../../executor/kvm.js'
+import { Kvm } from '../../executor/kvm.js'
+import { enterGuest, viewRunPage } from '../../executor/kvm-vcpu.js'
 import { layoutVm, shareMemory } from '../../executor/layout.js'
-import { Machine } from '../../executor/machine.js'
 import { VmMemory } from '../../executor/memory.js'
 import { kvmStatus, probeAffinity, probeMbind } from '../../executor/probe.js'
 import { skipUnless } from '../skip.js'
+import { machineWith } from './machines.js'
 import { cpus, MiB, nodes, planOf } from './plans.js'
 
 const status = kvmStatus()
@@ -79,14 +80,12 @@ testWithKvm('KVM_RUN returns at once when an exit is requested', () => {
   assert.is(enterGuest(vcpu.fd), EINTR)
 })
 
-testWithKvm('each vCPU stores into its share of its cell, and nowhere else, what it has computed', () => {
+testWithKvm('each vCPU stores into its share of its cell, and nowhere else, what it has computed', async () => {
   const layout = layoutVm(planOf({ vcpus: ['0', '0', '0'], cells: [2 * MiB, MiB] }).vms[0]!)
   const exits = 2000
   using memory = VmMemory.map(layout)
-  using kvm = Kvm.open()
-  using machine = Machine.build(kvm, memory)
   for (const cell of layout.cells) prefault(memory.addressOf(cell.offset), cell.bytes)
-  machine.boot(walk)
+  using machine = await machineWith(memory, walk)
   for (const vcpu of machine.vcpus) {
     const words = new Uint32Array(viewRunPage(vcpu.runPage))
     for (let exit = 1; exit <= exits; exit++) {
@@ -115,13 +114,11 @@ testWithKvm('each vCPU stores into its share of its cell, and nowhere else, what
   }
 })
 
-testWithKvm('a guest reaches its memory above 4 GiB', () => {
+testWithKvm('a guest reaches its memory above 4 GiB', async () => {
   // Not prefaulted: only the pages that are used exist.
   const layout = layoutVm(planOf({ vcpus: ['0', '0'], cells: [3584 * MiB, 2 * MiB + 64 * 1024] }).vms[0]!)
   using memory = VmMemory.map(layout)
-  using kvm = Kvm.open()
-  using machine = Machine.build(kvm, memory)
-  machine.boot(walk)
+  using machine = await machineWith(memory, walk)
   const [, share] = shareMemory(layout, bootBytes(layout.bytes))
   const pages = (share!.end - share!.start) / STRIDE
   for (let exit = 0; exit < pages; exit++) assert.is(enterGuest(machine.vcpus[1]!.fd), 0)
@@ -131,12 +128,15 @@ testWithKvm('a guest reaches its memory above 4 GiB', () => {
   }
 })
 
-testWithKvm('a VM without room for the guest program is refused before it is made', () => {
+testWithKvm('a VM without room for the guest program is refused, and nothing leaks', async () => {
   const before = fds()
   using memory = VmMemory.map(layoutVm(planOf({ name: 'tiny', vcpus: ['0'], cells: [16384] }).vms[0]!))
-  using kvm = Kvm.open()
-  assert.throws(() => Machine.build(kvm, memory), /VM "tiny" has 16 KiB; .* 16 KiB for itself/)
-  assert.is(fds(), before + 1)
+  let message = ''
+  await machineWith(memory, walk).catch((error) => {
+    message = error.message
+  })
+  assert.match(message, /VM "tiny" has 16 KiB; .* 16 KiB for itself/)
+  assert.is(fds(), before)
 })
 
 test('memory that cannot be bound is not left mapped', () => {

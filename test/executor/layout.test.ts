@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { bootBytes, gpaRanges } from '../../executor/boot.js'
-import { dividePrefault, layoutVm, shareMemory } from '../../executor/layout.js'
+import { addressLimit, gpaOf, gpaRanges, lowMemoryEnd, offsetOf } from '../../executor/address-map.js'
+import { bootBytes } from '../../executor/boot.js'
+import { layoutVm, shareMemory } from '../../executor/layout.js'
+import { dividePrefault } from '../../executor/prefault.js'
 import type { PlanVm } from '../../src/types.js'
 import { MiB, planOf } from './plans.js'
 
@@ -51,19 +53,26 @@ test('cells lie one after another, and their ranges fill them', () => {
   )
 })
 
-test('every page is prefaulted once, by a vCPU of its cell, on its node where there is one', () => {
+test('every page is prefaulted once, in whole pages, from CPUs of its node', () => {
+  const cpusOf = (node: number) => Array.from({ length: node + 1 }, (_, i) => 10 * node + i)
   fc.assert(
-    fc.property(vms, (vm) => {
-      const layout = layoutVm(vm)
-      const parts = dividePrefault(layout).sort((a, b) => a.offset - b.offset)
+    fc.property(vms, fc.integer({ min: 1, max: 200 }), (vm, scale) => {
+      const cells = vm.cells.map((cell) => ({
+        ...cell,
+        memory: cell.memory.map(({ node, bytes }) => ({ node, bytes: bytes * scale })),
+      }))
+      const layout = layoutVm({ ...vm, cells })
+      const parts = dividePrefault(layout, cpusOf).sort((a, b) => a.offset - b.offset)
       let at = 0
-      for (const part of parts) {
-        assert.is(part.offset, at)
-        assert.is(part.bytes % part.cell.pageSize, 0)
-        at += part.bytes
-        if (part.cell.vcpus.length > 0) assert.is(part.vcpu.cell, part.cell.cell)
-        const range = part.cell.ranges.find((r) => part.offset >= r.offset && part.offset < r.offset + r.bytes)!
-        if (part.cell.vcpus.some((vcpu) => vcpu.node === range.node)) assert.is(part.vcpu.node, range.node)
+      for (const { offset, bytes, pageSize, cpus } of parts) {
+        assert.is(offset, at)
+        assert.ok(bytes > 0)
+        assert.is(bytes % pageSize, 0)
+        at += bytes
+        const range = layout.cells
+          .flatMap(({ ranges }) => ranges)
+          .find((r) => offset >= r.offset && offset + bytes <= r.offset + r.bytes)
+        assert.equal(cpus, cpusOf(range!.node))
       }
       assert.is(at, layout.bytes)
     }),
@@ -102,6 +111,18 @@ test('memory leaves out the last GiB below 4 GiB', () => {
     { offset: 2 * GiB, gpa: 2 * GiB, bytes: GiB },
     { offset: 3 * GiB, gpa: 4 * GiB, bytes: GiB },
   ])
+})
+
+test('each byte of memory has one physical address, and the hole has none', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 2 ** 45 }), (offset) => {
+      assert.is(offsetOf(gpaOf(offset)), offset)
+    }),
+  )
+  assert.is(offsetOf(3 * GiB), null)
+  assert.is(offsetOf(4 * GiB - 1), null)
+  assert.equal([addressLimit(MiB), addressLimit(3 * GiB), addressLimit(4 * GiB)], [4 * GiB, 4 * GiB, 5 * GiB])
+  assert.equal([lowMemoryEnd(MiB), lowMemoryEnd(8 * GiB)], [MiB, 3 * GiB])
 })
 
 test('the boot image has a page of tables for each GiB', () => {

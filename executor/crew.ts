@@ -1,0 +1,170 @@
+/** The vCPU threads of one VM: commands to them, what they tell, and how each comes to its end. */
+
+import { existsSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { failureOf, type VcpuEnd } from './failure.js'
+import { installKickHandler, kickThread } from './ffi/threads.js'
+import { runInThread } from './pool.js'
+import {
+  allocateBlocks,
+  blockOf,
+  Command,
+  type CommandValue,
+  command,
+  Phase,
+  type PhaseValue,
+  phaseOf,
+  TID,
+  type VcpuBlock,
+  type VcpuMessage,
+} from './shared.js'
+import type { VcpuTask } from './vcpu-worker.js'
+
+/** How long a thread that was told something may take before it is told again. */
+const REPEAT_MS = 2
+/** How long a thread that is told to stop may take before it is ended: only JavaScript that does not return does. */
+const PATIENCE_MS = 3000
+
+interface Member {
+  readonly block: VcpuBlock
+  readonly port: MessagePort
+  /** Makes KVM_RUN return as soon as it is entered again. */
+  readonly interrupt: () => void
+  readonly killer: AbortController
+  end: VcpuEnd | null
+}
+
+export interface CrewEvents {
+  /** A vCPU's thread has let go of everything. */
+  ended(index: number, end: VcpuEnd): void
+  told(index: number, message: VcpuMessage): void
+}
+
+export class Crew {
+  readonly #shared: SharedArrayBuffer
+  readonly #events: CrewEvents
+  readonly #members: Member[] = []
+  readonly #done: Promise<void>[] = []
+  /** Called when a thread has told something, or ended. */
+  #wake: () => void = () => {}
+
+  constructor(vcpus: number, events: CrewEvents) {
+    installKickHandler()
+    this.#shared = allocateBlocks(vcpus)
+    this.#events = events
+  }
+
+  block(index: number): VcpuBlock {
+    return blockOf(this.#shared, index)
+  }
+
+  /** The thread's number; 0 before it has one, and when it has ended. */
+  tid(index: number): number {
+    const block = this.block(index)
+    return phaseOf(block) === Phase.done ? 0 : Atomics.load(block.control, TID)
+  }
+
+  /** Starts the thread of the next vCPU: it pins itself, and waits for `go`. */
+  start(task: Omit<VcpuTask, 'shared' | 'index' | 'port'>, interrupt: () => void): void {
+    const index = this.#members.length
+    const { port1: port, port2 } = new MessageChannel()
+    const member: Member = { block: this.block(index), port, interrupt, killer: new AbortController(), end: null }
+    this.#members.push(member)
+    let last: VcpuEnd | null = null
+    port.on('message', (message: VcpuMessage) => {
+      if (message.kind === 'end') {
+        last = message.end
+        member.killer.abort()
+      } else if (message.kind !== 'phase' && member.end === null) this.#events.told(index, message)
+      this.#wake()
+    })
+    live.add(this)
+    const settle = (end: VcpuEnd) => {
+      member.end = end
+      port.close()
+      if (this.#rest().length === 0) live.delete(this)
+      this.#events.ended(index, end)
+      this.#wake()
+    }
+    const whole: VcpuTask = { ...task, shared: this.#shared, index, port: port2 }
+    const run = runInThread('runVcpu', whole, { transfer: [port2], signal: member.killer.signal })
+    const isOver = async (error: unknown) => {
+      await threadIsGone(Atomics.load(member.block.control, TID))
+      settle(last ?? { kind: 'failed', failure: failureOf(error) })
+    }
+    this.#done.push(run.then(settle, isOver))
+  }
+
+  /**
+   * Gives a command and waits until every thread that has not ended is in the phase that it leads to.
+   * @param abandoned asked again and again: whether to wait no longer
+   */
+  async command(value: CommandValue, abandoned: () => boolean): Promise<void> {
+    const phase: PhaseValue = value === Command.go ? Phase.running : Phase.held
+    for (const { block } of this.#members) command(block, value)
+    const late = () => this.#members.filter(({ block, end }) => end === null && phaseOf(block) !== phase)
+    for (let rest = late(); rest.length > 0 && !abandoned(); rest = late()) {
+      if (value === Command.hold) for (const member of rest) kick(member)
+      await this.#news()
+    }
+  }
+
+  /** Something has been told, or it is time to look again. */
+  #news(): Promise<unknown> {
+    const news = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    return Promise.race([news, delay(REPEAT_MS)])
+  }
+
+  /** Stops every vCPU, wherever it is, and resolves when all of them have let go of memory and descriptors. */
+  async stop(): Promise<void> {
+    for (const { block } of this.#members) command(block, Command.stop)
+    const all = Promise.all(this.#done)
+    const startedAt = performance.now()
+    for (let rest = this.#rest(); rest.length > 0; rest = this.#rest()) {
+      for (const member of rest) kick(member)
+      // Not one that is still loading koffi: ending that aborts the process.
+      const isLate = performance.now() - startedAt > PATIENCE_MS
+      for (const { killer, block } of rest) if (isLate && block.control[TID] !== 0) killer.abort()
+      await Promise.race([all, delay(REPEAT_MS)])
+    }
+    await all
+  }
+
+  /** As `stop()`, without the event loop: the process is about to end, and Node waits for threads in system calls. */
+  stopNow(): void {
+    for (const { block } of this.#members) command(block, Command.stop)
+    const startedAt = performance.now()
+    const rest = () => this.#members.filter(({ block }) => phaseOf(block) !== Phase.done && block.control[TID] !== 0)
+    for (let late = rest(); late.length > 0 && performance.now() - startedAt < PATIENCE_MS; late = rest()) {
+      for (const member of late) kick(member)
+      Atomics.wait(pause, 0, 0, REPEAT_MS)
+    }
+  }
+
+  #rest(): Member[] {
+    return this.#members.filter(({ end }) => end === null)
+  }
+}
+
+function kick({ block, interrupt }: Member): void {
+  const tid = Atomics.load(block.control, TID)
+  if (tid === 0 || phaseOf(block) === Phase.done) return
+  interrupt()
+  kickThread(tid)
+}
+
+/** A thread that was ended goes on for a moment: until it is gone, its memory has to stay. */
+async function threadIsGone(tid: number): Promise<void> {
+  while (tid !== 0 && existsSync(`/proc/self/task/${tid}`)) await delay(REPEAT_MS)
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
+/** Crews with threads. */
+const live = new Set<Crew>()
+process.on('exit', () => {
+  for (const crew of live) crew.stopNow()
+})

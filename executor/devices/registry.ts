@@ -1,0 +1,95 @@
+/** The devices of a VM on the main thread: which there are, and the handlers that answer here. */
+
+import { InputError, show } from '../../src/errors.js'
+import type { Bus } from '../kvm.js'
+import type { DeviceAccess, DeviceSpec } from './device.js'
+import { takeOutput } from './serial.js'
+
+/** Addresses, from `start`: ports, or guest physical addresses. */
+export interface AddressRange {
+  readonly start: number
+  /** Default 1. */
+  readonly length?: number
+}
+
+/**
+ * Answers accesses on the main thread, while the vCPU waits; a promise is waited for. `data` is as long as the access,
+ * little-endian. A handler that only reads or only writes leaves the other out; the guest fails that tries it. What a
+ * handler throws fails the VM.
+ */
+export interface AccessHandler {
+  /** Fills in what the guest reads. */
+  read?(address: number, data: Uint8Array, vcpu: number): void | Promise<void>
+  write?(address: number, data: Uint8Array, vcpu: number): void | Promise<void>
+}
+
+/** A device in the threads of the vCPUs, from a module that exports `createDevice` (see `DeviceModule`). */
+export interface DeviceInThread {
+  readonly module: string | URL
+  /** What `createDevice` gets: anything that can be cloned. */
+  readonly options?: unknown
+}
+
+interface Registered {
+  readonly spec: DeviceSpec
+  readonly handler?: AccessHandler
+  readonly output?: (bytes: Uint8Array) => void
+}
+
+const LIMITS = { port: 0x1_0000, mmio: 2 ** 52 } as const
+
+export class DeviceRegistry {
+  readonly #devices: Registered[] = []
+
+  get specs(): DeviceSpec[] {
+    return this.#devices.map(({ spec }) => spec)
+  }
+
+  /** @throws {InputError} for a range that is none, or is taken */
+  add(bus: Bus, range: AddressRange, what: DeviceSpec['what'], more: Omit<Registered, 'spec'> = {}): void {
+    const { start, length = 1 } = range
+    const end = start + length
+    if (!(Number.isInteger(start) && Number.isInteger(length) && start >= 0 && length > 0 && end <= LIMITS[bus])) {
+      throw new InputError(`${bus} range`, `whole numbers, up to ${LIMITS[bus]}`, `${length} from ${start}`)
+    }
+    const other = this.#devices.find(({ spec }) => spec.bus === bus && start < spec.end && end > spec.start)
+    if (other !== undefined) {
+      throw new InputError(`${bus} range`, 'addresses that no other device has', `${length} from ${show(start)}`)
+    }
+    this.#devices.push({ spec: { bus, start, end, what }, ...more })
+  }
+
+  /** Answers accesses in their order; resolves to what the guest reads, where the last one is a read. */
+  async answer(accesses: readonly DeviceAccess[], vcpu: number): Promise<Uint8Array | null> {
+    let read: Uint8Array | null = null
+    for (const { device, write, address, data } of accesses) {
+      const { handler = {}, spec } = this.#devices[device]!
+      try {
+        const call = write ? handler.write : handler.read
+        if (call === undefined) throw new Error(write ? 'it cannot be written' : 'it cannot be read')
+        const waits = call.call(handler, address, data, vcpu)
+        if (waits !== undefined) await waits
+      } catch (error) {
+        const where = `${spec.bus} 0x${address.toString(16)}`
+        throw new Error(`the handler of ${where} threw: ${error instanceof Error ? error.message : error}`, {
+          cause: error,
+        })
+      }
+      read = write ? null : data
+    }
+    return read
+  }
+
+  /** Hands over what the guest has printed. */
+  fetchOutput(device: number): void {
+    const { spec, output } = this.#devices[device]!
+    if (spec.what.kind !== 'serial') return
+    const bytes = takeOutput(spec.what.shared)
+    if (bytes.length > 0) output?.(bytes)
+  }
+
+  /** Hands over what has been printed last. */
+  fetchAll(): void {
+    for (const device of this.#devices.keys()) this.fetchOutput(device)
+  }
+}

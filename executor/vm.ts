@@ -1,0 +1,307 @@
+/** A VM that runs a guest where a verified plan says. */
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { InputError, show } from '../src/errors.js'
+import type { PlanVm, VerifiedPlan } from '../src/types.js'
+import { type Grounds, groundsOf, isVerified } from '../src/verified.js'
+import { addressLimit, gpaRanges, lowMemoryEnd, offsetOf } from './address-map.js'
+import { allocateRingLock } from './coalesced.js'
+import type { DeviceSpec } from './devices/device.js'
+import { type AccessHandler, type AddressRange, type DeviceInThread, DeviceRegistry } from './devices/registry.js'
+import { answer } from './devices/remote.js'
+import { allocateSerial } from './devices/serial.js'
+import { type Doorbell, Doorbells } from './doorbells.js'
+import { isElf, parseElf } from './elf.js'
+import { failureOf, vmError } from './failure.js'
+import { BASE_PAGE } from './ffi/mapping.js'
+import { kickThread } from './ffi/threads.js'
+import type { Bus } from './kvm.js'
+import { Machine } from './machine.js'
+import type { VmMemory } from './memory.js'
+import { pageTableBytes, pageTables } from './paging.js'
+import { type Assignment, type PlacedMemory, Placement, type PlacementOptions, placeMemory } from './placement.js'
+import { releaseMemory } from './prefault.js'
+import type { VcpuMessage } from './shared.js'
+import { Vcpu } from './vcpu.js'
+
+export interface VmOptions extends PlacementOptions {
+  /** Interrupt controllers in the kernel; then vCPUs but the first wait until the guest starts them. */
+  readonly irqchip?: boolean
+}
+
+const COM1 = { start: 0x3f8, length: 8 }
+/** Where QEMU's isa-debug-exit is in many test kernels. */
+const EXIT_PORT = { start: 0xf4, length: 4 }
+/** Coalesced writes that no exit has brought up are fetched after so long. */
+const COALESCED_MS = 20
+const COPY_BYTES = 4 * 1024 ** 2
+
+let construct: (plan: PlanVm, placed: PlacedMemory, machine: Machine, options: VmOptions) => Vm
+
+/**
+ * `Vm.create` for those who have checked the plan, or who make the executor lie, as tests do.
+ * @param prepared called with the memory and the machine before anybody else has them
+ */
+export async function carryOutVm(
+  vm: PlanVm,
+  { cpus, vms }: Grounds,
+  options: VmOptions,
+  prepared: (memory: VmMemory, machine: Machine) => void = () => {},
+): Promise<Vm> {
+  const intent = vms[vm.name]
+  const whole: VmOptions = {
+    ...options,
+    trust: options.trust ?? intent?.trust ?? vm.name,
+    memory: { policy: intent?.memoryPolicy ?? 'strict', ...options.memory },
+  }
+  let placed: PlacedMemory | undefined
+  let machine: Machine | undefined
+  try {
+    placed = await placeMemory(vm, whole)
+    machine = await Machine.build(placed.memory, { irqchip: options.irqchip ?? false, cpus })
+    prepared(placed.memory, machine)
+    return construct(vm, placed, machine, whole)
+  } catch (error) {
+    machine?.close()
+    if (placed !== undefined) await releaseMemory(placed.memory)
+    if (options.signal?.aborted === true) throw options.signal.reason
+    throw vmError(vm.name, error)
+  }
+}
+
+export class Vm extends Placement {
+  readonly vcpus: readonly Vcpu[]
+  readonly #machine: Machine
+  readonly #devices = new DeviceRegistry()
+  readonly #doorbells = new Doorbells()
+  readonly #ringLock = allocateRingLock()
+  #isCoalesced = false
+  #timer: NodeJS.Timeout | undefined
+  #tables: number | null = null
+
+  /**
+   * Takes the memory of a planned VM, on its nodes and faulted in, and makes the VM; nothing runs yet. Large memory takes
+   * its time, in other threads.
+   * @param name of a VM of the plan
+   * @throws {InputError} for anything but a plan that `verifyPlan` returned, or a VM that it does not place
+   * @throws {VmError} names the VM, the call and its errno, and what to do
+   */
+  static async create(plan: VerifiedPlan, name: string, options: VmOptions = {}): Promise<Vm> {
+    if (!isVerified(plan)) throw new InputError('plan', 'the object that verifyPlan() returned', show(plan))
+    const vm = plan.vms.find((each) => each.name === name)
+    if (vm === undefined) throw new InputError('name', 'the name of a VM that the plan places', show(name))
+    return carryOutVm(vm, groundsOf(plan), options)
+  }
+
+  static {
+    construct = (...parts) => new Vm(...parts)
+  }
+
+  private constructor(plan: PlanVm, placed: PlacedMemory, machine: Machine, options: VmOptions) {
+    super(plan, placed, options)
+    this.#machine = machine
+    this.vcpus = plan.vcpus.map(
+      ({ vcpu }, index) =>
+        new Vcpu(vcpu, machine.vcpus[index]!, {
+          atRest: (operation) => this.allowAtRest(operation),
+          identityTables: () => this.#identityTables(),
+          tid: () => this.tid(index),
+          cpus: () => this.cpusOf(index),
+          repin: (cpus) => this.repin(vcpu, cpus),
+        }),
+    )
+  }
+
+  /** KVM's descriptor of the VM, for calls that this library does not make. Do not close it. */
+  get fd(): number {
+    return this.#machine.vm.fd
+  }
+
+  /** Guest physical addresses where memory is. */
+  get memoryMap(): readonly { readonly gpa: number; readonly bytes: number }[] {
+    return gpaRanges(0, this.layout.bytes).map(({ gpa, bytes }) => ({ gpa, bytes }))
+  }
+
+  /** Descriptors of the files that hold the cells' memory, with `memory.shared`; closed with the VM. */
+  get memoryFiles(): readonly number[] {
+    return this.memory.files
+  }
+
+  /**
+   * Puts a program into the guest's memory: a static ELF64 executable where it says, anything else at `gpa`.
+   * @returns where it starts
+   * @throws {InputError} for an ELF file that is no static x86-64 program, or lies where no memory is
+   */
+  async load(image: Uint8Array, gpa = 0): Promise<{ readonly entry: number }> {
+    this.allowAtRest('load')
+    if (!isElf(image)) {
+      await this.#copyIn(gpa, image)
+      return { entry: gpa }
+    }
+    const { entry, segments } = parseElf(image)
+    for (const { gpa: at, content, bytes } of segments) {
+      await this.#copyIn(at, content)
+      await this.#copyIn(at + content.length, new Uint8Array(bytes - content.length))
+    }
+    return { entry }
+  }
+
+  async #copyIn(gpa: number, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += COPY_BYTES) {
+      if (at > 0) await nextTurn()
+      this.write(gpa + at, bytes.subarray(at, at + COPY_BYTES))
+    }
+  }
+
+  /** Writes into the guest's memory, whether it runs or not. */
+  write(gpa: number, bytes: Uint8Array): void {
+    this.allowOpen('write')
+    this.memory.write(this.#offsetOf(gpa, bytes.length), bytes)
+  }
+
+  /** A copy of what is in the guest's memory. */
+  read(gpa: number, length: number): Uint8Array {
+    this.allowOpen('read')
+    return this.memory.read(this.#offsetOf(gpa, length), length)
+  }
+
+  #offsetOf(gpa: number, length: number): number {
+    const offset = Number.isInteger(gpa) && gpa >= 0 ? offsetOf(gpa) : null
+    const isInside = offset !== null && offset + length <= this.layout.bytes
+    if (isInside && (length === 0 || offsetOf(gpa + length - 1) === offset + length - 1)) return offset
+    const where = this.memoryMap.map(
+      (range) => `0x${range.gpa.toString(16)}-0x${(range.gpa + range.bytes).toString(16)}`,
+    )
+    throw new InputError('gpa', `memory of VM "${this.name}" (${where.join(', ')})`, `${length} bytes at ${gpa}`)
+  }
+
+  #identityTables(): number {
+    if (this.#tables !== null) return this.#tables
+    const { bytes } = this.layout
+    const limit = addressLimit(bytes)
+    const at = Math.floor((lowMemoryEnd(bytes) - pageTableBytes(limit)) / BASE_PAGE) * BASE_PAGE
+    if (at < 0) throw new InputError('memory', `${pageTableBytes(limit)} bytes for page tables`, `${bytes}`)
+    this.write(
+      at,
+      pageTables(at, limit, (gva) => gva),
+    )
+    this.#tables = at
+    return at
+  }
+
+  /** Answers the guest's accesses to I/O ports: here, or with a device in the vCPUs' threads. Before it runs. */
+  onPort(range: AddressRange, handler: AccessHandler | DeviceInThread): void {
+    this.#onAccess('port', range, handler)
+  }
+
+  /** Answers the guest's accesses to physical addresses where it has no memory. Before it runs. */
+  onMmio(range: AddressRange, handler: AccessHandler | DeviceInThread): void {
+    for (const { gpa, bytes } of this.memoryMap) {
+      if (range.start < gpa + bytes && range.start + (range.length ?? 1) > gpa) {
+        throw new InputError('mmio range', 'addresses where no memory is', show(range.start))
+      }
+    }
+    this.#onAccess('mmio', range, handler)
+  }
+
+  #onAccess(bus: Bus, range: AddressRange, handler: AccessHandler | DeviceInThread): void {
+    if ('module' in handler) {
+      this.attach(bus, range, { kind: 'module', url: String(handler.module), options: handler.options })
+    } else {
+      this.attach(bus, range, { kind: 'main' }, { handler })
+    }
+  }
+
+  /** A device that is made of data: what `onPort`, `serial` and `exitPort` are made with. */
+  attach(
+    bus: Bus,
+    range: AddressRange,
+    what: DeviceSpec['what'],
+    more: Parameters<DeviceRegistry['add']>[3] = {},
+  ): void {
+    this.allowBeforeRun('attach')
+    this.#devices.add(bus, range, what, more)
+  }
+
+  /** A serial console (8250), for output: COM1 unless `port` is given. It runs in the vCPUs' threads. */
+  serial(onOutput: (bytes: Uint8Array) => void, port: number = COM1.start): void {
+    const range = { ...COM1, start: port }
+    this.attach('port', range, { kind: 'serial', shared: allocateSerial() }, { output: onOutput })
+  }
+
+  /** A port that ends the VM when it is written to: `wait()` then says with what. */
+  exitPort(port: number = EXIT_PORT.start): void {
+    this.attach('port', { ...EXIT_PORT, start: port }, { kind: 'exit' })
+  }
+
+  /**
+   * Writes to this range, which has a handler, do not leave the guest one by one any more: the kernel keeps them, and the
+   * handler gets them in their order at the guest's next exit, or after 20 ms.
+   */
+  coalesce(bus: Bus, range: AddressRange): void {
+    this.allowBeforeRun('coalesce')
+    this.#machine.vm.coalesce(bus, range.start, range.length ?? 1)
+    this.#isCoalesced = true
+  }
+
+  /**
+   * Writes to this address are counted by the kernel, and do not leave the guest at all.
+   * @param bytes length of the writes that count: 1, 2, 4, 8; default: any
+   * @param value only writes of this value count
+   * @param onEvent told the number of writes since it was told last
+   */
+  ioeventfd(
+    bus: Bus,
+    { address, bytes = 0, value }: { readonly address: number; readonly bytes?: number; readonly value?: bigint },
+    onEvent?: (count: number) => void,
+  ): Doorbell {
+    this.allowBeforeRun('ioeventfd')
+    return this.#doorbells.add((fd) => this.#machine.vm.ioeventfd(bus, address, bytes, fd, value), onEvent)
+  }
+
+  protected override assignments(): Assignment[] {
+    const ring = this.#isCoalesced ? { offset: this.#machine.vm.coalescedRing, lock: this.#ringLock } : null
+    this.#doorbells.start((error) => this.fail(null, failureOf(error), error))
+    if (this.#isCoalesced) this.#timer = setInterval(() => this.#fetchCoalesced(), COALESCED_MS)
+    const devices = this.#devices.specs
+    return this.#machine.vcpus.map((vcpu, i) => ({
+      work: { kind: 'guest', vcpu: this.plan.vcpus[i]!.vcpu, fd: vcpu.fd, page: vcpu.runPage, devices, ring },
+      interrupt: () => vcpu.requestExit(),
+    }))
+  }
+
+  /** Brings a vCPU out of the guest for a moment, so that its thread sees what the kernel has kept. */
+  #fetchCoalesced(): void {
+    if (this.state.name !== 'running') return
+    const tid = this.plan.vcpus.map((_, i) => this.tid(i)).find((each) => each !== 0)
+    if (tid !== undefined) kickThread(tid)
+  }
+
+  protected override received(index: number, message: VcpuMessage): void {
+    try {
+      if (message.kind === 'output') this.#devices.fetchOutput(message.device)
+      else if (message.kind === 'accesses') void this.#answer(index, message)
+    } catch (error) {
+      this.fail(index, failureOf(error), error)
+    }
+  }
+
+  async #answer(index: number, { accesses }: VcpuMessage & { kind: 'accesses' }): Promise<void> {
+    try {
+      answer(this.block(index), await this.#devices.answer(accesses, this.plan.vcpus[index]!.vcpu))
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      this.fail(index, { kind: 'device', text }, error instanceof Error ? error.cause : undefined)
+    }
+  }
+
+  protected override atEnd(): void {
+    clearInterval(this.#timer)
+    this.#devices.fetchAll()
+  }
+
+  protected override async release(): Promise<void> {
+    this.#machine.close()
+    await this.#doorbells.close()
+  }
+}

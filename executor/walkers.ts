@@ -1,0 +1,28 @@
+/** A planned VM where no guest can run: pinned threads that walk over the memory that is bound as the plan says. */
+
+import type { PlanVm } from '../src/types.js'
+import { shareMemory } from './layout.js'
+import { type Assignment, type PlacedMemory, Placement, type PlacementOptions, placeMemory } from './placement.js'
+
+export class Walkers extends Placement {
+  static async create(plan: PlanVm, options: PlacementOptions): Promise<Walkers> {
+    return new Walkers(plan, await placeMemory(plan, options), options)
+  }
+
+  private constructor(plan: PlanVm, placed: PlacedMemory, options: PlacementOptions) {
+    super(plan, placed, options)
+  }
+
+  protected override assignments(): Assignment[] {
+    return shareMemory(this.layout, 0).map(({ start, end }) => ({
+      work: { kind: 'walk', address: this.memory.addressOf(start), bytes: end - start },
+      interrupt: () => {},
+    }))
+  }
+
+  protected override received(): void {}
+
+  protected override atEnd(): void {}
+
+  protected override async release(): Promise<void> {}
+}

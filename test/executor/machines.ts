@@ -1,0 +1,18 @@
+/** Machines that tests run by hand, one exit at a time. */
+
+import { bootGuest } from '../../executor/boot.js'
+import type { Guest } from '../../executor/guests/guest.js'
+import { Machine } from '../../executor/machine.js'
+import type { VmMemory } from '../../executor/memory.js'
+
+/** A machine whose vCPUs are about to run the guest. */
+export async function machineWith(memory: VmMemory, guest: Guest): Promise<Machine> {
+  const machine = await Machine.build(memory)
+  try {
+    bootGuest(memory, machine.vcpus, guest)
+    return machine
+  } catch (error) {
+    machine.close()
+    throw error
+  }
+}
