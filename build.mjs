@@ -129,7 +129,7 @@ function generateTables(bytes, { constants, functions }) {
       .filter(({ name }) => name.startsWith(prefix))
       .map(({ name, value }) => `  ${name.slice(prefix.length)}: ${value},\n`)
       .join('')
-  const groups = ['MAX_', 'ERROR_', 'SOLVED_', 'THREADS_', 'STRATEGY_', 'MODEL_', 'TERM_', 'BECAUSE_']
+  const groups = ['MAX_', 'ERROR_', 'SOLVED_', 'THREADS_', 'MEMORY_', 'STRATEGY_', 'MODEL_', 'TERM_', 'BECAUSE_']
   const tables = groups
     .map((prefix) => `export const ${prefix.slice(0, -1)} = {\n${table(prefix)}} as const\n`)
     .join('\n')
@@ -166,7 +166,7 @@ function generateDocs({ constants, functions }) {
   const statuses = constants.filter(
     ({ name }) => name === 'NONE' || name.startsWith('ERROR_') || name.startsWith('SOLVED_'),
   )
-  const others = constants.filter(({ name }) => /^(ABI|THREADS|STRATEGY|MODEL|TERM|BECAUSE)_/.test(name))
+  const others = constants.filter(({ name }) => /^(ABI|THREADS|MEMORY|STRATEGY|MODEL|TERM|BECAUSE)_/.test(name))
   const template = readFileSync(at('docs/planner-abi.template.md'), 'utf8')
   const text = template
     .replace('{{functions}}', calls.join('\n').trimEnd())

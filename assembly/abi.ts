@@ -23,6 +23,12 @@ export const MAX_VM_THREADS: i32 = 128;
 export const MAX_PAGE_SIZES: i32 = 8;
 /** Devices of all VMs, and likewise relations between VMs. */
 export const MAX_LINKS: i32 = 16384;
+/** Nodes that the memory of all cells is on, each cell counting for itself. */
+export const MAX_MEMORY_ENTRIES: i32 = 131072;
+/** Values of all traffic matrices together: vCPUs x vCPUs for each VM that has one. */
+export const MAX_TRAFFIC: i32 = 1048576;
+/** Entries of memory that VMs have now, all together. */
+export const MAX_CURRENT: i32 = 65536;
 /** Search steps of one call of solve. */
 export const MAX_STEPS: i32 = 1000000;
 
@@ -58,6 +64,14 @@ export const THREADS_ISOLATE: i32 = 2;
 /** One vCPU a core where possible. */
 export const THREADS_SPREAD: i32 = 3;
 
+// Memory policies.
+/** A cell's memory is on the memory nodes of its vCPUs, in proportion to them. */
+export const MEMORY_STRICT: i32 = 0;
+/** It may spill to other nodes, nearest first. */
+export const MEMORY_PREFERRED: i32 = 1;
+/** It is evenly on the memory nodes of the VM's vCPUs. */
+export const MEMORY_INTERLEAVE: i32 = 2;
+
 // Strategies.
 /** Between plans of equal cost the fewest nodes, LLCs, cores. */
 export const STRATEGY_PACK: i32 = 0;
@@ -73,6 +87,10 @@ export const MODEL_COMMUNICATION: i32 = 1;
 export const MODEL_SMT: i32 = 2;
 /** Default 0.05. */
 export const MODEL_DEVICE: i32 = 3;
+/** Bytes a second that a move of memory copies, at least 1; default 4294967296. */
+export const MODEL_COPY: i32 = 4;
+/** Seconds over which a move has to pay, at least 1; default 600. */
+export const MODEL_HORIZON: i32 = 5;
 
 // Terms of the cost.
 /** Memory that is far. */
@@ -89,6 +107,8 @@ export const TERM_DEVICE: i32 = 4;
 export const TERM_OVERCOMMIT: i32 = 5;
 /** Memory bandwidth beyond that of a node. */
 export const TERM_BANDWIDTH: i32 = 6;
+/** Moves from where VMs are now. */
+export const TERM_MIGRATION: i32 = 7;
 
 // Constraints, as bits of what refusal() returns.
 /** Constraint `cpu-exclusive`. */

@@ -1,24 +1,21 @@
-// Which node each cell goes to: depth first over the cells, the widest first, cut where what is already fixed costs more
-// than the best assignment known. What a node offers is given, so the same walk serves placing, the bound (on the
-// empty host) and explanations (with constraints left aside).
-import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_VCPUS } from './abi';
-import { distance, llcSpansNodes, memoryNode, nodeCount, nodeTwin, pageSizes, pageShift } from './host';
-import { fittingPageSize, inPages } from './capacity';
+// Which node each cell goes to, or which nodes where it may span several: depth first over the cells, the widest first, cut where
+// what is already fixed costs more than the best assignment known. What a node offers is given, so the same walk serves
+// placing, the bound (on the empty host) and explanations (with constraints left aside).
+import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VM_VCPUS, MEMORY_STRICT } from './abi';
+import { distance, llcSpansNodes, memoryNode, nodeCount, nodeTwin, pageSizes } from './host';
+import { vmHasCurrent } from './current';
 import { communicationPrice } from './cost';
-import { cellNode, cellPages, cellPagesAsked, cellPageSize, cellVcpus, cellVcpusAsked, deviceNode, devices, deviceStrict, deviceVm, evenVcpus, vmCellsGiven, vmPages, vmPageShift, vmStart } from './request';
+import { barred, fittingPageSize, inPages } from './memory';
+import { firstNodeAsked } from './relations';
+import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuShared, vmMemory, vmParts, vmSpan, vmStart, vmThreadCpus, vmVcpus } from './request';
+import { traffic, vmTraffic } from './traffic';
 
-/** What the nodes offer to the VM: how many of its vCPUs they take, and free pages. */
+/** What the nodes offer to the VM: how many of its dedicated and of its shared vCPUs they take, and free pages. */
 export const offerRoom = new StaticArray<i32>(MAX_NODES);
+export const offerShared = new StaticArray<i32>(MAX_NODES);
 export const offerPages = new StaticArray<i64>(MAX_NODES * MAX_PAGE_SIZES);
-/** Nodes that the VM may not use. */
-export const offerBarred = new StaticArray<bool>(MAX_NODES);
 /** Nodes that nobody uses: twins among them are interchangeable. */
 export const offerUntouched = new StaticArray<bool>(MAX_NODES);
-/** The node that cell 0 has to be on; -1: any; -2: there is none. */
-export let offerFirst: i32 = -1;
-export function setOfferFirst(node: i32): void {
-  offerFirst = node;
-}
 
 /** Assignments that cost more are cut; the leaf lowers it. */
 let ceiling: i64 = i64.MAX_VALUE;
@@ -34,40 +31,39 @@ let budget: i32 = 0;
 let relaxed: i32 = 0;
 /** Whether the VM has no ties to certain nodes. */
 let untied: bool = true;
-/** Cells assigned to the node. */
+/** Whether cells of the same size are interchangeable. */
+let cellsAlike: bool = true;
+/** Whether memory follows the one node of each cell, so that pages can be counted on the way. */
+let countsPages: bool = true;
+/** Whether memory that spans nodes is in proportion to the vCPUs there. */
+let followsVcpus: bool = false;
+/** Parts on the node so far. */
 const assigned = new StaticArray<i32>(MAX_NODES);
 let leaf: (vm: i32, cells: i32) => bool = noLeaf;
+let leaves: i32 = 0;
+/** Ten times the hops between the nodes of the assignment that the leaf sees, weighted by demand. */
+export let leafHops: f64 = 0;
 /** Cells in the order in which they are assigned. */
 const order = new StaticArray<i32>(MAX_VM_VCPUS);
+/** Nodes to try for a cell, by depth, with what each adds to the hops. */
+const tries = new StaticArray<i32>(MAX_VM_CELLS * MAX_NODES);
+const triesHops = new StaticArray<f64>(MAX_VM_CELLS * MAX_NODES);
+/** Hops that one unit of distance between two cells makes, in both directions, where traffic is given. */
+const cellTraffic = new StaticArray<f64>(MAX_VM_CELLS * MAX_VM_CELLS);
+
+// What is assigned so far.
+let picks: i32 = 0;
+const pickCell = new StaticArray<i32>(MAX_VM_VCPUS);
+const pickNode = new StaticArray<i32>(MAX_VM_VCPUS);
+const pickDedicated = new StaticArray<i32>(MAX_VM_VCPUS);
+const pickShared = new StaticArray<i32>(MAX_VM_VCPUS);
+
+/** What looking at a whole assignment counts: it takes so much longer than trying a node. */
+const VISITS_OF_LEAF: i32 = 8;
+/** Cells up to this size are divided between nodes in every way; larger ones by filling nodes. */
+const SMALL_CELL: i32 = 8;
 
 function noLeaf(_vm: i32, _cells: i32): bool {
-  return true;
-}
-
-/** Fills the VM's cell arrays for `cells` cells; false where some cell would get no page. */
-export function layOutCells(vm: i32, cells: i32): bool {
-  const start = vmStart[vm];
-  const shift = vmPageShift[vm] == 0 ? 0 : <i64>max(0, vmPageShift[vm] - pageShift[0]);
-  const pages = vmPages[vm] >> shift;
-  let given: i64 = 0;
-  let vcpus: i32 = 0;
-  for (let cell = 0; cell < cells; cell++) {
-    cellVcpus[start + cell] = vmCellsGiven[vm] ? cellVcpusAsked[start + cell] : evenVcpus(vm, cells, cell);
-    vcpus += cellVcpus[start + cell];
-  }
-  for (let cell = 0; cell < cells; cell++) {
-    const even = (pages * <i64>cellVcpus[start + cell]) / <i64>vcpus;
-    cellPages[start + cell] = vmCellsGiven[vm] ? cellPagesAsked[start + cell] : even;
-    given += even;
-  }
-  if (vmCellsGiven[vm]) return true;
-  const left = <i32>(pages - given);
-  for (let cell = 0; cell < cells; cell++) {
-    const whole = cellPages[start + cell] + (cell < left ? 1 : 0);
-    // What is no whole page goes to the first cell, where the page size refuses it.
-    cellPages[start + cell] = (whole << shift) + (cell == 0 ? vmPages[vm] - (pages << shift) : 0);
-    if (whole == 0) return false;
-  }
   return true;
 }
 
@@ -87,28 +83,64 @@ function orderCells(vm: i32, cells: i32): void {
   }
 }
 
-/** Ten times the hops between the cell and those assigned before it, both ways. */
-function hopsToAssigned(start: i32, depth: i32, cell: i32, node: i32): i64 {
-  let hops: i64 = 0;
+/** Sums the traffic between cells, each vCPU's share of its row counting as much as its demand. */
+function sumTraffic(vm: i32, cells: i32): void {
+  const start = vmStart[vm];
+  for (let at = 0; at < cells * cells; at++) cellTraffic[at] = 0;
+  let from = 0;
+  for (let a = 0; a < cells; a++) {
+    for (let end = from + cellVcpus[start + a]; from < end; from++) {
+      let sent: f64 = 0;
+      for (let to = 0; to < vmVcpus[vm]; to++) if (to != from) sent += traffic(vm, from, to);
+      if (sent == 0) continue;
+      const demand = <f64>(vcpuShared[start + from] ? demandOf(vm, 0, 1) : demandOf(vm, 1, 0));
+      let to = 0;
+      for (let b = 0; b < cells; b++) {
+        for (let last = to + cellVcpus[start + b]; to < last; to++) {
+          if (a != b) cellTraffic[a * cells + b] += (demand * traffic(vm, from, to)) / sent;
+        }
+      }
+    }
+  }
+}
+
+/** Ten times the hops, weighted by demand, between so many vCPUs of a cell on a node and all that is assigned before. */
+function hopsToAssigned(vm: i32, cells: i32, cell: i32, node: i32, dedicated: i32, shared: i32): f64 {
   // An LLC over several nodes makes hops between them free: then nothing is known before the CPUs are.
   if (llcSpansNodes) return 0;
-  for (let at = 0; at < depth; at++) {
-    const other = order[at];
-    const there = cellNode[start + other];
+  const uniform = vmTraffic[vm] < 0;
+  let hops: f64 = 0;
+  for (let pick = 0; pick < picks; pick++) {
+    const there = pickNode[pick];
     if (there == node) continue;
-    const both = <i64>(distance(node, there) + distance(there, node));
-    hops += both * <i64>(cellVcpus[start + cell] * cellVcpus[start + other]);
+    const go = <f64>distance(node, there);
+    const back = <f64>distance(there, node);
+    if (uniform) {
+      const peers = <f64>(pickDedicated[pick] + pickShared[pick]);
+      hops += <f64>demandOf(vm, dedicated, shared) * peers * go;
+      hops += <f64>demandOf(vm, pickDedicated[pick], pickShared[pick]) * <f64>(dedicated + shared) * back;
+    } else if (!vmSpan[vm]) {
+      const other = pickCell[pick];
+      hops += cellTraffic[cell * cells + other] * go + cellTraffic[other * cells + cell] * back;
+    }
   }
   return hops;
 }
 
+/** Whether so many hops cost more than the ceiling, whatever else there is. */
+function isTooDear(vm: i32, hops: f64): bool {
+  // Sums of fractions of traffic may be off by less than a millionth.
+  const slack: i64 = vmTraffic[vm] < 0 ? 0 : 1;
+  return communicationPrice(vm, hops) - slack > ceiling;
+}
+
 /** Whether a strict device's node holds none of the cells. */
-function missesDevice(vm: i32, start: i32, cells: i32): bool {
+function missesDevice(vm: i32): bool {
   if ((relaxed & BECAUSE_DEVICE) != 0) return false;
   for (let device = 0; device < devices; device++) {
     if (deviceVm[device] != vm || !deviceStrict[device]) continue;
     let missed = true;
-    for (let cell = start; cell < start + cells; cell++) if (cellNode[cell] == deviceNode[device]) missed = false;
+    for (let pick = 0; pick < picks; pick++) if (pickNode[pick] == deviceNode[device]) missed = false;
     if (missed) return true;
   }
   return false;
@@ -118,68 +150,232 @@ function missesDevice(vm: i32, start: i32, cells: i32): bool {
 function twinStandsFor(node: i32): bool {
   if (!untied || assigned[node] != 0 || !offerUntouched[node]) return false;
   for (let twin = nodeTwin[node]; twin >= 0; twin = nodeTwin[twin]) {
-    if (assigned[twin] == 0 && offerUntouched[twin] && !offerBarred[twin]) return true;
+    if (assigned[twin] == 0 && offerUntouched[twin] && !barred[twin]) return true;
   }
   return false;
 }
 
-/** Walks on from `depth` cells assigned at `hops`; false to end the walk. */
-function descend(vm: i32, cells: i32, depth: i32, hops: i64): bool {
+/** Writes the picks into the VM's part arrays: by cell, within a cell by node. */
+function layParts(vm: i32): void {
   const start = vmStart[vm];
-  if (depth == cells) return missesDevice(vm, start, cells) ? true : leaf(vm, cells);
-  const cell = order[depth];
-  const at = start + cell;
-  let first = 0;
-  if (depth > 0) {
-    // Cells that are alike are interchangeable: only ascending nodes.
-    const before = start + order[depth - 1];
-    const alike = cellVcpus[before] == cellVcpus[at] && cellPages[before] == cellPages[at] && offerFirst == -1;
-    if (alike) first = cellNode[before];
-  }
-  for (let node = first; node < nodeCount; node++) {
-    if (visits >= budget) {
-      complete = false;
-      return false;
+  for (let pick = 0; pick < picks; pick++) {
+    let at = start + pick;
+    while (at > start) {
+      const before = at - 1;
+      if (partCell[before] < pickCell[pick]) break;
+      if (partCell[before] == pickCell[pick] && partNode[before] < pickNode[pick]) break;
+      partCell[at] = partCell[before];
+      partNode[at] = partNode[before];
+      partDedicated[at] = partDedicated[before];
+      partShared[at] = partShared[before];
+      at--;
     }
-    visits++;
-    if (offerBarred[node] || offerFirst == -2 || (offerFirst >= 0 && cell == 0 && node != offerFirst)) continue;
-    if (offerRoom[node] < cellVcpus[at] || memoryNode[node] < 0 || twinStandsFor(node)) continue;
+    partCell[at] = pickCell[pick];
+    partNode[at] = pickNode[pick];
+    partDedicated[at] = pickDedicated[pick];
+    partShared[at] = pickShared[pick];
+  }
+  vmParts[vm] = picks;
+}
+
+function atLeaf(vm: i32, cells: i32, hops: f64): bool {
+  if (missesDevice(vm)) return true;
+  leaves++;
+  visits += VISITS_OF_LEAF;
+  leafHops = hops;
+  layParts(vm);
+  return leaf(vm, cells);
+}
+
+/** Assigns vCPUs of a cell to a node. */
+function pick(cell: i32, node: i32, dedicated: i32, shared: i32): void {
+  pickCell[picks] = cell;
+  pickNode[picks] = node;
+  pickDedicated[picks] = dedicated;
+  pickShared[picks++] = shared;
+  offerRoom[node] -= dedicated;
+  offerShared[node] -= shared;
+  assigned[node]++;
+}
+
+/** Takes the last pick back. */
+function unpick(): void {
+  const node = pickNode[--picks];
+  offerRoom[node] += pickDedicated[picks];
+  offerShared[node] += pickShared[picks];
+  assigned[node]--;
+}
+
+/** Counts a visit; false where the budget is used up. */
+function visit(): bool {
+  if (visits >= budget) {
+    complete = false;
+    return false;
+  }
+  visits++;
+  return true;
+}
+
+/** Whether the VM may have vCPUs on the node at all. */
+function isOpen(node: i32): bool {
+  return !barred[node] && memoryNode[node] >= 0 && firstNodeAsked != -2;
+}
+
+/** Enters the nodes that the cell may go to as a whole into `tries`, those that add the fewest hops first; how many. */
+function findTries(vm: i32, cells: i32, depth: i32): i32 {
+  const cell = order[depth];
+  const at = vmStart[vm] + cell;
+  const dedicated = cellDedicated[at];
+  const shared = cellVcpus[at] - dedicated;
+  const base = depth * MAX_NODES;
+  let first = 0;
+  if (depth > 0 && cellsAlike) {
+    // Cells that are alike are interchangeable: only ascending nodes.
+    const before = vmStart[vm] + order[depth - 1];
+    const alike = cellVcpus[before] == cellVcpus[at] && cellPages[before] == cellPages[at] && cellDedicated[before] == dedicated;
+    if (alike) first = pickNode[picks - 1];
+  }
+  let count = 0;
+  for (let node = first; node < nodeCount; node++) {
+    if (!isOpen(node) || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
+    if (offerRoom[node] < dedicated || offerShared[node] < shared || twinStandsFor(node)) continue;
+    const hops = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
+    let place = base + count++;
+    while (place > base && triesHops[place - 1] > hops) {
+      tries[place] = tries[place - 1];
+      triesHops[place] = triesHops[place - 1];
+      place--;
+    }
+    tries[place] = node;
+    triesHops[place] = hops;
+  }
+  return count;
+}
+
+/** Walks on from `depth` cells assigned at `hops`; false to end the walk. */
+function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
+  if (depth == cells) return atLeaf(vm, cells, hops);
+  const cell = order[depth];
+  const at = vmStart[vm] + cell;
+  if (vmSpan[vm]) return descendSpan(vm, cells, depth, hops);
+  const count = findTries(vm, cells, depth);
+  for (let next = depth * MAX_NODES; next < depth * MAX_NODES + count; next++) {
+    if (!visit()) return false;
+    const node = tries[next];
+    const further = hops + triesHops[next];
+    if (isTooDear(vm, further)) continue;
     const home = memoryNode[node] * MAX_PAGE_SIZES;
-    const size = fittingPageSize(vm, cellPages[at], offerPages, home);
+    const size = countsPages ? fittingPageSize(vm, cellPages[at], offerPages, home) : 0;
     if (size < 0) continue;
-    const further = hops + hopsToAssigned(start, depth, cell, node);
-    if (communicationPrice(vm, further) > ceiling) continue;
-    offerRoom[node] -= cellVcpus[at];
-    offerPages[home + size] -= inPages(cellPages[at], size);
-    cellNode[at] = node;
-    cellPageSize[at] = size;
-    assigned[node]++;
+    if (countsPages) offerPages[home + size] -= inPages(cellPages[at], size);
+    pick(cell, node, cellDedicated[at], cellVcpus[at] - cellDedicated[at]);
     const goesOn = descend(vm, cells, depth + 1, further);
-    assigned[node]--;
-    offerRoom[node] += cellVcpus[at];
-    offerPages[home + size] += inPages(cellPages[at], size);
+    unpick();
+    if (countsPages) offerPages[home + size] += inPages(cellPages[at], size);
     if (!goesOn) return false;
   }
   return true;
 }
 
+/** Divides a cell between more and more nodes, until one more than are needed. */
+function descendSpan(vm: i32, cells: i32, depth: i32, hops: f64): bool {
+  const at = vmStart[vm] + order[depth];
+  const dedicated = cellDedicated[at];
+  const shared = cellVcpus[at] - dedicated;
+  const most = min(nodeCount, cellVcpus[at]);
+  const before = leaves;
+  let needed = most;
+  for (let parts = 1; parts <= min(most, needed + 1); parts++) {
+    if (!divide(vm, cells, depth, hops, parts, dedicated, shared, 0)) return false;
+    if (leaves > before && needed == most) needed = parts;
+  }
+  return true;
+}
+
+/** vCPUs that go with the pages of a node, where a cell's memory follows its vCPUs. */
+function roomByMemory(vm: i32, at: i32, node: i32): i32 {
+  if (!followsVcpus) return cellVcpus[at];
+  const home = memoryNode[node] * MAX_PAGE_SIZES;
+  let room: i64 = 0;
+  for (let size = 0; size < pageSizes; size++) {
+    const pages = inPages(cellPages[at], size);
+    if (pages > 0) room = max(room, ((offerPages[home + size] + 1) * <i64>cellVcpus[at]) / pages);
+  }
+  return <i32>min(room, <i64>cellVcpus[at]);
+}
+
+/** Puts what is left of the cell on `parts` nodes: `node` or later ones are filled, the last takes the rest. */
+function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, first: i32): bool {
+  const cell = order[depth];
+  const at = vmStart[vm] + cell;
+  const small = cellVcpus[at] <= SMALL_CELL;
+  // The last may be before those that are filled, unless every way to divide is tried anyway.
+  for (let node = parts == 1 && !small ? 0 : first; node < nodeCount; node++) {
+    if (!visit()) return false;
+    if (!isOpen(node) || twinStandsFor(node) || isPickedFor(cell, node)) continue;
+    const room = roomByMemory(vm, at, node);
+    const mostDedicated = min(min(dedicated, offerRoom[node]), room);
+    const mostShared = min(min(shared, offerShared[node]), room - mostDedicated);
+    if (parts == 1) {
+      if (mostDedicated < dedicated || mostShared < shared) continue;
+      if (!divideOn(vm, cells, depth, hops, parts, dedicated, shared, node, dedicated, shared)) return false;
+      continue;
+    }
+    // Something has to be left for each of the other parts.
+    const most = min(mostDedicated + mostShared, dedicated + shared - parts + 1);
+    for (let here = most; here > 0; here = small ? here - 1 : 0) {
+      const seats = min(here, mostDedicated);
+      if (here - seats > mostShared) continue;
+      if (!divideOn(vm, cells, depth, hops, parts, dedicated, shared, node, seats, here - seats)) return false;
+    }
+  }
+  return true;
+}
+
+/** Whether the cell has a part on the node. */
+function isPickedFor(cell: i32, node: i32): bool {
+  for (let pick = picks - 1; pick >= 0 && pickCell[pick] == cell; pick--) if (pickNode[pick] == node) return true;
+  return false;
+}
+
+/** Puts so many vCPUs of the cell on the node and goes on with the rest. */
+function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, node: i32, seats: i32, floats: i32): bool {
+  const cell = order[depth];
+  const further = hops + hopsToAssigned(vm, cells, cell, node, seats, floats);
+  if (isTooDear(vm, further)) return true;
+  pick(cell, node, seats, floats);
+  const goesOn =
+    parts == 1
+      ? descend(vm, cells, depth + 1, further)
+      : divide(vm, cells, depth, further, parts - 1, dedicated - seats, shared - floats, node + 1);
+  unpick();
+  return goesOn;
+}
+
 /**
  * Shows every assignment of the VM's `cells` cells (laid out before) that the offer allows and that may cost no more than
- * the ceiling to `onLeaf`, which returns false to end the walk.
+ * the ceiling to `onLeaf`, in the VM's part arrays; it returns false to end the walk. Where cells span nodes, only assignments
+ * worth trying.
  */
 export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32, onLeaf: (vm: i32, cells: i32) => bool): void {
   relaxed = relax;
   budget = maxVisits;
   visits = 0;
+  leaves = 0;
+  picks = 0;
   complete = true;
   leaf = onLeaf;
-  untied = offerFirst == -1;
+  untied = firstNodeAsked == -1 && !vmHasCurrent[vm];
   for (let device = 0; device < devices; device++) untied = untied && deviceVm[device] != vm;
+  cellsAlike = firstNodeAsked == -1 && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
+  countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm];
+  followsVcpus = vmMemory[vm] == MEMORY_STRICT;
+  if (vmTraffic[vm] >= 0) sumTraffic(vm, cells);
   orderCells(vm, cells);
   descend(vm, cells, 0, 0);
 }
 
-/** vCPUs that all nodes together take. */
+/** Dedicated vCPUs that all nodes together take. */
 export function roomOffered(): i32 {
   let room = 0;
   for (let node = 0; node < nodeCount; node++) room += offerRoom[node];

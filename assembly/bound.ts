@@ -1,17 +1,22 @@
-// A number that no plan of the placed VMs can be below: each VM alone on the empty host, with every part of its cost at
-// its least, and the shared demand that exceeds all CPUs together.
-import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MODEL_HOME, THREADS_ISOLATE } from './abi';
-import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageShift } from './host';
-import { emptyNodeRoom } from './capacity';
-import { layOutCells, offerBarred, offerPagesFrom, offerRoom, offerUntouched, complete, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
-import { fewestCells, mostCells } from './construct';
-import { capacityPrice, communicationPrice, deviceCost, model, remoteMemory, sharedHop } from './cost';
-import { cellNode, cellVcpus, MICRO, vcpuDemand, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
+// A number that no plan of the placed VMs can be below: each VM alone on the empty host, with every part of its cost at its
+// least; what the shared demand exceeds all CPUs by; and what it costs that only so many VMs of a size find a node, or an
+// LLC, for themselves.
+import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from './abi';
+import { layOutCells, fewestCells, mostCells } from './cells';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodeHasMemory, nodePages, nodeUsable, pageShift, pageSizes } from './host';
+import { emptyDedicatedRoom, emptySharedRoom } from './capacity';
+import { complete, leafHops, offerPagesFrom, offerRoom, offerShared, offerUntouched, setCeiling, visits, walkAssignments } from './assign';
+import { capacityPrice, communicationPrice, deviceCost, model, remoteMemory, rounded, sharedHop } from './cost';
+import { forgetMemory, imagineMemory } from './memory';
+import { clearRelations } from './relations';
+import { cellVcpusAsked, demandOf, hasShared, MICRO, partDedicated, partNode, partShared, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
+import { vmTraffic } from './traffic';
 
 /** Assignments looked at for one VM; beyond, the bound is what holds for every assignment. */
 const VISITS: i32 = 20000;
 
 const onNode = new StaticArray<i32>(MAX_NODES);
+const onNodeShared = new StaticArray<i32>(MAX_NODES);
 const llcRoom = new StaticArray<i32>(MAX_CPUS);
 const rooms = new StaticArray<i32>(MAX_CPUS);
 let best: i64 = 0;
@@ -54,17 +59,18 @@ function enterLlcRooms(vm: i32, node: i32): i32 {
   return count;
 }
 
-/** Ten times the least hops within a node that has `vcpus` of the VM. */
-function hopsWithin(vm: i32, node: i32, vcpus: i32): i64 {
-  const all = <i64>vcpus * <i64>vcpus;
-  if (vmSharedDemand[vm] != 0) return (all - <i64>vcpus) * sharedHop(node);
-  return 10 * (all - mostPairs(vcpus, enterLlcRooms(vm, node)));
+/** Ten times the least hops, weighted by demand, within a node that has so many vCPUs of the VM. */
+function hopsWithin(vm: i32, node: i32, dedicated: i32, shared: i32): f64 {
+  const all = <i64>dedicated * <i64>dedicated;
+  const seated = MICRO * (all - mostPairs(dedicated, enterLlcRooms(vm, node))) * 10;
+  const floating = vmSharedDemand[vm] * <i64>shared * <i64>(shared - 1);
+  const mixed = demandOf(vm, dedicated, 0) * <i64>shared + demandOf(vm, 0, shared) * <i64>dedicated;
+  return <f64>(seated + (floating + mixed) * sharedHop(node));
 }
 
-/** The least sum of 1024 - capacity of `vcpus` CPUs of the node (of the host for -1): the fastest, one each. */
-function leastSlowness(vm: i32, node: i32, vcpus: i32): i64 {
-  if (vmSharedDemand[vm] != 0) return <i64>vcpus * leastSlownessOfOne(node);
-  let left = vcpus;
+/** The least sum of 1024 - capacity of so many CPUs of the node (of the host for -1): the fastest, one each. */
+function leastSlowness(node: i32, dedicated: i32): i64 {
+  let left = dedicated;
   let slowness: i64 = 0;
   let ceiling = 1025;
   while (left > 0) {
@@ -87,38 +93,65 @@ function leastSlowness(vm: i32, node: i32, vcpus: i32): i64 {
   return slowness;
 }
 
-function leastSlownessOfOne(node: i32): i64 {
-  let fastest = 0;
-  for (let at = node < 0 ? 0 : nodeCoreStart[node]; at < nodeCoreStart[node < 0 ? nodeCount : node + 1]; at++) {
-    fastest = max(fastest, coreCapacity[coreList[at]]);
+/** The least sum of demand x (1024 - capacity) of so many vCPUs of the VM on the node (on the host for -1). */
+function leastSlow(vm: i32, node: i32, dedicated: i32, shared: i32): i64 {
+  const slowness = MICRO * leastSlowness(node, dedicated);
+  if (shared == 0) return slowness;
+  return slowness + demandOf(vm, 0, shared) * leastSlowness(node, 1);
+}
+
+/** The least distance beyond 10 from the node to memory. */
+function leastReach(node: i32): i32 {
+  let least = i32.MAX_VALUE;
+  for (let other = 0; other < nodeCount; other++) if (nodeHasMemory[other]) least = min(least, distance(node, other));
+  return least == i32.MAX_VALUE ? 0 : least - 10;
+}
+
+/** The least `remoteMemory` of the VM as its parts stand. */
+function leastRemote(vm: i32, cells: i32): i64 {
+  const start = vmStart[vm];
+  // Where rounding to pages decides what is where, or other VMs do, only distances count.
+  const known = vmMemory[vm] == MEMORY_STRICT ? !vmSpan[vm] || vmPageShift[vm] != 0 : vmMemory[vm] != MEMORY_PREFERRED && vmPageShift[vm] != 0;
+  if (known) {
+    vmCells[vm] = cells;
+    imagineMemory(vm);
+    const cost = remoteMemory(vm);
+    forgetMemory(vm);
+    vmCells[vm] = 0;
+    return cost;
   }
-  return <i64>(1024 - fastest);
+  let demand: f64 = 0;
+  for (let part = start; part < start + vmParts[vm]; part++) {
+    demand += <f64>demandOf(vm, partDedicated[part], partShared[part]) * <f64>leastReach(partNode[part]);
+  }
+  return max<i64>(0, rounded((vmWeight[vm] * vmMemoryBound[vm] * demand) / 10) - 1);
 }
 
 /** What every placement of this assignment of cells to nodes loses at the least; lowers `best` to it. */
 function boundAssignment(vm: i32, cells: i32): bool {
   const start = vmStart[vm];
-  for (let cell = start; cell < start + cells; cell++) onNode[cellNode[cell]] = 0;
-  for (let cell = start; cell < start + cells; cell++) onNode[cellNode[cell]] += cellVcpus[cell];
-  let hops: i64 = 0;
+  const end = start + vmParts[vm];
+  for (let part = start; part < end; part++) {
+    onNode[partNode[part]] = 0;
+    onNodeShared[partNode[part]] = 0;
+  }
+  for (let part = start; part < end; part++) {
+    onNode[partNode[part]] += partDedicated[part];
+    onNodeShared[partNode[part]] += partShared[part];
+  }
+  let hops = leafHops;
   let slowness: i64 = 0;
-  for (let cell = start; cell < start + cells; cell++) {
-    const node = cellNode[cell];
-    if (onNode[node] == 0) continue;
-    if (!llcSpansNodes) hops += hopsWithin(vm, node, onNode[node]);
-    slowness += leastSlowness(vm, node, onNode[node]);
+  for (let part = start; part < end; part++) {
+    const node = partNode[part];
+    if (onNode[node] + onNodeShared[node] == 0) continue;
+    if (!llcSpansNodes && vmTraffic[vm] < 0) hops += hopsWithin(vm, node, onNode[node], onNodeShared[node]);
+    slowness += leastSlow(vm, node, onNode[node], onNodeShared[node]);
     onNode[node] = 0;
+    onNodeShared[node] = 0;
   }
-  if (!llcSpansNodes) {
-    for (let a = start; a < start + cells; a++) {
-      for (let b = start; b < start + cells; b++) {
-        if (cellNode[a] == cellNode[b]) continue;
-        hops += <i64>cellVcpus[a] * <i64>cellVcpus[b] * <i64>distance(cellNode[a], cellNode[b]);
-      }
-    }
-  }
-  const cost =
-    remoteMemory(vm, cells) + communicationPrice(vm, hops) + capacityPrice(vm, slowness) + deviceCost(vm, cells);
+  // Sums of fractions of traffic may be off by less than a millionth.
+  const talk = max<i64>(0, communicationPrice(vm, hops) - (vmTraffic[vm] < 0 ? 0 : 1));
+  const cost = leastRemote(vm, cells) + talk + capacityPrice(vm, slowness) + deviceCost(vm);
   if (cost < best) {
     best = cost;
     setCeiling(cost - 1);
@@ -126,12 +159,21 @@ function boundAssignment(vm: i32, cells: i32): bool {
   return best > 0;
 }
 
+/** Distance between the nearest two nodes. */
+function nearestNodes(): i32 {
+  let nearest = i32.MAX_VALUE;
+  for (let a = 0; a < nodeCount; a++) {
+    for (let b = 0; b < nodeCount; b++) if (a != b) nearest = min(nearest, distance(a, b));
+  }
+  return nearest;
+}
+
 /**
  * The least `remoteMemory` where `apart` ordered pairs of vCPUs are on different nodes: cells of even size have memory as they have
  * vCPUs, so of the others' memory a vCPU finds as much elsewhere as vCPUs. One page more or less a cell and the rounding are taken off.
  */
-function leastRemoteMemory(vm: i32, nearest: i32, apart: i64): i64 {
-  if (vmCellsGiven[vm]) return 0;
+function leastRemoteApart(vm: i32, nearest: i32, apart: i64): i64 {
+  if (vmCellsGiven[vm] || vmSpan[vm] || vmMemory[vm] != MEMORY_STRICT) return 0;
   const vcpus = vmVcpus[vm];
   const uneven = 1 - <f64>(4 * mostCells(vm)) / <f64>(vmPages[vm] >> <i64>max(0, vmPageShift[vm] - pageShift[0]));
   const others = <f64>(<i64>(nearest - 10) * apart) / <f64>(vcpus - 1);
@@ -139,46 +181,49 @@ function leastRemoteMemory(vm: i32, nearest: i32, apart: i64): i64 {
   return max<i64>(0, <i64>Math.floor((price * others * uneven) / 10) - 1);
 }
 
+/** Whether all of the VM is known to be dedicated and alike: what the bounds below are for. */
+function isPlain(vm: i32): bool {
+  return !hasShared(vm) && vmTraffic[vm] < 0 && !llcSpansNodes && vmVcpus[vm] > 1;
+}
+
+/** What the VM loses at the least where so many ordered pairs of its vCPUs are on different nodes, and so many in different LLCs. */
+function lossApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
+  const vcpus = vmVcpus[vm];
+  const all = <i64>vcpus * <i64>vcpus;
+  const slowness = capacityPrice(vm, leastSlow(vm, -1, vcpus, 0));
+  const across = max(acrossLlcs, max(apart, all - mostPairs(vcpus, enterLlcRooms(vm, -1))));
+  const nearest = apart == 0 ? 10 : nearestNodes();
+  const hops = MICRO * (10 * across + <i64>(nearest - 10) * apart);
+  return slowness + leastRemoteApart(vm, nearest, apart) + communicationPrice(vm, <f64>hops);
+}
+
 /** What holds for every assignment: LLCs and nodes are only so large, CPUs only so fast. */
 function coarseBound(vm: i32): i64 {
   const vcpus = vmVcpus[vm];
-  const all = <i64>vcpus * <i64>vcpus;
-  const slowness = capacityPrice(vm, leastSlowness(vm, -1, vcpus));
-  if (vmSharedDemand[vm] != 0) return slowness;
-  let hops = 10 * (all - mostPairs(vcpus, enterLlcRooms(vm, -1)));
-  let remote: i64 = 0;
-  if (!llcSpansNodes) {
-    let nearest = i32.MAX_VALUE;
-    for (let a = 0; a < nodeCount; a++) {
-      rooms[a] = emptyNodeRoom(vm, a);
-      for (let b = 0; b < nodeCount; b++) if (a != b) nearest = min(nearest, distance(a, b));
-    }
-    if (nodeCount > 1) {
-      const apart = all - mostPairs(vcpus, nodeCount);
-      hops += <i64>(nearest - 10) * apart;
-      remote = leastRemoteMemory(vm, nearest, apart);
-    }
-  }
-  return slowness + remote + communicationPrice(vm, hops);
+  if (!isPlain(vm)) return capacityPrice(vm, leastSlow(vm, -1, vmDedicated[vm], vcpus - vmDedicated[vm]));
+  for (let node = 0; node < nodeCount; node++) rooms[node] = emptyDedicatedRoom(vm, node);
+  const apart = nodeCount < 2 ? 0 : <i64>vcpus * <i64>vcpus - mostPairs(vcpus, nodeCount);
+  return lossApart(vm, apart, 0);
 }
 
 /**
  * Computes the least that the VM can lose alone on the empty host, if that is not known yet. The walk uses the VM's cell
- * arrays: the VM must not be placed.
+ * and part arrays: the VM must not be placed.
  */
 export function prepareBound(vm: i32): void {
   if (vmBound[vm] >= 0) return;
   for (let node = 0; node < nodeCount; node++) {
-    offerRoom[node] = emptyNodeRoom(vm, node);
-    offerBarred[node] = false;
+    offerRoom[node] = emptyDedicatedRoom(vm, node);
+    offerShared[node] = emptySharedRoom(vm, node);
     offerUntouched[node] = true;
   }
-  setOfferFirst(-1);
+  clearRelations();
   offerPagesFrom(nodePages);
   best = i64.MAX_VALUE;
   setCeiling(i64.MAX_VALUE);
   let left = VISITS;
-  let seen = mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0;
+  // Of the ways to divide a cell between nodes the walk sees only some.
+  let seen = !vmSpan[vm] && (mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0);
   for (let cells = fewestCells(vm); cells <= mostCells(vm) && best > 0 && seen; cells++) {
     if (!layOutCells(vm, cells)) break;
     walkAssignments(vm, cells, 0, left, boundAssignment);
@@ -188,6 +233,132 @@ export function prepareBound(vm: i32): void {
   vmBound[vm] = seen && best != i64.MAX_VALUE ? best : min(coarseBound(vm), best);
 }
 
+/** The fewest vCPUs of the VM that can be on another node than the rest; 0: it cannot be divided. */
+function smallestPiece(vm: i32): i32 {
+  if (vmSpan[vm] || (vmCellsAsked[vm] == 0 && vmVcpus[vm] <= MAX_VM_CELLS)) return 1;
+  if (vmCellsAsked[vm] == 1) return 0;
+  if (!vmCellsGiven[vm]) return max(1, vmVcpus[vm] / mostCells(vm));
+  let least = vmVcpus[vm];
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCellsAsked[vm]; cell++) least = min(least, cellVcpusAsked[cell]);
+  return least;
+}
+
+// VMs that compete for groups: what each saves by having all of itself in one, and its size.
+let rivals: i32 = 0;
+const saving = new StaticArray<i64>(MAX_VMS);
+const size = new StaticArray<i64>(MAX_VMS);
+const order = new StaticArray<i32>(MAX_VMS);
+/** Room in the groups. */
+let groups: i32 = 0;
+const groupRoom = new StaticArray<i64>(MAX_CPUS);
+/** Sizes that occur, ascending, how many groups' worth of rivals of that size or more there is room for, and how many there are. */
+const sizes = new StaticArray<i64>(MAX_VMS);
+const roomFor = new StaticArray<i64>(MAX_VMS);
+const taken = new StaticArray<i64>(MAX_VMS);
+
+function enterRival(own: i64, saves: i64): void {
+  if (saves <= 0) return;
+  let at = rivals++;
+  size[at] = own;
+  saving[at] = saves;
+  while (at > 0 && saving[order[at - 1]] < saves) {
+    order[at] = order[at - 1];
+    at--;
+  }
+  order[at] = rivals - 1;
+}
+
+function countSizes(): i32 {
+  let count = 0;
+  for (let rival = 0; rival < rivals; rival++) {
+    let at = 0;
+    while (at < count && sizes[at] < size[rival]) at++;
+    if (at < count && sizes[at] == size[rival]) continue;
+    for (let later = count++; later > at; later--) sizes[later] = sizes[later - 1];
+    sizes[at] = size[rival];
+  }
+  for (let at = 0; at < count; at++) {
+    roomFor[at] = 0;
+    taken[at] = 0;
+    for (let group = 0; group < groups; group++) roomFor[at] += groupRoom[group] / sizes[at];
+  }
+  return count;
+}
+
+/**
+ * What the rivals lose at the least because a group holds only so many of a size. Who may be whole is a laminar matroid (for each
+ * size: at most so many of that size or more), so taking those that save most first is the most that can be saved.
+ */
+function lossOfRivals(): i64 {
+  const count = countSizes();
+  let loss: i64 = 0;
+  for (let next = 0; next < rivals; next++) {
+    const rival = order[next];
+    let fits = true;
+    for (let at = 0; at < count && sizes[at] <= size[rival]; at++) fits = fits && taken[at] < roomFor[at];
+    if (!fits) loss += saving[rival];
+    for (let at = 0; at < count && sizes[at] <= size[rival] && fits; at++) taken[at]++;
+  }
+  return loss;
+}
+
+function isPlaced(vm: i32): bool {
+  return vmAlive[vm] && vmCells[vm] != 0;
+}
+
+/** What the VM loses at the least where it is not on one node; no end of it where it cannot be divided. */
+function lossDivided(vm: i32): i64 {
+  const piece = smallestPiece(vm);
+  if (piece == 0) return i64.MAX_VALUE >> 16;
+  return lossApart(vm, 2 * <i64>piece * <i64>(vmVcpus[vm] - piece), 0);
+}
+
+function lossForNodes(): i64 {
+  rivals = 0;
+  groups = nodeCount;
+  for (let node = 0; node < nodeCount; node++) groupRoom[node] = nodeUsable[node];
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (isPlaced(vm) && isPlain(vm)) enterRival(vmVcpus[vm], lossDivided(vm) - vmBound[vm]);
+  }
+  return lossOfRivals();
+}
+
+function lossForMemory(): i64 {
+  rivals = 0;
+  groups = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    let pages: i64 = 0;
+    for (let page = 0; page < pageSizes; page++) {
+      pages += nodePages[node * MAX_PAGE_SIZES + page] << <i64>(pageShift[page] - pageShift[0]);
+    }
+    groupRoom[groups++] = pages;
+  }
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (isPlaced(vm) && isPlain(vm) && vmMemory[vm] == MEMORY_STRICT) enterRival(vmPages[vm], lossDivided(vm) - vmBound[vm]);
+  }
+  return lossOfRivals();
+}
+
+function lossForLlcs(): i64 {
+  rivals = 0;
+  groups = 0;
+  for (let llc = 0; llc < MAX_CPUS; llc++) llcRoom[llc] = 0;
+  for (let at = 0; at < nodeCoreStart[nodeCount]; at++) {
+    const core = coreList[at];
+    llcRoom[coreLlc[core]] += coreCpuStart[core + 1] - coreCpuStart[core];
+  }
+  for (let llc = 0; llc < MAX_CPUS; llc++) {
+    if (llcRoom[llc] > 0) groupRoom[groups++] = llcRoom[llc];
+    llcRoom[llc] = 0;
+  }
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (isPlaced(vm) && isPlain(vm)) {
+      enterRival(vmVcpus[vm], lossApart(vm, 0, 2 * <i64>(vmVcpus[vm] - 1)) - vmBound[vm]);
+    }
+  }
+  return lossOfRivals();
+}
+
 /** The bound of the plan as it stands. */
 export function lowerBound(): i64 {
   let bound: i64 = 0;
@@ -195,11 +366,11 @@ export function lowerBound(): i64 {
   let cpus: i64 = 0;
   for (let node = 0; node < nodeCount; node++) cpus += nodeUsable[node];
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (!vmAlive[vm] || vmCells[vm] == 0) continue;
+    if (!isPlaced(vm)) continue;
     bound += vmBound[vm];
-    if (vmSharedDemand[vm] == 0) cpus -= vmVcpus[vm];
-    else demand += <i64>vmVcpus[vm] * vcpuDemand(vm);
+    cpus -= vmDedicated[vm];
+    demand += demandOf(vm, 0, vmVcpus[vm] - vmDedicated[vm]);
   }
-  return bound + max<i64>(0, demand - MICRO * cpus);
+  const divided = max(lossForNodes(), max(lossForMemory(), lossForLlcs()));
+  return bound + divided + max<i64>(0, demand - MICRO * cpus);
 }
-

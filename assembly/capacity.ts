@@ -1,7 +1,8 @@
-// Who is where: what is taken of CPUs, cores, shared demand and pages, and placing and unplacing on it.
+// Who is where: what is taken of CPUs, cores, LLCs, nodes and shared demand, and placing and unplacing on it.
 import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from './abi';
-import { coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, memoryNode, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageShift, pageSizes, pageSizeIndex } from './host';
-import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, threadCpu, vcpuCpu, vcpuDemand, vmCells, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust } from './request';
+import { coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageSizes } from './host';
+import { clearMemory, forgetMemory, freePages, releaseMemory, retakeMemory, takeMemory } from './memory';
+import { cellMemory, hasShared, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from './request';
 
 /** Shared demand that a shared CPU may have. */
 export let overcommit: f64 = 4;
@@ -26,13 +27,12 @@ const coreHolder = new StaticArray<i32>(MAX_CPUS);
 export const nodeShared = new StaticArray<i32>(MAX_NODES);
 /** Demand of the shared vCPUs on the node, in millionths of a CPU. */
 export const nodeDemand = new StaticArray<i64>(MAX_NODES);
-export const freePages = new StaticArray<i64>(MAX_NODES * MAX_PAGE_SIZES);
 /** Dedicated vCPUs on the node, and on the LLC. */
 const nodeDedicated = new StaticArray<i32>(MAX_NODES);
 const llcDedicated = new StaticArray<i32>(MAX_CPUS);
-/** Cells on the node. */
-const nodeCells = new StaticArray<i32>(MAX_NODES);
-// Nodes with a cell, LLCs and cores with a dedicated vCPU.
+/** Parts of cells on the node. */
+const nodeParts = new StaticArray<i32>(MAX_NODES);
+// Nodes with a part, LLCs and cores with a dedicated vCPU.
 let touchedNodes: i32 = 0;
 let touchedLlcs: i32 = 0;
 let touchedCores: i32 = 0;
@@ -52,11 +52,9 @@ export function clearOccupancy(): void {
     nodeShared[node] = nodeUsable[node];
     nodeDemand[node] = 0;
     nodeDedicated[node] = 0;
-    nodeCells[node] = 0;
-    for (let size = 0; size < pageSizes; size++) {
-      freePages[node * MAX_PAGE_SIZES + size] = nodePages[node * MAX_PAGE_SIZES + size];
-    }
+    nodeParts[node] = 0;
   }
+  clearMemory();
 }
 
 function coreWidth(core: i32): i32 {
@@ -66,6 +64,11 @@ function coreWidth(core: i32): i32 {
 /** A core that nobody's dedicated vCPU is on. */
 export function isFreshCore(core: i32): bool {
   return coreDedicated[core] == 0;
+}
+
+/** Whether some usable CPU of the core is nobody's. */
+export function isBrokenCore(core: i32): bool {
+  return coreDedicated[core] + coreThreads[core] < coreWidth(core);
 }
 
 /** How many dedicated vCPUs of the VM the core can take, the constraints in `relaxed` left aside. */
@@ -98,48 +101,26 @@ export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
 }
 
 /** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */
-function sharedRoom(vm: i32, cpus: i32, demand: i64): i32 {
-  const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>vcpuDemand(vm));
+function roomAmong(vm: i32, cpus: i32, demand: i64): i32 {
+  const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>vmSharedDemand[vm]);
   return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
 }
 
-/** How many vCPUs of the VM the node can take, the constraints in `relaxed` left aside. */
-export function nodeRoom(vm: i32, node: i32, relaxed: i32): i32 {
-  if (vmSharedDemand[vm] == 0) return dedicatedRoom(vm, node, relaxed);
+/** How many shared vCPUs of the VM the node can take. */
+export function sharedRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  if (!hasShared(vm)) return 0;
   if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return nodeUsable[node] == 0 ? 0 : UNLIMITED;
-  return sharedRoom(vm, nodeShared[node], nodeDemand[node]);
+  return roomAmong(vm, nodeShared[node], nodeDemand[node]);
 }
 
-/** The same on the empty host. */
-export function emptyNodeRoom(vm: i32, node: i32): i32 {
-  if (vmSharedDemand[vm] != 0) return sharedRoom(vm, nodeUsable[node], 0);
+/** How many dedicated vCPUs of the VM the node takes on the empty host. */
+export function emptyDedicatedRoom(vm: i32, node: i32): i32 {
   return vmThreads[vm] == THREADS_ISOLATE ? nodeCoreStart[node + 1] - nodeCoreStart[node] : nodeUsable[node];
 }
 
-/**
- * The page size that a cell of so many base pages gets on a node whose free pages start at `free[at]`: the one asked for,
- * or the largest that divides it and is free. -1: none.
- */
-export function fittingPageSize(vm: i32, pages: i64, free: StaticArray<i64>, at: i32): i32 {
-  const asked = vmPageShift[vm];
-  if (asked != 0) {
-    const size = pageSizeIndex(asked);
-    return size >= 0 && isWhole(pages, size) && free[at + size] >= inPages(pages, size) ? size : -1;
-  }
-  for (let size = pageSizes - 1; size >= 0; size--) {
-    if (isWhole(pages, size) && free[at + size] >= inPages(pages, size)) return size;
-  }
-  return -1;
-}
-
-export function isWhole(pages: i64, size: i32): bool {
-  const shift = <i64>(pageShift[size] - pageShift[0]);
-  return ((pages >> shift) << shift) == pages;
-}
-
-/** Base pages in pages of the size. */
-export function inPages(pages: i64, size: i32): i64 {
-  return pages >> <i64>(pageShift[size] - pageShift[0]);
+/** How many shared vCPUs of the VM the node takes on the empty host. */
+export function emptySharedRoom(vm: i32, node: i32): i32 {
+  return hasShared(vm) ? roomAmong(vm, nodeUsable[node], 0) : 0;
 }
 
 export function takeCpu(vm: i32, cpu: i32): void {
@@ -211,53 +192,72 @@ export function freeCpu(core: i32): i32 {
   return -1;
 }
 
-function moveCells(vm: i32, cells: i32, sign: i32): void {
+function moveParts(vm: i32, sign: i32): void {
   const start = vmStart[vm];
-  const shared = vmSharedDemand[vm] != 0;
-  for (let cell = start; cell < start + cells; cell++) {
-    const node = cellNode[cell];
-    const home = memoryNode[node] * MAX_PAGE_SIZES + cellPageSize[cell];
-    freePages[home] -= <i64>sign * inPages(cellPages[cell], cellPageSize[cell]);
-    if (nodeCells[node] == (sign > 0 ? 0 : 1)) touchedNodes += sign;
-    nodeCells[node] += sign;
-    if (shared) nodeDemand[node] += <i64>(sign * cellVcpus[cell]) * vcpuDemand(vm);
+  for (let part = start; part < start + vmParts[vm]; part++) {
+    const node = partNode[part];
+    if (nodeParts[node] == (sign > 0 ? 0 : 1)) touchedNodes += sign;
+    nodeParts[node] += sign;
+    nodeDemand[node] += <i64>(sign * partShared[part]) * vmSharedDemand[vm];
   }
 }
 
-/** Takes what the VM's cell arrays say: pages and shared demand. Its dedicated CPUs are taken one by one. */
-export function takeCells(vm: i32, cells: i32): void {
+/**
+ * Takes memory and shared demand as the VM's cells and parts stand; false, and nothing is taken, where there is too little
+ * memory. Its dedicated CPUs are taken one by one.
+ */
+export function takeParts(vm: i32, cells: i32): bool {
   vmCells[vm] = cells;
-  moveCells(vm, cells, 1);
+  if (!takeMemory(vm)) {
+    vmCells[vm] = 0;
+    return false;
+  }
+  moveParts(vm, 1);
+  return true;
 }
 
-/** Gives the cells of a placed VM larger pages where they fit and are free; whether any changed. */
-export function enlargePagesOf(vm: i32): bool {
-  let changed = false;
-  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCells[vm]; cell++) {
-    const home = memoryNode[cellNode[cell]] * MAX_PAGE_SIZES;
-    const size = fittingPageSize(vm, cellPages[cell], freePages, home);
-    if (size <= cellPageSize[cell]) continue;
-    freePages[home + cellPageSize[cell]] += inPages(cellPages[cell], cellPageSize[cell]);
-    freePages[home + size] -= inPages(cellPages[cell], size);
-    cellPageSize[cell] = size;
-    changed = true;
-  }
-  return changed;
+/** The same without memory: for a VM whose memory is left aside. */
+export function takePartsAlone(vm: i32, cells: i32): void {
+  vmCells[vm] = cells;
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + cells; cell++) cellMemory[cell] = -1;
+  moveParts(vm, 1);
+}
+
+function releaseCpus(vm: i32): void {
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) if (vcpuCpu[vcpu] >= 0) releaseCpu(vcpuCpu[vcpu]);
+  releaseThreads(vm);
+}
+
+/** Lets go of everything that the VM has, CPUs as its vCPU array names them. */
+export function unplace(vm: i32): void {
+  moveParts(vm, -1);
+  releaseMemory(vm);
+  forgetMemory(vm);
+  releaseCpus(vm);
+  vmCells[vm] = 0;
+}
+
+/** Lets go of everything, but keeps the lists of memory for `restore`. */
+export function lift(vm: i32): void {
+  moveParts(vm, -1);
+  releaseMemory(vm);
+  releaseCpus(vm);
+  vmCells[vm] = 0;
+}
+
+/** Takes all again that the VM's arrays say: cells, parts, lists of memory, CPUs. Threads' CPUs are taken one by one. */
+export function restore(vm: i32, cells: i32): void {
+  vmCells[vm] = cells;
+  retakeMemory(vm);
+  moveParts(vm, 1);
+  takeCpus(vm);
 }
 
 /** Takes the CPUs that the VM's vCPU array names. */
-export function takeCpus(vm: i32, vcpus: i32): void {
+export function takeCpus(vm: i32): void {
   const start = vmStart[vm];
-  for (let vcpu = start; vcpu < start + vcpus; vcpu++) if (vcpuCpu[vcpu] >= 0) takeCpu(vm, vcpuCpu[vcpu]);
-}
-
-/** Lets go of everything that the VM has. */
-export function unplace(vm: i32, vcpus: i32): void {
-  const start = vmStart[vm];
-  moveCells(vm, vmCells[vm], -1);
-  for (let vcpu = start; vcpu < start + vcpus; vcpu++) if (vcpuCpu[vcpu] >= 0) releaseCpu(vcpuCpu[vcpu]);
-  releaseThreads(vm);
-  vmCells[vm] = 0;
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) if (vcpuCpu[vcpu] >= 0) takeCpu(vm, vcpuCpu[vcpu]);
 }
 
 /** Whether the shared demand of a node is within `overcommit` times its shared CPUs. */
@@ -268,7 +268,7 @@ export function demandFits(node: i32): bool {
 
 /** Whether nothing of the node is taken. */
 export function isUntouched(node: i32): bool {
-  if (nodeCells[node] != 0 || nodeDedicated[node] != 0) return false;
+  if (nodeParts[node] != 0 || nodeDedicated[node] != 0) return false;
   for (let size = 0; size < pageSizes; size++) {
     if (freePages[node * MAX_PAGE_SIZES + size] != nodePages[node * MAX_PAGE_SIZES + size]) return false;
   }

@@ -1,11 +1,16 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_SEPARATE, MAX_NODES, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
-import { coreCpus, coreCpuStart, cpuCore, memoryNode, nodeCount, speedsDiffer } from './host';
-import { coresInUse, cpuOwner, demandFits, freePages, isUntouched, nodeRoom, packScore, spreadScore, takeCells, takeCpus, takeThread, unplace } from './capacity';
+import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_NODES, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
+import { layOutCells, fewestCells, mostCells } from './cells';
+import { coreCpus, coreCpuStart, cpuCore, cpuNode, nodeCount, speedsDiffer } from './host';
+import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, unplace } from './capacity';
 import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
-import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_NEAR, chooseCpus, chooseThreadCpus, setAside, strategy } from './cpus';
-import { layOutCells, offerBarred, offerFirst, offerPagesFrom, offerRoom, offerUntouched, roomOffered, setCeiling, setOfferFirst, visits, walkAssignments } from './assign';
-import { cellNode, cellPages, cellPageSize, cellVcpus, MICRO, relationNear, relationPeer, relations, threadCpu, vcpuCpu, vmBound, vmCells, vmCellsAsked, vmSharedDemand, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
+import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
+import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from './current';
+import { offerPagesFrom, offerRoom, offerShared, offerUntouched, roomOffered, setCeiling, visits, walkAssignments } from './assign';
+import { freePages } from './memory';
+import { prepareRelations } from './relations';
+import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
+import { cellDedicated, cellPages, cellVcpus, MICRO, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
@@ -22,15 +27,20 @@ export const PLACE_SOON: i32 = 1;
 /** Where it is cheapest, with any number of cells. */
 export const PLACE_WELL: i32 = 2;
 
-// The best placement of the VM that is being placed.
+// The best placement of the VM that is being placed. Its memory follows from it.
 let bestCells: i32 = 0;
 let bestCost: i64 = 0;
 let bestScore: i64 = 0;
-const bestNode = new StaticArray<i32>(MAX_VM_CELLS);
+let bestParts: i32 = 0;
 const bestVcpus = new StaticArray<i32>(MAX_VM_CELLS);
+const bestDedicated = new StaticArray<i32>(MAX_VM_CELLS);
 const bestPages = new StaticArray<i64>(MAX_VM_CELLS);
-const bestPageSize = new StaticArray<i32>(MAX_VM_CELLS);
+const bestPartCell = new StaticArray<i32>(MAX_VM_VCPUS);
+const bestPartNode = new StaticArray<i32>(MAX_VM_VCPUS);
+const bestPartDedicated = new StaticArray<i32>(MAX_VM_VCPUS);
+const bestPartShared = new StaticArray<i32>(MAX_VM_VCPUS);
 const bestCpu = new StaticArray<i32>(MAX_VM_VCPUS);
+const bestNode = new StaticArray<i32>(MAX_VM_VCPUS);
 const bestThreadCpu = new StaticArray<i32>(MAX_VM_THREADS);
 
 /** The number that decides between plans of equal cost. */
@@ -48,6 +58,7 @@ function lossOfNeighbours(vm: i32): i64 {
   const start = vmStart[vm];
   let cost: i64 = 0;
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    if (vcpuCpu[vcpu] < 0) continue;
     const core = cpuCore[vcpuCpu[vcpu]];
     for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
       const owner = cpuOwner[coreCpus[at]] - 1;
@@ -57,39 +68,53 @@ function lossOfNeighbours(vm: i32): i64 {
   return cost;
 }
 
-/** vCPUs that the VM still has for the node. */
-const needed = new StaticArray<i32>(MAX_NODES);
-
-/** Takes CPUs for every cell; how many vCPUs have theirs. */
-function chooseForCells(vm: i32, cells: i32, way: i32): i32 {
-  const start = vmStart[vm];
-  let placed = 0;
-  for (let cell = start; cell < start + cells; cell++) needed[cellNode[cell]] = 0;
-  for (let cell = start; cell < start + cells; cell++) needed[cellNode[cell]] += cellVcpus[cell];
-  for (let cell = start; cell < start + cells; cell++) {
-    const node = cellNode[cell];
-    const taken = chooseCpus(vm, node, placed, cellVcpus[cell], needed[node], way);
-    needed[node] -= cellVcpus[cell];
-    placed += taken;
-    if (taken < cellVcpus[cell]) break;
-  }
-  return placed;
-}
-
 function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
   const start = vmStart[vm];
   bestCells = cells;
   bestCost = cost;
   bestScore = score;
+  bestParts = vmParts[vm];
   for (let cell = 0; cell < cells; cell++) {
-    bestNode[cell] = cellNode[start + cell];
     bestVcpus[cell] = cellVcpus[start + cell];
+    bestDedicated[cell] = cellDedicated[start + cell];
     bestPages[cell] = cellPages[start + cell];
-    bestPageSize[cell] = cellPageSize[start + cell];
   }
-  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) bestCpu[vcpu] = vcpuCpu[start + vcpu];
+  for (let part = 0; part < bestParts; part++) {
+    bestPartCell[part] = partCell[start + part];
+    bestPartNode[part] = partNode[start + part];
+    bestPartDedicated[part] = partDedicated[start + part];
+    bestPartShared[part] = partShared[start + part];
+  }
+  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
+    bestCpu[vcpu] = vcpuCpu[start + vcpu];
+    bestNode[vcpu] = vcpuNode[start + vcpu];
+  }
   for (let at = 0; at < vmThreadCpus[vm]; at++) bestThreadCpu[at] = threadCpu[vmThreadStart[vm] + at];
   if (effort != PLACE_DENSE) setCeiling(cost);
+}
+
+/** Takes what keepBest kept. */
+function takeBest(vm: i32): void {
+  const start = vmStart[vm];
+  for (let cell = 0; cell < bestCells; cell++) {
+    cellVcpus[start + cell] = bestVcpus[cell];
+    cellDedicated[start + cell] = bestDedicated[cell];
+    cellPages[start + cell] = bestPages[cell];
+  }
+  vmParts[vm] = bestParts;
+  for (let part = 0; part < bestParts; part++) {
+    partCell[start + part] = bestPartCell[part];
+    partNode[start + part] = bestPartNode[part];
+    partDedicated[start + part] = bestPartDedicated[part];
+    partShared[start + part] = bestPartShared[part];
+  }
+  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
+    vcpuCpu[start + vcpu] = bestCpu[vcpu];
+    vcpuNode[start + vcpu] = bestNode[vcpu];
+  }
+  takeParts(vm, bestCells);
+  takeCpus(vm);
+  for (let at = 0; at < vmThreadCpus[vm]; at++) takeThread(vm, bestThreadCpu[at]);
 }
 
 function isBetter(cells: i32, cost: i64, score: i64): bool {
@@ -99,9 +124,9 @@ function isBetter(cells: i32, cost: i64, score: i64): bool {
   return cells != bestCells ? cells < bestCells : score < bestScore;
 }
 
-function demandFitsEverywhere(vm: i32, cells: i32): bool {
+function demandFitsEverywhere(vm: i32): bool {
   const start = vmStart[vm];
-  for (let cell = start; cell < start + cells; cell++) if (!demandFits(cellNode[cell])) return false;
+  for (let part = start; part < start + vmParts[vm]; part++) if (!demandFits(partNode[part])) return false;
   return true;
 }
 
@@ -110,94 +135,102 @@ let effort: i32 = PLACE_SOON;
 export let visitsToPlace: i32 = 0;
 let lossBefore: i64 = 0;
 
-/** Places the VM as its cells stand, prices that, takes it back; keeps it where it is the best so far. */
+/** Places the VM as its parts stand, prices that, takes it back; keeps it where it is the best so far. */
 function tryCpus(vm: i32, cells: i32, way: i32): void {
-  const shared = vmSharedDemand[vm] != 0;
-  const vcpus = vmVcpus[vm];
-  takeCells(vm, cells);
-  const placed = shared ? 0 : chooseForCells(vm, cells, way);
-  const seated = (shared || placed == vcpus) && chooseThreadCpus(vm, cellNode[vmStart[vm]]);
-  if (seated && demandFitsEverywhere(vm, cells)) {
-    const around = lossOfNodes() - lossBefore + (shared ? 0 : lossOfNeighbours(vm));
-    const cost = vmCost(vm) + around;
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
+  if (!assignNodes(vm, cells) || !takeParts(vm, cells)) return;
+  const seated = seatVcpus(vm, cells, way) && !leavesCoresIdle(vm, cells) && chooseThreadCpus(vm, vcpuNode[start]);
+  if (seated && demandFitsEverywhere(vm)) {
+    if (way != CHOOSE_KEPT) swapForTraffic(vm, cells);
+    const cost = vmCost(vm) + lossOfNodes() - lossBefore + lossOfNeighbours(vm);
     const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
     if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
   }
-  unplace(vm, placed);
+  unplace(vm);
 }
 
 function tryAssignment(vm: i32, cells: i32): bool {
   tryCpus(vm, cells, CHOOSE_NEAR);
-  if (vmSharedDemand[vm] != 0) return true;
+  if (vmHasCurrent[vm]) tryCpus(vm, cells, CHOOSE_KEPT);
+  if (vmDedicated[vm] == 0) return true;
   if (speedsDiffer) tryCpus(vm, cells, CHOOSE_FAST);
   if (effort == PLACE_DENSE) tryCpus(vm, cells, CHOOSE_DENSE);
   return true;
 }
 
+/** Lays the VM's parts where its vCPUs are now; false where that is not a place for so many cells. */
+function layCurrentParts(vm: i32, cells: i32): bool {
+  const start = vmStart[vm];
+  let parts = 0;
+  let vcpu = start;
+  for (let cell = 0; cell < cells; cell++) {
+    const first = start + parts;
+    for (let end = vcpu + cellVcpus[start + cell]; vcpu < end; vcpu++) {
+      const cpu = vcpuCurrentCpu[vcpu];
+      if (cpu < 0) return false;
+      let at = first;
+      while (at < start + parts && partNode[at] < cpuNode[cpu]) at++;
+      if (at == start + parts || partNode[at] != cpuNode[cpu]) {
+        for (let later = start + parts; later > at; later--) {
+          partNode[later] = partNode[later - 1];
+          partDedicated[later] = partDedicated[later - 1];
+          partShared[later] = partShared[later - 1];
+        }
+        partCell[start + parts++] = cell;
+        partNode[at] = cpuNode[cpu];
+        partDedicated[at] = 0;
+        partShared[at] = 0;
+      }
+      if (vcpuShared[vcpu]) partShared[at]++;
+      else partDedicated[at]++;
+    }
+    if (start + parts > first + 1 && !vmSpan[vm]) return false;
+  }
+  vmParts[vm] = parts;
+  return true;
+}
+
+/** Tries where the VM is now: what is looked for has to be worth the moves. */
+function tryCurrent(vm: i32): void {
+  if (!vmHasCurrent[vm]) return;
+  const cells = vmCellsAsked[vm] != 0 ? vmCellsAsked[vm] : vmCurrentCells[vm];
+  if (cells < fewestCells(vm) || cells > mostCells(vm) || !layOutCells(vm, cells)) return;
+  if (layCurrentParts(vm, cells)) tryCpus(vm, cells, CHOOSE_KEPT);
+}
+
 /**
- * Whether the VM's cells, as they stand, and its threads find their CPUs and leave every node's shared demand met, the constraints
- * in `relaxed` left aside.
+ * Whether the VM's cells, as they stand, and its threads find their CPUs and memory and leave every node's shared demand met, the
+ * constraints in `relaxed` left aside.
  */
 export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
   // Then every CPU takes any number of vCPUs.
   if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return true;
-  const shared = vmSharedDemand[vm] != 0;
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
+  if (!assignNodes(vm, cells) && (relaxed & BECAUSE_NEAR) == 0) return false;
+  // With these left aside memory is somewhere, and only its sum counts.
+  const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
+  if (anywhere) takePartsAlone(vm, cells);
+  else if (!takeParts(vm, cells)) return false;
   setAside(relaxed);
-  takeCells(vm, cells);
-  const placed = shared ? 0 : chooseForCells(vm, cells, CHOOSE_NEAR);
-  const seated = shared || placed == vmVcpus[vm];
-  const served = (relaxed & BECAUSE_EMULATOR) != 0 || chooseThreadCpus(vm, cellNode[vmStart[vm]]);
-  const met = (relaxed & BECAUSE_OVERCOMMIT) != 0 || demandFitsEverywhere(vm, cells);
-  unplace(vm, placed);
+  const seated = seatVcpus(vm, cells, CHOOSE_NEAR) && !leavesCoresIdle(vm, cells);
+  const served = (relaxed & BECAUSE_EMULATOR) != 0 || chooseThreadCpus(vm, vcpuNode[start]);
+  const met = (relaxed & BECAUSE_OVERCOMMIT) != 0 || demandFitsEverywhere(vm);
+  unplace(vm);
   setAside(0);
   return seated && served && met;
 }
 
-function offerHost(vm: i32): void {
+/** Offers the VM what is free, the constraints in `relaxed` left aside. */
+export function offerHost(vm: i32, relaxed: i32): void {
   for (let node = 0; node < nodeCount; node++) {
-    offerRoom[node] = nodeRoom(vm, node, 0);
+    offerRoom[node] = dedicatedRoom(vm, node, relaxed);
+    offerShared[node] = sharedRoom(vm, node, relaxed);
     offerUntouched[node] = isUntouched(node);
   }
   offerPagesFrom(freePages);
-  offerRelations(vm, 0);
-}
-
-/** Whether the VM's vCPUs or memory are on the node. */
-function isOn(vm: i32, node: i32): bool {
-  const start = vmStart[vm];
-  for (let cell = start; cell < start + vmCells[vm]; cell++) {
-    if (cellNode[cell] == node || memoryNode[cellNode[cell]] == node) return true;
-  }
-  return false;
-}
-
-/** Bars the nodes of VMs that this one keeps apart from, and finds the first node of those that it is near to. */
-export function offerRelations(vm: i32, relaxed: i32): void {
-  for (let node = 0; node < nodeCount; node++) offerBarred[node] = false;
-  setOfferFirst(-1);
-  for (let relation = 0; relation < relations; relation++) {
-    const peer = relationPeer(relation, vm);
-    if (peer < 0 || vmCells[peer] == 0) continue;
-    if (relationNear[relation]) {
-      const first = cellNode[vmStart[peer]];
-      if ((relaxed & BECAUSE_NEAR) == 0) setOfferFirst(offerFirst == -1 || offerFirst == first ? first : -2);
-    } else if ((relaxed & BECAUSE_SEPARATE) == 0) {
-      for (let node = 0; node < nodeCount; node++) {
-        const home = memoryNode[node];
-        if (isOn(peer, node) || (home >= 0 && isOn(peer, home))) offerBarred[node] = true;
-      }
-    }
-  }
-}
-
-/** The most cells that the VM can have. */
-export function mostCells(vm: i32): i32 {
-  return vmCellsAsked[vm] == 0 ? min(vmVcpus[vm], MAX_VM_CELLS) : vmCellsAsked[vm];
-}
-
-/** The least number of cells that the VM can have. */
-export function fewestCells(vm: i32): i32 {
-  return vmCellsAsked[vm] == 0 ? 1 : vmCellsAsked[vm];
+  prepareRelations(vm, relaxed);
 }
 
 /** Tries so many cells, unless that cannot be better than what is known; the visits that it took. */
@@ -216,7 +249,7 @@ function isDone(vm: i32): bool {
 }
 
 function bestIsOnOneNode(): bool {
-  for (let cell = 1; cell < bestCells; cell++) if (bestNode[cell] != bestNode[0]) return false;
+  for (let part = 1; part < bestParts; part++) if (bestPartNode[part] != bestPartNode[0]) return false;
   return true;
 }
 
@@ -225,6 +258,7 @@ function findBest(vm: i32): bool {
   const first = fewestCells(vm);
   const last = mostCells(vm);
   const early = min(last, max(first, nodeCount));
+  tryCurrent(vm);
   for (let cells = first; cells <= early && !isDone(vm); cells++) {
     if (effort != PLACE_WELL && bestCells != 0 && cells > bestCells + MORE_CELLS) break;
     tryCells(vm, cells, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
@@ -245,21 +279,11 @@ function findBest(vm: i32): bool {
 export function placeVm(vm: i32, how: i32): bool {
   effort = how;
   visitsToPlace = 0;
-  offerHost(vm);
+  offerHost(vm, 0);
   lossBefore = lossOfNodes();
   bestCells = 0;
   setCeiling(i64.MAX_VALUE);
-  if (roomOffered() < vmVcpus[vm] || !findBest(vm)) return false;
-  const start = vmStart[vm];
-  for (let cell = 0; cell < bestCells; cell++) {
-    cellNode[start + cell] = bestNode[cell];
-    cellVcpus[start + cell] = bestVcpus[cell];
-    cellPages[start + cell] = bestPages[cell];
-    cellPageSize[start + cell] = bestPageSize[cell];
-  }
-  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) vcpuCpu[start + vcpu] = bestCpu[vcpu];
-  takeCells(vm, bestCells);
-  takeCpus(vm, vmVcpus[vm]);
-  for (let at = 0; at < vmThreadCpus[vm]; at++) takeThread(vm, bestThreadCpu[at]);
+  if (roomOffered() < vmDedicated[vm] || !findBest(vm)) return false;
+  takeBest(vm);
   return true;
 }

@@ -1,91 +1,108 @@
 // The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM and term.
-import { MAX_CPUS, MAX_NODES, THREADS_ISOLATE, THREADS_SPREAD, MODEL_COMMUNICATION, MODEL_DEVICE, MODEL_HOME, MODEL_SMT } from './abi';
-import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, cpuLlc, cpuNode, distance, memoryNode, nodeBandwidth, nodeCoreStart, nodeCount, nodeLlcs, widestCore } from './host';
+import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, MODEL_COMMUNICATION, MODEL_COPY, MODEL_DEVICE, MODEL_HOME, MODEL_HORIZON, MODEL_SMT, THREADS_ISOLATE, THREADS_SPREAD } from './abi';
+import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, cpuId, cpuLlc, distance, nodeBandwidth, nodeCoreStart, nodeCount, nodeLlcs, pageShift, widestCore } from './host';
 import { coreDedicated, cpuOwner, demandBeyond } from './capacity';
-import { cellNode, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, vcpuCpu, vcpuDemand, vmAlive, vmBandwidth, vmCells, vmMemoryBound, vmPages, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
+import { currentBytes, setPart, vcpuCurrentSet, vmHasCurrent } from './current';
+import { entryNode, entryPages, nextEntry } from './memory';
+import { cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, MICRO, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmCells, vmDemand, vmMemoryBound, vmPages, vmParts, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
+import { traffic, trafficRow, vmTraffic } from './traffic';
 
 /** Coefficients, by MODEL_ number. */
-export const model = new StaticArray<f64>(4);
+export const model = new StaticArray<f64>(6);
 
 export function resetModel(): void {
   model[MODEL_HOME] = 0.9;
   model[MODEL_COMMUNICATION] = 0.1;
   model[MODEL_SMT] = 0.38;
   model[MODEL_DEVICE] = 0.05;
+  model[MODEL_COPY] = 4294967296;
+  model[MODEL_HORIZON] = 600;
 }
 
 export function rounded(value: f64): i64 {
   return <i64>Math.floor(value + 0.5);
 }
 
-/** Memory node of a cell's node, or the node itself where the host has no memory at all. */
-function homeOf(node: i32): i32 {
-  return memoryNode[node] < 0 ? node : memoryNode[node];
-}
+/** Base pages of the VM by node, and the nodes that have some. */
+const vmPagesOn = new StaticArray<i64>(MAX_NODES);
+const vmMemoryNodes = new StaticArray<i32>(MAX_NODES);
+let memoryNodes: i32 = 0;
 
-/** Demand of a cell's vCPUs times the mean distance beyond 10 that they have to memory: its own and the other cells'. */
-function farDemand(vm: i32, cells: i32, cell: i32): f64 {
-  const start = vmStart[vm];
-  const node = cellNode[cell];
-  const own = <f64>(distance(node, homeOf(node)) - 10);
-  let far: i64 = 0;
-  let pages: i64 = 0;
-  for (let other = start; other < start + cells; other++) {
-    if (other == cell) continue;
-    far += cellPages[other] * <i64>(distance(node, homeOf(cellNode[other])) - 10);
-    pages += cellPages[other];
+function sumPages(vm: i32): void {
+  memoryNodes = 0;
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCells[vm]; cell++) {
+    for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) {
+      const node = entryNode[entry];
+      let at = 0;
+      while (at < memoryNodes && vmMemoryNodes[at] != node) at++;
+      if (at == memoryNodes) {
+        vmMemoryNodes[memoryNodes++] = node;
+        vmPagesOn[node] = 0;
+      }
+      vmPagesOn[node] += entryPages[entry];
+    }
   }
-  const demand = <f64>(<i64>cellVcpus[cell] * vcpuDemand(vm));
-  if (pages == 0) return demand * own;
-  const home = model[MODEL_HOME];
-  return demand * (home * own + ((1 - home) * <f64>far) / <f64>pages);
 }
 
-/** `remoteMemory`, with the VM's first `cells` cells where their arrays say. */
-export function remoteMemory(vm: i32, cells: i32): i64 {
+/** Mean distance beyond 10 from a node to the memory that vCPUs of the cell use: its own and the other cells'. */
+function meanReach(node: i32, cell: i32, allPages: i64): f64 {
+  let ownPages: i64 = 0;
+  let ownReach: i64 = 0;
+  let reach: i64 = 0;
+  for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) {
+    ownPages += entryPages[entry];
+    ownReach += entryPages[entry] * <i64>(distance(node, entryNode[entry]) - 10);
+  }
+  for (let at = 0; at < memoryNodes; at++) {
+    reach += vmPagesOn[vmMemoryNodes[at]] * <i64>(distance(node, vmMemoryNodes[at]) - 10);
+  }
+  const own = <f64>ownReach / <f64>ownPages;
+  const others = allPages - ownPages;
+  if (others == 0) return own;
+  const home = model[MODEL_HOME];
+  return home * own + ((1 - home) * <f64>(reach - ownReach)) / <f64>others;
+}
+
+export function remoteMemory(vm: i32): i64 {
   const start = vmStart[vm];
   let demand: f64 = 0;
-  for (let cell = start; cell < start + cells; cell++) demand += farDemand(vm, cells, cell);
+  let pages: i64 = 0;
+  sumPages(vm);
+  for (let at = 0; at < memoryNodes; at++) pages += vmPagesOn[vmMemoryNodes[at]];
+  for (let part = start; part < start + vmParts[vm]; part++) {
+    const mean = meanReach(partNode[part], start + partCell[part], pages);
+    demand += <f64>demandOf(vm, partDedicated[part], partShared[part]) * mean;
+  }
   return rounded((vmWeight[vm] * vmMemoryBound[vm] * demand) / 10);
 }
 
-/** Ten times the hops of all ordered pairs of vCPUs, as a price. */
-export function communicationPrice(vm: i32, hops: i64): i64 {
+/** Ten times the hops of all ordered pairs of vCPUs, each weighted by the demand of its first, as a price. */
+export function communicationPrice(vm: i32, hops: f64): i64 {
   const vcpus = vmVcpus[vm];
   if (vcpus < 2) return 0;
-  const weighted = <f64>(hops * vcpuDemand(vm));
-  return rounded((vmWeight[vm] * model[MODEL_COMMUNICATION] * weighted) / 10 / <f64>(vcpus - 1));
+  const price = (vmWeight[vm] * model[MODEL_COMMUNICATION] * hops) / 10;
+  return rounded(vmTraffic[vm] < 0 ? price / <f64>(vcpus - 1) : price);
 }
 
 // Groups of a VM's vCPUs that are alike: an LLC on a node, or a node for shared vCPUs.
 const groupNode = new StaticArray<i32>(MAX_CPUS);
 const groupLlc = new StaticArray<i32>(MAX_CPUS);
 const groupSize = new StaticArray<i64>(MAX_CPUS);
+const groupDemand = new StaticArray<i64>(MAX_CPUS);
 let groups: i32 = 0;
 
-function enterGroup(node: i32, llc: i32, size: i64): void {
-  for (let group = groups - 1; group >= 0; group--) {
-    if (groupNode[group] == node && groupLlc[group] == llc) {
-      groupSize[group] += size;
-      return;
-    }
+function enterGroup(node: i32, llc: i32, demand: i64): void {
+  let group = groups - 1;
+  while (group >= 0 && (groupNode[group] != node || groupLlc[group] != llc)) group--;
+  if (group < 0) {
+    group = groups++;
+    groupNode[group] = node;
+    groupLlc[group] = llc;
+    groupSize[group] = 0;
+    groupDemand[group] = 0;
   }
-  groupNode[groups] = node;
-  groupLlc[groups] = llc;
-  groupSize[groups++] = size;
-}
-
-function groupVcpus(vm: i32): void {
-  const start = vmStart[vm];
-  groups = 0;
-  if (vmSharedDemand[vm] != 0) {
-    for (let cell = start; cell < start + vmCells[vm]; cell++) enterGroup(cellNode[cell], -1, cellVcpus[cell]);
-    return;
-  }
-  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
-    const cpu = vcpuCpu[vcpu];
-    enterGroup(cpuNode[cpu], cpuLlc[cpu], 1);
-  }
+  groupSize[group]++;
+  groupDemand[group] += demand;
 }
 
 /** Ten times the hop between two vCPUs on one node of which at least one is shared. */
@@ -93,18 +110,80 @@ export function sharedHop(node: i32): i64 {
   return nodeLlcs[node] == 1 ? 0 : 10;
 }
 
-export function communication(vm: i32): i64 {
-  groupVcpus(vm);
-  const shared = vmSharedDemand[vm] != 0;
+/** Ten times the hop between vCPUs on a node and an LLC (-1: shared). */
+function tenHops(nodeA: i32, llcA: i32, nodeB: i32, llcB: i32): i64 {
+  if (llcA >= 0 && llcA == llcB) return 0;
+  if (nodeA != nodeB) return <i64>distance(nodeA, nodeB);
+  return llcA < 0 || llcB < 0 ? sharedHop(nodeA) : 10;
+}
+
+function llcOf(vcpu: i32): i32 {
+  return vcpuCpu[vcpu] < 0 ? -1 : cpuLlc[vcpuCpu[vcpu]];
+}
+
+function uniformHops(vm: i32): i64 {
+  const start = vmStart[vm];
+  groups = 0;
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    enterGroup(vcpuNode[vcpu], llcOf(vcpu), vcpuShared[vcpu] ? vmSharedDemand[vm] : MICRO);
+  }
   let hops: i64 = 0;
   for (let a = 0; a < groups; a++) {
-    if (shared) hops += groupSize[a] * (groupSize[a] - 1) * sharedHop(groupNode[a]);
     for (let b = 0; b < groups; b++) {
-      if (a == b || (!shared && groupLlc[a] == groupLlc[b])) continue;
-      const hop = groupNode[a] == groupNode[b] ? 10 : <i64>distance(groupNode[a], groupNode[b]);
-      hops += groupSize[a] * groupSize[b] * hop;
+      const peers = a == b ? groupSize[a] - 1 : groupSize[b];
+      hops += groupDemand[a] * peers * tenHops(groupNode[a], groupLlc[a], groupNode[b], groupLlc[b]);
     }
   }
+  return hops;
+}
+
+/** All that each vCPU of one VM sends. */
+const rows = new StaticArray<f64>(MAX_VM_VCPUS);
+
+/** Sums the rows that trafficShare divides by: those of this VM from now on. */
+export function prepareShares(vm: i32): void {
+  for (let from = 0; from < vmVcpus[vm]; from++) rows[from] = trafficRow(vm, from);
+}
+
+/** Demand x share of traffic that goes from one vCPU of the VM to another. */
+function trafficSent(vm: i32, from: i32, to: i32): f64 {
+  const amount = traffic(vm, from, to);
+  if (amount == 0) return 0;
+  return (<f64>(vcpuShared[vmStart[vm] + from] ? vmSharedDemand[vm] : MICRO) * amount) / rows[from];
+}
+
+/** Demand x ten times the hops of one vCPU, weighted by its share of traffic with each peer. */
+function weightedHopsOf(vm: i32, from: i32): f64 {
+  const start = vmStart[vm];
+  const node = vcpuNode[start + from];
+  const llc = llcOf(start + from);
+  let sent: f64 = 0;
+  let far: f64 = 0;
+  for (let to = 0; to < vmVcpus[vm]; to++) {
+    if (to == from) continue;
+    const amount = traffic(vm, from, to);
+    sent += amount;
+    if (amount != 0) far += amount * <f64>tenHops(node, llc, vcpuNode[start + to], llcOf(start + to));
+  }
+  if (sent == 0) return 0;
+  return (<f64>(vcpuShared[start + from] ? vmSharedDemand[vm] : MICRO) * far) / sent;
+}
+
+/** Ten times the hop between two seated vCPUs, by entry. */
+export function tenHopsBetween(a: i32, b: i32): i64 {
+  return tenHops(vcpuNode[a], llcOf(a), vcpuNode[b], llcOf(b));
+}
+
+/** What a hop between two vCPUs of the VM counts, both ways. */
+export function trafficShare(vm: i32, a: i32, b: i32): f64 {
+  return trafficSent(vm, a, b) + trafficSent(vm, b, a);
+}
+
+export function communication(vm: i32): i64 {
+  if (vmVcpus[vm] < 2) return 0;
+  if (vmTraffic[vm] < 0) return communicationPrice(vm, <f64>uniformHops(vm));
+  let hops: f64 = 0;
+  for (let from = 0; from < vmVcpus[vm]; from++) hops += weightedHopsOf(vm, from);
   return communicationPrice(vm, hops);
 }
 
@@ -117,6 +196,7 @@ function countOwn(from: i32, to: i32): i32 {
   let cores = 0;
   stamp++;
   for (let vcpu = from; vcpu < to; vcpu++) {
+    if (vcpuCpu[vcpu] < 0) continue;
     const core = cpuCore[vcpuCpu[vcpu]];
     if (coreStamp[core] != stamp) {
       coreStamp[core] = stamp;
@@ -135,17 +215,20 @@ function smtCount(vm: i32): i64 {
   const threads = vmThreads[vm];
   let count: i64 = 0;
   if (threads == THREADS_ISOLATE || threads == THREADS_SPREAD) {
-    for (let vcpu = start; vcpu < end; vcpu++) count += <i64>(coreDedicated[cpuCore[vcpuCpu[vcpu]]] - 1);
+    for (let vcpu = start; vcpu < end; vcpu++) {
+      if (vcpuCpu[vcpu] >= 0) count += <i64>(coreDedicated[cpuCore[vcpuCpu[vcpu]]] - 1);
+    }
     return count;
   }
   countOwn(start, end);
   for (let vcpu = start; vcpu < end; vcpu++) {
+    if (vcpuCpu[vcpu] < 0) continue;
     const core = cpuCore[vcpuCpu[vcpu]];
     count += <i64>(coreDedicated[core] - coreOwn[core]);
   }
   let vcpu = start;
   for (let cell = start; cell < start + vmCells[vm]; cell++) {
-    const fewest = (cellVcpus[cell] + widestCore - 1) / widestCore;
+    const fewest = (cellDedicated[cell] + widestCore - 1) / widestCore;
     count += <i64>(countOwn(vcpu, vcpu + cellVcpus[cell]) - fewest);
     vcpu += cellVcpus[cell];
   }
@@ -153,7 +236,6 @@ function smtCount(vm: i32): i64 {
 }
 
 export function smt(vm: i32): i64 {
-  if (vmSharedDemand[vm] != 0) return 0;
   return rounded(vmWeight[vm] * model[MODEL_SMT] * <f64>MICRO * <f64>smtCount(vm));
 }
 
@@ -173,43 +255,88 @@ function sharedSlowness(node: i32): i64 {
   return cpus == 0 ? 0 : <i64>(1024 - capacities / cpus);
 }
 
-/** `slowness`: the sum over the VM's vCPUs of 1024 - capacity. */
+/** `slowness`: the sum over the VM's vCPUs of demand x (1024 - capacity). */
 export function capacityPrice(vm: i32, slowness: i64): i64 {
-  return rounded((vmWeight[vm] * <f64>(slowness * vcpuDemand(vm))) / 1024);
+  return rounded((vmWeight[vm] * <f64>slowness) / 1024);
 }
 
 export function capacity(vm: i32): i64 {
   const start = vmStart[vm];
   let slowness: i64 = 0;
-  if (vmSharedDemand[vm] != 0) {
-    for (let cell = start; cell < start + vmCells[vm]; cell++) {
-      slowness += <i64>cellVcpus[cell] * sharedSlowness(cellNode[cell]);
-    }
-  } else {
-    for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) slowness += <i64>(1024 - cpuCapacity[vcpuCpu[vcpu]]);
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    if (vcpuCpu[vcpu] >= 0) slowness += MICRO * <i64>(1024 - cpuCapacity[vcpuCpu[vcpu]]);
+  }
+  for (let part = start; part < start + vmParts[vm]; part++) {
+    if (partShared[part] != 0) slowness += demandOf(vm, 0, partShared[part]) * sharedSlowness(partNode[part]);
   }
   return capacityPrice(vm, slowness);
 }
 
-/** `device`, with the VM's first `cells` cells where their arrays say. */
-export function deviceCost(vm: i32, cells: i32): i64 {
+export function deviceCost(vm: i32): i64 {
   const start = vmStart[vm];
   let far: i64 = 0;
   for (let device = 0; device < devices; device++) {
     if (deviceVm[device] != vm || deviceStrict[device]) continue;
     let least = i32.MAX_VALUE;
-    for (let cell = start; cell < start + cells; cell++) {
-      least = min(least, distance(cellNode[cell], deviceNode[device]) - 10);
+    for (let part = start; part < start + vmParts[vm]; part++) {
+      least = min(least, distance(partNode[part], deviceNode[device]) - 10);
     }
     far += <i64>least;
   }
-  const demand = <f64>(<i64>vmVcpus[vm] * vcpuDemand(vm));
-  return rounded((vmWeight[vm] * model[MODEL_DEVICE] * demand * <f64>far) / 10);
+  return rounded((vmWeight[vm] * model[MODEL_DEVICE] * <f64>vmDemand(vm) * <f64>far) / 10);
+}
+
+/** Stands for the set of the node's shared CPUs, as `vcpuCurrentSet` does for a vCPU's. */
+function sharedSet(node: i32): u64 {
+  let set: u64 = 0;
+  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+    const core = coreList[at];
+    if (coreDedicated[core] != 0) continue;
+    for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
+      if (cpuOwner[coreCpus[cpu]] == 0) set += setPart(cpuId[coreCpus[cpu]]);
+    }
+  }
+  return set;
+}
+
+function repinned(vm: i32): i64 {
+  const start = vmStart[vm];
+  let count: i64 = 0;
+  let node = -1;
+  let shared: u64 = 0;
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    if (vcpuCpu[vcpu] < 0 && vcpuNode[vcpu] != node) {
+      node = vcpuNode[vcpu];
+      shared = sharedSet(node);
+    }
+    const set = vcpuCpu[vcpu] < 0 ? shared : setPart(cpuId[vcpuCpu[vcpu]]);
+    if (set != vcpuCurrentSet[vcpu]) count++;
+  }
+  return count;
+}
+
+/** Micro-vCPUs for each vCPU that gets other CPUs than it has. */
+const REPIN: i64 = 1000;
+
+/** What it takes to get from where the VM is now to where it is planned. */
+export function migration(vm: i32): i64 {
+  if (!vmHasCurrent[vm]) return 0;
+  const start = vmStart[vm];
+  let moved: f64 = 0;
+  for (let cell = 0; cell < vmCells[vm]; cell++) {
+    for (let entry = cellMemory[start + cell]; entry >= 0; entry = nextEntry[entry]) {
+      const bytes = <f64>(entryPages[entry] << <i64>pageShift[0]);
+      moved += Math.max(0, bytes - currentBytes(vm, cell, entryNode[entry]));
+    }
+  }
+  const seconds = moved / model[MODEL_COPY];
+  const copying = rounded(((<f64>MICRO * seconds) / model[MODEL_HORIZON]) * <f64>vmVcpus[vm]);
+  return copying + REPIN * repinned(vm);
 }
 
 /** What a placed VM loses. */
 export function vmCost(vm: i32): i64 {
-  return remoteMemory(vm, vmCells[vm]) + communication(vm) + smt(vm) + capacity(vm) + deviceCost(vm, vmCells[vm]);
+  return remoteMemory(vm) + communication(vm) + smt(vm) + capacity(vm) + deviceCost(vm) + migration(vm);
 }
 
 /** What all nodes lose by overcommitted shared CPUs. */
@@ -222,20 +349,19 @@ export function overcommitCost(): i64 {
 // By node: what is taken of its bandwidth, and its vCPUs' share of time that waits for memory, in millionths.
 const nodeTaken = new StaticArray<f64>(MAX_NODES);
 const nodeWaiting = new StaticArray<f64>(MAX_NODES);
+/** Demand of one VM's vCPUs. */
+const nodeDemandOf = new StaticArray<i64>(MAX_NODES);
 
 /** What all nodes lose by memory bandwidth that is asked for and not there. */
 export function bandwidthCost(): i64 {
+  let taken = false;
+  for (let vm = 0; vm < vmSlots && !taken; vm++) taken = vmAlive[vm] && vmCells[vm] != 0 && vmBandwidth[vm] > 0;
+  if (!taken) return 0;
   for (let node = 0; node < nodeCount; node++) {
     nodeTaken[node] = 0;
     nodeWaiting[node] = 0;
   }
-  let taken = false;
-  for (let vm = 0; vm < vmSlots; vm++) {
-    if (!vmAlive[vm] || vmCells[vm] == 0) continue;
-    taken = taken || vmBandwidth[vm] > 0;
-    addBandwidth(vm);
-  }
-  if (!taken) return 0;
+  for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && vmCells[vm] != 0) addBandwidth(vm);
   let cost: i64 = 0;
   for (let node = 0; node < nodeCount; node++) {
     const given = nodeBandwidth[node];
@@ -244,29 +370,22 @@ export function bandwidthCost(): i64 {
   return cost;
 }
 
-/** One addition for each VM and node, so that sums do not depend on how it is divided into cells. */
+/** One addition for each VM and node, so that sums do not depend on how it is divided into cells and parts. */
 function addBandwidth(vm: i32): void {
   const start = vmStart[vm];
-  const end = start + vmCells[vm];
-  for (let cell = start; cell < end; cell++) {
-    const node = cellNode[cell];
-    const home = homeOf(node);
-    let vcpus = 0;
-    let pages: i64 = 0;
-    let firstOnNode = true;
-    let firstAtHome = true;
-    for (let other = start; other < end; other++) {
-      if (cellNode[other] == node) {
-        vcpus += cellVcpus[other];
-        firstOnNode = firstOnNode && other >= cell;
-      }
-      if (homeOf(cellNode[other]) == home) {
-        pages += cellPages[other];
-        firstAtHome = firstAtHome && other >= cell;
-      }
-    }
-    if (firstOnNode) nodeWaiting[node] += <f64>(<i64>vcpus * vcpuDemand(vm)) * vmMemoryBound[vm];
-    if (firstAtHome) nodeTaken[home] += (vmBandwidth[vm] * <f64>pages) / <f64>vmPages[vm];
+  sumPages(vm);
+  for (let at = 0; at < memoryNodes; at++) {
+    const node = vmMemoryNodes[at];
+    nodeTaken[node] += (vmBandwidth[vm] * <f64>vmPagesOn[node]) / <f64>vmPages[vm];
+  }
+  for (let part = start; part < start + vmParts[vm]; part++) nodeDemandOf[partNode[part]] = 0;
+  for (let part = start; part < start + vmParts[vm]; part++) {
+    nodeDemandOf[partNode[part]] += demandOf(vm, partDedicated[part], partShared[part]);
+  }
+  for (let part = start; part < start + vmParts[vm]; part++) {
+    const node = partNode[part];
+    nodeWaiting[node] += <f64>nodeDemandOf[node] * vmMemoryBound[vm];
+    nodeDemandOf[node] = 0;
   }
 }
 

@@ -3,7 +3,7 @@
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from './abi';
 import { coreCapacity, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from './host';
 import { coreRoom, freeCpu, isFreshCore, isOwnCore, takeCpu, takesThread, takeThread } from './capacity';
-import { vcpuCpu, vmStart, vmThreadCpus, vmThreads, vmThreadsPlaced } from './request';
+import { vcpuCpu, vmStart, vmThreadCpus, vmThreads, vmThreadsPlaced, vmVcpus } from './request';
 
 /** STRATEGY_ number. */
 export let strategy: i32 = 0;
@@ -14,12 +14,14 @@ export function setStrategyTo(value: i32): void {
 /** Room and own vCPUs by LLC, for one call of chooseCpus. */
 const llcRoom = new StaticArray<i32>(MAX_CPUS);
 const llcOwn = new StaticArray<i32>(MAX_CPUS);
-const picked = new StaticArray<i32>(MAX_VM_VCPUS);
+
+/** What chooseCpus took, ascending. */
+export const chosen = new StaticArray<i32>(MAX_VM_VCPUS);
 
 /** Whether cores are to be filled, whatever that costs. */
 let dense: bool = false;
 /** BECAUSE_ bits of constraints to leave aside, where an explanation asks what would be without them. */
-let aside: i32 = 0;
+export let aside: i32 = 0;
 export function setAside(constraints: i32): void {
   aside = constraints;
 }
@@ -35,7 +37,7 @@ function roomOn(vm: i32, core: i32, fresh: bool): i32 {
   return fresh && !dense && vmThreads[vm] == THREADS_SPREAD ? min(room, 1) : room;
 }
 
-function countLlcs(vm: i32, node: i32, placed: i32, fresh: bool): i32 {
+function countLlcs(vm: i32, node: i32, fresh: bool): i32 {
   const first = nodeCoreStart[node];
   const last = nodeCoreStart[node + 1];
   for (let at = first; at < last; at++) {
@@ -50,9 +52,9 @@ function countLlcs(vm: i32, node: i32, placed: i32, fresh: bool): i32 {
     room += more;
   }
   const start = vmStart[vm];
-  for (let vcpu = start; vcpu < start + placed; vcpu++) {
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
     const cpu = vcpuCpu[vcpu];
-    if (cpuNode[cpu] == node) llcOwn[coreLlc[cpuCore[cpu]]]++;
+    if (cpu >= 0 && cpuNode[cpu] == node) llcOwn[coreLlc[cpuCore[cpu]]]++;
   }
   return room;
 }
@@ -79,15 +81,15 @@ function takeFromLlc(vm: i32, node: i32, llc: i32, wanted: i32, fresh: bool, at:
     for (let room = min(roomOn(vm, core, fresh), wanted - taken); room > 0; room--) {
       const cpu = freeCpu(core);
       takeCpu(vm, cpu);
-      picked[at + taken++] = cpu;
+      chosen[at + taken++] = cpu;
     }
   }
   return taken;
 }
 
-function takePass(vm: i32, node: i32, placed: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
+function takePass(vm: i32, node: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
   let taken = 0;
-  let room = countLlcs(vm, node, placed, fresh);
+  let room = countLlcs(vm, node, fresh);
   while (taken < wanted && room > 0) {
     let best = -1;
     for (let next = nodeCoreStart[node]; next < nodeCoreStart[node + 1]; next++) {
@@ -114,11 +116,11 @@ function nextLevel(node: i32, below: i32): i32 {
 }
 
 /** A pass over the cores of each capacity in turn, the fastest first. */
-function takeFastest(vm: i32, node: i32, placed: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
+function takeFastest(vm: i32, node: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
   let taken = 0;
   level = nextLevel(node, i32.MAX_VALUE);
   while (level != 0 && taken < wanted) {
-    taken += takePass(vm, node, placed, wanted - taken, need - taken, fresh, at + taken);
+    taken += takePass(vm, node, wanted - taken, need - taken, fresh, at + taken);
     level = nextLevel(node, level);
   }
   level = 0;
@@ -149,25 +151,27 @@ export const CHOOSE_NEAR: i32 = 0;
 export const CHOOSE_FAST: i32 = 1;
 /** Cores that are busy already, then as few others as possible. */
 export const CHOOSE_DENSE: i32 = 2;
+/** The CPUs that the vCPUs have now, then as CHOOSE_NEAR. */
+export const CHOOSE_KEPT: i32 = 3;
 
 /**
- * Takes up to `wanted` CPUs of the node for the VM's vCPUs from `placed` on, in the CHOOSE_ way, and gives them out lowest
- * CPU first; the number taken. `need`: how many more the VM has for the node with these, which should have one LLC.
+ * Takes up to `wanted` CPUs of the node for the VM in the CHOOSE_ way; the number taken, which are then in `chosen`. `need`: how many the
+ * VM still has for the node with these, which should have one LLC.
  */
-export function chooseCpus(vm: i32, node: i32, placed: i32, wanted: i32, need: i32, way: i32): i32 {
+export function chooseCpus(vm: i32, node: i32, wanted: i32, need: i32, way: i32): i32 {
   const pass = way == CHOOSE_FAST ? takeFastest : takePass;
   dense = way == CHOOSE_DENSE;
-  let taken = pass(vm, node, placed, wanted, need, !dense, 0);
-  if (taken < wanted) taken += pass(vm, node, placed, wanted - taken, need - taken, dense, taken);
+  let taken = pass(vm, node, wanted, need, !dense, 0);
+  if (taken < wanted) taken += pass(vm, node, wanted - taken, need - taken, dense, taken);
   dense = false;
-  const start = vmStart[vm] + placed;
-  for (let vcpu = 0; vcpu < taken; vcpu++) {
-    let at = start + vcpu;
-    while (at > start && vcpuCpu[at - 1] > picked[vcpu]) {
-      vcpuCpu[at] = vcpuCpu[at - 1];
+  for (let next = 1; next < taken; next++) {
+    const cpu = chosen[next];
+    let at = next;
+    while (at > 0 && chosen[at - 1] > cpu) {
+      chosen[at] = chosen[at - 1];
       at--;
     }
-    vcpuCpu[at] = picked[vcpu];
+    chosen[at] = cpu;
   }
   return taken;
 }

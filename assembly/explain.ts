@@ -1,10 +1,11 @@
 // Why a VM does not fit: a smallest set of constraints that clash, found by leaving constraints aside.
 import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES, MAX_VM_CELLS } from './abi';
+import { fewestCells, layOutCells, mostCells } from './cells';
 import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
-import { freePages, isWhole, nodeRoom } from './capacity';
-import { layOutCells, offerPages, offerPagesFrom, offerRoom, roomOffered, setCeiling, walkAssignments } from './assign';
-import { fewestCells, mostCells, offerRelations, standsUp } from './construct';
-import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from './request';
+import { freePages, isWhole } from './memory';
+import { offerPages, roomOffered, setCeiling, walkAssignments } from './assign';
+import { offerHost, standsUp } from './construct';
+import { vmCellsAsked, vmCellsGiven, vmDedicated, vmPages, vmPageShift, vmVcpus } from './request';
 
 const VISITS: i32 = 20000;
 const ENOUGH_PAGES: i64 = 1 << 50;
@@ -63,9 +64,7 @@ function fits(vm: i32, relaxed: i32): bool {
 }
 
 function fitsAsAsked(vm: i32, relaxed: i32): bool {
-  for (let node = 0; node < nodeCount; node++) offerRoom[node] = nodeRoom(vm, node, relaxed);
-  offerPagesFrom(freePages);
-  offerRelations(vm, relaxed);
+  offerHost(vm, relaxed);
   const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
   if ((relaxed & BECAUSE_MEMORY_CAPACITY) == 0 && anywhere && allFreePages(vm) < vmPages[vm]) return false;
   if ((relaxed & BECAUSE_PAGE_SIZE) == 0 && anywhere && !takesItsPageSize(vm)) return false;
@@ -75,7 +74,7 @@ function fitsAsAsked(vm: i32, relaxed: i32): bool {
   found = false;
   leftAside = relaxed;
   setCeiling(i64.MAX_VALUE);
-  if (roomOffered() < vmVcpus[vm]) return false;
+  if (roomOffered() < vmDedicated[vm]) return false;
   const last = mostCells(vm);
   // The finest cells fit where any do.
   for (let cells = fewestCells(vm); cells <= last && !found; cells = cells < nodeCount ? cells + 1 : max(cells + 1, last)) {

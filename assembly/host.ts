@@ -73,6 +73,20 @@ export function nodeIndex(id: i32): i32 {
   return -1;
 }
 
+/** Index of a CPU; -1: the host has none such online. */
+export function cpuIndex(id: i32): i32 {
+  let low = 0;
+  let high = cpuCount - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const found = cpuId[middle];
+    if (found == id) return middle;
+    if (found < id) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
 export function addNodeEntry(id: i32, hasMemory: bool): i32 {
   const node = nodeCount++;
   nodeId[node] = id;

@@ -1,13 +1,13 @@
 // The exports: they check their arguments, call, and return a value or a status. Their comments are the reference
 // (docs/planner-abi.md is made of them). Nodes are named by the kernel's ids, VMs by the handle that addVm returns.
 // Here: the host, the options, the search; VMs and results have files of their own.
-import { ABI_VERSION, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_DEVICE, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
+import { ABI_VERSION, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY, MODEL_HOME, MODEL_HORIZON, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
 import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizes, resetHost, setSlit } from './host';
 import { setOvercommitTo } from './capacity';
 import { model, resetModel } from './cost';
 import { setStrategyTo } from './cpus';
 import { cellPagesAsked, cellVcpusAsked, countVms, placedVms, refusedVms, resetRequest, vmAlive, vmCellsAsked, vmCellsGiven, vmPages, vmSlots, vmStart, vmVcpus } from './request';
-import { enlargePages, improve, isOptimal, placeAll, refine, resetSearch, stepsTaken } from './search';
+import { improve, isOptimal, placeAll, refine, resetSearch, settle, stepsTaken } from './search';
 import { MAX_WHOLE, beginUse, endUse, hostInUse, isWholeNumber } from './use';
 
 export * from './vms';
@@ -90,9 +90,18 @@ export function addCpu(id: i32, node: i32, llc: i32, core: i32, capacity: i32, u
   return addCpuEntry(id, index, llc, core, capacity, usable != 0);
 }
 
-/** Sets a coefficient of the cost: `which` is a MODEL_ number, `value` from 0 to 1000 (MODEL_HOME: to 1). Returns 0. */
+/** The values that a coefficient of the cost may have. */
+function isCoefficient(which: i32, value: f64): bool {
+  if (which == MODEL_COPY || which == MODEL_HORIZON) return value >= 1 && value <= MAX_WHOLE;
+  return value >= 0 && value <= (which == MODEL_HOME ? 1 : 1000);
+}
+
+/**
+ * Sets a coefficient of the cost: `which` is a MODEL_ number, `value` from 0 to 1000 (MODEL_HOME: to 1; MODEL_COPY and
+ * MODEL_HORIZON: from 1). Returns 0.
+ */
 export function setModel(which: i32, value: f64): i32 {
-  if (which < 0 || which > MODEL_DEVICE || !(value >= 0 && value <= (which == 0 ? 1 : 1000))) return ERROR_ARGUMENT;
+  if (which < 0 || which > MODEL_HORIZON || !isCoefficient(which, value)) return ERROR_ARGUMENT;
   if (hostInUse) return ERROR_ORDER;
   model[which] = value;
   return 0;
@@ -141,7 +150,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
     improve(maxSteps, seed);
     refine(maxSteps);
   }
-  enlargePages();
+  settle();
   if (isOptimal()) return SOLVED_OPTIMAL;
   countVms();
   if (refusedVms == 0) return SOLVED_FEASIBLE;

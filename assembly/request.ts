@@ -1,6 +1,9 @@
-// The VMs as flat arrays. A VM has a slot (its handle) and, from `vmStart[slot]`, as many entries of the per-vCPU and the
-// per-cell arrays as it has vCPUs (it has never more cells than vCPUs). Removing a VM closes the gap that it leaves.
-import { MAX_LINKS, MAX_VCPUS, MAX_VMS, THREADS_PREFER } from './abi';
+// The VMs as flat arrays. A VM has a slot (its handle) and, from `vmStart[slot]`, as many entries of the per-vCPU, the per-cell
+// and the per-part arrays as it has vCPUs (it has never more cells or parts than vCPUs). A part is what a cell has on one node:
+// a cell has one, unless it spans nodes. Removing a VM closes the gap that it leaves.
+import { MAX_LINKS, MAX_VCPUS, MAX_VMS, MEMORY_STRICT, THREADS_PREFER } from './abi';
+import { forgetCurrent, moveCurrent, resetCurrent } from './current';
+import { forgetTraffic, resetTraffic } from './traffic';
 
 /** Micro-units in one: of vCPUs in costs, of CPUs in demands. */
 export const MICRO: i64 = 1000000;
@@ -18,8 +21,14 @@ export const vmCellsAsked = new StaticArray<i32>(MAX_VMS);
 /** The cells are given one by one in `cellVcpusAsked`, `cellPagesAsked`. */
 export const vmCellsGiven = new StaticArray<bool>(MAX_VMS);
 export const vmThreads = new StaticArray<i32>(MAX_VMS);
-/** Demand of each vCPU in millionths of a CPU where they are shared; 0: dedicated. */
+/** Demand of each shared vCPU in millionths of a CPU; 0: all are dedicated. */
 export const vmSharedDemand = new StaticArray<i64>(MAX_VMS);
+/** Dedicated vCPUs; the others are shared. */
+export const vmDedicated = new StaticArray<i32>(MAX_VMS);
+/** Whether a cell may be on several nodes. */
+export const vmSpan = new StaticArray<bool>(MAX_VMS);
+/** MEMORY_ number. */
+export const vmMemory = new StaticArray<i32>(MAX_VMS);
 export const vmTrust = new StaticArray<i32>(MAX_VMS);
 /** log2 of the page size; 0: any. */
 export const vmPageShift = new StaticArray<i32>(MAX_VMS);
@@ -30,19 +39,30 @@ export const vmBandwidth = new StaticArray<f64>(MAX_VMS);
 /** The bound of this VM alone on the empty host; -1: not computed yet. */
 export const vmBound = new StaticArray<i64>(MAX_VMS);
 
+export const vcpuShared = new StaticArray<bool>(MAX_VCPUS);
 export const cellVcpusAsked = new StaticArray<i32>(MAX_VCPUS);
 export const cellPagesAsked = new StaticArray<i64>(MAX_VCPUS);
 
 // Placements, as the search has them now.
 /** Cells of the placed VM; 0: not placed. */
 export const vmCells = new StaticArray<i32>(MAX_VMS);
-export const cellNode = new StaticArray<i32>(MAX_VCPUS);
 export const cellVcpus = new StaticArray<i32>(MAX_VCPUS);
+/** Of them dedicated. */
+export const cellDedicated = new StaticArray<i32>(MAX_VCPUS);
 export const cellPages = new StaticArray<i64>(MAX_VCPUS);
 /** Index of the page size. */
 export const cellPageSize = new StaticArray<i32>(MAX_VCPUS);
+/** First entry of the cell's memory in memory.ts; -1: none. */
+export const cellMemory = new StaticArray<i32>(MAX_VCPUS);
+/** Parts, by cell, within a cell by node. */
+export const vmParts = new StaticArray<i32>(MAX_VMS);
+export const partCell = new StaticArray<i32>(MAX_VCPUS);
+export const partNode = new StaticArray<i32>(MAX_VCPUS);
+export const partDedicated = new StaticArray<i32>(MAX_VCPUS);
+export const partShared = new StaticArray<i32>(MAX_VCPUS);
 /** CPU index of each vCPU, in the order of the cells; -1: shared. */
 export const vcpuCpu = new StaticArray<i32>(MAX_VCPUS);
+export const vcpuNode = new StaticArray<i32>(MAX_VCPUS);
 
 // Emulator and I/O threads that have CPUs of their own: `vmThreadCpus` of them from `vmThreadStart` on.
 let threadEntries: i32 = 0;
@@ -66,6 +86,8 @@ export function resetRequest(): void {
   vmSlots = 0;
   vcpuEntries = 0;
   threadEntries = 0;
+  resetTraffic();
+  resetCurrent();
   devices = 0;
   relations = 0;
 }
@@ -107,6 +129,12 @@ export function addVmEntry(vcpus: i32, pages: i64): i32 {
   vmCellsGiven[vm] = false;
   vmThreads[vm] = THREADS_PREFER;
   vmSharedDemand[vm] = 0;
+  vmDedicated[vm] = vcpus;
+  vmSpan[vm] = false;
+  vmMemory[vm] = MEMORY_STRICT;
+  for (let vcpu = vmStart[vm]; vcpu < vcpuEntries; vcpu++) vcpuShared[vcpu] = false;
+  forgetTraffic(vm);
+  forgetCurrent(vm, vmStart[vm], vcpus);
   // Slots are below MAX_VMS, trust domains that callers name are not negative: a domain of its own.
   vmTrust[vm] = -1 - vm;
   vmPageShift[vm] = 0;
@@ -118,20 +146,31 @@ export function addVmEntry(vcpus: i32, pages: i64): i32 {
   vmThreadsPlaced[vm] = 0;
   vmBound[vm] = -1;
   vmCells[vm] = 0;
+  vmParts[vm] = 0;
   return vm;
 }
 
 export function removeVmEntry(vm: i32): void {
   const start = vmStart[vm];
   const size = vmVcpus[vm];
+  forgetTraffic(vm);
+  forgetCurrent(vm, start, size);
   for (let at = start; at + size < vcpuEntries; at++) {
+    vcpuShared[at] = vcpuShared[at + size];
     cellVcpusAsked[at] = cellVcpusAsked[at + size];
     cellPagesAsked[at] = cellPagesAsked[at + size];
-    cellNode[at] = cellNode[at + size];
     cellVcpus[at] = cellVcpus[at + size];
+    cellDedicated[at] = cellDedicated[at + size];
     cellPages[at] = cellPages[at + size];
     cellPageSize[at] = cellPageSize[at + size];
+    cellMemory[at] = cellMemory[at + size];
+    partCell[at] = partCell[at + size];
+    partNode[at] = partNode[at + size];
+    partDedicated[at] = partDedicated[at + size];
+    partShared[at] = partShared[at + size];
     vcpuCpu[at] = vcpuCpu[at + size];
+    vcpuNode[at] = vcpuNode[at + size];
+    moveCurrent(at + size, at);
   }
   vcpuEntries -= size;
   vmAlive[vm] = false;
@@ -198,10 +237,19 @@ export function relationPeer(relation: i32, vm: i32): i32 {
   return relationOther[relation] == vm ? relationVm[relation] : -1;
 }
 
-/** Demand of one vCPU in millionths of a CPU. */
-export function vcpuDemand(vm: i32): i64 {
-  const shared = vmSharedDemand[vm];
-  return shared == 0 ? MICRO : shared;
+/** Whether the VM has shared vCPUs. */
+export function hasShared(vm: i32): bool {
+  return vmDedicated[vm] < vmVcpus[vm];
+}
+
+/** Demand of so many dedicated and shared vCPUs together, in millionths of a CPU. */
+export function demandOf(vm: i32, dedicated: i32, shared: i32): i64 {
+  return <i64>dedicated * MICRO + <i64>shared * vmSharedDemand[vm];
+}
+
+/** Demand of all vCPUs of the VM. */
+export function vmDemand(vm: i32): i64 {
+  return demandOf(vm, vmDedicated[vm], vmVcpus[vm] - vmDedicated[vm]);
 }
 
 /** vCPUs of cell `cell` when `cells` of them share the VM's vCPUs evenly, the larger first. */

@@ -1,10 +1,11 @@
 // Exports: what a solved problem is read back with.
-import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_BANDWIDTH, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
-import { cpuId, memoryNode, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './host';
-import { freePages, nodeDemand, nodeRoom, nodeShared } from './capacity';
-import { bandwidthCost, capacity, communication, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
-import { cellNode, cellPages, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './request';
-import { lowerBound } from './bound';
+import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_BANDWIDTH, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
+import { cpuId, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './host';
+import { dedicatedRoom, nodeDemand, nodeShared, sharedRoom } from './capacity';
+import { bandwidthCost, capacity, communication, deviceCost, migration, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
+import { entryNode, entryPages, freePages, nextEntry } from './memory';
+import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmDedicated, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './request';
+import { planLowerBound } from './search';
 import { clashOf } from './explain';
 import { hostInUse, unsettled } from './use';
 
@@ -15,7 +16,7 @@ export function planCost(): f64 {
 
 /** A number in micro-vCPUs that no plan of the placed VMs can be below. */
 export function planBound(): f64 {
-  return <f64>lowerBound();
+  return <f64>planLowerBound();
 }
 
 /** TERM_OVERCOMMIT of the plan in micro-vCPUs; TERM_BANDWIDTH is planBandwidth, the other terms are sums over the VMs. */
@@ -39,11 +40,12 @@ export function vmTerm(vm: i32, term: i32): f64 {
   if (!isVm(vm)) return ERROR_UNKNOWN;
   if (vmCells[vm] == 0) return NONE;
   switch (term) {
-    case TERM_REMOTE_MEMORY: return <f64>remoteMemory(vm, vmCells[vm]);
+    case TERM_REMOTE_MEMORY: return <f64>remoteMemory(vm);
     case TERM_COMMUNICATION: return <f64>communication(vm);
     case TERM_SMT: return <f64>smt(vm);
     case TERM_CAPACITY: return <f64>capacity(vm);
-    case TERM_DEVICE: return <f64>deviceCost(vm, vmCells[vm]);
+    case TERM_DEVICE: return <f64>deviceCost(vm);
+    case TERM_MIGRATION: return <f64>migration(vm);
     case TERM_OVERCOMMIT:
     case TERM_BANDWIDTH: return 0;
     default: return ERROR_ARGUMENT;
@@ -63,28 +65,41 @@ function cellEntry(vm: i32, cell: i32): i32 {
   return cell < 0 || cell >= vmCells[vm] ? ERROR_UNKNOWN : vmStart[vm] + cell;
 }
 
-/** The node of a cell's vCPUs. */
-export function cellNodeId(vm: i32, cell: i32): i32 {
-  const entry = cellEntry(vm, cell);
-  return entry < 0 ? entry : nodeId[cellNode[entry]];
-}
-
-/** The node of a cell's memory. */
-export function cellMemoryNodeId(vm: i32, cell: i32): i32 {
-  const entry = cellEntry(vm, cell);
-  return entry < 0 ? entry : nodeId[memoryNode[cellNode[entry]]];
-}
-
 /** Number of a cell's vCPUs. */
 export function cellVcpuCount(vm: i32, cell: i32): i32 {
   const entry = cellEntry(vm, cell);
   return entry < 0 ? entry : cellVcpus[entry];
 }
 
-/** A cell's memory in base pages. */
-export function cellPageCount(vm: i32, cell: i32): f64 {
-  const entry = cellEntry(vm, cell);
-  return entry < 0 ? <f64>entry : <f64>cellPages[entry];
+/** Number of nodes that a cell has memory on. */
+export function cellMemoryCount(vm: i32, cell: i32): i32 {
+  const at = cellEntry(vm, cell);
+  if (at < 0) return at;
+  let count = 0;
+  for (let entry = cellMemory[at]; entry >= 0; entry = nextEntry[entry]) count++;
+  return count;
+}
+
+/** Entry of a part of a cell's memory, or a status. */
+function memoryEntry(vm: i32, cell: i32, part: i32): i32 {
+  const at = cellEntry(vm, cell);
+  if (at < 0) return at;
+  if (part < 0) return ERROR_UNKNOWN;
+  let entry = cellMemory[at];
+  for (let left = part; entry >= 0 && left > 0; left--) entry = nextEntry[entry];
+  return entry < 0 ? ERROR_UNKNOWN : entry;
+}
+
+/** The node of a part of a cell's memory, `part` from 0 to cellMemoryCount - 1. */
+export function cellMemoryNodeId(vm: i32, cell: i32, part: i32): i32 {
+  const entry = memoryEntry(vm, cell, part);
+  return entry < 0 ? entry : nodeId[entryNode[entry]];
+}
+
+/** Base pages of a part of a cell's memory. */
+export function cellMemoryPages(vm: i32, cell: i32, part: i32): f64 {
+  const entry = memoryEntry(vm, cell, part);
+  return entry < 0 ? <f64>entry : <f64>entryPages[entry];
 }
 
 /** log2 of the size of a cell's pages. */
@@ -101,6 +116,13 @@ export function vcpuCpuId(vm: i32, vcpu: i32): i32 {
   return cpu < 0 ? NONE : cpuId[cpu];
 }
 
+/** The node of a placed VM's vCPU, counted through its cells in turn. */
+export function vcpuNodeId(vm: i32, vcpu: i32): i32 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  if (vmCells[vm] == 0 || vcpu < 0 || vcpu >= vmVcpus[vm]) return ERROR_UNKNOWN;
+  return nodeId[vcpuNode[vmStart[vm] + vcpu]];
+}
+
 /** The CPU of a placed VM's emulator or I/O thread, of those that have one of their own. */
 export function threadCpuId(vm: i32, thread: i32): i32 {
   if (!isVm(vm)) return ERROR_UNKNOWN;
@@ -114,12 +136,13 @@ export function refusal(vm: i32): i32 {
   return status < 0 ? status : clashOf(vm);
 }
 
-/** How many vCPUs of a VM that is not placed a node can take, `relaxed` being BECAUSE_ bits to leave aside. */
+/** How many vCPUs of a VM that is not placed a node can take (dedicated ones where it has such), `relaxed` being BECAUSE_ bits to leave aside. */
 export function roomFor(vm: i32, node: i32, relaxed: i32): i32 {
   const status = unsettled(vm);
   if (status < 0) return status;
   const index = nodeIndex(node);
-  return index < 0 ? ERROR_UNKNOWN : nodeRoom(vm, index, relaxed);
+  if (index < 0) return ERROR_UNKNOWN;
+  return vmDedicated[vm] == 0 ? sharedRoom(vm, index, relaxed) : dedicatedRoom(vm, index, relaxed);
 }
 
 /** Pages of 2^`shift` bytes that are left on a node. */

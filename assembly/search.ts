@@ -2,10 +2,12 @@
 // order, which stays where the plan gets better (more weight placed, less cost, fewer nodes, LLCs and cores).
 import { MAX_VCPUS, MAX_VMS } from './abi';
 import { lowerBound, prepareBound } from './bound';
-import { enlargePagesOf, takeCells, takeCpus, takeThread, unplace } from './capacity';
+import { lift, restore, takeThread, unplace } from './capacity';
+import { forgetEntries } from './memory';
+import { settleMemory } from './settle';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from './construct';
 import { rounded, totalCost, vmCost } from './cost';
-import { cellNode, cellPages, cellPageSize, cellVcpus, countVms, MICRO, placedVms, refusedVms, threadCpu, vcpuCpu, vmAlive, vmBound, vmCells, vmPages, vmPageShift, vmSharedDemand, vmSlots, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
+import { cellDedicated, cellMemory, cellPages, cellPageSize, cellVcpus, countVms, hasShared, MICRO, partCell, partDedicated, partNode, partShared, placedVms, refusedVms, threadCpu, vcpuCpu, vcpuNode, vmAlive, vmBound, vmCells, vmPages, vmParts, vmSlots, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
 
 /** VMs lifted out in one step, besides those that are refused. */
 const MOST_LIFTED: u32 = 3;
@@ -27,12 +29,19 @@ let ordered: i32 = 0;
 
 // What the lifted VMs had.
 const keptCells = new StaticArray<i32>(MAX_VMS);
+const keptParts = new StaticArray<i32>(MAX_VMS);
 const keptStart = new StaticArray<i32>(MAX_VMS);
-const keptNode = new StaticArray<i32>(MAX_VCPUS);
 const keptVcpus = new StaticArray<i32>(MAX_VCPUS);
+const keptDedicated = new StaticArray<i32>(MAX_VCPUS);
 const keptPages = new StaticArray<i64>(MAX_VCPUS);
 const keptPageSize = new StaticArray<i32>(MAX_VCPUS);
+const keptMemory = new StaticArray<i32>(MAX_VCPUS);
+const keptPartCell = new StaticArray<i32>(MAX_VCPUS);
+const keptPartNode = new StaticArray<i32>(MAX_VCPUS);
+const keptPartDedicated = new StaticArray<i32>(MAX_VCPUS);
+const keptPartShared = new StaticArray<i32>(MAX_VCPUS);
 const keptCpu = new StaticArray<i32>(MAX_VCPUS);
+const keptNode = new StaticArray<i32>(MAX_VCPUS);
 const keptThreadStart = new StaticArray<i32>(MAX_VMS);
 const keptThreadCpu = new StaticArray<i32>(MAX_VCPUS);
 let keptThreads: i32 = 0;
@@ -58,8 +67,8 @@ function nextRandom(below: u32): u32 {
 /** Whether VM `a` is placed before `b`: more weight, dedicated, more vCPUs, more memory, lower handle. */
 function comesBefore(a: i32, b: i32): bool {
   if (vmWeight[a] != vmWeight[b]) return vmWeight[a] > vmWeight[b];
-  const sharedA = vmSharedDemand[a] != 0;
-  const sharedB = vmSharedDemand[b] != 0;
+  const sharedA = hasShared(a);
+  const sharedB = hasShared(b);
   if (sharedA != sharedB) return sharedB;
   if (vmVcpus[a] != vmVcpus[b]) return vmVcpus[a] > vmVcpus[b];
   return vmPages[a] != vmPages[b] ? vmPages[a] > vmPages[b] : a < b;
@@ -107,7 +116,7 @@ function placesAll(): bool {
 }
 
 function unplaceOrdered(): void {
-  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] != 0) unplace(order[at], vmVcpus[order[at]]);
+  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] != 0) unplace(order[at]);
 }
 
 function weightOf(vm: i32): i64 {
@@ -121,34 +130,64 @@ function measure(): void {
   planScore = tieScore();
 }
 
-function lift(vm: i32): void {
+/** Takes the VM out of the plan, so that it can be put back as it was. */
+function keep(vm: i32): void {
   const start = vmStart[vm];
+  const kept = keptEntries;
   keptCells[vm] = vmCells[vm];
-  keptStart[vm] = keptEntries;
-  for (let entry = 0; entry < vmVcpus[vm]; entry++) {
-    keptNode[keptEntries] = cellNode[start + entry];
-    keptVcpus[keptEntries] = cellVcpus[start + entry];
-    keptPages[keptEntries] = cellPages[start + entry];
-    keptPageSize[keptEntries] = cellPageSize[start + entry];
-    keptCpu[keptEntries++] = vcpuCpu[start + entry];
+  keptParts[vm] = vmParts[vm];
+  keptStart[vm] = kept;
+  keptEntries += vmVcpus[vm];
+  for (let cell = 0; cell < vmCells[vm]; cell++) {
+    keptVcpus[kept + cell] = cellVcpus[start + cell];
+    keptDedicated[kept + cell] = cellDedicated[start + cell];
+    keptPages[kept + cell] = cellPages[start + cell];
+    keptPageSize[kept + cell] = cellPageSize[start + cell];
+    keptMemory[kept + cell] = cellMemory[start + cell];
+  }
+  for (let part = 0; part < vmParts[vm]; part++) {
+    keptPartCell[kept + part] = partCell[start + part];
+    keptPartNode[kept + part] = partNode[start + part];
+    keptPartDedicated[kept + part] = partDedicated[start + part];
+    keptPartShared[kept + part] = partShared[start + part];
+  }
+  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
+    keptCpu[kept + vcpu] = vcpuCpu[start + vcpu];
+    keptNode[kept + vcpu] = vcpuNode[start + vcpu];
   }
   keptThreadStart[vm] = keptThreads;
   for (let at = 0; at < vmThreadCpus[vm]; at++) keptThreadCpu[keptThreads++] = threadCpu[vmThreadStart[vm] + at];
-  unplace(vm, vmVcpus[vm]);
+  lift(vm);
 }
 
 function putBack(vm: i32): void {
   const start = vmStart[vm];
-  for (let entry = 0; entry < vmVcpus[vm]; entry++) {
-    cellNode[start + entry] = keptNode[keptStart[vm] + entry];
-    cellVcpus[start + entry] = keptVcpus[keptStart[vm] + entry];
-    cellPages[start + entry] = keptPages[keptStart[vm] + entry];
-    cellPageSize[start + entry] = keptPageSize[keptStart[vm] + entry];
-    vcpuCpu[start + entry] = keptCpu[keptStart[vm] + entry];
+  const kept = keptStart[vm];
+  for (let cell = 0; cell < keptCells[vm]; cell++) {
+    cellVcpus[start + cell] = keptVcpus[kept + cell];
+    cellDedicated[start + cell] = keptDedicated[kept + cell];
+    cellPages[start + cell] = keptPages[kept + cell];
+    cellPageSize[start + cell] = keptPageSize[kept + cell];
+    cellMemory[start + cell] = keptMemory[kept + cell];
   }
-  takeCells(vm, keptCells[vm]);
-  takeCpus(vm, vmVcpus[vm]);
+  vmParts[vm] = keptParts[vm];
+  for (let part = 0; part < vmParts[vm]; part++) {
+    partCell[start + part] = keptPartCell[kept + part];
+    partNode[start + part] = keptPartNode[kept + part];
+    partDedicated[start + part] = keptPartDedicated[kept + part];
+    partShared[start + part] = keptPartShared[kept + part];
+  }
+  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
+    vcpuCpu[start + vcpu] = keptCpu[kept + vcpu];
+    vcpuNode[start + vcpu] = keptNode[kept + vcpu];
+  }
+  restore(vm, keptCells[vm]);
   for (let at = 0; at < vmThreadCpus[vm]; at++) takeThread(vm, keptThreadCpu[keptThreadStart[vm] + at]);
+}
+
+/** Forgets what a lifted VM had. */
+function drop(vm: i32): void {
+  for (let cell = 0; cell < keptCells[vm]; cell++) forgetEntries(keptMemory[keptStart[vm] + cell]);
 }
 
 /** Lifts a few placed VMs out, and enters them with some of the refused ones into `order`; whether there are such. */
@@ -167,7 +206,7 @@ function chooseVms(): bool {
     let nth = <i32>nextRandom(<u32>placed);
     for (let vm = 0; vm < vmSlots; vm++) {
       if (vmAlive[vm] && vmCells[vm] != 0 && nth-- == 0) {
-        lift(vm);
+        keep(vm);
         order[ordered++] = vm;
         break;
       }
@@ -202,7 +241,10 @@ function replace(how: i32): void {
   const cost = planCost;
   const score = planScore;
   placeOrdered(how);
-  if (placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : planScore < score) return;
+  if (placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : planScore < score) {
+    for (let at = 0; at < ordered; at++) if (keptCells[order[at]] != 0) drop(order[at]);
+    return;
+  }
   unplaceOrdered();
   for (let at = 0; at < ordered; at++) if (keptCells[order[at]] != 0) putBack(order[at]);
   placedWeight = weight;
@@ -220,28 +262,28 @@ export function refine(steps: i32): void {
     keptThreads = 0;
     ordered = 1;
     order[0] = vm;
-    lift(vm);
+    keep(vm);
     visitsOfStep = 0;
     replace(PLACE_WELL);
     visits += visitsOfStep;
   }
 }
 
-/** Gives cells that take any page size the largest that is free now that everybody has a place. */
-export function enlargePages(): void {
-  let again = true;
-  while (again) {
-    again = false;
-    for (let vm = 0; vm < vmSlots; vm++) {
-      if (vmAlive[vm] && vmCells[vm] != 0 && vmPageShift[vm] == 0 && enlargePagesOf(vm)) again = true;
-    }
-  }
+/** Ends a search: memory becomes what it may be now that everybody has a place. */
+export function settle(): void {
+  settleMemory();
+  measure();
+}
+
+/** A number that no plan of the placed VMs can be below. */
+export function planLowerBound(): i64 {
+  return lowerBound();
 }
 
 /** Whether every VM is placed and nothing can cost less. */
 export function isOptimal(): bool {
   orderUnplaced();
-  return ordered == 0 && planCost == lowerBound();
+  return ordered == 0 && planCost == planLowerBound();
 }
 
 /** Whether lifting VMs out can change anything: one VM alone is where it is best. */

@@ -1,9 +1,11 @@
 // Exports: adding, describing and removing VMs.
-import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, THREADS_SPREAD } from './abi';
-import { nodeIndex, pageSizes } from './host';
+import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MEMORY_INTERLEAVE, THREADS_SPREAD } from './abi';
+import { cpuIndex, nodeIndex, pageSizes } from './host';
+import { addCurrentCpu, addCurrentMemory } from './current';
 import { unplace } from './capacity';
 import { model, rounded } from './cost';
-import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuCpu, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemoryBound, vmPageShift, vmSharedDemand, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
+import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
+import { setTraffic } from './traffic';
 import { MAX_WHOLE, beginUse, isWholeNumber, unsettled } from './use';
 
 /**
@@ -54,15 +56,85 @@ export function setVmThreads(vm: i32, policy: i32): i32 {
   return 0;
 }
 
-/** Makes the vCPUs shared, each with a mean load of `demand` CPUs: above 0, at most 1. Returns 0. */
+/** Makes all vCPUs shared, each with a mean load of `demand` CPUs: above 0, at most 1. Returns 0. */
 export function setVmShared(vm: i32, demand: f64): i32 {
   const status = unsettled(vm);
   if (status < 0) return status;
   if (!(demand > 0 && demand <= 1)) return ERROR_ARGUMENT;
   vmSharedDemand[vm] = max<i64>(1, rounded(demand * <f64>MICRO));
-  for (let vcpu = vmStart[vm]; vcpu < vmStart[vm] + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
+  for (let vcpu = vmStart[vm]; vcpu < vmStart[vm] + vmVcpus[vm]; vcpu++) vcpuShared[vcpu] = true;
+  vmDedicated[vm] = 0;
   vmBound[vm] = -1;
   return 0;
+}
+
+/** Makes one vCPU of a VM with shared ones dedicated; vCPUs are counted through the cells in turn. Returns 0. */
+export function dedicateVcpu(vm: i32, vcpu: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (vcpu < 0 || vcpu >= vmVcpus[vm]) return ERROR_UNKNOWN;
+  if (vcpuShared[vmStart[vm] + vcpu]) vmDedicated[vm]++;
+  vcpuShared[vmStart[vm] + vcpu] = false;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** Says whether (1) or not (0) a cell may be on several nodes. Returns 0. */
+export function setVmSpan(vm: i32, span: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  vmSpan[vm] = span != 0;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** Sets the MEMORY_ policy. Returns 0. */
+export function setVmMemory(vm: i32, policy: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (policy < 0 || policy > MEMORY_INTERLEAVE) return ERROR_ARGUMENT;
+  vmMemory[vm] = policy;
+  vmBound[vm] = -1;
+  return 0;
+}
+
+/** The most traffic between two vCPUs. */
+const MAX_AMOUNT: f64 = 1e12;
+
+/**
+ * Sets how much one vCPU talks to another, in any unit, 0 to 1e12; where nothing is set every pair is alike, where something is the
+ * rest is 0. vCPUs are counted through the cells in turn. Returns 0.
+ */
+export function setVmTraffic(vm: i32, from: i32, to: i32, amount: f64): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (from < 0 || to < 0 || from >= vmVcpus[vm] || to >= vmVcpus[vm]) return ERROR_UNKNOWN;
+  if (!(amount >= 0 && amount <= MAX_AMOUNT)) return ERROR_ARGUMENT;
+  vmBound[vm] = -1;
+  return setTraffic(vm, vmVcpus[vm], from, to, amount) ? 0 : ERROR_LIMIT;
+}
+
+/**
+ * Says that a vCPU has this CPU now; called for each of its CPUs, once. The id may be one that the host does not have any more. A VM of
+ * which something is said is planned anew from there: moves have their price. Returns 0.
+ */
+export function addVmCurrentCpu(vm: i32, vcpu: i32, cpu: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (vcpu < 0 || vcpu >= vmVcpus[vm]) return ERROR_UNKNOWN;
+  if (cpu < 0) return ERROR_ARGUMENT;
+  addCurrentCpu(vm, vmStart[vm] + vcpu, cpu, cpuIndex(cpu));
+  return 0;
+}
+
+/** Says how many bytes a cell has on a node now, more than 0; called for each of its nodes, once. Returns 0. */
+export function addVmCurrentMemory(vm: i32, cell: i32, node: i32, bytes: f64): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  if (cell < 0 || cell >= MAX_VM_CELLS || !isWholeNumber(bytes, 1, MAX_WHOLE)) return ERROR_ARGUMENT;
+  return addCurrentMemory(vm, cell, index, bytes) ? 0 : ERROR_LIMIT;
 }
 
 /**
@@ -155,7 +227,7 @@ export function nearVms(vm: i32, other: i32): i32 {
 /** Takes the VM out of the plan and forgets it. Returns 0. */
 export function removeVm(vm: i32): i32 {
   if (!isVm(vm)) return ERROR_UNKNOWN;
-  if (vmCells[vm] != 0) unplace(vm, vmVcpus[vm]);
+  if (vmCells[vm] != 0) unplace(vm);
   removeVmEntry(vm);
   return 0;
 }

@@ -3,6 +3,18 @@
 export { InputError } from '../errors.js'
 export type * from '../types.js'
 export type { PlannerExports } from './generated/abi.js'
-export { ABI_VERSION, BECAUSE, ERROR, MAX, MODEL, NONE, SOLVED, STRATEGY, TERM, THREADS } from './generated/abi.js'
+export {
+  ABI_VERSION,
+  BECAUSE,
+  ERROR,
+  MAX,
+  MEMORY,
+  MODEL,
+  NONE,
+  SOLVED,
+  STRATEGY,
+  TERM,
+  THREADS,
+} from './generated/abi.js'
 export { Planner, type PlanOptions } from './planner.js'
 export { instantiatePlanner, plannerBytes } from './wasm.js'

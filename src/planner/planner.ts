@@ -7,7 +7,6 @@ import { orderMoves } from './moves.js'
 import { buildProblem, type Problem } from './problem.js'
 import { isPlaced, readTotals, readVms } from './read.js'
 import { becauseOf, nearestOf } from './refusal.js'
-import { refuseUnplanned } from './unsupported.js'
 import { instantiatePlanner } from './wasm.js'
 
 export interface PlanOptions {
@@ -59,12 +58,11 @@ export class Planner {
   /**
    * Places the request's VMs on the host. VMs that do not fit are in `refused`, with the reasons.
    * @param request complete, as `parseRequest` returns it
-   * @throws {InputError} where the request asks for what the host does not have or this version does not plan
+   * @throws {InputError} where the request asks for what the host does not have
    */
   plan(host: Host, request: Request, options: PlanOptions = {}): Plan {
     const steps = wholeOption('steps', options.steps, DEFAULT_STEPS, MAX.STEPS)
     const seed = wholeOption('seed', options.seed, 1, MAX_SEED)
-    refuseUnplanned(request)
     const problem = buildProblem(this.#wasm, host, request)
     const solved = this.#wasm.solve(steps, seed)
     const status = STATUSES[solved]

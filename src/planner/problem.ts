@@ -1,14 +1,21 @@
 /** Host + Request -> the problem in an instance of planner.wasm. */
 
+import { parseCpulist } from '../cpulist.js'
 import { InputError } from '../errors.js'
-import type { Host, HostCpu, Request, RequestVm } from '../types.js'
-import { MAX, MODEL, type PlannerExports, STRATEGY, THREADS } from './generated/abi.js'
+import type { CurrentPlacement, Host, HostCpu, Request, RequestVm } from '../types.js'
+import { ERROR, MAX, MEMORY, MODEL, type PlannerExports, STRATEGY, THREADS } from './generated/abi.js'
 
 const THREAD_POLICIES = {
   prefer: THREADS.PREFER,
   require: THREADS.REQUIRE,
   isolate: THREADS.ISOLATE,
   spread: THREADS.SPREAD,
+} as const
+
+const MEMORY_POLICIES = {
+  strict: MEMORY.STRICT,
+  preferred: MEMORY.PREFERRED,
+  interleave: MEMORY.INTERLEAVE,
 } as const
 
 /** A problem inside of an instance: what is needed to go on with it and to read it back. */
@@ -74,8 +81,63 @@ function addCpus({ wasm, host, request }: Problem): void {
   }
 }
 
+/** The VM's vCPUs as the planner counts them: through the cells in turn. */
+export function vcpuOrder(vm: RequestVm): number[] {
+  if (typeof vm.cells === 'object') return vm.cells.flatMap((cell) => cell.vcpus)
+  return Array.from({ length: vm.vcpus }, (_, vcpu) => vcpu)
+}
+
+function addVcpus({ wasm }: Problem, vm: RequestVm, handle: number, order: readonly number[]): void {
+  if (vm.cpuPolicy === 'dedicated') return
+  accepted(wasm.setVmShared(handle, vm.demand), 'a demand')
+  for (const [index, vcpu] of order.entries()) {
+    if (vm.dedicatedVcpus.includes(vcpu)) accepted(wasm.dedicateVcpu(handle, index), 'a dedicated vCPU')
+  }
+}
+
+function addTraffic({ wasm }: Problem, vm: RequestVm, handle: number, order: readonly number[], at: number): void {
+  if (vm.traffic === null) return
+  for (const [from, row] of order.entries()) {
+    for (const [to, column] of order.entries()) {
+      const status = wasm.setVmTraffic(handle, from, to, vm.traffic[row]?.[column] ?? 0)
+      if (status === ERROR.LIMIT) {
+        const expected = `matrices of at most ${MAX.TRAFFIC} numbers in all VMs together`
+        throw new InputError(`vms[${at}].traffic`, expected, `${vm.vcpus ** 2} more`)
+      }
+      accepted(status, 'traffic')
+    }
+  }
+}
+
+function addCurrent(
+  { wasm, host }: Problem,
+  current: CurrentPlacement | null,
+  handle: number,
+  order: readonly number[],
+  at: number,
+): void {
+  if (current === null) return
+  for (const [index, vcpu] of order.entries()) {
+    for (const cpu of parseCpulist(current.vcpus[vcpu]?.cpus ?? '', { allowEmpty: true })) {
+      accepted(wasm.addVmCurrentCpu(handle, index, cpu), 'a current CPU')
+    }
+  }
+  for (const { cell, memory } of current.cells.slice(0, MAX.VM_CELLS)) {
+    for (const { node, bytes } of memory) {
+      // What is on a node that is gone is nowhere: all that the cell gets is moved.
+      if (!host.nodes.some(({ id }) => id === node)) continue
+      const status = wasm.addVmCurrentMemory(handle, cell, node, bytes)
+      if (status === ERROR.LIMIT) {
+        throw new InputError(`vms[${at}].current`, `at most ${MAX.CURRENT} parts of cells' memory in all VMs`, 'more')
+      }
+      accepted(status, 'current memory')
+    }
+  }
+}
+
 /** Adds one VM to the problem; its handle. `at` is its place in the request, for errors. */
-export function addVm({ wasm, host, basePage, trust }: Problem, vm: RequestVm, at: number): number {
+export function addVm(problem: Problem, vm: RequestVm, at: number): number {
+  const { wasm, host, basePage, trust } = problem
   if (vm.memory % basePage !== 0) {
     throw new InputError(
       `vms[${at}].memory`,
@@ -99,8 +161,13 @@ export function addVm({ wasm, host, basePage, trust }: Problem, vm: RequestVm, a
       accepted(wasm.addVmCell(handle, cell.vcpus.length, cell.memory / basePage), 'a cell')
     }
   }
+  const order = vcpuOrder(vm)
+  accepted(wasm.setVmSpan(handle, vm.span ? 1 : 0), 'span')
+  accepted(wasm.setVmMemory(handle, MEMORY_POLICIES[vm.memoryPolicy]), 'a memory policy')
   accepted(wasm.setVmThreads(handle, THREAD_POLICIES[vm.threadPolicy]), 'a thread policy')
-  if (vm.cpuPolicy === 'shared') accepted(wasm.setVmShared(handle, vm.demand), 'a demand')
+  addVcpus(problem, vm, handle, order)
+  addTraffic(problem, vm, handle, order, at)
+  addCurrent(problem, vm.current, handle, order, at)
   if (vm.emulator === 'dedicated') accepted(wasm.setVmThreadCpus(handle, 1 + vm.iothreads), 'the emulator')
   accepted(wasm.setVmTrust(handle, trust.get(vm.trust) ?? 0), 'a trust domain')
   if (vm.pageSize !== 'any') accepted(wasm.setVmPageSize(handle, log2(vm.pageSize)), 'a page size')
@@ -164,6 +231,8 @@ export function buildProblem(wasm: PlannerExports, host: Host, request: Request)
   accepted(wasm.setModel(MODEL.COMMUNICATION, model.communication), 'model.communication')
   accepted(wasm.setModel(MODEL.SMT, model.smt), 'model.smt')
   accepted(wasm.setModel(MODEL.DEVICE, model.device), 'model.device')
+  accepted(wasm.setModel(MODEL.COPY, model.copyBytesPerSecond), 'model.copyBytesPerSecond')
+  accepted(wasm.setModel(MODEL.HORIZON, model.horizonSeconds), 'model.horizonSeconds')
   accepted(wasm.setOvercommit(overcommit), 'overcommit')
   accepted(wasm.setStrategy(strategy === 'spread' ? STRATEGY.SPREAD : STRATEGY.PACK), 'strategy')
   return { ...problem, handles: addVms(problem) }

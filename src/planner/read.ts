@@ -12,7 +12,7 @@ import {
   type RequestVm,
 } from '../types.js'
 import { TERM } from './generated/abi.js'
-import { isReserved, isUsable, type Problem } from './problem.js'
+import { isReserved, isUsable, type Problem, vcpuOrder } from './problem.js'
 
 /** Costs are whole millionths inside of the planner. */
 export const MICRO = 1_000_000
@@ -23,6 +23,7 @@ const TERM_NUMBERS: Partial<Record<CostTerm, number>> = {
   smt: TERM.SMT,
   capacity: TERM.CAPACITY,
   device: TERM.DEVICE,
+  migration: TERM.MIGRATION,
 }
 
 /** Where a VM's vCPUs are, before shared CPUs are known (they depend on every VM). */
@@ -45,19 +46,25 @@ export function isPlaced({ wasm }: Problem, handle: number): boolean {
   return wasm.cellCount(handle) > 0
 }
 
-function readPlacement({ wasm, basePage }: Problem, vm: RequestVm, handle: number): Placement {
+function readCell({ wasm, basePage }: Problem, handle: number, cell: number): PlanCell {
+  const parts = Array.from({ length: wasm.cellMemoryCount(handle, cell) }, (_, part) => ({
+    node: wasm.cellMemoryNodeId(handle, cell, part),
+    bytes: wasm.cellMemoryPages(handle, cell, part) * basePage,
+  }))
+  return { cell, pageSize: 2 ** wasm.cellPageShift(handle, cell), memory: parts.sort((a, b) => a.node - b.node) }
+}
+
+function readPlacement(problem: Problem, vm: RequestVm, handle: number): Placement {
+  const { wasm } = problem
+  const order = vcpuOrder(vm)
   const cells: PlanCell[] = []
   const vcpus: Placement['vcpus'][number][] = []
   for (let cell = 0; cell < wasm.cellCount(handle); cell++) {
-    const bytes = wasm.cellPageCount(handle, cell) * basePage
-    const memory = [{ node: wasm.cellMemoryNodeId(handle, cell), bytes }]
-    cells.push({ cell, pageSize: 2 ** wasm.cellPageShift(handle, cell), memory })
-    const given = typeof vm.cells === 'object' ? vm.cells[cell]?.vcpus : undefined
-    const node = wasm.cellNodeId(handle, cell)
-    const first = vcpus.length
-    for (let index = 0; index < wasm.cellVcpuCount(handle, cell); index++) {
-      const cpu = wasm.vcpuCpuId(handle, first + index)
-      vcpus.push({ vcpu: given?.[index] ?? first + index, cell, node, cpu: cpu < 0 ? null : cpu })
+    cells.push(readCell(problem, handle, cell))
+    for (let left = wasm.cellVcpuCount(handle, cell); left > 0; left--) {
+      const index = vcpus.length
+      const cpu = wasm.vcpuCpuId(handle, index)
+      vcpus.push({ vcpu: order[index] ?? index, cell, node: wasm.vcpuNodeId(handle, index), cpu: cpu < 0 ? null : cpu })
     }
   }
   vcpus.sort((a, b) => a.vcpu - b.vcpu)

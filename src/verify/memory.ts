@@ -4,6 +4,7 @@ import { formatCpulist } from '../cpulist.js'
 import { assertNever, type Finding } from '../errors.js'
 import type { NodeId } from '../types.js'
 import type { Machine } from './machine.js'
+import { nodesApart } from './nodes.js'
 import { type PlacedCell, type PlacedVm, vcpuNodes } from './placement.js'
 import type { Violation } from './violation.js'
 
@@ -17,7 +18,7 @@ export function checkMemory(machine: Machine, vms: readonly PlacedVm[], isFinal:
     isFinal ? machine.freePages(node, size) - Math.ceil((taken.get(node)?.get(size) ?? 0) / size) : 0
   return [
     ...vms.flatMap((vm) => vm.cells.flatMap((cell) => checkPageSize(machine, left, vm, cell))),
-    ...vms.flatMap((vm) => vm.cells.flatMap((cell) => checkPolicy(machine, left, vm, cell))),
+    ...vms.flatMap((vm) => vm.cells.flatMap((cell) => checkPolicy(machine, left, vms, vm, cell))),
     ...checkCapacity(machine, taken),
   ]
 }
@@ -67,14 +68,20 @@ function checkPageSize(machine: Machine, left: PagesLeft, vm: PlacedVm, placed: 
   return larger === undefined ? [] : found(`has pages of ${pageSize} bytes where enough of ${larger} are left free`)
 }
 
-function checkPolicy(machine: Machine, left: PagesLeft, vm: PlacedVm, cell: PlacedCell): Finding[] {
+function checkPolicy(
+  machine: Machine,
+  left: PagesLeft,
+  vms: readonly PlacedVm[],
+  vm: PlacedVm,
+  cell: PlacedCell,
+): Finding[] {
   const { memoryPolicy } = vm.request
   const problem = (): string | undefined => {
     switch (memoryPolicy) {
       case 'strict':
         return strictProblem(machine, cell)
       case 'preferred':
-        return spillProblem(machine, left, cell)
+        return spillProblem(machine, left, nodesApart(vms, vm), cell)
       case 'interleave':
         return interleaveProblem(machine, vm, cell)
       default:
@@ -99,14 +106,20 @@ function strictProblem(machine: Machine, cell: PlacedCell): string | undefined {
   return undefined
 }
 
-/** On a node that is not nearest only where every nearer one is full. */
-function spillProblem(machine: Machine, left: PagesLeft, cell: PlacedCell): string | undefined {
+/** On a node that is not nearest only where every nearer one is full, or kept from this VM by one that it is apart from. */
+function spillProblem(
+  machine: Machine,
+  left: PagesLeft,
+  apart: ReadonlySet<NodeId>,
+  cell: PlacedCell,
+): string | undefined {
   const nodes = vcpuNodes(cell.vcpus)
   const homes = nodes.map(machine.memoryNode)
   const reach = (to: NodeId): number =>
     homes.includes(to) ? 0 : Math.min(...nodes.map((node) => machine.distance(node, to)))
   const farthest = Math.max(...cell.memory.map((part) => reach(part.node)))
-  const open = [...machine.nodes.keys()].find((node) => reach(node) < farthest && left(node, cell.pageSize) > 0)
+  const isOpen = (node: NodeId): boolean => !apart.has(node) && left(node, cell.pageSize) > 0
+  const open = [...machine.nodes.keys()].find((node) => reach(node) < farthest && isOpen(node))
   if (open === undefined) return undefined
   const used = formatCpulist(cell.memory.map((part) => part.node))
   return `has memory on nodes ${used}, though node ${open} is nearer and has ${left(open, cell.pageSize)} free pages left`

@@ -38,6 +38,13 @@ function separateFinding(vm: PlacedVm, other: PlacedVm): Violation[] {
   return [{ constraint: 'separate', vm: vm.name, text, parties }]
 }
 
+/** The nodes of all VMs that this one is kept apart from. */
+export function nodesApart(vms: readonly PlacedVm[], vm: PlacedVm): Set<NodeId> {
+  const isApart = (other: PlacedVm): boolean =>
+    vm.request.separateFrom.includes(other.name) || other.request.separateFrom.includes(vm.name)
+  return new Set(vms.filter(isApart).flatMap((other) => [...nodesOf(other)]))
+}
+
 /** The nodes that hold the VM's vCPUs or its memory. */
 function nodesOf(vm: PlacedVm): Set<NodeId> {
   return new Set([...vcpuNodes(vm.vcpus), ...vm.cells.flatMap((cell) => cell.memory.map((part) => part.node))])

@@ -40,13 +40,14 @@ export function makeHost(shape: HostShape): Host {
     ...host,
     nodes: host.nodes.map(({ id }) => {
       const bytes = bytesOf(id)
+      const hugePages = bytes > 0 && id % 2 === 0 ? 256 : 0
       return {
         id,
         memory: { total: bytes, free: bytes },
         ...(shape.spoil.slow > 0 ? { bandwidth: 4e9 } : {}),
         pages: [
           { size: 4096, total: bytes / 4096, free: bytes / 4096 },
-          { size: 2 ** 21, total: id % 2 === 0 ? 256 : 0, free: id % 2 === 0 ? 256 : 0 },
+          { size: 2 ** 21, total: hugePages, free: hugePages },
         ],
       }
     }),
@@ -77,7 +78,10 @@ const vmShape = fc.record(
     vcpus: fc.integer({ min: 1, max: 9 }),
     mebibytes: fc.integer({ min: 1, max: 3000 }),
     cells: fc.oneof(fc.constant('auto' as const), fc.integer({ min: 1, max: 3 })),
-    cpuPolicy: fc.constantFrom('dedicated', 'dedicated', 'shared'),
+    cpuPolicy: fc.constantFrom('dedicated', 'dedicated', 'shared', 'mixed'),
+    span: fc.constantFrom(false, false, true),
+    memoryPolicy: fc.constantFrom('strict', 'strict', 'preferred', 'interleave'),
+    traffic: fc.constantFrom('uniform', 'uniform', 'uniform', 'ring', 'pairs', 'one-way'),
     threadPolicy: fc.constantFrom('prefer', 'require', 'isolate', 'spread'),
     pageSize: fc.constantFrom('any', 'any', '4KiB', '2MiB'),
     demand: fc.constantFrom(0.1, 0.37, 1),
@@ -93,6 +97,17 @@ const vmShape = fc.record(
   { noNullPrototype: true },
 )
 
+/** vCPU-to-vCPU traffic of a certain shape. */
+function trafficOf(shape: string, vcpus: number): number[][] | 'uniform' {
+  if (shape === 'uniform') return 'uniform'
+  const amount = (from: number, to: number): number => {
+    if (shape === 'ring') return (from + 1) % vcpus === to ? 3 : 0
+    if (shape === 'pairs') return from % 2 === to % 2 ? 5.5 : 0.25
+    return from < to ? from + 1 : 0
+  }
+  return Array.from({ length: vcpus }, (_, from) => Array.from({ length: vcpus }, (_, to) => amount(from, to)))
+}
+
 /** The content of a request file. VMs relate to the one before them; devices are on nodes that every such host has. */
 export const request = fc
   .record({
@@ -107,8 +122,10 @@ export const request = fc
     strategy,
     overcommit,
     reserve: { cpus: reserve, memory: '64MiB' },
-    vms: vms.map(({ mebibytes, cells, trust, relation, device, ...vm }, at) => ({
+    vms: vms.map(({ mebibytes, cells, trust, relation, device, traffic, ...vm }, at) => ({
       ...vm,
+      ...(vm.cpuPolicy === 'mixed' ? { dedicatedVcpus: vm.vcpus > 2 ? `0,2-${vm.vcpus - 1}:3` : '0' } : {}),
+      traffic: trafficOf(traffic, vm.vcpus),
       name: `vm${at}`,
       memory: `${mebibytes}MiB`,
       cells: cells === 'auto' ? cells : Math.min(cells, vm.vcpus),

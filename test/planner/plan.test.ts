@@ -1,6 +1,5 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { InputError } from '../../src/errors.js'
 import { plan } from '../../src/plan.js'
 import { syntheticHost } from '../../src/topology/synthetic.js'
 import type { Host, Plan } from '../../src/types.js'
@@ -214,26 +213,6 @@ test('the others are placed when one is refused', async () => {
     ['vm0', 'vm2'],
   )
 })
-
-for (const [field, value] of Object.entries({
-  span: true,
-  memoryPolicy: 'interleave',
-  traffic: [
-    [0, 1],
-    [1, 0],
-  ],
-})) {
-  test(`${field}: what is not planned yet is refused by name, not left aside`, async () => {
-    const request = { vms: [{ name: 'a', vcpus: 2, memory: '1GiB', [field]: value }] }
-    await plan(twoNodes, request).then(
-      () => assert.unreachable(),
-      (error) => {
-        assert.instance(error, InputError)
-        assert.is(error.where, `vms[0].${field}`)
-      },
-    )
-  })
-}
 
 for (const options of [{ steps: -1 }, { steps: 1.5 }, { steps: Number.NaN }, { seed: -1 }, { seed: 2 ** 31 }]) {
   test(`${Object.entries(options).join(' ').replace(',', ' ')}: refused`, async () => {
