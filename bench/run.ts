@@ -8,7 +8,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
-import type { Bench, BenchModule } from './bench.js'
+import type { Bench, BenchModule, Row } from './bench.js'
 
 /** Files of this folder that measure nothing; what one bench alone needs is in a folder of its name. */
 const NOT_BENCHES = ['bench.ts', 'plot.ts', 'run.ts']
@@ -16,12 +16,24 @@ const names = readdirSync(dirname(fileURLToPath(import.meta.url)))
   .filter((file) => file.endsWith('.ts') && !NOT_BENCHES.includes(file))
   .map((file) => file.replace(/\.ts$/, ''))
 
+/** Rows with the same columns make a table. */
+function tables(rows: readonly Row[]): Row[][] {
+  const byColumns = new Map<string, Row[]>()
+  for (const row of rows) {
+    const columns = Object.keys(row).join()
+    byColumns.set(columns, [...(byColumns.get(columns) ?? []), row])
+  }
+  return [...byColumns.values()]
+}
+
 function print(bench: Bench): void {
   console.log(`${bench.name}: ${Object.values(bench.host).join(', ')}`)
-  const columns = Object.keys(bench.rows[0] ?? {})
-  const table = new Table({ head: columns, style: { head: [], border: [] } })
-  for (const row of bench.rows) table.push(columns.map((column) => `${row[column] ?? '-'}`))
-  console.log(table.toString())
+  for (const rows of tables(bench.rows)) {
+    const columns = Object.keys(rows[0]!)
+    const table = new Table({ head: columns, style: { head: [], border: [] } })
+    for (const row of rows) table.push(columns.map((column) => `${row[column] ?? '-'}`))
+    console.log(table.toString())
+  }
   if (bench.ratio !== undefined) console.log(`ratio: ${bench.ratio}`)
 }
 

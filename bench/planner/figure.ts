@@ -1,0 +1,38 @@
+/** The comparison as a picture, drawn from the bench's rows. */
+
+import type { Bench, Row } from '../bench.js'
+import { barChart } from '../plot.js'
+import { EXACT, OURS, PEERS } from './compare.js'
+import { FAMILIES } from './requests.js'
+
+const SERIES = [OURS, ...PEERS.map(({ name }) => name), EXACT]
+
+export function plannerPlot({ rows }: Bench): string {
+  const cells = FAMILIES.map((family) =>
+    SERIES.map((solver) => rows.filter((row) => row.family === family && row.solver === solver)),
+  )
+  const panel = (title: string, value: (rows: readonly Row[]) => number | null, most?: number) => ({
+    title,
+    ...(most === undefined ? {} : { most }),
+    values: cells.map((series) => series.map((own) => (own.length === 0 ? null : value(own)))),
+  })
+  return barChart({
+    title: 'Placement planners on the same hosts and requests',
+    subtitle: [
+      'Every plan is judged by the verifier. The second panel takes the cases in which a plan is valid and places the VMs that homenode’s places;',
+      'HiGHS takes part where it proves an optimum in its time. "none": it cannot express the family, or has no such case.',
+    ],
+    series: SERIES,
+    groups: [...FAMILIES],
+    panels: [
+      panel('VMs placed in valid plans, %', (own) => percent(own, 'vmsPlaced', 'vms'), 100),
+      panel('vCPUs lost, %', (own) => percent(own, 'vcpusLost', 'vcpus')),
+      panel('invalid plans, %', (own) => percent(own, 'invalidPlans', 'cases'), 100),
+    ],
+  })
+}
+
+function percent(rows: readonly Row[], part: string, whole: string): number | null {
+  const sum = (column: string) => rows.reduce((total, row) => total + Number(row[column] ?? 0), 0)
+  return sum(whole) === 0 ? null : (100 * sum(part)) / sum(whole)
+}
