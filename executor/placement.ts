@@ -183,7 +183,7 @@ export abstract class Placement implements AsyncDisposable {
       this.crew.start({ work, scheduling, cpus: parseCpulist(this.#cpus[i]!) }, interrupt)
     })
     await this.crew.command(Command.hold, this.#isEnding)
-    await this.#unlessEnded()
+    await this.#unlessFailed()
     await this.#shareCookies()
   }
 
@@ -224,8 +224,8 @@ export abstract class Placement implements AsyncDisposable {
     let isAbandoned = false
     const work = async () => {
       await this.crew.command(value, () => isAbandoned || this.#isEnding())
-      await this.#unlessEnded()
-      if (!isAbandoned) this.#state = { name: value === Command.go ? 'running' : 'paused' }
+      await this.#unlessFailed()
+      if (!isAbandoned && this.#ending === null) this.#state = { name: value === Command.go ? 'running' : 'paused' }
     }
     try {
       await withPatience(this.name, operation, patience, work())
@@ -249,8 +249,8 @@ export abstract class Placement implements AsyncDisposable {
     return this.#state as VmEnd
   }
 
-  /** An end that came in the meantime: thrown where that is a failure, or a state that the caller does not expect. */
-  async #unlessEnded(): Promise<void> {
+  /** Throws an end that has come in the meantime, where that is a failure. */
+  async #unlessFailed(): Promise<void> {
     if (this.#ending === null) return
     await this.#ended
     if (this.#state.name === 'failed') throw this.#state.error

@@ -139,9 +139,12 @@ export class Vm extends Placement {
       return { entry: gpa }
     }
     const { entry, segments } = parseElf(image)
+    for (const { gpa: at, bytes } of segments) this.#offsetOf(at, bytes)
     for (const { gpa: at, content, bytes } of segments) {
       await this.#copyIn(at, content)
-      await this.#copyIn(at + content.length, new Uint8Array(bytes - content.length))
+      for (let filled = content.length; filled < bytes; filled += COPY_BYTES) {
+        await this.#copyIn(at + filled, new Uint8Array(Math.min(COPY_BYTES, bytes - filled)))
+      }
     }
     return { entry }
   }
@@ -235,8 +238,9 @@ export class Vm extends Placement {
   }
 
   /**
-   * Writes to this range, which has a handler, do not leave the guest one by one any more: the kernel keeps them, and the
-   * handler gets them in their order at the guest's next exit, or after 20 ms.
+   * Writes that lie within this range, which has a handler, do not leave the guest one by one any more: the kernel keeps
+   * them, and the handler gets them in their order at the guest's next exit, or after 20 ms. A write of 4 bytes to a port
+   * takes a range of length 4.
    */
   coalesce(bus: Bus, range: AddressRange): void {
     this.allowBeforeRun('coalesce')

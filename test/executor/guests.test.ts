@@ -25,6 +25,7 @@ import type { RunProgress } from '../../executor/watch.js'
 import { skipUnless } from '../skip.js'
 import { bundleExecutor } from './bundle.js'
 import * as behaviours from './guests/behaviours.js'
+import * as programs from './guests/programs.js'
 import { machineWith } from './machines.js'
 import { cpus, MiB, planOf } from './plans.js'
 import { hasProgram } from './programs.js'
@@ -62,6 +63,12 @@ for (const [name, guest] of Object.entries(behaviours)) {
   testWithBinutils(`the bytes of the guest "${name}" are its assembled source`, () => {
     const code = assemble(new URL(`guests/${name}.S`, import.meta.url))
     assert.is(Buffer.from(guest.code).toString('hex'), code.toString('hex'))
+  })
+}
+
+for (const [name, code] of Object.entries(programs)) {
+  testWithBinutils(`the bytes of the program "${name}" are its assembled source`, () => {
+    assert.is(Buffer.from(code).toString('hex'), assemble(new URL(`guests/${name}.S`, import.meta.url)).toString('hex'))
   })
 }
 
