@@ -2,8 +2,8 @@
 
 import { formatCpulist } from '../cpulist.js'
 import type { Host, Move, NodeId, Plan, Request, Spare } from '../types.js'
-import { copiedBytes, isSameCell, isSameSeat, layoutOf, type Seat } from './moves/layout.js'
-import { advance, beginRun, type Run } from './moves/order.js'
+import { copiedBytes, isSameCell, isSameSeat, type Layout, layoutOf, type Seat } from './moves/layout.js'
+import { advance, beginRun, makeAll, type Run } from './moves/order.js'
 import { type Change, type Relations, relationsOf } from './moves/rules.js'
 import { type Guest, isShared, MICRO, openSite, place, type Site } from './moves/site.js'
 import { spareFor } from './moves/spare.js'
@@ -37,24 +37,38 @@ function guestsOf(request: Request, { vms }: Pick<Plan, 'vms'>): Guest[] {
   })
 }
 
-/** Each step that can be made is made, so the order in which they are tried matters: some are tried. */
+/** Orders with detours that are tried: they take far longer. */
+const MOST_DETOURS = 2
+
+/**
+ * Steps are made as soon as they can be, so the order in which they are tried matters: a few are. Only where none gets through
+ * without, VMs are parked.
+ */
 function bestRun(site: Site, relations: Relations, steps: readonly Step[]): Run {
   const ascending = [...steps].sort((a, b) => a.bytes - b.bytes)
-  let best: Run | undefined
-  for (const order of [ascending, steps, [...ascending].reverse(), [...steps].reverse()]) {
-    const run = tryOrder(site, relations, order)
-    if (best === undefined || isBetter(run, best)) best = run
-    if (best.pending.size === 0 && best.detour.moves === 0) return best
+  const orders = [ascending, steps, [...ascending].reverse(), [...steps].reverse()]
+  const left: { readonly order: readonly Step[]; readonly pending: number }[] = []
+  for (const order of orders) {
+    const run = beginAgain(site, relations, order)
+    makeAll(run)
+    if (run.pending.size === 0) return run
+    left.push({ order, pending: run.pending.size })
   }
-  // The site is as the last order left it.
-  return tryOrder(site, relations, [...best!.order])
+  left.sort((a, b) => a.pending - b.pending)
+  let best: { readonly run: Run; readonly layouts: readonly Layout[] } | undefined
+  for (const { order } of left.slice(0, MOST_DETOURS)) {
+    const run = beginAgain(site, relations, order)
+    advance(run)
+    if (best === undefined || isBetter(run, best.run)) best = { run, layouts: [...site.layouts] }
+  }
+  const { run, layouts } = best!
+  for (const [guest, layout] of layouts.entries()) place(site, guest, layout)
+  return run
 }
 
-function tryOrder(site: Site, relations: Relations, order: readonly Step[]): Run {
+function beginAgain(site: Site, relations: Relations, order: readonly Step[]): Run {
   for (const [guest, { start }] of site.guests.entries()) place(site, guest, start)
-  const run = beginRun(site, relations, order)
-  advance(run)
-  return run
+  return beginRun(site, relations, order)
 }
 
 function isBetter({ pending, detour }: Run, than: Run): boolean {

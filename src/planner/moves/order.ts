@@ -1,19 +1,21 @@
 /** An order of steps: all that can go goes; where none can, some wait elsewhere. */
 
 import type { CpuId } from '../../types.js'
-import { bytesOf, copiedBytes } from './layout.js'
+import { bytesOf, copiedBytes, isSameSeat } from './layout.js'
 import { placesFor, type Wishes } from './parking.js'
 import { type Blocker, type Change, type Drift, driftOf, type Obstacle, obstacleTo, type Relations } from './rules.js'
-import { place, type Site } from './site.js'
+import { holdersOf, place, type Site } from './site.js'
 import { changesOf, type Step } from './steps.js'
 
 export interface Run {
   readonly site: Site
   readonly drift: Drift
   readonly relations: Relations
-  /** The order in which they are tried. */
-  readonly order: readonly Step[]
+  /** In the order in which they are tried. */
   readonly pending: Set<Step>
+  /** The steps of each guest, and the one that ends on each CPU. */
+  readonly ofGuest: ReadonlyMap<number, readonly Step[]>
+  readonly ofCpu: ReadonlyMap<CpuId, Step>
   /** Steps with cells that have been parked: once is enough. */
   readonly parked: Set<Step>
   /** The steps that were made, parking among them. */
@@ -27,12 +29,23 @@ const WEIGHED = 64
 
 /** @param site with every guest at its start */
 export function beginRun(site: Site, relations: Relations, steps: readonly Step[]): Run {
+  const ofGuest = new Map<number, Step[]>()
+  const ofCpu = new Map<CpuId, Step>()
+  for (const step of steps) {
+    for (const { guest, cells } of step.parts) {
+      ofGuest.set(guest, [...(ofGuest.get(guest) ?? []), step])
+      for (const { cell, cpus } of site.guests[guest]!.final.seats) {
+        if (cells.has(cell)) for (const cpu of cpus) ofCpu.set(cpu, step)
+      }
+    }
+  }
   return {
     site,
     drift: driftOf(site, relations),
     relations,
-    order: steps,
     pending: new Set(steps),
+    ofGuest,
+    ofCpu,
     parked: new Set(),
     made: [],
     detour: { bytes: 0, moves: 0 },
@@ -45,11 +58,25 @@ export function advance(run: Run): void {
   while (run.pending.size > 0 && unblockCheapest(run))
 }
 
-function makeAll(run: Run): void {
+/** Makes every step that can be made without parking. */
+export function makeAll(run: Run): void {
   for (let before = -1; before !== run.pending.size; ) {
     before = run.pending.size
-    for (const step of run.pending) if (make(run, step) === undefined) run.pending.delete(step)
+    for (const step of run.pending) {
+      if (!isBarred(run, step) && make(run, step) === undefined) run.pending.delete(step)
+    }
   }
+}
+
+/** Is someone who does not move with it on a CPU that the step takes: quickly seen, and the most frequent obstacle. */
+function isBarred({ site }: Run, { parts }: Step): boolean {
+  const guests = new Set(parts.map(({ guest }) => guest))
+  const isTaken = (cpu: CpuId) => holdersOf(site, cpu).some((other) => !guests.has(other.guest))
+  return parts.some(({ guest, cells }) => {
+    const now = site.layouts[guest]!.seats
+    const { seats } = site.guests[guest]!.final
+    return seats.some((seat, at) => cells.has(seat.cell) && !isSameSeat(now[at]!, seat) && seat.cpus.some(isTaken))
+  })
 }
 
 /** Makes the step, or says what is in its way. */
@@ -86,6 +113,8 @@ function unblockCheapest(run: Run): boolean {
       }
       break
     }
+    // Nothing is cheaper than one move without a copy.
+    if (best !== undefined && best.cost[0] === 0 && best.cost[1] === 1) break
   }
   if (best === undefined) return false
   for (const step of unblock(run, best.step, best.away)!) run.parked.add(step)
@@ -115,7 +144,8 @@ export function unblock(
 ): Step[] | undefined {
   const begin = run.made.length
   const parked: Step[] = []
-  const wishes = { ...wishesOf(run, step), away }
+  const avoid = (cpu: CpuId) => run.ofCpu.get(cpu) === step
+  const wanted = (cpu: CpuId) => run.pending.has(run.ofCpu.get(cpu)!)
   for (;;) {
     const obstacle = make(run, step)
     if (obstacle === undefined) return parked
@@ -124,7 +154,9 @@ export function unblock(
       if (owner === undefined || owner === step || run.parked.has(owner) || parked.includes(owner)) return []
       return [{ blocker, owner }]
     })
-    const one = choose(run.site, obstacle, candidates).find(({ blocker }) => park(run, blocker, wishes))
+    // Other CPUs of the same node make room for CPUs alone.
+    const wish = { avoid, wanted, away: away || obstacle.constraint !== 'cpu-exclusive' }
+    const one = choose(run.site, obstacle, candidates).find(({ blocker }) => park(run, blocker, wish))
     if (one !== undefined) parked.push(one.owner)
     else if (!help?.(obstacle)) {
       undoTo(run, begin)
@@ -156,22 +188,9 @@ function park(run: Run, blocker: Blocker, wishes: Wishes): boolean {
 }
 
 /** The step that a cell is waiting for. */
-function ownerOf({ pending }: Run, { guest, cell }: Blocker): Step | undefined {
-  for (const step of pending) {
-    if (step.parts.some((part) => part.guest === guest && (part.redivides || part.cells.has(cell)))) return step
-  }
-  return undefined
-}
-
-function wishesOf(run: Run, step: Step): Omit<Wishes, 'away'> {
-  return {
-    avoid: new Set(finalCpus(run.site, step)),
-    wanted: new Set([...run.pending].flatMap((other) => finalCpus(run.site, other))),
-  }
-}
-
-function finalCpus(site: Site, { parts }: Step): CpuId[] {
-  return parts.flatMap(({ guest, cells }) =>
-    site.guests[guest]!.final.seats.flatMap((seat) => (cells.has(seat.cell) ? seat.cpus : [])),
-  )
+function ownerOf({ ofGuest, pending }: Run, { guest, cell }: Blocker): Step | undefined {
+  return ofGuest.get(guest)?.find((step) => {
+    const isOf = step.parts.some((part) => part.guest === guest && (part.redivides || part.cells.has(cell)))
+    return isOf && pending.has(step)
+  })
 }

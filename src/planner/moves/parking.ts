@@ -3,13 +3,13 @@
 import type { CpuId, NodeId, PlanCell } from '../../types.js'
 import { bytesOf, type Layout, type Seat } from './layout.js'
 import { type Blocker, type Change, strangersBeside } from './rules.js'
-import { holdersOf, type Site, type SiteCpu, siblingsOf } from './site.js'
+import { holdersOf, roomOn, type Site, type SiteCpu, siblingsOf } from './site.js'
 
 export interface Wishes {
   /** CPUs that have to stay free. */
-  readonly avoid: ReadonlySet<CpuId>
+  readonly avoid: (cpu: CpuId) => boolean
   /** CPUs that better stay free. */
-  readonly wanted: ReadonlySet<CpuId>
+  readonly wanted: (cpu: CpuId) => boolean
   /** Has the cell to leave its node. */
   readonly away: boolean
 }
@@ -34,11 +34,11 @@ export function* placesFor(site: Site, { guest, cell, vcpus }: Blocker, wishes: 
   if (home === undefined || (vm.memoryPolicy === 'interleave' && from.cells.length > 1)) return
   const nodes = site.nodes.filter((node) => node !== home)
   for (const node of nodes.sort((a, b) => site.distance(home, a) - site.distance(home, b) || a - b)) {
-    const seats = seatsOn(site, guest, all, node, wishes)
-    if (seats === undefined) continue
     const memory = from.cells[cell]!
     // Preferred memory may be anywhere while VMs move.
     const places = vm.memoryPolicy === 'preferred' ? [memory] : memoryOn(site, guest, memory, node)
+    const seats = places.length === 0 ? undefined : seatsOn(site, guest, all, node, wishes)
+    if (seats === undefined) continue
     for (const place of places) {
       const cells = from.cells.map((other, at) => (at === cell ? place : other))
       yield { guest, from, to: { ...withSeats(from, seats), cells }, redivides: false }
@@ -73,24 +73,30 @@ function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted }: Wi
   const { threadPolicy } = site.guests[guest]!.vm
   const isFree = (cpu: SiteCpu) => holdersOf(site, cpu.id).length === 0
   const free: { cpu: SiteCpu; rank: number }[] = []
-  for (const cpu of site.cpus.values()) {
-    if (cpu.node !== node || !cpu.usable || avoid.has(cpu.id) || !isFree(cpu)) continue
+  for (const cpu of site.onNode.get(node) ?? []) {
+    if (!cpu.usable || avoid(cpu.id) || !isFree(cpu)) continue
     const siblings = siblingsOf(site, cpu.id)
     if (strangersBeside(site, guest, cpu.id).length > 0) continue
     if (threadPolicy === 'require' && !siblings.every(isFree)) continue
     if (threadPolicy === 'isolate' && free.some((other) => other.cpu.core === cpu.core)) continue
-    const touches = (cpus: ReadonlySet<CpuId>) => siblings.some(({ id }) => cpus.has(id))
-    free.push({ cpu, rank: wanted.has(cpu.id) ? 2 : touches(avoid) || touches(wanted) ? 1 : 0 })
+    const isBeside = siblings.some(({ id }) => avoid(id) || wanted(id))
+    free.push({ cpu, rank: wanted(cpu.id) ? 2 : isBeside ? 1 : 0 })
   }
   // Siblings stay together: `require` fills core after core.
   free.sort((a, b) => a.rank - b.rank || a.cpu.core - b.cpu.core || a.cpu.id - b.cpu.id)
   return free.map(({ cpu }) => cpu)
 }
 
+/** The cell's memory on the memory node of `node`, where it has room. */
 function memoryOn(site: Site, guest: number, cell: PlanCell, node: NodeId): PlanCell[] {
-  const memory = [{ node: site.memoryNode(node), bytes: bytesOf(cell) }]
+  const bytes = bytesOf(cell)
+  const home = site.memoryNode(node)
+  const there = cell.memory.find((part) => part.node === home)?.bytes ?? 0
   const sizes = site.guests[guest]!.vm.pageSize === 'any' ? [cell.pageSize, site.pageSize] : [cell.pageSize]
-  return [...new Set(sizes)].map((pageSize) => ({ ...cell, pageSize, memory }))
+  return [...new Set(sizes)].flatMap((pageSize) => {
+    const fits = bytes - (pageSize === cell.pageSize ? there : 0) <= Math.max(0, roomOn(site, pageSize, home))
+    return fits ? [{ ...cell, pageSize, memory: [{ node: home, bytes }] }] : []
+  })
 }
 
 function withSeats(from: Layout, seats: readonly Seat[]): Layout {

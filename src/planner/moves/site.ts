@@ -8,6 +8,7 @@ export const MICRO = 1_000_000
 const BASE_PAGE = 4096
 const LOCAL = 10
 const REMOTE = 20
+const NOBODY: readonly Holder[] = []
 
 export interface SiteCpu {
   readonly id: CpuId
@@ -37,8 +38,9 @@ export interface Site {
   readonly guests: readonly Guest[]
   readonly nodes: readonly NodeId[]
   readonly cpus: Map<CpuId, SiteCpu>
-  /** The online CPUs of each core. */
+  /** The online CPUs of each core, and of each node. */
   readonly cores: Map<number, SiteCpu[]>
+  readonly onNode: Map<NodeId, SiteCpu[]>
   /** The base page. */
   readonly pageSize: number
   /** Bytes that may be taken, by page size and node. */
@@ -80,6 +82,7 @@ export function openSite(host: Host, request: Request, guests: readonly Guest[])
     nodes: host.nodes.map(({ id }) => id),
     cpus,
     cores: new Map(),
+    onNode: new Map(),
     pageSize: Math.min(...host.nodes.flatMap(({ pages }) => pages.map(({ size }) => size))),
     room: new Map(),
     distance,
@@ -104,19 +107,15 @@ export function openSite(host: Host, request: Request, guests: readonly Guest[])
 
 export function addCpu(site: Site, cpu: SiteCpu): void {
   site.cpus.set(cpu.id, cpu)
-  const core = site.cores.get(cpu.core)
-  if (core === undefined) site.cores.set(cpu.core, [cpu])
-  else core.push(cpu)
+  addMember(site.cores, cpu.core, cpu)
+  addMember(site.onNode, cpu.node, cpu)
   if (cpu.usable) add(site.shared, cpu.node, 1)
 }
 
 /** @param cpu that nobody holds */
 export function removeCpu(site: Site, cpu: SiteCpu): void {
   site.cpus.delete(cpu.id)
-  site.cores.set(
-    cpu.core,
-    site.cores.get(cpu.core)!.filter((other) => other !== cpu),
-  )
+  for (const members of [site.cores.get(cpu.core)!, site.onNode.get(cpu.node)!]) members.splice(members.indexOf(cpu), 1)
   if (cpu.usable) add(site.shared, cpu.node, -1)
 }
 
@@ -140,12 +139,15 @@ function count(site: Site, guest: number, { cells, seats }: Layout, sign: 1 | -1
 }
 
 function hold(site: Site, holder: Holder, id: CpuId, sign: 1 | -1): void {
-  const others = site.holders.get(id) ?? []
-  const { guest, vcpu } = holder
-  site.holders.set(
-    id,
-    sign > 0 ? [...others, holder] : others.filter((other) => other.guest !== guest || other.vcpu !== vcpu),
-  )
+  const holders = site.holders.get(id)
+  if (sign < 0) {
+    const { guest, vcpu } = holder
+    holders!.splice(
+      holders!.findIndex((other) => other.guest === guest && other.vcpu === vcpu),
+      1,
+    )
+  } else if (holders === undefined) site.holders.set(id, [holder])
+  else holders.push(holder)
   const core = site.cpus.get(id)?.core
   if (core === undefined) return
   const were = site.busy.get(core) ?? 0
@@ -155,7 +157,7 @@ function hold(site: Site, holder: Holder, id: CpuId, sign: 1 | -1): void {
 }
 
 export function holdersOf(site: Site, cpu: CpuId): readonly Holder[] {
-  return site.holders.get(cpu) ?? []
+  return site.holders.get(cpu) ?? NOBODY
 }
 
 /** The other CPUs of a CPU's core, usable or not. */
@@ -166,6 +168,11 @@ export function siblingsOf(site: Site, id: CpuId): SiteCpu[] {
 
 export function isShared(site: Site, cpu: SiteCpu): boolean {
   return cpu.usable && (site.busy.get(cpu.core) ?? 0) === 0
+}
+
+/** Bytes that the site has room for on the node, in pages of this size; negative where there are too many. */
+export function roomOn(site: Site, size: number, node: NodeId): number {
+  return amount(site.room, size, node) - amount(site.taken, size, node)
 }
 
 /** Cells with memory or vCPUs on a node: the nodes that a guest uses. */
@@ -185,6 +192,12 @@ export function addTo(to: Map<number, Map<NodeId, number>>, size: number, node: 
   const nodes = to.get(size) ?? new Map<NodeId, number>()
   if (nodes.size === 0) to.set(size, nodes)
   add(nodes, node, bytes)
+}
+
+function addMember(to: Map<number, SiteCpu[]>, key: number, cpu: SiteCpu): void {
+  const members = to.get(key)
+  if (members === undefined) to.set(key, [cpu])
+  else members.push(cpu)
 }
 
 function add(to: Map<number, number>, key: number, by: number): void {

@@ -62,6 +62,7 @@ function cheapest(run: Run): Step | undefined {
     if (best === undefined || bytes < best.bytes || (bytes === best.bytes && cpus < best.cpus)) {
       best = { step, bytes, cpus }
     }
+    if (bytes === 0 && cpus <= 1) break
   }
   return best?.step
 }
