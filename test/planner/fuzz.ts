@@ -69,6 +69,13 @@ function play(pair: Pair, [name, ...numbers]: Call): Outcome {
   return { result, work, wrong: bytes === pair.bytes ? undefined : `memory went from ${pair.bytes} to ${bytes} bytes` }
 }
 
+/** Of the first problem: the environment's FUZZ_SEED, to repeat what a failure says, else any. */
+function firstSeed(): number {
+  const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
+  console.log(`FUZZ_SEED=${seed}`)
+  return seed
+}
+
 /** Makes at least so many calls in one instance, problem after problem; how often each function gave a value. */
 function playMany(fresh: () => Pair, pair: Pair, seed: number, least: number): ReadonlyMap<string, number> {
   const values = new Map<string, number>()
@@ -108,14 +115,30 @@ function explain(fresh: () => Pair, calls: readonly Call[], wrong: string, probl
   return `problem ${problem}: ${wrong}:\n${left.map(showCall).join('\n')}`
 }
 
+/** The calls that gave no error, made in another instance, give the same results: a call that returns an error changes nothing. */
+export async function checkErrorsChangeNothing(problems: number): Promise<void> {
+  const seed = firstSeed()
+  const fresh = await pairs()
+  const noisy = fresh().shipped
+  const quiet = fresh().shipped
+  let errors = 0
+  for (let problem = seed; problem < seed + problems; problem++) {
+    for (const call of problemCalls(problem)) {
+      const [name, ...numbers] = call
+      const result = noisy[name]?.(...numbers) ?? Number.NaN
+      if (result < NONE) errors++
+      else assert.is(quiet[name]?.(...numbers), result, `problem ${problem}: ${showCall(call)}`)
+    }
+  }
+  assert.ok(errors > problems, `${errors} errors`)
+}
+
 /**
  * Calls all functions at random, at least `calls` times in one instance: none traps, works without end, grows the memory, or returns
  * what is neither a value nor a status; each gives a value now and then; and then the instance plans as a fresh one does.
- * The environment's FUZZ_SEED is the number of the first problem, to repeat what a failure says.
  */
 export async function checkFuzzed(calls: number): Promise<void> {
-  const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
-  console.log(`FUZZ_SEED=${seed}`)
+  const seed = firstSeed()
   const fresh = await pairs()
   const pair = fresh()
   const values = playMany(fresh, pair, seed, calls)
