@@ -6,7 +6,21 @@ import { hlt } from '../../executor/guests/hlt.js'
 import { count, echo, greet, pour, real } from './guests/programs.js'
 import { MiB, planOf } from './plans.js'
 import { settledHoldings } from './process.js'
-import { executor, failure, first, last, makeVm, makeVmWith, number64, refusal, testWithKvm, verified } from './vms.js'
+import {
+  executor,
+  failure,
+  first,
+  last,
+  makeVm,
+  makeVmWith,
+  number64,
+  refusal,
+  testWithKvm,
+  verified,
+  warmUp,
+} from './vms.js'
+
+test.before(warmUp)
 
 test('a VM is made from the object that the verifier returned, for a VM that it places', async () => {
   const plan = planOf({ vcpus: [first] })
