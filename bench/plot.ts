@@ -66,7 +66,7 @@ function legend(series: readonly string[], left: number, top: number): string[] 
   let x = left
   return series.flatMap((name, at) => {
     const own = x
-    x += 34 + 7.4 * name.length
+    x += 48 + 7 * name.length
     return [
       `<rect x="${own}" y="${top - 10}" width="12" height="12" fill="${COLOURS[at]}"/>`,
       text(own + 18, top, name, { size: 13 }),
@@ -97,11 +97,11 @@ function drawPanel(panel: BarPanel, left: number, top: number, bottom: number, g
   ]
 }
 
-/** 1, 2 or 5 times a power of ten, at least `value`. */
+/** 1, 2, 2.5 or 5 times a power of ten, at least `value`. */
 function roundStep(value: number): number {
   if (value <= 0) return 1
   const power = 10 ** Math.floor(Math.log10(value))
-  return ([1, 2, 5, 10].find((factor) => factor * power >= value - 1e-12) ?? 10) * power
+  return ([1, 2, 2.5, 5, 10].find((factor) => factor * power >= value - 1e-12) ?? 10) * power
 }
 
 function shown(value: number): string {

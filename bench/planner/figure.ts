@@ -19,20 +19,22 @@ export function plannerPlot({ rows }: Bench): string {
   return barChart({
     title: 'Placement planners on the same hosts and requests',
     subtitle: [
-      'Every plan is judged by the verifier. The second panel takes the cases in which a plan is valid and places the VMs that homenode’s places;',
-      'HiGHS takes part where it proves an optimum in its time. "none": it cannot express the family, or has no such case.',
+      'Every plan is judged by the verifier. The second panel takes, for each solver, the cases in which its plan is valid and places the VMs',
+      'that homenode’s places. HiGHS takes part where it proves an optimum in its time. "none": cannot express the family, or has no such case.',
     ],
     series: SERIES,
     groups: [...FAMILIES],
     panels: [
       panel('VMs placed in valid plans, %', (own) => percent(own, 'vmsPlaced', 'vms'), 100),
-      panel('vCPUs lost, %', (own) => percent(own, 'vcpusLost', 'vcpus')),
+      panel('vCPUs lost beyond homenode’s, % of vCPUs', (own) => percent(own, 'vcpusLost', 'vcpus', 'oursThere')),
       panel('invalid plans, %', (own) => percent(own, 'invalidPlans', 'cases'), 100),
     ],
   })
 }
 
-function percent(rows: readonly Row[], part: string, whole: string): number | null {
+/** Of `part`, less `rest`, in `whole`. */
+function percent(rows: readonly Row[], part: string, whole: string, rest?: string): number | null {
   const sum = (column: string) => rows.reduce((total, row) => total + Number(row[column] ?? 0), 0)
-  return sum(whole) === 0 ? null : (100 * sum(part)) / sum(whole)
+  const left = sum(part) - (rest === undefined ? 0 : sum(rest))
+  return sum(whole) === 0 ? null : (100 * left) / sum(whole)
 }

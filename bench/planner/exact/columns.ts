@@ -7,7 +7,7 @@ import type { NodeId, Request, RequestVm } from '../../../src/types.js'
 import { MICRO, round } from '../../../src/verify/micro.js'
 import { type CellShare, cellCounts, cellShares } from '../cells.js'
 import type { ExactHost } from './classes.js'
-import { MOST_WAYS, type NodeSeats, nodeSeats, TooLarge } from './seats.js'
+import { type Budget, checkBudget, type NodeSeats, nodeSeats } from './seats.js'
 
 /** Of one VM: its cells' nodes, and how they use them. */
 export interface Column {
@@ -32,17 +32,17 @@ const ROUNDING = 4
  * @param ceiling micro-vCPUs; dearer placements are left out
  * @throws {TooLarge}
  */
-export function columnsOf(host: ExactHost, request: Request, vm: RequestVm, ceiling: number): Column[] {
+export function columnsOf(host: ExactHost, request: Request, vm: RequestVm, ceiling: number, budget: Budget): Column[] {
   const best = new Map<string, Column>()
   const related = isRelated(request, vm)
   for (const count of cellCounts(vm)) {
     const cells = cellShares(vm, count, host.machine.pageSizes[0]!)
     if (cells.some(({ bytes }) => bytes <= 0)) continue
     for (const nodes of assignments(host, cells, related)) {
-      for (const column of columnsOn(host, request, vm, cells, nodes, ceiling)) {
+      checkBudget(budget, best.size)
+      for (const column of columnsOn(host, request, vm, cells, nodes, ceiling, budget)) {
         const key = consumption(column, related)
         if (column.cost < (best.get(key)?.cost ?? Number.POSITIVE_INFINITY)) best.set(key, column)
-        if (best.size > MOST_WAYS) throw new TooLarge('placements of a VM')
       }
     }
   }
@@ -68,9 +68,7 @@ function consumption(column: Column, related: boolean): string {
  */
 function* assignments(host: ExactHost, cells: readonly CellShare[], related: boolean): Generator<number[]> {
   const nodes: number[] = []
-  let tried = 0
   function* next(at: number): Generator<number[]> {
-    if (++tried > 20 * MOST_WAYS) throw new TooLarge('ways to give cells to nodes')
     if (at === cells.length) {
       yield [...nodes]
       return
@@ -93,6 +91,7 @@ function columnsOn(
   cells: readonly CellShare[],
   nodes: readonly number[],
   ceiling: number,
+  budget: Budget,
 ): Column[] {
   const ids = nodes.map((node) => host.nodes[node]!.id)
   if (vm.devices.some(({ node, strict }) => strict && !ids.includes(node))) return []
@@ -130,7 +129,7 @@ function columnsOn(
   if (floor > ceiling) return []
   const ways = used.map((node) => {
     const sizes = cells.flatMap((cell, at) => (nodes[at] === node ? [cell.vcpus.length] : []))
-    return cheapest(nodeSeats(host, vm, node, sizes), (way) => price(way) - floor, ceiling - floor + ROUNDING)
+    return cheapest(nodeSeats(host, vm, node, sizes, budget), (way) => price(way) - floor, ceiling - floor + ROUNDING)
   })
   const columns: Column[] = []
   const chosen: NodeSeats[] = []
@@ -150,9 +149,9 @@ function columnsOn(
         shared: new Map(),
         cost,
       })
-      if (columns.length > MOST_WAYS) throw new TooLarge('placements of a VM')
       return
     }
+    checkBudget(budget, columns.length)
     for (const way of ways[at]!) {
       chosen[at] = way
       descend(at + 1, {

@@ -20,17 +20,36 @@ export interface NodeSeats {
   readonly cells: readonly { readonly vcpus: readonly number[]; readonly idle: number }[]
 }
 
-/** Thrown where there are more ways than anyone would enumerate. */
+/** Thrown where enumerating takes more time or memory than there is. */
 export class TooLarge extends Error {}
 
-export const MOST_WAYS = 300_000
+/** Ways, placements or columns kept at a time. */
+const MOST_KEPT = 300_000
+
+/** What enumerating may take. */
+export interface Budget {
+  /** Of `performance.now()`. */
+  readonly end: number
+}
+
+/** @throws {TooLarge} where the time is over or too much is kept */
+export function checkBudget({ end }: Budget, kept: number): void {
+  if (kept > MOST_KEPT) throw new TooLarge(`more than ${MOST_KEPT} ways to place a VM`)
+  if (performance.now() > end) throw new TooLarge('no time to enumerate the ways to place the VMs')
+}
 
 /**
  * @param sizes vCPUs of each cell on the node
  */
-export function nodeSeats(host: ExactHost, vm: RequestVm, node: number, sizes: readonly number[]): NodeSeats[] {
+export function nodeSeats(
+  host: ExactHost,
+  vm: RequestVm,
+  node: number,
+  sizes: readonly number[],
+  budget: Budget,
+): NodeSeats[] {
   const classes = host.nodes[node]!.classes.map((at) => host.classes[at]!)
-  const partial = decompose(classes, vm.threadPolicy, sizes, host.machine.widestCore)
+  const partial = decompose(classes, vm.threadPolicy, sizes, host.machine.widestCore, budget)
   return partial.flatMap(({ vcpus, excess, cells }) =>
     coreCounts(classes, vm.threadPolicy, vcpus).map((cores) => ({
       vcpus,
@@ -72,6 +91,7 @@ function decompose(
   policy: ThreadPolicy,
   sizes: readonly number[],
   widest: number,
+  budget: Budget,
 ): Decomposition[] {
   const counted = policy === 'prefer' || policy === 'require'
   let states = new Map<string, Decomposition & { readonly idle: readonly number[] }>()
@@ -92,7 +112,7 @@ function decompose(
           next.set(key, { vcpus, excess, idle, cells: [...state.cells, { vcpus: own, idle: claim }] })
         }
       }
-      if (next.size > MOST_WAYS) throw new TooLarge('ways to use a node')
+      checkBudget(budget, next.size)
     }
     states = next
   }

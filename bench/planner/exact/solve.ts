@@ -15,13 +15,14 @@ import { type ExactHost, exactHost, whyNotCovered } from './classes.js'
 import { type Column, columnsOf, isRelated } from './columns.js'
 import { choose, type Kind } from './milp.js'
 import { realize } from './realize.js'
-import { TooLarge } from './seats.js'
+import { type Budget, TooLarge } from './seats.js'
 
 export type Exact =
   | { readonly status: 'optimal'; readonly plan: Plan; readonly columns: number }
   | { readonly status: 'not-covered' | 'too-large' | 'no-time'; readonly why: string }
 
 export interface ExactOptions {
+  /** For all of it. */
   readonly seconds: number
   /** A valid plan. Where it places everything, what is dearer than it need not be looked at. */
   readonly known?: Plan
@@ -30,12 +31,13 @@ export interface ExactOptions {
 export function solveExactly(host: Host, request: Request, { seconds, known }: ExactOptions): Exact {
   const why = whyNotCovered(host, request)
   if (why !== undefined) return { status: 'not-covered', why }
+  const end = performance.now() + seconds * 1000
   const problem = exactHost(host, request)
   const allFit = known !== undefined && known.refused.length === 0
   try {
     const ceiling = allFit ? Math.round(known.cost.lostVcpus * MICRO) : Number.POSITIVE_INFINITY
-    const kinds = kindsOf(problem, request, ceiling)
-    const choice = choose(problem, request, kinds, allFit, seconds)
+    const kinds = kindsOf(problem, request, ceiling, { end })
+    const choice = choose(problem, request, kinds, allFit, (end - performance.now()) / 1000)
     if (choice === undefined) return { status: 'no-time', why: `HiGHS had ${seconds} s` }
     const chosen = choice.flatMap((columns, kind) =>
       columns.map((column, at) => ({ vm: kinds[kind]!.vms[at]!, column })),
@@ -59,10 +61,10 @@ function alike(request: Request): RequestVm[][] {
 }
 
 /** With the columns that leave room below the ceiling for the cheapest of every other VM; without a ceiling, all. */
-function kindsOf(problem: ExactHost, request: Request, ceiling: number): Kind[] {
+function kindsOf(problem: ExactHost, request: Request, ceiling: number, budget: Budget): Kind[] {
   let slack = ceiling
   const kinds = alike(request).map((vms): Kind => {
-    const columns = columnsOf(problem, request, vms[0]!, slack)
+    const columns = columnsOf(problem, request, vms[0]!, slack, budget)
     if (slack !== Number.POSITIVE_INFINITY) slack -= vms.length * cheapest(columns)
     return { vms, columns }
   })
