@@ -4,7 +4,16 @@ import type { Finding } from '../errors.js'
 import type { Move, Plan, Request, Spare } from '../types.js'
 import { checkState } from './constraints.js'
 import { groupBy, type Machine } from './machine.js'
-import { applied, changedCells, ends, isDividedAlike, placedIn, type State, withCells } from './states.js'
+import {
+  applied,
+  changedCells,
+  ends,
+  isDividedAlike,
+  type Placed,
+  type State,
+  stateReader,
+  withCells,
+} from './states.js'
 import { checkFloating, checkStep } from './steps.js'
 import { isLeftOf, type Violation } from './violation.js'
 
@@ -23,11 +32,9 @@ export function checkMoves(machine: Machine, request: Request, plan: Plan): Find
     return [found('the steps are not numbered from 1, one after the other')]
   }
   const { start, end } = ends(request, plan)
-  const violationsIn = (state: State): Violation[] => {
-    const { placed, occupancy } = placedIn(machine, request, state)
-    return checkState(machine, occupancy, request, placed)
-  }
-  const drift = violationsIn(start)
+  const read = stateReader(machine, request)
+  const violationsIn = ({ placed, occupancy }: Placed) => checkState(machine, occupancy, request, placed)
+  const drift = violationsIn(read(start))
   const isNew = (violation: Violation) => !drift.some((known) => isLeftOf(violation, known))
   const findings: Finding[] = []
   let state = start
@@ -37,15 +44,14 @@ export function checkMoves(machine: Machine, request: Request, plan: Plan): Find
     // From what does not fit no state follows.
     if (problems.length > 0) return findings
     state = applied(state, end, step)
-    const { placed, occupancy } = placedIn(machine, request, state)
-    const violations = checkState(machine, occupancy, request, placed).filter(isNew)
-    const inState = [...checkFloating(occupancy, step), ...violations]
+    const placed = read(state)
+    const inState = [...checkFloating(placed.occupancy, step), ...violationsIn(placed).filter(isNew)]
     findings.push(...inState.map(({ text, ...place }) => found(`after step ${at + 1}: ${text}`, place)))
   }
   const left = [...end].filter(([name, to]) => changedCells(state.get(name)!, to).length > 0)
   findings.push(...checkInARow(steps))
   if (spare !== undefined) {
-    const holds = (next: State) => !violationsIn(next).some(isNew)
+    const holds = (next: State) => !violationsIn(read(next)).some(isNew)
     return [...findings, ...checkSpare(machine, request, spare, state, new Map(left), holds)]
   }
   return [...findings, ...left.map(([vm]) => found(`${vm}: the moves do not end where the plan has it`, { vm }))]

@@ -43,23 +43,40 @@ export function applied(state: State, end: State, step: readonly Move[]): State 
   return next
 }
 
-/** The state as the checks of a plan read it. */
-export function placedIn(
-  machine: Machine,
-  request: Request,
-  state: State,
-): { placed: PlacedVm[]; occupancy: Occupancy } {
-  const floating = (cpusOf: (vcpu: PlanVcpu) => string) => {
-    const vms = [...state].map(([name, { cells, vcpus }]) => {
-      const seats = vcpus.map((vcpu) => (vcpu.dedicated ? vcpu : { ...vcpu, cpus: cpusOf(vcpu) }))
-      return { name, cost: { lostVcpus: 0, terms: {} }, cells, vcpus: seats, emulator: '', iothreads: [] }
-    })
-    const placed = placedVms(request, vms)
+/** A state as the checks of a plan read it. */
+export interface Placed {
+  readonly placed: readonly PlacedVm[]
+  readonly occupancy: Occupancy
+}
+
+/** Reads states; VMs that are where they were in the one before are not read again. */
+export function stateReader(machine: Machine, request: Request): (state: State) => Placed {
+  const readDedicated = vmReader(request)
+  const readFloating = vmReader(request)
+  const all = (state: State, read: ReturnType<typeof vmReader>, cpusOf: (vcpu: PlanVcpu) => string): Placed => {
+    const placed = [...state].map(([name, placement]) => read(name, placement, cpusOf))
     return { placed, occupancy: occupancyOf(machine, placed) }
   }
-  const dedicated = floating(() => '')
-  if ([...state.values()].every(({ vcpus }) => vcpus.every((vcpu) => vcpu.dedicated))) return dedicated
-  return floating(({ node }) => dedicated.occupancy.sharedCpulist(node))
+  return (state) => {
+    const dedicated = all(state, readDedicated, () => '')
+    if ([...state.values()].every(({ vcpus }) => vcpus.every((vcpu) => vcpu.dedicated))) return dedicated
+    return all(state, readFloating, ({ node }) => dedicated.occupancy.sharedCpulist(node))
+  }
+}
+
+function vmReader(request: Request) {
+  const known = new WeakMap<CurrentPlacement, { readonly floating: string; readonly vm: PlacedVm }>()
+  return (name: string, placement: CurrentPlacement, cpusOf: (vcpu: PlanVcpu) => string): PlacedVm => {
+    const { cells, vcpus } = placement
+    const floating = vcpus.map((vcpu) => (vcpu.dedicated ? '' : cpusOf(vcpu))).join(' ')
+    const before = known.get(placement)
+    if (before?.floating === floating && before.vm.name === name) return before.vm
+    const seats = vcpus.map((vcpu) => (vcpu.dedicated ? vcpu : { ...vcpu, cpus: cpusOf(vcpu) }))
+    const whole = { name, cost: { lostVcpus: 0, terms: {} }, cells, vcpus: seats, emulator: '', iothreads: [] }
+    const vm = placedVms(request, [whole])[0]!
+    known.set(placement, { floating, vm })
+    return vm
+  }
 }
 
 /** `from`, with these cells as they are in `to`; both are divided alike. */
