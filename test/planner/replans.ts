@@ -44,7 +44,7 @@ const changes = fc.array(
       {},
       { cells: 'auto' },
       { threadPolicy: 'isolate' },
-      { cpuPolicy: 'shared' },
+      { cpuPolicy: 'shared', dedicatedVcpus: undefined },
       { trust: 'ours' },
     ),
   }),
