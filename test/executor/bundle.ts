@@ -13,6 +13,8 @@ const entryPoints = {
   executor: 'executor/index.ts',
   'vcpu-worker': 'executor/vcpu-worker.ts',
   run: 'executor/run.ts',
+  placement: 'executor/placement.ts',
+  prefault: 'executor/prefault.ts',
   verified: 'src/verified.ts',
 }
 
@@ -21,6 +23,8 @@ export interface ExecutorBundle {
   readonly directory: string
   readonly executor: typeof import('../../executor/index.js')
   readonly run: typeof import('../../executor/run.js')
+  readonly placement: typeof import('../../executor/placement.js')
+  readonly prefault: typeof import('../../executor/prefault.js')
   readonly verified: typeof import('../../src/verified.js')
 }
 
@@ -44,6 +48,8 @@ export async function bundleExecutor(): Promise<ExecutorBundle> {
     directory: outdir,
     executor: await load('executor'),
     run: await load('run'),
+    placement: await load('placement'),
+    prefault: await load('prefault'),
     verified: await load('verified'),
   }
 }
