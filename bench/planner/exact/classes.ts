@@ -37,8 +37,21 @@ export function exactHost(host: Host, request: Request): ExactHost {
     })
   }
   const ids = [...new Set(classes.map(({ node }) => node))].sort((a, b) => a - b)
-  const nodes = ids.map((id) => ({ id, classes: [...classes.keys()].filter((at) => classes[at]!.node === id) }))
-  return { machine, classes, nodes }
+  return { machine, classes, nodes: nodesOf(ids, classes) }
+}
+
+/** With LLCs and capacities left aside: what fits does not depend on them. */
+export function withoutCaches({ machine, classes, nodes }: ExactHost): ExactHost {
+  const merged = [...groupBy(classes, ({ node, width }) => `${node}/${width}`).values()].map((own) => ({
+    ...own[0]!,
+    cores: own.flatMap(({ cores }) => cores),
+  }))
+  const ids = nodes.map(({ id }) => id)
+  return { machine, classes: merged, nodes: nodesOf(ids, merged) }
+}
+
+function nodesOf(ids: readonly NodeId[], classes: readonly CoreClass[]): ExactHost['nodes'] {
+  return ids.map((id) => ({ id, classes: [...classes.keys()].filter((at) => classes[at]!.node === id) }))
 }
 
 function classKey(cpus: readonly { readonly node: number; readonly llc: number; readonly capacity: number }[]): string {

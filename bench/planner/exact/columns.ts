@@ -49,6 +49,22 @@ export function columnsOf(host: ExactHost, request: Request, vm: RequestVm, ceil
   return [...best.values()]
 }
 
+/** Without those that take as much as another of everything, or more: for what fits they make no difference. */
+export function frugal(columns: readonly Column[]): Column[] {
+  const total = ({ cores }: Column) => sum(cores)
+  const kept: Column[] = []
+  for (const column of [...columns].sort((a, b) => total(a) - total(b))) {
+    if (!kept.some((other) => takesNoMore(other, column))) kept.push(column)
+  }
+  return kept
+}
+
+function takesNoMore(a: Column, b: Column): boolean {
+  const within = (mine: ReadonlyMap<number, number>, theirs: ReadonlyMap<number, number>) =>
+    [...mine].every(([node, amount]) => amount <= (theirs.get(node) ?? 0))
+  return a.cores.every((count, at) => count <= b.cores[at]!) && within(a.memory, b.memory) && within(a.shared, b.shared)
+}
+
 export function isRelated(request: Request, vm: RequestVm): boolean {
   const names = [...vm.separateFrom, ...vm.near]
   return names.length > 0 || request.vms.some((other) => [...other.separateFrom, ...other.near].includes(vm.name))

@@ -33,38 +33,59 @@ interface Row {
 const highs = await (loadHighs as unknown as typeof loadHighs.default)()
 
 /**
- * @param allFit it is known that every VM can be placed
+ * The most weight that can be placed.
+ * @param least what is known to fit
  * @returns undefined where the time did not suffice
  */
-export function choose(
+export function mostWeight(
   host: ExactHost,
   request: Request,
   kinds: readonly Kind[],
-  allFit: boolean,
+  least: number,
+  seconds: number,
+): number | undefined {
+  const { whole, rows, weights } = problemOf(host, request, kinds)
+  if (whole.length === 0) return 0
+  const values = solve('Maximize', weights, [...rows, atLeast(weights, least)], whole, seconds)
+  return values && weights.reduce((total, { name, factor }) => total + factor * (values.get(name) ?? 0), 0)
+}
+
+/**
+ * The cheapest placement of at least so much weight, which has to be possible.
+ * @returns undefined where the time did not suffice
+ */
+export function leastCost(
+  host: ExactHost,
+  request: Request,
+  kinds: readonly Kind[],
+  weight: number,
   seconds: number,
 ): Choice | undefined {
-  const end = performance.now() + seconds * 1000
-  const taken = kinds.map(({ columns }, kind) => columns.map((column, at) => ({ name: `x${kind}_${at}`, column })))
-  const whole = taken.flatMap((own, kind) => own.map(({ name }) => ({ name, most: kinds[kind]!.vms.length })))
+  const { taken, whole, rows, weights } = problemOf(host, request, kinds)
   if (whole.length === 0) return kinds.map(() => [])
+  const costs = taken.flatMap((own) => own.map(({ name, column }) => ({ name, factor: column.cost })))
+  const beyond = host.nodes.map((_, node) => ({ name: `o${node}`, factor: MICRO }))
+  const values = solve('Minimize', [...costs, ...beyond], [...rows, atLeast(weights, weight)], whole, seconds)
+  return (
+    values && taken.map((own) => own.flatMap(({ name, column }) => Array<Column>(values.get(name) ?? 0).fill(column)))
+  )
+}
+
+function problemOf(host: ExactHost, request: Request, kinds: readonly Kind[]) {
+  const taken = kinds.map(({ columns }, kind) => columns.map((column, at) => ({ name: `x${kind}_${at}`, column })))
   const rows = [
     ...supply(host, kinds, taken),
     ...overcommitted(host, request, taken),
     ...relations(host, request, kinds, taken),
   ]
+  const whole = taken.flatMap((own, kind) => own.map(({ name }) => ({ name, most: kinds[kind]!.vms.length })))
   const weights = taken.flatMap((own, kind) => own.map(({ name }) => ({ name, factor: kinds[kind]!.vms[0]!.weight })))
-  let weight = kinds.reduce((total, { vms }) => total + vms.length * vms[0]!.weight, 0)
-  if (!allFit) {
-    const most = solve('Maximize', weights, rows, whole, (end - performance.now()) / 1000)
-    if (most === undefined) return undefined
-    weight = weights.reduce((total, { name, factor }) => total + factor * (most.get(name) ?? 0), 0)
-  }
-  const placed: Row = { terms: weights, sign: '>=', limit: weight - 1e-6 }
-  const costs = taken.flatMap((own) => own.map(({ name, column }) => ({ name, factor: column.cost })))
-  const beyond = host.nodes.map((_, node) => ({ name: `o${node}`, factor: MICRO }))
-  const least = solve('Minimize', [...costs, ...beyond], [...rows, placed], whole, (end - performance.now()) / 1000)
-  if (least === undefined) return undefined
-  return taken.map((own) => own.flatMap(({ name, column }) => Array<Column>(least.get(name) ?? 0).fill(column)))
+  return { taken, rows, whole, weights }
+}
+
+/** Less what adding weights up may lose. */
+function atLeast(terms: readonly Term[], limit: number): Row {
+  return { terms, sign: '>=', limit: limit - 1e-6 }
 }
 
 type Taken = readonly (readonly { readonly name: string; readonly column: Column }[])[]

@@ -11,11 +11,11 @@
 import type { Host, Plan, Request, RequestVm } from '../../../src/types.js'
 import { MICRO } from '../../../src/verify/micro.js'
 import { planOf } from '../placement.js'
-import { type ExactHost, exactHost, whyNotCovered } from './classes.js'
-import { type Column, columnsOf, isRelated } from './columns.js'
-import { choose, type Kind } from './milp.js'
+import { type ExactHost, exactHost, whyNotCovered, withoutCaches } from './classes.js'
+import { type Column, columnsOf, frugal, isRelated } from './columns.js'
+import { type Kind, leastCost, mostWeight } from './milp.js'
 import { realize } from './realize.js'
-import { type Budget, TooLarge } from './seats.js'
+import { TooLarge } from './seats.js'
 
 export type Exact =
   | { readonly status: 'optimal'; readonly plan: Plan; readonly columns: number }
@@ -24,7 +24,7 @@ export type Exact =
 export interface ExactOptions {
   /** For all of it. */
   readonly seconds: number
-  /** A valid plan. Where it places everything, what is dearer than it need not be looked at. */
+  /** A valid plan. Where no more can be placed than it places, what is dearer need not be looked at. */
   readonly known?: Plan
 }
 
@@ -32,13 +32,20 @@ export function solveExactly(host: Host, request: Request, { seconds, known }: E
   const why = whyNotCovered(host, request)
   if (why !== undefined) return { status: 'not-covered', why }
   const end = performance.now() + seconds * 1000
+  const secondsLeft = () => (end - performance.now()) / 1000
+  const noTime = { status: 'no-time', why: `HiGHS had ${seconds} s` } as const
   const problem = exactHost(host, request)
-  const allFit = known !== undefined && known.refused.length === 0
+  const knownWeight = known === undefined ? 0 : weightOf(request, known)
   try {
-    const ceiling = allFit ? Math.round(known.cost.lostVcpus * MICRO) : Number.POSITIVE_INFINITY
-    const kinds = kindsOf(problem, request, ceiling, { end })
-    const choice = choose(problem, request, kinds, allFit, (end - performance.now()) / 1000)
-    if (choice === undefined) return { status: 'no-time', why: `HiGHS had ${seconds} s` }
+    const weight = knownWeight === weightOf(request) ? knownWeight : weightThatFits(problem, request, knownWeight, end)
+    if (weight === undefined) return noTime
+    const isKnown = known !== undefined && Math.abs(weight - knownWeight) < 1e-6
+    const ceiling = isKnown ? Math.round(known.cost.lostVcpus * MICRO) : Number.POSITIVE_INFINITY
+    const all = alike(request).map((vms) => ({ vms, columns: columnsOf(problem, request, vms[0]!, ceiling, { end }) }))
+    // Where each VM is placed, none can take what the cheapest of the others need.
+    const kinds = weight === weightOf(request) ? all.map((kind) => affordable(kind, all, ceiling)) : all
+    const choice = leastCost(problem, request, kinds, weight, secondsLeft())
+    if (choice === undefined) return noTime
     const chosen = choice.flatMap((columns, kind) =>
       columns.map((column, at) => ({ vm: kinds[kind]!.vms[at]!, column })),
     )
@@ -48,6 +55,21 @@ export function solveExactly(host: Host, request: Request, { seconds, known }: E
     if (error instanceof TooLarge) return { status: 'too-large', why: error.message }
     throw error
   }
+}
+
+/** Of all VMs, or of those that a plan places. */
+function weightOf({ vms }: Request, plan?: Plan): number {
+  const placed = new Set((plan?.vms ?? vms).map(({ name }) => name))
+  return vms.reduce((sum, vm) => sum + (placed.has(vm.name) ? vm.weight : 0), 0)
+}
+
+function weightThatFits(host: ExactHost, request: Request, known: number, end: number): number | undefined {
+  const problem = withoutCaches(host)
+  const kinds = alike(request).map((vms): Kind => {
+    const columns = columnsOf(problem, request, vms[0]!, Number.POSITIVE_INFINITY, { end })
+    return { vms, columns: isRelated(request, vms[0]!) ? columns : frugal(columns) }
+  })
+  return mostWeight(problem, request, kinds, known, (end - performance.now()) / 1000)
 }
 
 /** VMs that differ in nothing but their name, and that nobody relates to. */
@@ -60,18 +82,10 @@ function alike(request: Request): RequestVm[][] {
   return [...groups.values()]
 }
 
-/** With the columns that leave room below the ceiling for the cheapest of every other VM; without a ceiling, all. */
-function kindsOf(problem: ExactHost, request: Request, ceiling: number, budget: Budget): Kind[] {
-  let slack = ceiling
-  const kinds = alike(request).map((vms): Kind => {
-    const columns = columnsOf(problem, request, vms[0]!, slack, budget)
-    if (slack !== Number.POSITIVE_INFINITY) slack -= vms.length * cheapest(columns)
-    return { vms, columns }
-  })
-  return kinds.map(({ vms, columns }) => {
-    const most = cheapest(columns) + slack
-    return { vms, columns: columns.filter(({ cost }) => cost <= most) }
-  })
+/** With the columns that leave room below the ceiling for the cheapest of every other VM. */
+function affordable({ vms, columns }: Kind, kinds: readonly Kind[], ceiling: number): Kind {
+  const least = kinds.reduce((sum, other) => sum + other.vms.length * cheapest(other.columns), 0)
+  return { vms, columns: columns.filter(({ cost }) => least + cost - cheapest(columns) <= ceiling) }
 }
 
 function cheapest(columns: readonly Column[]): number {
