@@ -121,6 +121,9 @@ export async function carryOut(
       verified: findings.length === 0,
       findings,
     }
+  } catch (error) {
+    // Whatever was under way when the caller gave up fails, too: the first cause counts.
+    throw signal?.aborted === true ? signal.reason : error
   } finally {
     await Promise.allSettled(placements.map((vm) => vm.close()))
   }

@@ -9,6 +9,8 @@ export const EXIT = {
   usage: 2,
   /** Some VM does not fit, or the plan does not hold. */
   unfit: 3,
+  /** Some of it was carried out: a VM failed, or the kernel refused something that was allowed to be refused. */
+  partial: 4,
   interrupted: 130,
 } as const
 

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import type { RunOptions, RunProgress } from '../../executor/index.js'
 import { parseRequest } from '../request.js'
 import { detectHost } from '../topology/index.js'
-import type { Backend, Host, VerifiedPlan } from '../types.js'
+import type { Backend, Host, RunReport, VerifiedPlan } from '../types.js'
 import { demoRequest } from './demo-request.js'
 import { CommandError, EXIT } from './errors.js'
 import { nameOf } from './input.js'
@@ -19,6 +19,7 @@ interface RunCommandOptions {
   readonly request?: string
   readonly seconds: number
   readonly backend?: Backend
+  readonly relaxed?: boolean
   readonly json?: true
   readonly color: ColorWhen
 }
@@ -31,10 +32,12 @@ Examples:
   homenode run                      one VM with half of the CPUs, for ${DEFAULT_SECONDS} seconds
   homenode run -f request.json --seconds 10
   homenode run --backend threads    pinned threads instead of guests
+  homenode run --relaxed            where a container may not bind memory or pin threads
   homenode run --json | jq .verified
 
 Exit code: 0 all is where it was planned, 1 it is not or the system refused,
-3 some VM does not fit (nothing runs).`
+3 some VM does not fit (nothing runs), 4 some VM failed while others ran, or the
+kernel refused what --relaxed allows it to.`
 
 export function addRun(program: Command): void {
   program
@@ -51,6 +54,7 @@ export function addRun(program: Command): void {
         'threads',
       ]),
     )
+    .option('--relaxed', 'go on where the kernel refuses to bind memory or to pin and schedule threads, and report it')
     .option('--json', 'print the report as a JSON object')
     .addHelpText('after', EXAMPLES)
     .action(run)
@@ -73,7 +77,12 @@ async function run(_: unknown, command: Command): Promise<void> {
   const report = await carryOut(planned, options)
   if (json) printJson(report)
   else print(`\n${showRun(report, style)}`)
-  if (!report.verified) process.exitCode = EXIT.failed
+  if (!report.verified) process.exitCode = isPartial(report) ? EXIT.partial : EXIT.failed
+}
+
+/** Whether some of the plan was not carried out, rather than all of it but not as planned. */
+function isPartial({ findings }: RunReport): boolean {
+  return findings.some(({ constraint }) => constraint === 'failed' || constraint === 'refused')
 }
 
 function showIntent(host: Host, planned: VerifiedPlan, style: ReturnType<typeof styleOf>): string {
@@ -81,7 +90,7 @@ function showIntent(host: Host, planned: VerifiedPlan, style: ReturnType<typeof 
 }
 
 /** Runs the plan; the first SIGINT or SIGTERM ends it in good order, a second one at once. */
-async function carryOut(planned: VerifiedPlan, { seconds, backend }: RunCommandOptions) {
+async function carryOut(planned: VerifiedPlan, { seconds, backend, relaxed = false }: RunCommandOptions) {
   const controller = new AbortController()
   const interrupt = (signal: NodeJS.Signals) => {
     controller.abort(
@@ -92,7 +101,7 @@ async function carryOut(planned: VerifiedPlan, { seconds, backend }: RunCommandO
   const progress = progressLine(seconds)
   try {
     const { runPlan } = await loadExecutor()
-    const options: RunOptions = { seconds, signal: controller.signal, onProgress: progress.show }
+    const options: RunOptions = { seconds, relaxed, signal: controller.signal, onProgress: progress.show }
     return await runPlan(planned, backend === undefined ? options : { ...options, backend })
   } finally {
     progress.clear()

@@ -107,6 +107,10 @@ for (const backend of backends) {
     early.abort(interrupted)
     assert.is(await failure(soon), interrupted)
 
+    const between = new AbortController()
+    setTimeout(() => between.abort(interrupted), 250)
+    assert.is(await failure(run.runPlan(plan, { seconds: 1000, backend, signal: between.signal })), interrupted)
+
     const late = new AbortController()
     const onProgress = () => late.abort(interrupted)
     const running = run.runPlan(plan, { seconds: 1000, backend, signal: late.signal, onProgress })
@@ -212,6 +216,18 @@ for (const backend of backends) {
     assert.equal(await settledHoldings(before), before)
   })
 }
+
+test('what the kernel refuses is a finding of a relaxed run, which goes on', async () => {
+  const plan = planOf({ name: 'web', vcpus: [first, '8000'], cells: [4 * MiB] })
+  const report = await run.carryOut(plan, plan, { seconds: 0.2, relaxed: true })
+  assert.is(report.verified, false)
+  assert.equal(
+    report.findings.map(({ constraint, vcpu }) => ({ constraint, vcpu })),
+    ['refused', 'affinity', 'last-cpu'].map((constraint) => ({ constraint, vcpu: 1 })),
+  )
+  assert.match(report.findings[0]!.text, /^VM "web", vCPU 1: sched_setaffinity\(CPU 8000\): EINVAL/)
+  assert.ok(report.vcpus[1]!.exits > 0)
+})
 
 test('memory that the node does not have is refused before anything is taken', async () => {
   const before = await settledHoldings()
