@@ -123,6 +123,24 @@ test('two that change nodes: one waits on a CPU of its own, without its memory',
   assert.equal(brief(swapped), ['1 b0 0->6 1->7', '2 a0 0->4 1->5 1G', '3 b0 0->0 1->1 1G'])
 })
 
+test('a cell waits as often as others need its place', () => {
+  const three = (...cells: number[][]): VmSpec => ({ cells: cells.map((cpus) => ({ cpus, memory: { 0: GIB } })) })
+  const cells = [
+    { vcpus: '0-2', memory: '1GiB' },
+    { vcpus: '3-4', memory: '1GiB' },
+    { vcpus: '5-6', memory: '1GiB' },
+  ]
+  const host = hostOf({ nodes: { 0: 8 }, cores: coresOf([9]) })
+  const { moves, spare } = way(
+    host,
+    [{ name: 'a', vcpus: 7, memory: '3GiB', cells }],
+    { a: three([0, 1, 2], [3, 4], [5, 6]) },
+    { a: three([5, 3, 4], [0, 1], [2, 8]) },
+  )
+  assert.is(spare, undefined)
+  assert.ok(moves.every(({ bytes }) => bytes === 0))
+})
+
 test('where memory is full, the smaller one waits on a third node', () => {
   const host = hostOf({ nodes: { 0: 4, 1: 4, 2: 4 }, cores: coresOf([2, 2, 2]) })
   const vms = [vm('a', 1, { memory: '4GiB' }), vm('b', 1, { memory: '3GiB' })]

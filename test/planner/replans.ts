@@ -31,7 +31,9 @@ export function replan(
 
 /** What the verifier says of the moves. The plan was made without `current`, so it has not the price of the migration. */
 export function checkMoves({ host, request, plan }: Replan): string[] {
-  return checkPlan(host, request, plan).flatMap(({ constraint, text }) => (constraint === 'moves' ? [text] : []))
+  return checkPlan(host, request, plan).flatMap(({ constraint, text }) =>
+    ['moves', 'format'].includes(constraint) ? [text] : [],
+  )
 }
 
 const changes = fc.array(

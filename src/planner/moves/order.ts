@@ -16,8 +16,6 @@ export interface Run {
   /** The steps of each guest, and the one that ends on each CPU. */
   readonly ofGuest: ReadonlyMap<number, readonly Step[]>
   readonly ofCpu: ReadonlyMap<CpuId, Step>
-  /** Steps with cells that have been parked: once is enough. */
-  readonly parked: Set<Step>
   /** The steps that were made, parking among them. */
   readonly made: (readonly Change[])[]
   /** Bytes that parking copied, and how many moves it took. */
@@ -46,7 +44,6 @@ export function beginRun(site: Site, relations: Relations, steps: readonly Step[
     pending: new Set(steps),
     ofGuest,
     ofCpu,
-    parked: new Set(),
     made: [],
     detour: { bytes: 0, moves: 0 },
   }
@@ -104,8 +101,7 @@ function unblockCheapest(run: Run): boolean {
   let best: { step: Step; away: boolean; cost: readonly [number, number] } | undefined
   for (const step of [...run.pending].slice(0, WEIGHED)) {
     for (const away of [false, true]) {
-      const parked = unblock(run, step, away)
-      if (parked === undefined) continue
+      if (!unblock(run, step, away)) continue
       const cost = costOf(run.made.slice(begin, -1))
       undoTo(run, begin)
       if (best === undefined || cost[0] < best.cost[0] || (cost[0] === best.cost[0] && cost[1] < best.cost[1])) {
@@ -117,7 +113,7 @@ function unblockCheapest(run: Run): boolean {
     if (best !== undefined && best.cost[0] === 0 && best.cost[1] === 1) break
   }
   if (best === undefined) return false
-  for (const step of unblock(run, best.step, best.away)!) run.parked.add(step)
+  unblock(run, best.step, best.away)
   run.pending.delete(best.step)
   run.detour.bytes += best.cost[0]
   run.detour.moves += best.cost[1]
@@ -133,51 +129,42 @@ function costOf(parking: Run['made']): readonly [bytes: number, moves: number] {
 }
 
 /**
- * Parks what is in the way and makes the step: the steps of what was parked; `undefined`, with nothing changed, if that fails.
+ * Parks what is in the way, each cell once, and makes the step; if that fails nothing has changed.
  * @param help is asked where nothing can be parked; true: something has changed, try again
  */
-export function unblock(
-  run: Run,
-  step: Step,
-  away: boolean,
-  help?: (obstacle: Obstacle) => boolean,
-): Step[] | undefined {
+export function unblock(run: Run, step: Step, away: boolean, help?: (obstacle: Obstacle) => boolean): boolean {
   const begin = run.made.length
-  const parked: Step[] = []
+  const parked = new Set<string>()
+  const keyOf = ({ guest, cell }: Blocker) => `${guest} ${cell}`
   const avoid = (cpu: CpuId) => run.ofCpu.get(cpu) === step
   const wanted = (cpu: CpuId) => run.pending.has(run.ofCpu.get(cpu)!)
   for (;;) {
     const obstacle = make(run, step)
-    if (obstacle === undefined) return parked
-    const candidates = obstacle.blockers().flatMap((blocker) => {
+    if (obstacle === undefined) return true
+    const candidates = obstacle.blockers().filter((blocker) => {
       const owner = ownerOf(run, blocker)
-      if (owner === undefined || owner === step || run.parked.has(owner) || parked.includes(owner)) return []
-      return [{ blocker, owner }]
+      return owner !== undefined && owner !== step && !parked.has(keyOf(blocker))
     })
     // Other CPUs of the same node make room for CPUs alone.
     const wish = { avoid, wanted, away: away || obstacle.constraint !== 'cpu-exclusive' }
-    const one = choose(run.site, obstacle, candidates).find(({ blocker }) => park(run, blocker, wish))
-    if (one !== undefined) parked.push(one.owner)
+    const one = choose(run.site, obstacle, candidates).find((blocker) => park(run, blocker, wish))
+    if (one !== undefined) parked.add(keyOf(one))
     else if (!help?.(obstacle)) {
       undoTo(run, begin)
-      return undefined
+      return false
     }
   }
 }
 
 /** In the order in which to try them: the smallest that makes enough room, then the others, the largest first. */
-function choose<Candidate extends { readonly blocker: Blocker }>(
-  site: Site,
-  { bytes, pageSize, node }: Obstacle,
-  candidates: readonly Candidate[],
-): Candidate[] {
-  const sized = candidates.map((candidate) => {
-    const cell = site.layouts[candidate.blocker.guest]!.cells[candidate.blocker.cell]!
+function choose(site: Site, { bytes, pageSize, node }: Obstacle, blockers: readonly Blocker[]): Blocker[] {
+  const sized = blockers.map((blocker) => {
+    const cell = site.layouts[blocker.guest]!.cells[blocker.cell]!
     const there = cell.memory.find((part) => part.node === node)?.bytes ?? 0
-    return { candidate, size: bytesOf(cell), enough: bytes === 0 || (cell.pageSize === pageSize && there >= bytes) }
+    return { blocker, size: bytesOf(cell), enough: bytes === 0 || (cell.pageSize === pageSize && there >= bytes) }
   })
   sized.sort((a, b) => Number(b.enough) - Number(a.enough) || (a.enough ? a.size - b.size : b.size - a.size))
-  return sized.map(({ candidate }) => candidate)
+  return sized.map(({ blocker }) => blocker)
 }
 
 function park(run: Run, blocker: Blocker, wishes: Wishes): boolean {

@@ -26,7 +26,6 @@ const WEIGHED = 64
 export function spareFor(run: Run): Spare[] {
   const needs = new Map<NodeId | null, Need>()
   while (run.pending.size > 0) {
-    run.parked.clear()
     const best = cheapest(run)
     if (best === undefined) break
     const gifts = grant(run, best)!
@@ -70,8 +69,7 @@ function cheapest(run: Run): Step | undefined {
 /** Makes the step with what it takes; `undefined`, with nothing changed, where no CPUs and bytes help. */
 function grant(run: Run, step: Step): Gifts | undefined {
   const gifts: Gifts = { cpus: [], memory: [] }
-  const parked = unblock(run, step, false, (obstacle) => give(run.site, gifts, obstacle))
-  if (parked !== undefined) return gifts
+  if (unblock(run, step, false, (obstacle) => give(run.site, gifts, obstacle))) return gifts
   takeBack(run.site, gifts)
   return undefined
 }
