@@ -52,7 +52,17 @@ async function compilePlanner() {
   const release = at('dist/planner.wasm')
   const debug = at('dist/planner.debug.wasm')
   if (isNewer(release, [...sources, at('build.mjs')]) && existsSync(debug)) return
-  const common = [at('assembly/index.ts'), '--runtime', 'stub', '--use', 'abort=', '--disable', 'bulk-memory']
+  const common = [
+    at('assembly/index.ts'),
+    '--runtime',
+    'stub',
+    '--use',
+    'abort=',
+    '--disable',
+    'bulk-memory',
+    '--disable',
+    'nontrapping-f2i',
+  ]
   common.push('--maximumMemory', String(MAX_WASM_PAGES))
   const asc = (...options) =>
     run(process.execPath, [at('node_modules/assemblyscript/bin/asc.js'), ...common, ...options], { cwd: root })

@@ -31,6 +31,11 @@ let budget: i32 = 0;
 let relaxed: i32 = 0;
 /** Whether the VM has no ties to certain nodes. */
 let untied: bool = true;
+/** Whether nodes that are twins may stand for each other. */
+let twinsAlike: bool = true;
+export function setTwinsAlike(alike: bool): void {
+  twinsAlike = alike;
+}
 /** Whether cells of the same size are interchangeable. */
 let cellsAlike: bool = true;
 /** Whether memory follows the one node of each cell, so that pages can be counted on the way. */
@@ -365,7 +370,7 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   picks = 0;
   complete = true;
   leaf = onLeaf;
-  untied = firstNodeAsked == -1 && !vmHasCurrent[vm];
+  untied = twinsAlike && firstNodeAsked == -1 && !vmHasCurrent[vm];
   for (let device = 0; device < devices; device++) untied = untied && deviceVm[device] != vm;
   cellsAlike = firstNodeAsked == -1 && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
   countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm];

@@ -178,7 +178,7 @@ function leastRemoteApart(vm: i32, nearest: i32, apart: i64): i64 {
   const uneven = 1 - <f64>(4 * mostCells(vm)) / <f64>(vmPages[vm] >> <i64>max(0, vmPageShift[vm] - pageShift[0]));
   const others = <f64>(<i64>(nearest - 10) * apart) / <f64>(vcpus - 1);
   const price = vmWeight[vm] * vmMemoryBound[vm] * (1 - model[MODEL_HOME]) * <f64>MICRO;
-  return max<i64>(0, <i64>Math.floor((price * others * uneven) / 10) - 1);
+  return max<i64>(0, rounded((price * others * uneven) / 10) - 2);
 }
 
 /** Whether all of the VM is known to be dedicated and alike: what the bounds below are for. */
@@ -323,13 +323,17 @@ function lossForNodes(): i64 {
   return lossOfRivals();
 }
 
+/** More than any host has. */
+const MOST_PAGES: i64 = 1 << 50;
+
 function lossForMemory(): i64 {
   rivals = 0;
   groups = 0;
   for (let node = 0; node < nodeCount; node++) {
     let pages: i64 = 0;
     for (let page = 0; page < pageSizes; page++) {
-      pages += nodePages[node * MAX_PAGE_SIZES + page] << <i64>(pageShift[page] - pageShift[0]);
+      const shift = <i64>(pageShift[page] - pageShift[0]);
+      pages += min(nodePages[node * MAX_PAGE_SIZES + page], MOST_PAGES >> shift) << shift;
     }
     groupRoom[groups++] = pages;
   }

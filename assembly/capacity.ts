@@ -1,6 +1,6 @@
 // Who is where: what is taken of CPUs, cores, LLCs, nodes and shared demand, and placing and unplacing on it.
 import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from './abi';
-import { coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageSizes } from './host';
+import { coreCapacity, coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageSizes } from './host';
 import { clearMemory, forgetMemory, freePages, releaseMemory, retakeMemory, takeMemory } from './memory';
 import { cellMemory, hasShared, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from './request';
 
@@ -59,6 +59,15 @@ export function clearOccupancy(): void {
 
 function coreWidth(core: i32): i32 {
   return coreCpuStart[core + 1] - coreCpuStart[core];
+}
+
+/** Whether two cores are interchangeable: alike, and the same VMs on the same of their CPUs. */
+export function coresAlike(a: i32, b: i32): bool {
+  if (coreCapacity[a] != coreCapacity[b] || coreWidth(a) != coreWidth(b)) return false;
+  for (let at = 0; at < coreWidth(a); at++) {
+    if (cpuOwner[coreCpus[coreCpuStart[a] + at]] != cpuOwner[coreCpus[coreCpuStart[b] + at]]) return false;
+  }
+  return true;
 }
 
 /** A core that nobody's dedicated vCPU is on. */
@@ -172,7 +181,8 @@ export function takeThread(vm: i32, cpu: i32): void {
   if (coreDedicated[core] == 0) nodeShared[coreNode[core]]--;
 }
 
-function releaseThreads(vm: i32): void {
+/** Gives back the CPUs of the VM's threads. */
+export function releaseThreads(vm: i32): void {
   for (let at = 0; at < vmThreadsPlaced[vm]; at++) {
     const cpu = threadCpu[vmThreadStart[vm] + at];
     const core = cpuCore[cpu];

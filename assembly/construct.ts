@@ -6,7 +6,7 @@ import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore
 import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from './current';
-import { offerPagesFrom, offerRoom, offerShared, offerUntouched, roomOffered, setCeiling, visits, walkAssignments } from './assign';
+import { complete, offerPagesFrom, offerRoom, offerShared, offerUntouched, roomOffered, setCeiling, visits, walkAssignments } from './assign';
 import { freePages } from './memory';
 import { prepareRelations } from './relations';
 import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
@@ -124,7 +124,7 @@ function isBetter(cells: i32, cost: i64, score: i64): bool {
   return cells != bestCells ? cells < bestCells : score < bestScore;
 }
 
-function demandFitsEverywhere(vm: i32): bool {
+export function demandFitsEverywhere(vm: i32): bool {
   const start = vmStart[vm];
   for (let part = start; part < start + vmParts[vm]; part++) if (!demandFits(partNode[part])) return false;
   return true;
@@ -143,14 +143,25 @@ function tryCpus(vm: i32, cells: i32, way: i32): void {
   const seated = seatVcpus(vm, cells, way) && !leavesCoresIdle(vm, cells) && chooseThreadCpus(vm, vcpuNode[start]);
   if (seated && demandFitsEverywhere(vm)) {
     if (way != CHOOSE_KEPT) swapForTraffic(vm, cells);
-    const cost = vmCost(vm) + lossOfNodes() - lossBefore + lossOfNeighbours(vm);
-    const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
-    if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
+    onSeated(vm, cells, addedCost(vm));
   }
   unplace(vm);
 }
 
-function tryAssignment(vm: i32, cells: i32): bool {
+/** What the plan loses by the VM where it is. */
+export function addedCost(vm: i32): i64 {
+  return vmCost(vm) + lossOfNodes() - lossBefore + lossOfNeighbours(vm);
+}
+
+/** Is shown every placement that is tried, while the VM has it. */
+let onSeated: (vm: i32, cells: i32, cost: i64) => void = keepIfBetter;
+
+function keepIfBetter(vm: i32, cells: i32, cost: i64): void {
+  const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
+  if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
+}
+
+export function tryAssignment(vm: i32, cells: i32): bool {
   tryCpus(vm, cells, CHOOSE_NEAR);
   if (vmHasCurrent[vm]) tryCpus(vm, cells, CHOOSE_KEPT);
   if (vmDedicated[vm] == 0) return true;
@@ -286,4 +297,28 @@ export function placeVm(vm: i32, how: i32): bool {
   if (roomOffered() < vmDedicated[vm] || !findBest(vm)) return false;
   takeBest(vm);
   return true;
+}
+
+/**
+ * Shows `onFound` placements of the VM that cost up to `ceiling`, each while the VM has it, `onLeaf` being called for every assignment of
+ * cells to nodes besides; whether all assignments were seen. The VM is not placed, before and after.
+ */
+export function showPlacements(vm: i32, maxVisits: i32, ceiling: i64, onFound: (vm: i32, cells: i32, cost: i64) => void, onLeaf: (vm: i32, cells: i32) => bool): bool {
+  effort = PLACE_SOON;
+  offerHost(vm, 0);
+  lossBefore = lossOfNodes();
+  onSeated = onFound;
+  let left = maxVisits;
+  let seen = true;
+  tryCurrent(vm);
+  for (let cells = fewestCells(vm); cells <= mostCells(vm) && left > 0; cells++) {
+    if (!layOutCells(vm, cells)) break;
+    setCeiling(ceiling);
+    walkAssignments(vm, cells, 0, left, onLeaf);
+    left -= visits;
+    seen = seen && complete;
+  }
+  onSeated = keepIfBetter;
+  visitsToPlace = maxVisits - left;
+  return seen && left > 0;
 }

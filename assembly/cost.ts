@@ -19,8 +19,13 @@ export function resetModel(): void {
   model[MODEL_HORIZON] = 600;
 }
 
+/** Far above every cost, and small enough to be added up. */
+const MOST: f64 = 1e15;
+
+/** The nearest whole number, at most MOST either way: what is beyond, and NaN, has no integer. */
 export function rounded(value: f64): i64 {
-  return <i64>Math.floor(value + 0.5);
+  const whole = Math.floor(value + 0.5);
+  return whole <= MOST ? <i64>Math.max(whole, -MOST) : <i64>MOST;
 }
 
 /** Base pages of the VM by node, and the nodes that have some. */
@@ -325,7 +330,7 @@ export function migration(vm: i32): i64 {
   let moved: f64 = 0;
   for (let cell = 0; cell < vmCells[vm]; cell++) {
     for (let entry = cellMemory[start + cell]; entry >= 0; entry = nextEntry[entry]) {
-      const bytes = <f64>(entryPages[entry] << <i64>pageShift[0]);
+      const bytes = <f64>entryPages[entry] * <f64>(<i64>1 << <i64>pageShift[0]);
       moved += Math.max(0, bytes - currentBytes(vm, cell, entryNode[entry]));
     }
   }

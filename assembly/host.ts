@@ -44,6 +44,8 @@ export const nodeUsable = new StaticArray<i32>(MAX_NODES);
 /** Cores with usable CPUs, by node; within a node by LLC, then fastest, widest, lowest first. */
 export const nodeCoreStart = new StaticArray<i32>(MAX_NODES + 1);
 export const coreList = new StaticArray<i32>(MAX_CPUS);
+/** Where a core is in coreList. */
+export const corePlace = new StaticArray<i32>(MAX_CPUS);
 /** A core's usable CPUs, ascending. */
 export const coreCpuStart = new StaticArray<i32>(MAX_CPUS + 1);
 export const coreCpus = new StaticArray<i32>(MAX_CPUS);
@@ -200,6 +202,7 @@ function sortCores(): void {
     }
     coreList[at] = core;
   }
+  for (let place = 0; place < cores; place++) corePlace[coreList[place]] = place;
   let at = 0;
   for (let node = 0; node < nodeCount; node++) {
     nodeCoreStart[node] = at;

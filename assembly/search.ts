@@ -1,23 +1,30 @@
-// The search: every VM in turn where it is cheapest, then, step by step, a few VMs are lifted out and put back in another
-// order, which stays where the plan gets better (more weight placed, less cost, fewer nodes, LLCs and cores).
-import { MAX_VCPUS, MAX_VMS } from './abi';
+// The search: every VM in turn where it is cheapest; where there are few, all of them together; then, step by step, a few VMs are taken
+// out and placed anew, together or in another order, which stays where the plan gets better (more weight placed, less cost,
+// fewer nodes, LLCs and cores).
+import { MAX_VMS } from './abi';
 import { lowerBound, prepareBound } from './bound';
-import { lift, restore, takeThread, unplace } from './capacity';
-import { forgetEntries } from './memory';
+import { unplace } from './capacity';
+import { clearKept, drop, isKept, keep, putBack } from './kept';
+import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
 import { settleMemory } from './settle';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from './construct';
 import { rounded, totalCost, vmCost } from './cost';
-import { cellDedicated, cellMemory, cellPages, cellPageSize, cellVcpus, countVms, hasShared, MICRO, partCell, partDedicated, partNode, partShared, placedVms, refusedVms, threadCpu, vcpuCpu, vcpuNode, vmAlive, vmBound, vmCells, vmPages, vmParts, vmSlots, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
+import { countVms, hasShared, MICRO, partNode, placedVms, refusedVms, vmAlive, vmBound, vmCells, vmPages, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
 
-/** VMs lifted out in one step, besides those that are refused. */
-const MOST_LIFTED: u32 = 3;
+/** VMs taken out in one step, besides those that are refused. */
+const MOST_OUT: i32 = 4;
 /** Refused VMs tried again in one step. */
 const MOST_RETRIED: i32 = 8;
 
 const MOST_STEPS: i32 = 1 << 30;
 /** Nodes tried that make up a step. */
 const VISITS_IN_STEP: i32 = 256;
+/** Placements priced that make up a step. */
+const PRICES_IN_STEP: i32 = 16;
+/** Placements priced in one step of joint placing. */
+const PRICES_OF_JOINT: i32 = 192;
 let visitsOfStep: i32 = 0;
+let pricesOfStep: i32 = 0;
 
 /** Steps since the last reset, up to MOST_STEPS. */
 export let stepsTaken: i32 = 0;
@@ -27,33 +34,25 @@ let random: u32 = 1;
 const order = new StaticArray<i32>(MAX_VMS);
 let ordered: i32 = 0;
 
-// What the lifted VMs had.
-const keptCells = new StaticArray<i32>(MAX_VMS);
-const keptParts = new StaticArray<i32>(MAX_VMS);
-const keptStart = new StaticArray<i32>(MAX_VMS);
-const keptVcpus = new StaticArray<i32>(MAX_VCPUS);
-const keptDedicated = new StaticArray<i32>(MAX_VCPUS);
-const keptPages = new StaticArray<i64>(MAX_VCPUS);
-const keptPageSize = new StaticArray<i32>(MAX_VCPUS);
-const keptMemory = new StaticArray<i32>(MAX_VCPUS);
-const keptPartCell = new StaticArray<i32>(MAX_VCPUS);
-const keptPartNode = new StaticArray<i32>(MAX_VCPUS);
-const keptPartDedicated = new StaticArray<i32>(MAX_VCPUS);
-const keptPartShared = new StaticArray<i32>(MAX_VCPUS);
-const keptCpu = new StaticArray<i32>(MAX_VCPUS);
-const keptNode = new StaticArray<i32>(MAX_VCPUS);
-const keptThreadStart = new StaticArray<i32>(MAX_VMS);
-const keptThreadCpu = new StaticArray<i32>(MAX_VCPUS);
-let keptThreads: i32 = 0;
-let keptEntries: i32 = 0;
-
 // The plan as it stands, as the objective sees it.
 let placedWeight: i64 = 0;
 let planCost: i64 = 0;
 let planScore: i64 = 0;
+let bound: i64 = 0;
+/** Whether the plan, as long as nothing changes, is known to be the best. */
+let proven: bool = false;
+/** Placements that were priced in vain to prove that. */
+let pricedForProof: i32 = 0;
 
 export function resetSearch(): void {
   stepsTaken = 0;
+  forgetProof();
+}
+
+/** What was proven is not any more: VMs have come, gone or changed. */
+export function forgetProof(): void {
+  proven = false;
+  pricedForProof = 0;
 }
 
 /** The next number below `below`: xorshift32, the same in every runtime. */
@@ -130,90 +129,58 @@ function measure(): void {
   planScore = tieScore();
 }
 
-/** Takes the VM out of the plan, so that it can be put back as it was. */
-function keep(vm: i32): void {
-  const start = vmStart[vm];
-  const kept = keptEntries;
-  keptCells[vm] = vmCells[vm];
-  keptParts[vm] = vmParts[vm];
-  keptStart[vm] = kept;
-  keptEntries += vmVcpus[vm];
-  for (let cell = 0; cell < vmCells[vm]; cell++) {
-    keptVcpus[kept + cell] = cellVcpus[start + cell];
-    keptDedicated[kept + cell] = cellDedicated[start + cell];
-    keptPages[kept + cell] = cellPages[start + cell];
-    keptPageSize[kept + cell] = cellPageSize[start + cell];
-    keptMemory[kept + cell] = cellMemory[start + cell];
-  }
-  for (let part = 0; part < vmParts[vm]; part++) {
-    keptPartCell[kept + part] = partCell[start + part];
-    keptPartNode[kept + part] = partNode[start + part];
-    keptPartDedicated[kept + part] = partDedicated[start + part];
-    keptPartShared[kept + part] = partShared[start + part];
-  }
-  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
-    keptCpu[kept + vcpu] = vcpuCpu[start + vcpu];
-    keptNode[kept + vcpu] = vcpuNode[start + vcpu];
-  }
-  keptThreadStart[vm] = keptThreads;
-  for (let at = 0; at < vmThreadCpus[vm]; at++) keptThreadCpu[keptThreads++] = threadCpu[vmThreadStart[vm] + at];
-  lift(vm);
-}
-
-function putBack(vm: i32): void {
-  const start = vmStart[vm];
-  const kept = keptStart[vm];
-  for (let cell = 0; cell < keptCells[vm]; cell++) {
-    cellVcpus[start + cell] = keptVcpus[kept + cell];
-    cellDedicated[start + cell] = keptDedicated[kept + cell];
-    cellPages[start + cell] = keptPages[kept + cell];
-    cellPageSize[start + cell] = keptPageSize[kept + cell];
-    cellMemory[start + cell] = keptMemory[kept + cell];
-  }
-  vmParts[vm] = keptParts[vm];
-  for (let part = 0; part < vmParts[vm]; part++) {
-    partCell[start + part] = keptPartCell[kept + part];
-    partNode[start + part] = keptPartNode[kept + part];
-    partDedicated[start + part] = keptPartDedicated[kept + part];
-    partShared[start + part] = keptPartShared[kept + part];
-  }
-  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
-    vcpuCpu[start + vcpu] = keptCpu[kept + vcpu];
-    vcpuNode[start + vcpu] = keptNode[kept + vcpu];
-  }
-  restore(vm, keptCells[vm]);
-  for (let at = 0; at < vmThreadCpus[vm]; at++) takeThread(vm, keptThreadCpu[keptThreadStart[vm] + at]);
-}
-
-/** Forgets what a lifted VM had. */
-function drop(vm: i32): void {
-  for (let cell = 0; cell < keptCells[vm]; cell++) forgetEntries(keptMemory[keptStart[vm] + cell]);
-}
-
-/** Lifts a few placed VMs out, and enters them with some of the refused ones into `order`; whether there are such. */
-function chooseVms(): bool {
-  ordered = 0;
+/** Enters some of the refused VMs into `order`; whether there are such. */
+function enterRefused(most: i32): bool {
   countVms();
-  let placed = placedVms;
-  let refused = refusedVms;
-  const skipped = refused > MOST_RETRIED ? <i32>nextRandom(<u32>(refused - MOST_RETRIED + 1)) : 0;
+  const skipped = refusedVms > most ? <i32>nextRandom(<u32>(refusedVms - most + 1)) : 0;
   let seen = 0;
-  for (let vm = 0; vm < vmSlots && ordered < MOST_RETRIED; vm++) {
+  for (let vm = 0; vm < vmSlots && ordered < most; vm++) {
     if (vmAlive[vm] && vmCells[vm] == 0 && seen++ >= skipped) order[ordered++] = vm;
   }
-  if (placed == 0) return refused > 0;
-  for (let lifted = 1 + nextRandom(MOST_LIFTED); lifted > 0; lifted--) {
-    let nth = <i32>nextRandom(<u32>placed);
-    for (let vm = 0; vm < vmSlots; vm++) {
-      if (vmAlive[vm] && vmCells[vm] != 0 && nth-- == 0) {
-        keep(vm);
-        order[ordered++] = vm;
-        break;
-      }
-    }
-    if (--placed == 0) break;
+  return refusedVms > 0;
+}
+
+/** The placed VM at or after a random place for which `fits` holds; -1: none. */
+function findPlaced(other: i32, fits: (vm: i32, other: i32) => bool): i32 {
+  const first = <i32>nextRandom(<u32>vmSlots);
+  for (let at = 0; at < vmSlots; at++) {
+    const vm = (first + at) % vmSlots;
+    if (vmAlive[vm] && vmCells[vm] != 0 && fits(vm, other)) return vm;
   }
-  return refused > 0;
+  return -1;
+}
+
+function isAny(_vm: i32, _other: i32): bool {
+  return true;
+}
+
+function losesMore(vm: i32, _other: i32): bool {
+  return vmCost(vm) > vmBound[vm];
+}
+
+function sharesNode(vm: i32, other: i32): bool {
+  for (let a = vmStart[vm]; a < vmStart[vm] + vmParts[vm]; a++) {
+    for (let b = vmStart[other]; b < vmStart[other] + vmParts[other]; b++) if (partNode[a] == partNode[b]) return true;
+  }
+  return false;
+}
+
+/** Takes a few placed VMs out and enters them into `order`: one that could lose less, if there is one, and some beside it or elsewhere. */
+function takeSomeOut(): void {
+  const count = 1 + <i32>nextRandom(MOST_OUT);
+  let seed = findPlaced(-1, losesMore);
+  if (seed < 0 || nextRandom(4) == 0) seed = findPlaced(-1, isAny);
+  if (seed < 0) return;
+  // Who shares a node with the first is known only while that is placed.
+  const first = ordered;
+  order[ordered++] = seed;
+  for (let more = 1; more < count; more++) {
+    const vm = findPlaced(seed, nextRandom(2) == 0 ? sharesNode : isAny);
+    let known = vm < 0;
+    for (let at = first; at < ordered && !known; at++) known = order[at] == vm;
+    if (!known) order[ordered++] = vm;
+  }
+  for (let at = first; at < ordered; at++) keep(order[at]);
 }
 
 function shuffle(): void {
@@ -225,46 +192,106 @@ function shuffle(): void {
   }
 }
 
-function step(): void {
-  keptEntries = 0;
-  keptThreads = 0;
-  for (let vm = 0; vm < vmSlots; vm++) keptCells[vm] = 0;
-  // Where VMs are refused, the lifted ones make room every other time.
-  const how = chooseVms() && nextRandom(2) == 0 ? PLACE_DENSE : PLACE_SOON;
-  shuffle();
-  replace(how);
+/** The order in which VMs are placed: those that fit in the fewest places first. */
+function sort(): void {
+  for (let next = 1; next < ordered; next++) {
+    const vm = order[next];
+    let at = next;
+    while (at > 0 && comesBefore(vm, order[at - 1])) {
+      order[at] = order[at - 1];
+      at--;
+    }
+    order[at] = vm;
+  }
 }
 
-/** Places the VMs of `order`, and puts the lifted ones back where that makes the plan no better. */
-function replace(how: i32): void {
+/** Leaves the VMs of `order` as they are now if the plan is better than this one; else they are as they were. Whether it is better. */
+function settleFor(weight: i64, cost: i64, score: i64): bool {
+  const better = placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : planScore < score;
+  for (let at = 0; at < ordered; at++) {
+    const vm = order[at];
+    if (better) {
+      if (isKept(vm)) drop(vm);
+    } else if (vmCells[vm] != 0) {
+      unplace(vm);
+    }
+  }
+  if (better) return true;
+  for (let at = 0; at < ordered; at++) if (isKept(order[at])) putBack(order[at]);
+  placedWeight = weight;
+  planCost = cost;
+  planScore = score;
+  return false;
+}
+
+/** Places the VMs of `order` one after another. */
+function placeInTurn(how: i32): bool {
   const weight = placedWeight;
   const cost = planCost;
   const score = planScore;
   placeOrdered(how);
-  if (placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : planScore < score) {
-    for (let at = 0; at < ordered; at++) if (keptCells[order[at]] != 0) drop(order[at]);
+  return settleFor(weight, cost, score);
+}
+
+/** Places the VMs of `order` together, pricing up to `most` placements. */
+function placeJointly(most: i32, all: bool): bool {
+  const weight = placedWeight;
+  const cost = planCost;
+  const score = planScore;
+  let out: i64 = 0;
+  for (let at = 0; at < ordered; at++) if (isKept(order[at])) out += weightOf(order[at]);
+  sort();
+  const improved = placeTogether(order, ordered, out, cost, most, all);
+  pricesOfStep += most - placementsLeft();
+  if (improved) measure();
+  return settleFor(weight, cost, score);
+}
+
+function step(): void {
+  clearKept();
+  ordered = 0;
+  if (nextRandom(4) == 0) {
+    const refused = enterRefused(MOST_RETRIED);
+    takeSomeOut();
+    shuffle();
+    // Where VMs are refused, the others make room every other time.
+    placeInTurn(refused && nextRandom(2) == 0 ? PLACE_DENSE : PLACE_SOON);
     return;
   }
-  unplaceOrdered();
-  for (let at = 0; at < ordered; at++) if (keptCells[order[at]] != 0) putBack(order[at]);
-  placedWeight = weight;
-  planCost = cost;
-  planScore = score;
+  enterRefused(2);
+  takeSomeOut();
+  placeJointly(PRICES_OF_JOINT, nextRandom(3) == 0);
+}
+
+/** Places all VMs together, if they are few and that has not been tried with so much work; if everything was seen, that is the best. */
+function proveWith(steps: i32): void {
+  const most = steps * PRICES_IN_STEP;
+  countVms();
+  if (placedVms + refusedVms > MOST_JOINT || most <= 2 * pricedForProof) return;
+  clearKept();
+  ordered = 0;
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!vmAlive[vm]) continue;
+    order[ordered++] = vm;
+    if (vmCells[vm] != 0) keep(vm);
+  }
+  placeJointly(most, true);
+  pricedForProof = most;
+  proven = sawAllPlans && provesOptimum();
 }
 
 /** Places each VM that costs more than its bound once more, with all effort, as far as the work of `steps` steps goes. */
 export function refine(steps: i32): void {
   const most = <i64>steps * <i64>VISITS_IN_STEP;
   let visits: i64 = 0;
-  for (let vm = 0; vm < vmSlots && visits < most; vm++) {
+  for (let vm = 0; vm < vmSlots && visits < most && canImprove(); vm++) {
     if (!vmAlive[vm] || vmCells[vm] == 0 || vmCost(vm) <= vmBound[vm]) continue;
-    keptEntries = 0;
-    keptThreads = 0;
+    clearKept();
     ordered = 1;
     order[0] = vm;
     keep(vm);
     visitsOfStep = 0;
-    replace(PLACE_WELL);
+    placeInTurn(PLACE_WELL);
     visits += visitsOfStep;
   }
 }
@@ -277,30 +304,42 @@ export function settle(): void {
 
 /** A number that no plan of the placed VMs can be below. */
 export function planLowerBound(): i64 {
-  return lowerBound();
+  return proven ? totalCost() : lowerBound();
 }
 
 /** Whether every VM is placed and nothing can cost less. */
 export function isOptimal(): bool {
-  orderUnplaced();
-  return ordered == 0 && planCost == planLowerBound();
+  countVms();
+  return refusedVms == 0 && (proven || planCost == planLowerBound());
 }
 
-/** Whether lifting VMs out can change anything: one VM alone is where it is best. */
 function canImprove(): bool {
   countVms();
-  return placedVms + refusedVms > 1 && !isOptimal();
+  return !proven && (refusedVms > 0 || planCost > bound);
 }
 
 /** Up to `steps` steps of search, fewer where nothing is to be gained. A step that looks at much counts more than once. */
 export function improve(steps: i32, seed: i32): void {
   random = (<u32>seed * 2654435761) ^ (<u32>stepsTaken * 40503) ^ 0x9e3779b9;
   if (random == 0) random = 1;
+  bound = lowerBound();
   let left = steps;
+  let proofs = 0;
   while (left > 0 && canImprove()) {
     visitsOfStep = 0;
-    step();
-    const taken = min(left, 1 + visitsOfStep / VISITS_IN_STEP);
+    pricesOfStep = 0;
+    const weight = placedWeight;
+    // Early for what is soon seen, then with half of the work.
+    if (proofs == 0 || (proofs == 1 && (left <= steps / 2 || placedVms + refusedVms == 1))) {
+      proveWith(proofs++ == 0 ? steps / 8 : steps / 2);
+    } else if (placedVms + refusedVms == 1) {
+      // One VM alone has been tried everywhere.
+      break;
+    } else {
+      step();
+    }
+    if (placedWeight != weight) bound = lowerBound();
+    const taken = min(left, 1 + visitsOfStep / VISITS_IN_STEP + pricesOfStep / PRICES_IN_STEP);
     left -= taken;
     stepsTaken = min(stepsTaken + taken, MOST_STEPS);
   }

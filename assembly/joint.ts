@@ -1,0 +1,295 @@
+// Placing a few VMs together in the best way, everything else staying where it is: branch and bound over the placements of one VM
+// after another. With all VMs, and every placement looked at, what it finds is the optimum.
+import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from './abi';
+import { setTwinsAlike } from './assign';
+import { layOutCells } from './cells';
+import { takeCpus, takeParts, takeThread, unplace } from './capacity';
+import { showPlacements, tryAssignment } from './construct';
+import { rounded, totalCost } from './cost';
+import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from './host';
+import { vmHasCurrent } from './current';
+import { sawAllSeatings, showSeatings } from './seatings';
+import { cellPagesAsked, cellVcpusAsked, devices, deviceVm, hasShared, MICRO, partCell, partDedicated, partNode, partShared, relationPeer, relations, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from './request';
+import { vmTraffic } from './traffic';
+
+/** The most VMs that are placed together. */
+export const MOST_JOINT: i32 = 24;
+const POOL: i32 = 1 << 19;
+const MOST_FOUND: i32 = 1 << 15;
+
+// Placements found, a stack: one VM's after another's. Each is its cells, its parts, four numbers a part, two a vCPU, one a thread.
+const pool = new StaticArray<i32>(POOL);
+let poolTop: i32 = 0;
+const foundAt = new StaticArray<i32>(MOST_FOUND);
+const foundCost = new StaticArray<i64>(MOST_FOUND);
+let foundTop: i32 = 0;
+/** The best of all so far, a placement for each VM of the list; -1: it is refused. */
+const best = new StaticArray<i32>(POOL);
+const bestAt = new StaticArray<i32>(MOST_JOINT);
+let bestTop: i32 = 0;
+
+let count: i32 = 0;
+const list = new StaticArray<i32>(MOST_JOINT);
+/** Where each VM's placement now is in the pool; -1: none. */
+const usedAt = new StaticArray<i32>(MOST_JOINT);
+/** Weight, and least cost, of the VMs from a place in the list on. */
+const weightFrom = new StaticArray<i64>(MOST_JOINT + 1);
+const boundFrom = new StaticArray<i64>(MOST_JOINT + 1);
+/** Whether the VM is the same as the one before it in the list. */
+const repeats = new StaticArray<bool>(MOST_JOINT);
+
+let bestWeight: i64 = 0;
+let bestCost: i64 = 0;
+let improved: bool = false;
+let thorough: bool = false;
+/** Whether every placement has been looked at. */
+export let sawAllPlans: bool = true;
+/** Placements that may still be priced. */
+let left: i32 = 0;
+let pricedNow: i32 = 0;
+/** What a placement may add to the cost; what is dearer is not kept. */
+let dearest: i64 = 0;
+/** The first core of the VM before, where VMs repeat. */
+let leastPlace: i32 = 0;
+/** Prices of single placements and of whole plans are rounded apart; this is more than they differ by. */
+const SLACK: i64 = 1000;
+
+function recordSize(vm: i32): i32 {
+  return 2 + 4 * vmParts[vm] + 2 * vmVcpus[vm] + vmThreadCpus[vm];
+}
+
+function firstPlace(vm: i32): i32 {
+  let first = i32.MAX_VALUE;
+  for (let vcpu = vmStart[vm]; vcpu < vmStart[vm] + vmVcpus[vm]; vcpu++) {
+    if (vcpuCpu[vcpu] >= 0) first = min(first, corePlace[cpuCore[vcpuCpu[vcpu]]]);
+  }
+  return first;
+}
+
+/** Puts the placement that the VM has on the stack. */
+function push(vm: i32, cells: i32, cost: i64): void {
+  left--;
+  pricedNow++;
+  if (cost > dearest || firstPlace(vm) < leastPlace) return;
+  if (foundTop == MOST_FOUND || poolTop + recordSize(vm) > POOL) {
+    sawAllPlans = false;
+    return;
+  }
+  const start = vmStart[vm];
+  foundAt[foundTop] = poolTop;
+  foundCost[foundTop++] = cost;
+  pool[poolTop++] = cells;
+  pool[poolTop++] = vmParts[vm];
+  for (let part = start; part < start + vmParts[vm]; part++) {
+    pool[poolTop++] = partCell[part];
+    pool[poolTop++] = partNode[part];
+    pool[poolTop++] = partDedicated[part];
+    pool[poolTop++] = partShared[part];
+  }
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    pool[poolTop++] = vcpuCpu[vcpu];
+    pool[poolTop++] = vcpuNode[vcpu];
+  }
+  for (let at = 0; at < vmThreadCpus[vm]; at++) pool[poolTop++] = threadCpu[vmThreadStart[vm] + at];
+}
+
+/** Places the VM as the record says; false, and nothing is taken, where there is no memory. */
+function take(vm: i32, records: StaticArray<i32>, record: i32): bool {
+  const start = vmStart[vm];
+  let at = record;
+  const cells = records[at++];
+  const parts = records[at++];
+  layOutCells(vm, cells);
+  vmParts[vm] = parts;
+  for (let part = start; part < start + parts; part++) {
+    partCell[part] = records[at++];
+    partNode[part] = records[at++];
+    partDedicated[part] = records[at++];
+    partShared[part] = records[at++];
+  }
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    vcpuCpu[vcpu] = records[at++];
+    vcpuNode[vcpu] = records[at++];
+  }
+  if (!takeParts(vm, cells)) return false;
+  takeCpus(vm);
+  for (let thread = 0; thread < vmThreadCpus[vm]; thread++) takeThread(vm, records[at++]);
+  return true;
+}
+
+function onLeaf(vm: i32, cells: i32): bool {
+  if (!thorough || vmHasCurrent[vm]) tryAssignment(vm, cells);
+  if (thorough) {
+    showSeatings(vm, cells, min(left, MOST_SEATINGS), push);
+    if (!sawAllSeatings) sawAllPlans = false;
+  }
+  return left > 0 && (thorough || pricedNow < MOST_PROMISING);
+}
+
+/** Seatings looked at for one assignment of cells to nodes. */
+const MOST_SEATINGS: i32 = 2000;
+/** Placements of one VM that are priced where not all are. */
+const MOST_PROMISING: i32 = 32;
+/** Nodes tried for one VM. */
+const MOST_VISITS: i32 = 4000;
+
+/** Sorts the placements found from `from` on, the cheapest first; equal ones stay in the order in which they were found. */
+function sortFound(from: i32): void {
+  for (let next = from + 1; next < foundTop; next++) {
+    const at = foundAt[next];
+    const cost = foundCost[next];
+    let place = next;
+    while (place > from && foundCost[place - 1] > cost) {
+      foundAt[place] = foundAt[place - 1];
+      foundCost[place] = foundCost[place - 1];
+      place--;
+    }
+    foundAt[place] = at;
+    foundCost[place] = cost;
+  }
+}
+
+function keepPlan(weight: i64, cost: i64): void {
+  bestWeight = weight;
+  bestCost = cost;
+  improved = true;
+  bestTop = 0;
+  for (let at = 0; at < count; at++) {
+    bestAt[at] = -1;
+    if (usedAt[at] < 0) continue;
+    bestAt[at] = bestTop;
+    const vm = list[at];
+    for (let next = usedAt[at]; next < usedAt[at] + recordSize(vm); next++) best[bestTop++] = pool[next];
+  }
+}
+
+/** Goes on from the VM at `at` with so much weight placed; the plan as it stands costs `cost`. */
+function branch(at: i32, weight: i64, cost: i64): void {
+  if (at == count) {
+    if (weight > bestWeight || (weight == bestWeight && cost < bestCost)) keepPlan(weight, cost);
+    return;
+  }
+  const vm = list[at];
+  const most = weight + weightFrom[at];
+  if (most < bestWeight) return;
+  const bottom = foundTop;
+  const floor = poolTop;
+  leastPlace = repeats[at] && usedAt[at - 1] >= 0 ? firstPlace(list[at - 1]) : 0;
+  // Where no more weight can be won, only what costs less counts.
+  const spare = most > bestWeight ? i64.MAX_VALUE >> 1 : bestCost - cost - boundFrom[at + 1] - 1;
+  // Of VMs that are the same the first are placed.
+  const waits = repeats[at] && usedAt[at - 1] < 0;
+  if (spare >= 0 && !waits) {
+    pricedNow = 0;
+    dearest = spare + SLACK;
+    if (!showPlacements(vm, MOST_VISITS, dearest, push, onLeaf)) sawAllPlans = false;
+    // A VM that cannot be seated at all costs time too.
+    left -= pricedNow == 0 ? 1 : 0;
+  }
+  sortFound(bottom);
+  const top = foundTop;
+  for (let next = bottom; next < top && left > 0; next++) {
+    if (!take(vm, pool, foundAt[next])) {
+      sawAllPlans = false;
+      continue;
+    }
+    usedAt[at] = foundAt[next];
+    const further = thorough ? totalCost() : cost + foundCost[next];
+    if (weight + weightFrom[at] > bestWeight || further + boundFrom[at + 1] < bestCost) {
+      branch(at + 1, weight + weightFrom[at] - weightFrom[at + 1], further);
+    }
+    usedAt[at] = -1;
+    unplace(vm);
+  }
+  if (left <= 0) sawAllPlans = false;
+  foundTop = bottom;
+  poolTop = floor;
+  if (weight + weightFrom[at + 1] >= bestWeight && left > 0) branch(at + 1, weight, cost);
+}
+
+function hasTies(vm: i32): bool {
+  for (let device = 0; device < devices; device++) if (deviceVm[device] == vm) return true;
+  for (let relation = 0; relation < relations; relation++) if (relationPeer(relation, vm) >= 0) return true;
+  return vmTraffic[vm] >= 0 || vmHasCurrent[vm] || vmThreadCpus[vm] > 0;
+}
+
+/** Whether two VMs are the same in everything, so that exchanging them changes nothing. */
+function areSame(a: i32, b: i32): bool {
+  if (vmVcpus[a] != vmVcpus[b] || vmPages[a] != vmPages[b] || vmCellsAsked[a] != vmCellsAsked[b]) return false;
+  if (vmThreads[a] != vmThreads[b] || vmMemory[a] != vmMemory[b] || vmSpan[a] != vmSpan[b]) return false;
+  if (vmPageShift[a] != vmPageShift[b] || vmWeight[a] != vmWeight[b] || vmMemoryBound[a] != vmMemoryBound[b]) return false;
+  if (vmBandwidth[a] != vmBandwidth[b] || vmSharedDemand[a] != vmSharedDemand[b] || vmCellsGiven[a] != vmCellsGiven[b]) return false;
+  // A domain of one's own is negative: nobody else is in it.
+  if (vmTrust[a] != vmTrust[b] && (vmTrust[a] >= 0 || vmTrust[b] >= 0)) return false;
+  for (let vcpu = 0; vcpu < vmVcpus[a]; vcpu++) if (vcpuShared[vmStart[a] + vcpu] != vcpuShared[vmStart[b] + vcpu]) return false;
+  for (let cell = 0; vmCellsGiven[a] && cell < vmCellsAsked[a]; cell++) {
+    if (cellVcpusAsked[vmStart[a] + cell] != cellVcpusAsked[vmStart[b] + cell]) return false;
+    if (cellPagesAsked[vmStart[a] + cell] != cellPagesAsked[vmStart[b] + cell]) return false;
+  }
+  return !hasShared(a) && !hasTies(a) && !hasTies(b);
+}
+
+function prepare(order: StaticArray<i32>, vms: i32): void {
+  count = vms;
+  weightFrom[count] = 0;
+  boundFrom[count] = 0;
+  for (let at = count - 1; at >= 0; at--) {
+    const vm = order[at];
+    list[at] = vm;
+    usedAt[at] = -1;
+    weightFrom[at] = weightFrom[at + 1] + rounded(vmWeight[vm] * <f64>MICRO);
+    boundFrom[at] = boundFrom[at + 1] + vmBound[vm];
+    repeats[at] = thorough && at > 0 && areSame(order[at - 1], vm);
+  }
+  poolTop = 0;
+  foundTop = 0;
+}
+
+/**
+ * Places the VMs of `order`, none of which is placed, as well as it finds out by pricing `most` placements, if that places
+ * more than `weight` or as much for less than `cost`; else places none. `all`: looks at every seating, not only at those that promise
+ * most. Whether it placed them. `sawAllPlans` tells whether there is nothing better.
+ */
+export function placeTogether(order: StaticArray<i32>, vms: i32, weight: i64, cost: i64, most: i32, all: bool): bool {
+  thorough = all;
+  prepare(order, vms);
+  // A device ties its VM to a node: then like nodes are not interchangeable for the others.
+  setTwinsAlike(!all || devices == 0);
+  bestWeight = weight;
+  bestCost = cost;
+  improved = false;
+  sawAllPlans = true;
+  left = most;
+  branch(0, 0, totalCost());
+  leastPlace = 0;
+  setTwinsAlike(true);
+  if (!improved) return false;
+  for (let at = 0; at < count; at++) if (bestAt[at] >= 0) take(list[at], best, bestAt[at]);
+  return true;
+}
+
+/** Placements that the last call could have priced besides. */
+export function placementsLeft(): i32 {
+  return max(0, left);
+}
+
+/** Whether more than one page size is free somewhere, so that which one a cell gets matters to others. */
+function pagesCompete(): bool {
+  for (let node = 0; node < nodeCount; node++) {
+    let sizes = 0;
+    for (let size = 0; size < pageSizes; size++) if (nodePages[node * MAX_PAGE_SIZES + size] > 0) sizes++;
+    if (sizes > 1) return true;
+  }
+  return false;
+}
+
+/** Whether seeing every plan that joint placing looks at is seeing all there are: else it proves nothing. */
+export function provesOptimum(): bool {
+  if (llcSpansNodes || pagesCompete()) return false;
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!vmAlive[vm]) continue;
+    if (vmSpan[vm] || vmMemory[vm] == MEMORY_PREFERRED || vmThreadCpus[vm] > 0 || vmTraffic[vm] >= 0) return false;
+    if (vmHasCurrent[vm] || (speedsDiffer && hasShared(vm))) return false;
+  }
+  return true;
+}
