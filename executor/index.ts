@@ -7,6 +7,7 @@ export { type Failure, VmError } from './failure.js'
 export type { Bus } from './kvm.js'
 export type { RegisterName, Registers } from './kvm-vcpu.js'
 export type { MemoryOptions } from './memory.js'
+export type { ThreadState } from './observe.js'
 export type { PlacementOptions, SchedulingOptions } from './placement.js'
 export type { PrefaultProgress } from './prefault.js'
 export {
@@ -18,8 +19,11 @@ export {
   probeMbind,
   type Refused,
 } from './probe.js'
+export type { ResidentPages } from './residency.js'
 export { type RunOptions, runPlan } from './run.js'
+export type { VcpuSample } from './sampler.js'
 export type { DescriptorTable, Segment, SpecialRegisterChanges, SpecialRegisters } from './start-state.js'
+export { type KvmStatistic, KvmStats, type KvmValues } from './stats.js'
 export type { Vcpu } from './vcpu.js'
 export { Vm, type VmOptions } from './vm.js'
 export { DeadlineError, type Patience, type VmEnd, type VmState, VmStateError } from './vm-state.js'

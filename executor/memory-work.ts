@@ -6,7 +6,7 @@ import { closeFd } from './ffi/files.js'
 import { discard, prefault } from './ffi/mapping.js'
 import { movePages } from './ffi/numa.js'
 import { getAffinity, setAffinity } from './ffi/threads.js'
-import { type MemorySpan, residentBytes } from './residency.js'
+import { type MemorySpan, type ResidentPages, residentPages } from './residency.js'
 
 /** A span to work on, on these CPUs, until `stop[0]` is not 0. */
 export interface MemoryTask {
@@ -41,7 +41,7 @@ export function prefaultSpan({ span, cpus, stop, done }: PrefaultTask): Outcome 
 }
 
 export type ReadBackResult =
-  | { readonly ok: true; readonly resident: readonly Readonly<Record<string, number>>[] }
+  | { readonly ok: true; readonly resident: readonly (readonly ResidentPages[])[] }
   | { readonly ok: false; readonly failure: Failure }
 
 export interface ReadBackTask {
@@ -49,11 +49,11 @@ export interface ReadBackTask {
   readonly stop: Int32Array
 }
 
-/** Bytes of each span on each node. */
+/** Where each span is, by node and page size. */
 export function readBack({ spans, stop }: ReadBackTask): ReadBackResult {
   try {
     const stopped = () => Atomics.load(stop, 0) !== 0
-    const resident = spans.map((span) => residentBytes(span, stopped))
+    const resident = spans.map((span) => residentPages(span, stopped))
     if (stopped()) return { ok: false, failure: { kind: 'thread', text: 'stopped before memory was read back' } }
     return { ok: true, resident }
   } catch (error) {

@@ -16,7 +16,7 @@ import { layoutVm, type MemoryRange, type VmLayout } from './layout.js'
 import { type MemoryOptions, VmMemory } from './memory.js'
 import { runInThread } from './pool.js'
 import { cpusOfNode, type PrefaultProgress, prefaultMemory, releaseMemory } from './prefault.js'
-import type { MemorySpan } from './residency.js'
+import { bytesByNode, type MemorySpan, type ResidentPages } from './residency.js'
 import { Command, type VcpuBlock, type VcpuMessage } from './shared.js'
 import type { GuestWork, WalkWork } from './vcpu-worker.js'
 import { type Patience, type VmEnd, type VmState, VmStateError, withPatience } from './vm-state.js'
@@ -60,23 +60,21 @@ export interface PlacedMemory {
   readonly refusals: readonly Finding[]
 }
 
-/**
- * @throws {UnsupportedError} where the nodes have too little
- * @throws {SyscallError}
- */
+/** @throws {VmError} where the nodes have too little, or the kernel refuses */
 export async function placeMemory(vm: PlanVm, options: PlacementOptions): Promise<PlacedMemory> {
   options.signal?.throwIfAborted()
-  const layout = layoutVm(vm)
-  requireFreeMemory([layout])
   const refusals: Finding[] = []
   const refused = (error: Error) => refusals.push(refusalOf(vm.name, null, error))
-  const memory = VmMemory.map(layout, options.memory, options.relaxed === true ? refused : undefined)
+  let memory: VmMemory | undefined
   try {
+    const layout = layoutVm(vm)
+    requireFreeMemory([layout])
+    memory = VmMemory.map(layout, options.memory, options.relaxed === true ? refused : undefined)
     await prefaultMemory(memory, options)
     return { memory, refusals }
   } catch (error) {
-    await releaseMemory(memory)
-    throw error
+    if (memory !== undefined) await releaseMemory(memory)
+    throw options.signal?.aborted === true ? options.signal.reason : vmError(vm.name, error)
   }
 }
 
@@ -371,7 +369,7 @@ export abstract class Placement implements AsyncDisposable {
         node,
       })
       if (failure !== null) throw errorOf(failure)
-      const found = (await this.#readBack([whole]))[0]!
+      const found = bytesByNode((await this.#readBack([whole]))[0]!)
       const strays = Object.keys(found).filter((each) => each !== String(node))
       if (strays.length > 0)
         throw new Error(`pages of cell ${cell} stayed on node ${strays.join(', ')}: ${show(found)}`)
@@ -391,11 +389,18 @@ export abstract class Placement implements AsyncDisposable {
     const spans = cells.flatMap((cell) =>
       this.#isInterleaved ? [this.memory.span(cell, cell)] : cell.ranges.map((range) => this.memory.span(cell, range)),
     )
-    const found = [...(await this.#withMemory(() => this.#readBack(spans)))]
+    const found = (await this.#withMemory(() => this.#readBack(spans))).map(bytesByNode)
     return cells.flatMap(({ cell, ranges }) => {
       const residents = this.#isInterleaved ? shareOut(found.shift()!, ranges) : found.splice(0, ranges.length)
       return ranges.map(({ node, bytes }, i) => ({ vm: this.name, cell, node, bytes, residentBytes: residents[i]! }))
     })
+  }
+
+  /** Where the kernel has each cell's memory, by node and page size; the guest may run meanwhile. */
+  async readPages(): Promise<{ readonly cell: number; readonly pages: readonly ResidentPages[] }[]> {
+    const { cells } = this.layout
+    const found = await this.#withMemory(() => this.#readBack(cells.map((cell) => this.memory.span(cell, cell))))
+    return cells.map(({ cell }, i) => ({ cell, pages: found[i]! }))
   }
 
   /** What `readMemory` has found elsewhere than planned. */
@@ -409,7 +414,7 @@ export abstract class Placement implements AsyncDisposable {
     return this.#options.memory?.policy === 'interleave'
   }
 
-  async #readBack(spans: readonly MemorySpan[]): Promise<readonly Readonly<Record<string, number>>[]> {
+  async #readBack(spans: readonly MemorySpan[]): Promise<readonly (readonly ResidentPages[])[]> {
     const result = await runInThread('readBack', { spans, stop: this.#stopMemoryWork })
     if (!result.ok) throw errorOf(result.failure)
     return result.resident

@@ -17,7 +17,7 @@ export interface ResidentPages {
   readonly node: number
   /**
    * Bytes of the page: huge where the kernel has joined base pages, too. `null`: base pages that may have been joined,
-   * of which the kernel does not say (before Linux 6.7).
+   * of which the kernel does not say (before Linux 6.7, or /proc is restricted).
    */
   readonly pageSize: number | null
   readonly bytes: number
@@ -57,10 +57,11 @@ export function residentPages(span: MemorySpan, stopped: () => boolean = () => f
   const base = new Map<number, number>()
   const huge = new Map<number, number>()
   let unknown = false
-  const pagemap = openSync('/proc/self/pagemap', 'r')
+  const pagemap = openPagemap()
   try {
     forEachPart(span, stopped, (address, status) => {
-      const ranges = hugeRanges(pagemap, { start: address, end: address + status.length * BASE_PAGE })
+      const part = { start: address, end: address + status.length * BASE_PAGE }
+      const ranges = pagemap === null ? null : hugeRanges(pagemap, part)
       unknown ||= ranges === null
       const isHuge = new Uint8Array(status.length)
       for (const { start, end } of ranges ?? [])
@@ -72,13 +73,27 @@ export function residentPages(span: MemorySpan, stopped: () => boolean = () => f
       })
     })
   } finally {
-    closeSync(pagemap)
+    if (pagemap !== null) closeSync(pagemap)
   }
   const rows = (counts: Map<number, number>, pageSize: number | null): ResidentPages[] =>
     [...counts].map(([node, bytes]) => ({ node, pageSize, bytes }))
   return [...rows(base, unknown ? null : BASE_PAGE), ...rows(huge, TRANSPARENT_HUGE_PAGE)].sort(
     (a, b) => a.node - b.node,
   )
+}
+
+export function bytesByNode(pages: readonly ResidentPages[]): Record<string, number> {
+  const found: Record<string, number> = {}
+  for (const { node, bytes } of pages) found[node] = (found[node] ?? 0) + bytes
+  return found
+}
+
+function openPagemap(): number | null {
+  try {
+    return openSync('/proc/self/pagemap', 'r')
+  } catch {
+    return null
+  }
 }
 
 /** Asks the kernel for the nodes of the pages, some thousand at a time. `status` is used again. */

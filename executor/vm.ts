@@ -21,6 +21,7 @@ import type { VmMemory } from './memory.js'
 import { pageTableBytes, pageTables } from './paging.js'
 import { type Assignment, type PlacedMemory, Placement, type PlacementOptions, placeMemory } from './placement.js'
 import { releaseMemory } from './prefault.js'
+import { Sampler, type VcpuSample } from './sampler.js'
 import type { VcpuMessage } from './shared.js'
 import { Vcpu } from './vcpu.js'
 
@@ -54,17 +55,15 @@ export async function carryOutVm(
     trust: options.trust ?? intent?.trust ?? vm.name,
     memory: { policy: intent?.memoryPolicy ?? 'strict', ...options.memory },
   }
-  let placed: PlacedMemory | undefined
+  const placed = await placeMemory(vm, whole)
   let machine: Machine | undefined
   try {
-    placed = await placeMemory(vm, whole)
     machine = await Machine.build(placed.memory, { irqchip: options.irqchip ?? false, cpus })
     prepared(placed.memory, machine)
     return construct(vm, placed, machine, whole)
   } catch (error) {
     machine?.close()
-    if (placed !== undefined) await releaseMemory(placed.memory)
-    if (options.signal?.aborted === true) throw options.signal.reason
+    await releaseMemory(placed.memory)
     throw vmError(vm.name, error)
   }
 }
@@ -72,6 +71,7 @@ export async function carryOutVm(
 export class Vm extends Placement {
   readonly vcpus: readonly Vcpu[]
   readonly #machine: Machine
+  readonly #sampler: Sampler
   readonly #devices = new DeviceRegistry()
   readonly #doorbells = new Doorbells()
   readonly #ringLock = allocateRingLock()
@@ -110,11 +110,23 @@ export class Vm extends Placement {
           repin: (cpus) => this.repin(vcpu, cpus),
         }),
     )
+    this.#sampler = new Sampler(
+      this.vcpus.map(({ vcpu, fd }, i) => ({ vcpu, fd, block: this.block(i), tid: () => this.tid(i) })),
+    )
   }
 
   /** KVM's descriptor of the VM, for calls that this library does not make. Do not close it. */
   get fd(): number {
     return this.#machine.vm.fd
+  }
+
+  /**
+   * What each vCPU has done so far: time and switches of its thread, exits by reason, KVM's statistics. For as long as the
+   * VM is open; ten times a second does not slow the guest (bench/exits.ts).
+   */
+  sample(): VcpuSample[] {
+    this.allowOpen('sample')
+    return this.#sampler.sample()
   }
 
   /** Guest physical addresses where memory is. */
@@ -305,6 +317,7 @@ export class Vm extends Placement {
   }
 
   protected override async release(): Promise<void> {
+    this.#sampler.close()
     this.#machine.close()
     await this.#doorbells.close()
   }

@@ -8,7 +8,6 @@ import { bootImage } from '../../executor/boot.js'
 import type { Guest, GuestShare } from '../../executor/guests/guest.js'
 import { REPORT_PORT } from '../../executor/guests/walk.js'
 import { observeThread } from '../../executor/observe.js'
-import { KvmStats } from '../../executor/stats.js'
 import type { Vm } from '../../executor/vm.js'
 import type { ExecutorBundle } from '../../test/executor/bundle.js'
 import { planOf } from '../../test/executor/plans.js'
@@ -96,19 +95,11 @@ export async function runInExecutor(bundle: ExecutorBundle, scene: Scene): Promi
   }))
 }
 
-/** Reads everything that can be known of a vCPU while it runs. */
+/** Reads everything that can be known of the vCPUs while they run. */
 async function sample(vm: Vm, samplesPerSecond: number, seconds: number): Promise<void> {
-  const stats = vm.vcpus.map(({ fd }) => KvmStats.open(fd))
-  try {
-    for (let left = seconds * samplesPerSecond; left > 0; left--) {
-      await delay(1000 / samplesPerSecond)
-      for (const [i, { tid }] of vm.vcpus.entries()) {
-        observeThread(tid)
-        stats[i]!.read()
-      }
-    }
-  } finally {
-    for (const each of stats) each.close()
+  for (let left = seconds * samplesPerSecond; left > 0; left--) {
+    await delay(1000 / samplesPerSecond)
+    vm.sample()
   }
 }
 
