@@ -13,7 +13,7 @@ const APART = ['test/package/', 'test/planner/long/', 'test/planner/runtimes/']
 /** Suites that look at threads, CPUs and signals: nothing else runs beside them. */
 const ALONE = ['test/executor/', 'test/cli/', 'test/package/']
 /** A file that hangs is a failure, not a hung run. */
-const LIMIT_MS = 300_000
+const LIMIT_MS = 600_000
 
 const filters = process.argv.slice(2)
 const files = readdirSync(join(root, 'test'), { recursive: true })

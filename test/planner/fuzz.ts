@@ -12,7 +12,7 @@ import { FUEL, meter } from './wasm-module.js'
 const MOST_WORK = 1_000_000_000
 
 /** How long a failure is made smaller: in work, since that is what a loop takes until it counts as endless. */
-const MOST_SHRINKING = 5 * MOST_WORK
+const MOST_SHRINKING = 20 * MOST_WORK
 
 /** The module as it is shipped and a copy that counts its work, side by side. */
 interface Pair {

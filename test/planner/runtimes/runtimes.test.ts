@@ -14,7 +14,7 @@ import { wastOf } from './wast.js'
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const problems = [...(await recordProblems(30)), ...recordCalls([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])]
 /** An interpreter takes a hundred times as long: it gets the problems that are little work. */
-const MOST_INTERPRETED = 3_000_000
+const MOST_INTERPRETED = 1_000_000
 const light = problems.filter(({ work }) => work <= MOST_INTERPRETED)
 const { memory } = await instantiatePlanner()
 
