@@ -10,13 +10,10 @@ import { shareCookies } from './core-scheduling.js'
 import { Crew } from './crew.js'
 import { errorOf, type Failure, failureOf, type VcpuEnd, VmError, vmError } from './failure.js'
 import { getAffinity, setAffinity } from './ffi/threads.js'
-import { memoryFindings, refusalOf } from './findings.js'
-import { requireFreeMemory } from './free-memory.js'
-import { layoutVm, type MemoryRange, type VmLayout } from './layout.js'
-import { type MemoryOptions, VmMemory } from './memory.js'
-import { runInThread } from './pool.js'
-import { cpusOfNode, type PrefaultProgress, prefaultMemory, releaseMemory } from './prefault.js'
-import { bytesByNode, type MemorySpan, type ResidentPages } from './residency.js'
+import { refusalOf } from './findings.js'
+import { layoutVm, type VmLayout } from './layout.js'
+import type { VmMemory } from './memory.js'
+import type { CellPages, PlacedMemory, PlaceMemoryOptions } from './placed-memory.js'
 import { Command, type VcpuBlock, type VcpuMessage } from './shared.js'
 import type { GuestWork, WalkWork } from './vcpu-worker.js'
 import { type Patience, type VmEnd, type VmState, VmStateError, withPatience } from './vm-state.js'
@@ -33,17 +30,10 @@ export interface SchedulingOptions {
   readonly core?: 'available' | 'required' | 'off'
 }
 
-export interface PlacementOptions {
-  readonly memory?: MemoryOptions
+export interface PlacementOptions extends PlaceMemoryOptions {
   readonly scheduling?: SchedulingOptions
   /** Trust domain; default: the VM's name. */
   readonly trust?: string
-  /** Whether binding, pinning and scheduling that the kernel refuses are findings rather than errors. */
-  readonly relaxed?: boolean
-  /** Ends the creation: everything is given back. */
-  readonly signal?: AbortSignal
-  /** Told how far the prefaulting is, about ten times a second. What it throws ends the creation. */
-  readonly onProgress?: (progress: PrefaultProgress) => void
 }
 
 /** What the thread of a vCPU is to do. */
@@ -53,35 +43,10 @@ export interface Assignment {
   readonly interrupt: () => void
 }
 
-/** A VM's memory, mapped and faulted in. */
-export interface PlacedMemory {
-  readonly memory: VmMemory
-  /** What was refused, where that is allowed. */
-  readonly refusals: readonly Finding[]
-}
-
-/** @throws {VmError} where the nodes have too little, or the kernel refuses */
-export async function placeMemory(vm: PlanVm, options: PlacementOptions): Promise<PlacedMemory> {
-  options.signal?.throwIfAborted()
-  const refusals: Finding[] = []
-  const refused = (error: Error) => refusals.push(refusalOf(vm.name, null, error))
-  let memory: VmMemory | undefined
-  try {
-    const layout = layoutVm(vm)
-    requireFreeMemory([layout])
-    memory = VmMemory.map(layout, options.memory, options.relaxed === true ? refused : undefined)
-    await prefaultMemory(memory, options)
-    return { memory, refusals }
-  } catch (error) {
-    if (memory !== undefined) await releaseMemory(memory)
-    throw options.signal?.aborted === true ? options.signal.reason : vmError(vm.name, error)
-  }
-}
-
 export abstract class Placement implements AsyncDisposable {
   readonly plan: PlanVm
-  readonly memory: VmMemory
   protected readonly crew: Crew
+  readonly #placed: PlacedMemory
   readonly #options: PlacementOptions
   readonly #refusals: Finding[]
   #state: VmState = { name: 'created' }
@@ -95,14 +60,12 @@ export abstract class Placement implements AsyncDisposable {
   readonly #ends: (VcpuEnd | null)[]
   /** CPUs that each vCPU has now. */
   readonly #cpus: string[]
-  readonly #stopMemoryWork = new Int32Array(new SharedArrayBuffer(4))
-  readonly #memoryWork = new Set<Promise<unknown>>()
 
-  protected constructor(plan: PlanVm, { memory, refusals }: PlacedMemory, options: PlacementOptions) {
+  protected constructor(plan: PlanVm, placed: PlacedMemory, options: PlacementOptions) {
     this.plan = plan
-    this.memory = memory
+    this.#placed = placed
     this.#options = options
-    this.#refusals = [...refusals]
+    this.#refusals = [...placed.refusals]
     this.#ends = plan.vcpus.map(() => null)
     this.#cpus = plan.vcpus.map(({ cpus }) => cpus)
     this.#ended = new Promise((resolve) => {
@@ -120,6 +83,10 @@ export abstract class Placement implements AsyncDisposable {
 
   get state(): VmState {
     return this.#state
+  }
+
+  get memory(): VmMemory {
+    return this.#placed.memory
   }
 
   /** What the kernel refused, where `relaxed` allows that. */
@@ -353,31 +320,16 @@ export abstract class Placement implements AsyncDisposable {
   /**
    * Moves a cell's memory to a node, also while the guest runs, and reads back where it is.
    * @returns bytes found on each node
-   * @throws {VmError} where pages stayed elsewhere
+   * @throws {VmError} where the node has no room, or pages stayed elsewhere
    */
   async moveMemory(cell: number, node: number, patience: Patience = {}): Promise<Readonly<Record<string, number>>> {
     this.#allow('moveMemory', 'created', 'running', 'paused')
     const layout = this.layout.cells.find((each) => each.cell === cell)
     if (layout === undefined) throw new InputError('cell', `a number of a cell of VM "${this.name}"`, show(cell))
-    const whole = this.memory.span(layout, layout)
-    const work = this.#withMemory(async () => {
-      this.memory.rebind(layout, node)
-      const failure = await runInThread('moveSpan', {
-        span: whole,
-        cpus: cpusOfNode(node),
-        stop: this.#stopMemoryWork,
-        node,
-      })
-      if (failure !== null) throw errorOf(failure)
-      const found = bytesByNode((await this.#readBack([whole]))[0]!)
-      const strays = Object.keys(found).filter((each) => each !== String(node))
-      if (strays.length > 0)
-        throw new Error(`pages of cell ${cell} stayed on node ${strays.join(', ')}: ${show(found)}`)
-      return found
-    })
-    return withPatience(this.name, 'moveMemory', patience, work).catch((error) => {
+    const work = this.#placed.move(layout, node).catch((error) => {
       throw vmError(this.name, error)
     })
+    return withPatience(this.name, 'moveMemory', patience, work)
   }
 
   /**
@@ -385,52 +337,19 @@ export abstract class Placement implements AsyncDisposable {
    * @param promised the VM with the same cells, where it is not its own plan that it is held against
    */
   async readMemory(promised: PlanVm = this.plan): Promise<RunMemory[]> {
-    const { cells } = layoutVm(promised)
-    const spans = cells.flatMap((cell) =>
-      this.#isInterleaved ? [this.memory.span(cell, cell)] : cell.ranges.map((range) => this.memory.span(cell, range)),
-    )
-    const found = (await this.#withMemory(() => this.#readBack(spans))).map(bytesByNode)
-    return cells.flatMap(({ cell, ranges }) => {
-      const residents = this.#isInterleaved ? shareOut(found.shift()!, ranges) : found.splice(0, ranges.length)
-      return ranges.map(({ node, bytes }, i) => ({ vm: this.name, cell, node, bytes, residentBytes: residents[i]! }))
-    })
+    this.allowOpen('readMemory')
+    return this.#placed.read(layoutVm(promised))
   }
 
   /** Where the kernel has each cell's memory, by node and page size; the guest may run meanwhile. */
-  async readPages(): Promise<{ readonly cell: number; readonly pages: readonly ResidentPages[] }[]> {
-    const { cells } = this.layout
-    const found = await this.#withMemory(() => this.#readBack(cells.map((cell) => this.memory.span(cell, cell))))
-    return cells.map(({ cell }, i) => ({ cell, pages: found[i]! }))
+  async readPages(): Promise<CellPages[]> {
+    this.allowOpen('readPages')
+    return this.#placed.pages()
   }
 
   /** What `readMemory` has found elsewhere than planned. */
   memoryFindings(rows: readonly RunMemory[]): Finding[] {
-    // An odd page goes to either node.
-    const slackOf = (cell: number) => (this.#isInterleaved ? this.layout.cells[cell]!.pageSize : 0)
-    return rows.flatMap((row) => memoryFindings(row, slackOf(row.cell)))
-  }
-
-  get #isInterleaved(): boolean {
-    return this.#options.memory?.policy === 'interleave'
-  }
-
-  async #readBack(spans: readonly MemorySpan[]): Promise<readonly (readonly ResidentPages[])[]> {
-    const result = await runInThread('readBack', { spans, stop: this.#stopMemoryWork })
-    if (!result.ok) throw errorOf(result.failure)
-    return result.resident
-  }
-
-  /** Work of other threads on the memory, which has to stay mapped meanwhile. */
-  async #withMemory<T>(work: () => Promise<T>): Promise<T> {
-    this.allowOpen('work on its memory')
-    const running = work()
-    const settled = running.then(
-      () => {},
-      () => {},
-    )
-    this.#memoryWork.add(settled)
-    void settled.then(() => this.#memoryWork.delete(settled))
-    return running
+    return this.#placed.findings(rows)
   }
 
   /** Stops the vCPUs and gives everything back; once, however often it is called. */
@@ -440,29 +359,16 @@ export abstract class Placement implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    Atomics.store(this.#stopMemoryWork, 0, 1)
-    Atomics.notify(this.#stopMemoryWork, 0)
     // While a thread may still run, its memory has to stay.
     await this.stop()
-    await Promise.all(this.#memoryWork)
     try {
       await this.release()
     } finally {
-      await releaseMemory(this.memory)
+      await this.#placed.close()
     }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-/** What is in an interleaved cell, to the ranges of its nodes; what is on none of them, to the first. */
-function shareOut(found: Readonly<Record<string, number>>, ranges: readonly MemoryRange[]): Record<string, number>[] {
-  const nodes = ranges.map(({ node }) => String(node))
-  const strays = Object.entries(found).filter(([node]) => !nodes.includes(node))
-  return nodes.map((node, i) => ({
-    ...(found[node] === undefined ? {} : { [node]: found[node] }),
-    ...(i === 0 ? Object.fromEntries(strays) : {}),
-  }))
 }

@@ -19,8 +19,8 @@ import type { Bus } from './kvm.js'
 import { Machine } from './machine.js'
 import type { VmMemory } from './memory.js'
 import { pageTableBytes, pageTables } from './paging.js'
-import { type Assignment, type PlacedMemory, Placement, type PlacementOptions, placeMemory } from './placement.js'
-import { releaseMemory } from './prefault.js'
+import { type PlacedMemory, placeMemory } from './placed-memory.js'
+import { type Assignment, Placement, type PlacementOptions } from './placement.js'
 import { Sampler, type VcpuSample } from './sampler.js'
 import type { VcpuMessage } from './shared.js'
 import { Vcpu } from './vcpu.js'
@@ -63,7 +63,7 @@ export async function carryOutVm(
     return construct(vm, placed, machine, whole)
   } catch (error) {
     machine?.close()
-    await releaseMemory(placed.memory)
+    await placed.close()
     throw vmError(vm.name, error)
   }
 }

@@ -2,7 +2,8 @@
 
 import type { PlanVm } from '../src/types.js'
 import { shareMemory } from './layout.js'
-import { type Assignment, type PlacedMemory, Placement, type PlacementOptions, placeMemory } from './placement.js'
+import { type PlacedMemory, placeMemory } from './placed-memory.js'
+import { type Assignment, Placement, type PlacementOptions } from './placement.js'
 
 export class Walkers extends Placement {
   static async create(plan: PlanVm, options: PlacementOptions): Promise<Walkers> {

@@ -74,7 +74,7 @@ test('a CPU that left the cpuset after the plan is an error that names VM, vCPU,
     nodes,
   )
   const error = await failure(runPlan(plan, { seconds: SECONDS }))
-  assert.is(error.name, 'VcpuError')
+  assert.is(error.name, 'VmError')
   assert.match(error.message, new RegExp(`VM "late", vCPU 0: sched_setaffinity\\(CPU ${cpu}\\): EINVAL .*cpuset`))
   assert.equal(leftBehind(), [])
 })
@@ -83,8 +83,8 @@ test('a node that left the cpuset after the plan is an error that names call and
   const plan = await planned(await detectHost(), requestOf(onNode(nodes[1]!, 'late')))
   restrict(cpus, [nodes[0]!])
   const error = await failure(runPlan(plan, { seconds: SECONDS }))
-  assert.is(error.name, 'SyscallError')
-  assert.match(error.message, new RegExp(`mbind\\(node ${nodes[1]}\\): EINVAL .*allowed nodes`))
+  assert.is(error.name, 'VmError')
+  assert.match(error.message, new RegExp(`VM "late": mbind\\(node ${nodes[1]}\\): EINVAL .*allowed nodes`))
   assert.equal(leftBehind(), [])
 })
 
