@@ -34,13 +34,20 @@ const ROUNDING = 4
  */
 export function columnsOf(host: ExactHost, request: Request, vm: RequestVm, ceiling: number, budget: Budget): Column[] {
   const best = new Map<string, Column>()
+  const seats = new Map<string, NodeSeats[]>()
+  const seatsOf = (node: number, sizes: readonly number[]): NodeSeats[] => {
+    const key = `${node}|${sizes}`
+    const known = seats.get(key) ?? nodeSeats(host, vm, node, sizes, budget)
+    seats.set(key, known)
+    return known
+  }
   const related = isRelated(request, vm)
   for (const count of cellCounts(vm)) {
     const cells = cellShares(vm, count, host.machine.pageSizes[0]!)
     if (cells.some(({ bytes }) => bytes <= 0)) continue
     for (const nodes of assignments(host, cells, related)) {
       checkBudget(budget, best.size)
-      for (const column of columnsOn(host, request, vm, cells, nodes, ceiling, budget)) {
+      for (const column of columnsOn(host, request, vm, cells, nodes, seatsOf, ceiling, budget)) {
         const key = consumption(column, related)
         if (column.cost < (best.get(key)?.cost ?? Number.POSITIVE_INFINITY)) best.set(key, column)
       }
@@ -106,6 +113,7 @@ function columnsOn(
   vm: RequestVm,
   cells: readonly CellShare[],
   nodes: readonly number[],
+  seatsOf: (node: number, sizes: readonly number[]) => NodeSeats[],
   ceiling: number,
   budget: Budget,
 ): Column[] {
@@ -145,7 +153,7 @@ function columnsOn(
   if (floor > ceiling) return []
   const ways = used.map((node) => {
     const sizes = cells.flatMap((cell, at) => (nodes[at] === node ? [cell.vcpus.length] : []))
-    return cheapest(nodeSeats(host, vm, node, sizes, budget), (way) => price(way) - floor, ceiling - floor + ROUNDING)
+    return cheapest(seatsOf(node, sizes), (way) => price(way) - floor, ceiling - floor + ROUNDING)
   })
   const columns: Column[] = []
   const chosen: NodeSeats[] = []

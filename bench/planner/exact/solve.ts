@@ -15,7 +15,7 @@ import { type ExactHost, exactHost, whyNotCovered, withoutCaches } from './class
 import { type Column, columnsOf, frugal, isRelated } from './columns.js'
 import { type Kind, leastCost, mostWeight } from './milp.js'
 import { realize } from './realize.js'
-import { TooLarge } from './seats.js'
+import { type Budget, TooLarge } from './seats.js'
 
 export type Exact =
   | { readonly status: 'optimal'; readonly plan: Plan; readonly columns: number }
@@ -41,9 +41,7 @@ export function solveExactly(host: Host, request: Request, { seconds, known }: E
     if (weight === undefined) return noTime
     const isKnown = known !== undefined && Math.abs(weight - knownWeight) < 1e-6
     const ceiling = isKnown ? Math.round(known.cost.lostVcpus * MICRO) : Number.POSITIVE_INFINITY
-    const all = alike(request).map((vms) => ({ vms, columns: columnsOf(problem, request, vms[0]!, ceiling, { end }) }))
-    // Where each VM is placed, none can take what the cheapest of the others need.
-    const kinds = weight === weightOf(request) ? all.map((kind) => affordable(kind, all, ceiling)) : all
+    const kinds = kindsOf(problem, request, ceiling, weight === weightOf(request), { end })
     const choice = leastCost(problem, request, kinds, weight, secondsLeft())
     if (choice === undefined) return noTime
     const chosen = choice.flatMap((columns, kind) =>
@@ -82,12 +80,25 @@ function alike(request: Request): RequestVm[][] {
   return [...groups.values()]
 }
 
-/** With the columns that leave room below the ceiling for the cheapest of every other VM. */
-function affordable({ vms, columns }: Kind, kinds: readonly Kind[], ceiling: number): Kind {
-  const least = kinds.reduce((sum, other) => sum + other.vms.length * cheapest(other.columns), 0)
-  return { vms, columns: columns.filter(({ cost }) => least + cost - cheapest(columns) <= ceiling) }
+/**
+ * The columns that can be part of a plan that costs no more than `ceiling`. Where every VM is placed, none can
+ * take what the cheapest placements of the others need.
+ */
+function kindsOf(problem: ExactHost, request: Request, ceiling: number, allPlaced: boolean, budget: Budget): Kind[] {
+  const groups = alike(request)
+  const enumerate = (most: (vm: RequestVm) => number) =>
+    groups.map((vms): Kind => ({ vms, columns: columnsOf(problem, request, vms[0]!, most(vms[0]!), budget) }))
+  if (!allPlaced || ceiling === Number.POSITIVE_INFINITY) return enumerate(() => ceiling)
+  const least = new Map(groups.map(([vm]) => [vm!, cheapest(problem, request, vm!, ceiling, budget)]))
+  const slack = groups.reduce((left, vms) => left - vms.length * least.get(vms[0]!)!, ceiling)
+  return enumerate((vm) => least.get(vm)! + slack)
 }
 
-function cheapest(columns: readonly Column[]): number {
-  return columns.reduce((least, { cost }) => Math.min(least, cost), Number.POSITIVE_INFINITY)
+/** What a VM costs at least: with a low ceiling little has to be enumerated, so it is raised step by step. */
+function cheapest(problem: ExactHost, request: Request, vm: RequestVm, ceiling: number, budget: Budget): number {
+  for (const share of [0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]) {
+    const columns = columnsOf(problem, request, vm, ceiling * share, budget)
+    if (columns.length > 0) return columns.reduce((least, { cost }) => Math.min(least, cost), Number.POSITIVE_INFINITY)
+  }
+  throw new Error(`${vm.name} has no placement of the known plan's cost`)
 }
