@@ -12,6 +12,10 @@ import { isInstalled, run, runBrowser } from './runners.js'
 import { wastOf } from './wast.js'
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const built: typeof import('../../../src/planner/index.js') = await import(at('../../../dist/planner.js'))
+if (!Buffer.from(built.plannerBytes()).equals(plannerBytes())) {
+  throw new Error('dist/planner.js has another planner.wasm than src/planner/generated: run node build.mjs')
+}
 const problems = [...(await recordProblems(30)), ...recordCalls([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])]
 /** An interpreter takes a hundred times as long: it gets the problems that are little work. */
 const MOST_INTERPRETED = 1_000_000
