@@ -1,6 +1,7 @@
 // Which node each cell goes to, or which nodes where it may span several: depth first over the cells, the widest first, cut where
 // what is already fixed costs more than the best assignment known. What a node offers is given, so the same walk serves
 // placing, the bound (on the empty host) and explanations (with constraints left aside).
+import { fresh } from './fresh';
 import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VM_VCPUS, MEMORY_STRICT } from './abi';
 import { distance, llcSpansNodes, memoryNode, nodeCount, nodeTwin, pageSizes } from './host';
 import { vmHasCurrent } from './current';
@@ -11,11 +12,11 @@ import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, devices, dev
 import { traffic, vmTraffic } from './traffic';
 
 /** What the nodes offer to the VM: how many of its dedicated and of its shared vCPUs they take, and free pages. */
-export const offerRoom = new StaticArray<i32>(MAX_NODES);
-export const offerShared = new StaticArray<i32>(MAX_NODES);
-export const offerPages = new StaticArray<i64>(MAX_NODES * MAX_PAGE_SIZES);
+export const offerRoom = fresh<i32>(MAX_NODES);
+export const offerShared = fresh<i32>(MAX_NODES);
+export const offerPages = fresh<i64>(MAX_NODES * MAX_PAGE_SIZES);
 /** Nodes that nobody uses: twins among them are interchangeable. */
-export const offerUntouched = new StaticArray<bool>(MAX_NODES);
+export const offerUntouched = fresh<bool>(MAX_NODES);
 
 /** Assignments that cost more are cut; the leaf lowers it. */
 let ceiling: i64 = i64.MAX_VALUE;
@@ -43,28 +44,30 @@ let countsPages: bool = true;
 /** Whether memory that spans nodes is in proportion to the vCPUs there. */
 let followsVcpus: bool = false;
 /** Parts on the node so far. */
-const assigned = new StaticArray<i32>(MAX_NODES);
+const assigned = fresh<i32>(MAX_NODES);
 let leaf: (vm: i32, cells: i32) => bool = noLeaf;
 let leaves: i32 = 0;
 /** Ten times the hops between the nodes of the assignment that the leaf sees, weighted by demand. */
 export let leafHops: f64 = 0;
 /** Cells in the order in which they are assigned. */
-const order = new StaticArray<i32>(MAX_VM_VCPUS);
+const order = fresh<i32>(MAX_VM_VCPUS);
 /** Nodes to try for a cell, by depth, with what each adds to the hops. */
-const tries = new StaticArray<i32>(MAX_VM_CELLS * MAX_NODES);
-const triesHops = new StaticArray<f64>(MAX_VM_CELLS * MAX_NODES);
+const tries = fresh<i32>(MAX_VM_CELLS * MAX_NODES);
+const triesHops = fresh<f64>(MAX_VM_CELLS * MAX_NODES);
 /** Hops that one unit of distance between two cells makes, in both directions, where traffic is given. */
-const cellTraffic = new StaticArray<f64>(MAX_VM_CELLS * MAX_VM_CELLS);
+const cellTraffic = fresh<f64>(MAX_VM_CELLS * MAX_VM_CELLS);
 
 // What is assigned so far.
 let picks: i32 = 0;
-const pickCell = new StaticArray<i32>(MAX_VM_VCPUS);
-const pickNode = new StaticArray<i32>(MAX_VM_VCPUS);
-const pickDedicated = new StaticArray<i32>(MAX_VM_VCPUS);
-const pickShared = new StaticArray<i32>(MAX_VM_VCPUS);
+const pickCell = fresh<i32>(MAX_VM_VCPUS);
+const pickNode = fresh<i32>(MAX_VM_VCPUS);
+const pickDedicated = fresh<i32>(MAX_VM_VCPUS);
+const pickShared = fresh<i32>(MAX_VM_VCPUS);
 
 /** What looking at a whole assignment counts: it takes so much longer than trying a node. */
 const VISITS_OF_LEAF: i32 = 8;
+/** Nodes x parts looked at that count as much as a node tried. */
+const LOOKS_IN_VISIT: i32 = 16;
 /** Cells up to this size are divided between nodes in every way; larger ones by filling nodes. */
 const SMALL_CELL: i32 = 8;
 
@@ -186,7 +189,7 @@ function layParts(vm: i32): void {
 function atLeaf(vm: i32, cells: i32, hops: f64): bool {
   if (missesDevice(vm)) return true;
   leaves++;
-  visits += VISITS_OF_LEAF;
+  visits += VISITS_OF_LEAF + (picks * picks) / LOOKS_IN_VISIT;
   leafHops = hops;
   layParts(vm);
   return leaf(vm, cells);
@@ -226,6 +229,22 @@ function isOpen(node: i32): bool {
   return !barred[node] && memoryNode[node] >= 0 && firstNodeAsked != -2;
 }
 
+/** Whether the cells from `depth` on that are of one size find room, each by itself, on the nodes from `first` on. */
+function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
+  const at = vmStart[vm] + order[depth];
+  const size = cellVcpus[at];
+  const dedicated = cellDedicated[at];
+  let run = 1;
+  while (depth + run < cells && cellVcpus[vmStart[vm] + order[depth + run]] == size && cellDedicated[vmStart[vm] + order[depth + run]] == dedicated) run++;
+  const shared = size - dedicated;
+  for (let node = first; node < nodeCount && run > 0; node++) {
+    let room = dedicated == 0 ? i32.MAX_VALUE : offerRoom[node] / dedicated;
+    if (shared > 0) room = min(room, offerShared[node] / shared);
+    run -= min(run, max(0, room));
+  }
+  return run == 0;
+}
+
 /** Enters the nodes that the cell may go to as a whole into `tries`, those that add the fewest hops first; how many. */
 function findTries(vm: i32, cells: i32, depth: i32): i32 {
   const cell = order[depth];
@@ -240,6 +259,7 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
     const alike = cellVcpus[before] == cellVcpus[at] && cellPages[before] == cellPages[at] && cellDedicated[before] == dedicated;
     if (alike) first = pickNode[picks - 1];
   }
+  if (!runFits(vm, cells, depth, cellsAlike ? first : 0)) return 0;
   let count = 0;
   for (let node = first; node < nodeCount; node++) {
     if (!isOpen(node) || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
@@ -254,6 +274,7 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
     tries[place] = node;
     triesHops[place] = hops;
   }
+  visits += (count * picks) / LOOKS_IN_VISIT;
   return count;
 }
 

@@ -1,6 +1,7 @@
 // A number that no plan of the placed VMs can be below: each VM alone on the empty host, with every part of its cost at its
 // least; what the shared demand exceeds all CPUs by; and what it costs that only so many VMs of a size find a node, or an
 // LLC, for themselves.
+import { fresh } from './fresh';
 import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from './abi';
 import { layOutCells, fewestCells, mostCells } from './cells';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodeHasMemory, nodePages, nodeUsable, pageShift, pageSizes } from './host';
@@ -12,13 +13,13 @@ import { clearRelations } from './relations';
 import { cellVcpusAsked, demandOf, hasShared, MICRO, partDedicated, partNode, partShared, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
 import { vmTraffic } from './traffic';
 
-/** Assignments looked at for one VM; beyond, the bound is what holds for every assignment. */
-const VISITS: i32 = 20000;
+/** Nodes tried for one VM; beyond, the bound is what holds for every assignment. */
+const VISITS: i32 = 4000;
 
-const onNode = new StaticArray<i32>(MAX_NODES);
-const onNodeShared = new StaticArray<i32>(MAX_NODES);
-const llcRoom = new StaticArray<i32>(MAX_CPUS);
-const rooms = new StaticArray<i32>(MAX_CPUS);
+const onNode = fresh<i32>(MAX_NODES);
+const onNodeShared = fresh<i32>(MAX_NODES);
+const llcRoom = fresh<i32>(MAX_CPUS);
+const rooms = fresh<i32>(MAX_CPUS);
 let best: i64 = 0;
 
 /**
@@ -245,16 +246,16 @@ function smallestPiece(vm: i32): i32 {
 
 // VMs that compete for groups: what each saves by having all of itself in one, and its size.
 let rivals: i32 = 0;
-const saving = new StaticArray<i64>(MAX_VMS);
-const size = new StaticArray<i64>(MAX_VMS);
-const order = new StaticArray<i32>(MAX_VMS);
+const saving = fresh<i64>(MAX_VMS);
+const size = fresh<i64>(MAX_VMS);
+const order = fresh<i32>(MAX_VMS);
 /** Room in the groups. */
 let groups: i32 = 0;
-const groupRoom = new StaticArray<i64>(MAX_CPUS);
+const groupRoom = fresh<i64>(MAX_CPUS);
 /** Sizes that occur, ascending, how many groups' worth of rivals of that size or more there is room for, and how many there are. */
-const sizes = new StaticArray<i64>(MAX_VMS);
-const roomFor = new StaticArray<i64>(MAX_VMS);
-const taken = new StaticArray<i64>(MAX_VMS);
+const sizes = fresh<i64>(MAX_VMS);
+const roomFor = fresh<i64>(MAX_VMS);
+const taken = fresh<i64>(MAX_VMS);
 
 function enterRival(own: i64, saves: i64): void {
   if (saves <= 0) return;
@@ -363,8 +364,8 @@ function lossForLlcs(): i64 {
   return lossOfRivals();
 }
 
-/** The bound of the plan as it stands. */
-export function lowerBound(): i64 {
+/** What each placed VM loses alone, and what the shared demand exceeds all CPUs by. */
+export function simpleBound(): i64 {
   let bound: i64 = 0;
   let demand: i64 = 0;
   let cpus: i64 = 0;
@@ -375,6 +376,10 @@ export function lowerBound(): i64 {
     cpus -= vmDedicated[vm];
     demand += demandOf(vm, 0, vmVcpus[vm] - vmDedicated[vm]);
   }
-  const divided = max(lossForNodes(), max(lossForMemory(), lossForLlcs()));
-  return bound + divided + max<i64>(0, demand - MICRO * cpus);
+  return bound + max<i64>(0, demand - MICRO * cpus);
+}
+
+/** The bound of the plan as it stands. */
+export function lowerBound(): i64 {
+  return simpleBound() + max(lossForNodes(), max(lossForMemory(), lossForLlcs()));
 }

@@ -1,16 +1,17 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
+import { fresh } from './fresh';
 import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_NODES, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
 import { layOutCells, fewestCells, mostCells } from './cells';
-import { coreCpus, coreCpuStart, cpuCore, cpuNode, nodeCount, speedsDiffer } from './host';
+import { coreCpus, coreCpuStart, cpuCore, cpuNode, memoryNode, nodeCount, speedsDiffer } from './host';
 import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, unplace } from './capacity';
 import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from './current';
 import { complete, offerPagesFrom, offerRoom, offerShared, offerUntouched, roomOffered, setCeiling, visits, walkAssignments } from './assign';
-import { freePages } from './memory';
+import { barred, freePages } from './memory';
 import { prepareRelations } from './relations';
 import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
-import { cellDedicated, cellPages, cellVcpus, MICRO, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
+import { cellDedicated, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
@@ -32,16 +33,16 @@ let bestCells: i32 = 0;
 let bestCost: i64 = 0;
 let bestScore: i64 = 0;
 let bestParts: i32 = 0;
-const bestVcpus = new StaticArray<i32>(MAX_VM_CELLS);
-const bestDedicated = new StaticArray<i32>(MAX_VM_CELLS);
-const bestPages = new StaticArray<i64>(MAX_VM_CELLS);
-const bestPartCell = new StaticArray<i32>(MAX_VM_VCPUS);
-const bestPartNode = new StaticArray<i32>(MAX_VM_VCPUS);
-const bestPartDedicated = new StaticArray<i32>(MAX_VM_VCPUS);
-const bestPartShared = new StaticArray<i32>(MAX_VM_VCPUS);
-const bestCpu = new StaticArray<i32>(MAX_VM_VCPUS);
-const bestNode = new StaticArray<i32>(MAX_VM_VCPUS);
-const bestThreadCpu = new StaticArray<i32>(MAX_VM_THREADS);
+const bestVcpus = fresh<i32>(MAX_VM_CELLS);
+const bestDedicated = fresh<i32>(MAX_VM_CELLS);
+const bestPages = fresh<i64>(MAX_VM_CELLS);
+const bestPartCell = fresh<i32>(MAX_VM_VCPUS);
+const bestPartNode = fresh<i32>(MAX_VM_VCPUS);
+const bestPartDedicated = fresh<i32>(MAX_VM_VCPUS);
+const bestPartShared = fresh<i32>(MAX_VM_VCPUS);
+const bestCpu = fresh<i32>(MAX_VM_VCPUS);
+const bestNode = fresh<i32>(MAX_VM_VCPUS);
+const bestThreadCpu = fresh<i32>(MAX_VM_THREADS);
 
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {
@@ -179,7 +180,7 @@ function layCurrentParts(vm: i32, cells: i32): bool {
     const first = start + parts;
     for (let end = vcpu + cellVcpus[start + cell]; vcpu < end; vcpu++) {
       const cpu = vcpuCurrentCpu[vcpu];
-      if (cpu < 0) return false;
+      if (cpu < 0 || barred[cpuNode[cpu]] || memoryNode[cpuNode[cpu]] < 0) return false;
       let at = first;
       while (at < start + parts && partNode[at] < cpuNode[cpu]) at++;
       if (at == start + parts || partNode[at] != cpuNode[cpu]) {
@@ -199,7 +200,18 @@ function layCurrentParts(vm: i32, cells: i32): bool {
     if (start + parts > first + 1 && !vmSpan[vm]) return false;
   }
   vmParts[vm] = parts;
-  return true;
+  return !missesDevice(vm);
+}
+
+/** Whether the node of a strict device holds none of the VM's parts. */
+function missesDevice(vm: i32): bool {
+  for (let device = 0; device < devices; device++) {
+    if (deviceVm[device] != vm || !deviceStrict[device]) continue;
+    let missed = true;
+    for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) if (partNode[part] == deviceNode[device]) missed = false;
+    if (missed) return true;
+  }
+  return false;
 }
 
 /** Tries where the VM is now: what is looked for has to be worth the moves. */

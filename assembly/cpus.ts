@@ -1,5 +1,6 @@
 // Which CPUs of a node a cell's dedicated vCPUs get: whole or idle cores before parts of busy ones, and as few LLCs as
 // possible, so that vCPUs of a VM share caches.
+import { fresh } from './fresh';
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from './abi';
 import { coreCapacity, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from './host';
 import { coreRoom, freeCpu, isFreshCore, isOwnCore, takeCpu, takesThread, takeThread } from './capacity';
@@ -12,11 +13,11 @@ export function setStrategyTo(value: i32): void {
 }
 
 /** Room and own vCPUs by LLC, for one call of chooseCpus. */
-const llcRoom = new StaticArray<i32>(MAX_CPUS);
-const llcOwn = new StaticArray<i32>(MAX_CPUS);
+const llcRoom = fresh<i32>(MAX_CPUS);
+const llcOwn = fresh<i32>(MAX_CPUS);
 
 /** What chooseCpus took, ascending. */
-export const chosen = new StaticArray<i32>(MAX_VM_VCPUS);
+export const chosen = fresh<i32>(MAX_VM_VCPUS);
 
 /** Whether cores are to be filled, whatever that costs. */
 let dense: bool = false;

@@ -1,27 +1,28 @@
 // Where VMs are now, for a re-plan: the CPUs of each vCPU and the bytes of each cell on each node.
+import { fresh } from './fresh';
 import { MAX_CURRENT, MAX_VCPUS, MAX_VMS } from './abi';
 
 /** Whether it is said where the VM is now. */
-export const vmHasCurrent = new StaticArray<bool>(MAX_VMS);
+export const vmHasCurrent = fresh<bool>(MAX_VMS);
 /** Cells that it has memory for now. */
-export const vmCurrentCells = new StaticArray<i32>(MAX_VMS);
+export const vmCurrentCells = fresh<i32>(MAX_VMS);
 /** Stands for the set of the vCPU's CPUs: equal for equal sets. */
-export const vcpuCurrentSet = new StaticArray<u64>(MAX_VCPUS);
+export const vcpuCurrentSet = fresh<u64>(MAX_VCPUS);
 /** One of these CPUs by index; -1: none that the host has. */
-export const vcpuCurrentCpu = new StaticArray<i32>(MAX_VCPUS);
+export const vcpuCurrentCpu = fresh<i32>(MAX_VCPUS);
 
-const firstOf = new StaticArray<i32>(MAX_VMS);
-const next = new StaticArray<i32>(MAX_CURRENT);
-const entryCell = new StaticArray<i32>(MAX_CURRENT);
-const entryNode = new StaticArray<i32>(MAX_CURRENT);
-const entryBytes = new StaticArray<f64>(MAX_CURRENT);
+const firstOf = fresh<i32>(MAX_VMS);
+const next = fresh<i32>(MAX_CURRENT);
+const entryCell = fresh<i32>(MAX_CURRENT);
+const entryNode = fresh<i32>(MAX_CURRENT);
+const entryBytes = fresh<f64>(MAX_CURRENT);
 /** Entries from here on were never used; those before that are free are a list. */
-let fresh: i32 = 0;
+let unused: i32 = 0;
 let firstFree: i32 = -1;
 
 export function resetCurrent(): void {
   for (let vm = 0; vm < MAX_VMS; vm++) firstOf[vm] = -1;
-  fresh = 0;
+  unused = 0;
   firstFree = -1;
 }
 
@@ -41,8 +42,8 @@ export function addCurrentCpu(vm: i32, vcpu: i32, id: i32, cpu: i32): void {
 
 /** False where there is no room for another entry. */
 export function addCurrentMemory(vm: i32, cell: i32, node: i32, bytes: f64): bool {
-  if (firstFree < 0 && fresh == MAX_CURRENT) return false;
-  const entry = firstFree < 0 ? fresh++ : firstFree;
+  if (firstFree < 0 && unused == MAX_CURRENT) return false;
+  const entry = firstFree < 0 ? unused++ : firstFree;
   if (entry == firstFree) firstFree = next[entry];
   next[entry] = firstOf[vm];
   firstOf[vm] = entry;

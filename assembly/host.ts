@@ -1,59 +1,60 @@
 // The host as flat arrays. Nodes and CPUs have an index (ascending by the kernel's number); so have page sizes.
 // Everything that search needs of the host's shape is derived once, by prepareHost.
+import { fresh } from './fresh';
 import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES } from './abi';
 
 export let nodeCount: i32 = 0;
-export const nodeId = new StaticArray<i32>(MAX_NODES);
-export const nodeHasMemory = new StaticArray<bool>(MAX_NODES);
+export const nodeId = fresh<i32>(MAX_NODES);
+export const nodeHasMemory = fresh<bool>(MAX_NODES);
 /** SLIT units, row = from; 0 = not given. */
-const slit = new StaticArray<i32>(MAX_NODES * MAX_NODES);
+const slit = fresh<i32>(MAX_NODES * MAX_NODES);
 
 /** Bytes a second that the node's memory gives; 0: not known. */
-export const nodeBandwidth = new StaticArray<f64>(MAX_NODES);
+export const nodeBandwidth = fresh<f64>(MAX_NODES);
 
 export let pageSizes: i32 = 0;
 /** Ascending; index 0 is the base page. */
-export const pageShift = new StaticArray<i32>(MAX_PAGE_SIZES);
+export const pageShift = fresh<i32>(MAX_PAGE_SIZES);
 /** Pages free for guests before any VM is placed, by node and page size. */
-export const nodePages = new StaticArray<i64>(MAX_NODES * MAX_PAGE_SIZES);
+export const nodePages = fresh<i64>(MAX_NODES * MAX_PAGE_SIZES);
 
 export let cpuCount: i32 = 0;
-export const cpuId = new StaticArray<i32>(MAX_CPUS);
-export const cpuNode = new StaticArray<i32>(MAX_CPUS);
-export const cpuLlc = new StaticArray<i32>(MAX_CPUS);
-export const cpuCore = new StaticArray<i32>(MAX_CPUS);
-export const cpuCapacity = new StaticArray<i32>(MAX_CPUS);
-export const cpuUsable = new StaticArray<bool>(MAX_CPUS);
+export const cpuId = fresh<i32>(MAX_CPUS);
+export const cpuNode = fresh<i32>(MAX_CPUS);
+export const cpuLlc = fresh<i32>(MAX_CPUS);
+export const cpuCore = fresh<i32>(MAX_CPUS);
+export const cpuCapacity = fresh<i32>(MAX_CPUS);
+export const cpuUsable = fresh<bool>(MAX_CPUS);
 
 // Derived. Cores and LLCs keep the numbers that the caller gave (below MAX_CPUS).
 export let prepared: bool = false;
 /** The most online CPUs that a core of the host has. */
 export let widestCore: i32 = 1;
 /** The node whose memory the CPUs of a node use; -1: no node has memory. */
-export const memoryNode = new StaticArray<i32>(MAX_NODES);
+export const memoryNode = fresh<i32>(MAX_NODES);
 /** Whether some LLC has CPUs on more than one node. */
 export let llcSpansNodes: bool = false;
 /** Whether some usable CPUs are slower than others. */
 export let speedsDiffer: bool = false;
 /** LLCs with an online CPU on the node. */
-export const nodeLlcs = new StaticArray<i32>(MAX_NODES);
+export const nodeLlcs = fresh<i32>(MAX_NODES);
 /** The nearest lower node that is alike in everything: exchanging the two changes nothing. -1: none. */
-export const nodeTwin = new StaticArray<i32>(MAX_NODES);
+export const nodeTwin = fresh<i32>(MAX_NODES);
 /** Usable CPUs of the node. */
-export const nodeUsable = new StaticArray<i32>(MAX_NODES);
+export const nodeUsable = fresh<i32>(MAX_NODES);
 /** Cores with usable CPUs, by node; within a node by LLC, then fastest, widest, lowest first. */
-export const nodeCoreStart = new StaticArray<i32>(MAX_NODES + 1);
-export const coreList = new StaticArray<i32>(MAX_CPUS);
+export const nodeCoreStart = fresh<i32>(MAX_NODES + 1);
+export const coreList = fresh<i32>(MAX_CPUS);
 /** Where a core is in coreList. */
-export const corePlace = new StaticArray<i32>(MAX_CPUS);
+export const corePlace = fresh<i32>(MAX_CPUS);
 /** A core's usable CPUs, ascending. */
-export const coreCpuStart = new StaticArray<i32>(MAX_CPUS + 1);
-export const coreCpus = new StaticArray<i32>(MAX_CPUS);
-export const coreNode = new StaticArray<i32>(MAX_CPUS);
-export const coreLlc = new StaticArray<i32>(MAX_CPUS);
-export const coreCapacity = new StaticArray<i32>(MAX_CPUS);
-const coreOnline = new StaticArray<i32>(MAX_CPUS);
-const llcSeenBy = new StaticArray<i32>(MAX_CPUS);
+export const coreCpuStart = fresh<i32>(MAX_CPUS + 1);
+export const coreCpus = fresh<i32>(MAX_CPUS);
+export const coreNode = fresh<i32>(MAX_CPUS);
+export const coreLlc = fresh<i32>(MAX_CPUS);
+export const coreCapacity = fresh<i32>(MAX_CPUS);
+const coreOnline = fresh<i32>(MAX_CPUS);
+const llcSeenBy = fresh<i32>(MAX_CPUS);
 
 export function resetHost(): void {
   nodeCount = 0;

@@ -1,5 +1,6 @@
 // Placing a few VMs together in the best way, everything else staying where it is: branch and bound over the placements of one VM
 // after another. With all VMs, and every placement looked at, what it finds is the optimum.
+import { fresh } from './fresh';
 import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from './abi';
 import { setTwinsAlike } from './assign';
 import { layOutCells } from './cells';
@@ -18,25 +19,25 @@ const POOL: i32 = 1 << 19;
 const MOST_FOUND: i32 = 1 << 15;
 
 // Placements found, a stack: one VM's after another's. Each is its cells, its parts, four numbers a part, two a vCPU, one a thread.
-const pool = new StaticArray<i32>(POOL);
+const pool = fresh<i32>(POOL);
 let poolTop: i32 = 0;
-const foundAt = new StaticArray<i32>(MOST_FOUND);
-const foundCost = new StaticArray<i64>(MOST_FOUND);
+const foundAt = fresh<i32>(MOST_FOUND);
+const foundCost = fresh<i64>(MOST_FOUND);
 let foundTop: i32 = 0;
 /** The best of all so far, a placement for each VM of the list; -1: it is refused. */
-const best = new StaticArray<i32>(POOL);
-const bestAt = new StaticArray<i32>(MOST_JOINT);
+const best = fresh<i32>(POOL);
+const bestAt = fresh<i32>(MOST_JOINT);
 let bestTop: i32 = 0;
 
 let count: i32 = 0;
-const list = new StaticArray<i32>(MOST_JOINT);
+const list = fresh<i32>(MOST_JOINT);
 /** Where each VM's placement now is in the pool; -1: none. */
-const usedAt = new StaticArray<i32>(MOST_JOINT);
+const usedAt = fresh<i32>(MOST_JOINT);
 /** Weight, and least cost, of the VMs from a place in the list on. */
-const weightFrom = new StaticArray<i64>(MOST_JOINT + 1);
-const boundFrom = new StaticArray<i64>(MOST_JOINT + 1);
+const weightFrom = fresh<i64>(MOST_JOINT + 1);
+const boundFrom = fresh<i64>(MOST_JOINT + 1);
 /** Whether the VM is the same as the one before it in the list. */
-const repeats = new StaticArray<bool>(MOST_JOINT);
+const repeats = fresh<bool>(MOST_JOINT);
 
 let bestWeight: i64 = 0;
 let bestCost: i64 = 0;

@@ -1,25 +1,26 @@
 // VMs that are taken out of the plan for a while, with what they had, so that they can be put back.
+import { fresh } from './fresh';
 import { MAX_VCPUS, MAX_VMS } from './abi';
 import { lift, restore, takeThread } from './capacity';
 import { forgetEntries } from './memory';
 import { cellDedicated, cellMemory, cellPages, cellPageSize, cellVcpus, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vmCells, vmParts, vmSlots, vmStart, vmThreadCpus, vmThreadStart, vmVcpus } from './request';
 
-const keptCells = new StaticArray<i32>(MAX_VMS);
-const keptParts = new StaticArray<i32>(MAX_VMS);
-const keptStart = new StaticArray<i32>(MAX_VMS);
-const keptVcpus = new StaticArray<i32>(MAX_VCPUS);
-const keptDedicated = new StaticArray<i32>(MAX_VCPUS);
-const keptPages = new StaticArray<i64>(MAX_VCPUS);
-const keptPageSize = new StaticArray<i32>(MAX_VCPUS);
-const keptMemory = new StaticArray<i32>(MAX_VCPUS);
-const keptPartCell = new StaticArray<i32>(MAX_VCPUS);
-const keptPartNode = new StaticArray<i32>(MAX_VCPUS);
-const keptPartDedicated = new StaticArray<i32>(MAX_VCPUS);
-const keptPartShared = new StaticArray<i32>(MAX_VCPUS);
-const keptCpu = new StaticArray<i32>(MAX_VCPUS);
-const keptNode = new StaticArray<i32>(MAX_VCPUS);
-const keptThreadStart = new StaticArray<i32>(MAX_VMS);
-const keptThreadCpu = new StaticArray<i32>(MAX_VCPUS);
+const keptCells = fresh<i32>(MAX_VMS);
+const keptParts = fresh<i32>(MAX_VMS);
+const keptStart = fresh<i32>(MAX_VMS);
+const keptVcpus = fresh<i32>(MAX_VCPUS);
+const keptDedicated = fresh<i32>(MAX_VCPUS);
+const keptPages = fresh<i64>(MAX_VCPUS);
+const keptPageSize = fresh<i32>(MAX_VCPUS);
+const keptMemory = fresh<i32>(MAX_VCPUS);
+const keptPartCell = fresh<i32>(MAX_VCPUS);
+const keptPartNode = fresh<i32>(MAX_VCPUS);
+const keptPartDedicated = fresh<i32>(MAX_VCPUS);
+const keptPartShared = fresh<i32>(MAX_VCPUS);
+const keptCpu = fresh<i32>(MAX_VCPUS);
+const keptNode = fresh<i32>(MAX_VCPUS);
+const keptThreadStart = fresh<i32>(MAX_VMS);
+const keptThreadCpu = fresh<i32>(MAX_VCPUS);
 let keptThreads: i32 = 0;
 let keptEntries: i32 = 0;
 

@@ -1,23 +1,24 @@
 // The memory of placed cells: for each a list of nodes with base pages, and what is free. Which nodes a cell's memory is on follows
 // from its parts and its VM's memory policy.
+import { fresh } from './fresh';
 import { MAX_MEMORY_ENTRIES, MAX_NODES, MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MEMORY_PREFERRED } from './abi';
 import { distance, memoryNode, nodeCount, nodeHasMemory, nodePages, pageShift, pageSizeIndex, pageSizes } from './host';
 import { cellMemory, cellPages, cellPageSize, partCell, partDedicated, partNode, partShared, vmCells, vmMemory, vmPageShift, vmParts, vmStart } from './request';
 
 /** Free pages by node and page size. */
-export const freePages = new StaticArray<i64>(MAX_NODES * MAX_PAGE_SIZES);
+export const freePages = fresh<i64>(MAX_NODES * MAX_PAGE_SIZES);
 
-export const entryNode = new StaticArray<i32>(MAX_MEMORY_ENTRIES);
+export const entryNode = fresh<i32>(MAX_MEMORY_ENTRIES);
 /** Base pages. */
-export const entryPages = new StaticArray<i64>(MAX_MEMORY_ENTRIES);
+export const entryPages = fresh<i64>(MAX_MEMORY_ENTRIES);
 /** The cell's next entry; -1: none. */
-export const nextEntry = new StaticArray<i32>(MAX_MEMORY_ENTRIES);
+export const nextEntry = fresh<i32>(MAX_MEMORY_ENTRIES);
 /** Entries from here on were never used; those before that are free are a list. */
-let fresh: i32 = 0;
+let unused: i32 = 0;
 let firstFree: i32 = -1;
 
 export function clearMemory(): void {
-  fresh = 0;
+  unused = 0;
   firstFree = -1;
   for (let node = 0; node < nodeCount; node++) {
     for (let size = 0; size < pageSizes; size++) {
@@ -50,13 +51,13 @@ export function fittingPageSize(vm: i32, pages: i64, free: StaticArray<i64>, at:
 }
 
 /** Nodes on which the VM that is being laid out may have nothing. */
-export const barred = new StaticArray<bool>(MAX_NODES);
+export const barred = fresh<bool>(MAX_NODES);
 
 // The homes of what is being laid out: memory nodes, each with its weight and its share in pages.
-const homes = new StaticArray<i32>(MAX_NODES);
-const weights = new StaticArray<i64>(MAX_NODES);
-const shares = new StaticArray<i64>(MAX_NODES);
-const left = new StaticArray<i64>(MAX_NODES);
+const homes = fresh<i32>(MAX_NODES);
+const weights = fresh<i64>(MAX_NODES);
+const shares = fresh<i64>(MAX_NODES);
+const left = fresh<i64>(MAX_NODES);
 let homeCount: i32 = 0;
 
 function addHome(node: i32, weight: i32): void {
@@ -111,8 +112,8 @@ function sharesAreFree(size: i32): bool {
 /** Takes so many pages of the cell's size on the node; false where no more entries are left. */
 function take(cell: i32, node: i32, pages: i64): bool {
   if (pages == 0) return true;
-  if (firstFree < 0 && fresh == MAX_MEMORY_ENTRIES) return false;
-  const entry = firstFree < 0 ? fresh++ : firstFree;
+  if (firstFree < 0 && unused == MAX_MEMORY_ENTRIES) return false;
+  const entry = firstFree < 0 ? unused++ : firstFree;
   if (entry == firstFree) firstFree = nextEntry[entry];
   const size = cellPageSize[cell];
   entryNode[entry] = node;
@@ -149,7 +150,7 @@ export function reach(vm: i32, cell: i32, node: i32): i32 {
   return nearest;
 }
 
-const spilled = new StaticArray<bool>(MAX_NODES);
+const spilled = fresh<bool>(MAX_NODES);
 
 /** The nearest node that has not been looked at, homes first; -1: none. Marks it. */
 function nextNearest(vm: i32, cell: i32): i32 {

@@ -1,6 +1,7 @@
 // The VMs as flat arrays. A VM has a slot (its handle) and, from `vmStart[slot]`, as many entries of the per-vCPU, the per-cell
 // and the per-part arrays as it has vCPUs (it has never more cells or parts than vCPUs). A part is what a cell has on one node:
 // a cell has one, unless it spans nodes. Removing a VM closes the gap that it leaves.
+import { fresh } from './fresh';
 import { MAX_LINKS, MAX_VCPUS, MAX_VMS, MEMORY_STRICT, THREADS_PREFER } from './abi';
 import { forgetCurrent, moveCurrent, resetCurrent } from './current';
 import { forgetTraffic, resetTraffic } from './traffic';
@@ -11,76 +12,76 @@ export const MICRO: i64 = 1000000;
 /** Slots in use are below this. */
 export let vmSlots: i32 = 0;
 export let vcpuEntries: i32 = 0;
-export const vmAlive = new StaticArray<bool>(MAX_VMS);
-export const vmStart = new StaticArray<i32>(MAX_VMS);
-export const vmVcpus = new StaticArray<i32>(MAX_VMS);
+export const vmAlive = fresh<bool>(MAX_VMS);
+export const vmStart = fresh<i32>(MAX_VMS);
+export const vmVcpus = fresh<i32>(MAX_VMS);
 /** Base pages. */
-export const vmPages = new StaticArray<i64>(MAX_VMS);
+export const vmPages = fresh<i64>(MAX_VMS);
 /** Number of cells asked for; 0: the planner chooses. */
-export const vmCellsAsked = new StaticArray<i32>(MAX_VMS);
+export const vmCellsAsked = fresh<i32>(MAX_VMS);
 /** The cells are given one by one in `cellVcpusAsked`, `cellPagesAsked`. */
-export const vmCellsGiven = new StaticArray<bool>(MAX_VMS);
-export const vmThreads = new StaticArray<i32>(MAX_VMS);
+export const vmCellsGiven = fresh<bool>(MAX_VMS);
+export const vmThreads = fresh<i32>(MAX_VMS);
 /** Demand of each shared vCPU in millionths of a CPU; 0: all are dedicated. */
-export const vmSharedDemand = new StaticArray<i64>(MAX_VMS);
+export const vmSharedDemand = fresh<i64>(MAX_VMS);
 /** Dedicated vCPUs; the others are shared. */
-export const vmDedicated = new StaticArray<i32>(MAX_VMS);
+export const vmDedicated = fresh<i32>(MAX_VMS);
 /** Whether a cell may be on several nodes. */
-export const vmSpan = new StaticArray<bool>(MAX_VMS);
+export const vmSpan = fresh<bool>(MAX_VMS);
 /** MEMORY_ number. */
-export const vmMemory = new StaticArray<i32>(MAX_VMS);
-export const vmTrust = new StaticArray<i32>(MAX_VMS);
+export const vmMemory = fresh<i32>(MAX_VMS);
+export const vmTrust = fresh<i32>(MAX_VMS);
 /** log2 of the page size; 0: any. */
-export const vmPageShift = new StaticArray<i32>(MAX_VMS);
-export const vmWeight = new StaticArray<f64>(MAX_VMS);
-export const vmMemoryBound = new StaticArray<f64>(MAX_VMS);
+export const vmPageShift = fresh<i32>(MAX_VMS);
+export const vmWeight = fresh<f64>(MAX_VMS);
+export const vmMemoryBound = fresh<f64>(MAX_VMS);
 /** Bytes a second that it takes from memory. */
-export const vmBandwidth = new StaticArray<f64>(MAX_VMS);
+export const vmBandwidth = fresh<f64>(MAX_VMS);
 /** The bound of this VM alone on the empty host; -1: not computed yet. */
-export const vmBound = new StaticArray<i64>(MAX_VMS);
+export const vmBound = fresh<i64>(MAX_VMS);
 
-export const vcpuShared = new StaticArray<bool>(MAX_VCPUS);
-export const cellVcpusAsked = new StaticArray<i32>(MAX_VCPUS);
-export const cellPagesAsked = new StaticArray<i64>(MAX_VCPUS);
+export const vcpuShared = fresh<bool>(MAX_VCPUS);
+export const cellVcpusAsked = fresh<i32>(MAX_VCPUS);
+export const cellPagesAsked = fresh<i64>(MAX_VCPUS);
 
 // Placements, as the search has them now.
 /** Cells of the placed VM; 0: not placed. */
-export const vmCells = new StaticArray<i32>(MAX_VMS);
-export const cellVcpus = new StaticArray<i32>(MAX_VCPUS);
+export const vmCells = fresh<i32>(MAX_VMS);
+export const cellVcpus = fresh<i32>(MAX_VCPUS);
 /** Of them dedicated. */
-export const cellDedicated = new StaticArray<i32>(MAX_VCPUS);
-export const cellPages = new StaticArray<i64>(MAX_VCPUS);
+export const cellDedicated = fresh<i32>(MAX_VCPUS);
+export const cellPages = fresh<i64>(MAX_VCPUS);
 /** Index of the page size. */
-export const cellPageSize = new StaticArray<i32>(MAX_VCPUS);
+export const cellPageSize = fresh<i32>(MAX_VCPUS);
 /** First entry of the cell's memory in memory.ts; -1: none. */
-export const cellMemory = new StaticArray<i32>(MAX_VCPUS);
+export const cellMemory = fresh<i32>(MAX_VCPUS);
 /** Parts, by cell, within a cell by node. */
-export const vmParts = new StaticArray<i32>(MAX_VMS);
-export const partCell = new StaticArray<i32>(MAX_VCPUS);
-export const partNode = new StaticArray<i32>(MAX_VCPUS);
-export const partDedicated = new StaticArray<i32>(MAX_VCPUS);
-export const partShared = new StaticArray<i32>(MAX_VCPUS);
+export const vmParts = fresh<i32>(MAX_VMS);
+export const partCell = fresh<i32>(MAX_VCPUS);
+export const partNode = fresh<i32>(MAX_VCPUS);
+export const partDedicated = fresh<i32>(MAX_VCPUS);
+export const partShared = fresh<i32>(MAX_VCPUS);
 /** CPU index of each vCPU, in the order of the cells; -1: shared. */
-export const vcpuCpu = new StaticArray<i32>(MAX_VCPUS);
-export const vcpuNode = new StaticArray<i32>(MAX_VCPUS);
+export const vcpuCpu = fresh<i32>(MAX_VCPUS);
+export const vcpuNode = fresh<i32>(MAX_VCPUS);
 
 // Emulator and I/O threads that have CPUs of their own: `vmThreadCpus` of them from `vmThreadStart` on.
 let threadEntries: i32 = 0;
-export const vmThreadCpus = new StaticArray<i32>(MAX_VMS);
-export const vmThreadStart = new StaticArray<i32>(MAX_VMS);
+export const vmThreadCpus = fresh<i32>(MAX_VMS);
+export const vmThreadStart = fresh<i32>(MAX_VMS);
 /** How many of them have their CPU now. */
-export const vmThreadsPlaced = new StaticArray<i32>(MAX_VMS);
-export const threadCpu = new StaticArray<i32>(MAX_VCPUS);
+export const vmThreadsPlaced = fresh<i32>(MAX_VMS);
+export const threadCpu = fresh<i32>(MAX_VCPUS);
 
 // Devices and relations: lists in the order given.
 export let devices: i32 = 0;
-export const deviceVm = new StaticArray<i32>(MAX_LINKS);
-export const deviceNode = new StaticArray<i32>(MAX_LINKS);
-export const deviceStrict = new StaticArray<bool>(MAX_LINKS);
+export const deviceVm = fresh<i32>(MAX_LINKS);
+export const deviceNode = fresh<i32>(MAX_LINKS);
+export const deviceStrict = fresh<bool>(MAX_LINKS);
 export let relations: i32 = 0;
-export const relationVm = new StaticArray<i32>(MAX_LINKS);
-export const relationOther = new StaticArray<i32>(MAX_LINKS);
-export const relationNear = new StaticArray<bool>(MAX_LINKS);
+export const relationVm = fresh<i32>(MAX_LINKS);
+export const relationOther = fresh<i32>(MAX_LINKS);
+export const relationNear = fresh<bool>(MAX_LINKS);
 
 export function resetRequest(): void {
   vmSlots = 0;

@@ -1,4 +1,5 @@
 // From parts to seats: which vCPU is on which node, and which CPU each dedicated one gets.
+import { fresh } from './fresh';
 import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, THREADS_REQUIRE } from './abi';
 import { cpuCore, cpuLlc, cpuNode, cpuUsable } from './host';
 import { coreRoom, cpuOwner, isBrokenCore, takeCpu } from './capacity';
@@ -10,8 +11,8 @@ import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpu
 import { vmTraffic } from './traffic';
 
 /** Seats of each kind that are left on the nodes of a cell. */
-const leftDedicated = new StaticArray<i32>(MAX_NODES);
-const leftShared = new StaticArray<i32>(MAX_NODES);
+const leftDedicated = fresh<i32>(MAX_NODES);
+const leftShared = fresh<i32>(MAX_NODES);
 
 function takeSeat(vcpu: i32, node: i32): bool {
   const left = vcpuShared[vcpu] ? leftShared : leftDedicated;
@@ -60,9 +61,9 @@ export function assignNodes(vm: i32, cells: i32): bool {
 }
 
 /** Dedicated vCPUs that the VM still has to seat on the node. */
-const needed = new StaticArray<i32>(MAX_NODES);
+const needed = fresh<i32>(MAX_NODES);
 /** The dedicated vCPUs of a part that have no CPU yet. */
-const waiting = new StaticArray<i32>(MAX_VM_VCPUS);
+const waiting = fresh<i32>(MAX_VM_VCPUS);
 
 /** Takes the CPU that the vCPU has now, if it is on its node and may be had. */
 function keepsCpu(vm: i32, vcpu: i32): bool {
@@ -103,7 +104,7 @@ export function seatVcpus(vm: i32, cells: i32, way: i32): bool {
   return true;
 }
 
-const seenCore = new StaticArray<i32>(MAX_CPUS);
+const seenCore = fresh<i32>(MAX_CPUS);
 let stamp: i32 = 0;
 
 /** Whether under `require` some cell leaves more than one of its cores partly idle: parts on several nodes may. */
@@ -150,8 +151,8 @@ function swapSeats(a: i32, b: i32): void {
   vcpuNode[b] = node;
 }
 
-const keptCpu = new StaticArray<i32>(MAX_VM_VCPUS);
-const keptNode = new StaticArray<i32>(MAX_VM_VCPUS);
+const keptCpu = fresh<i32>(MAX_VM_VCPUS);
+const keptNode = fresh<i32>(MAX_VM_VCPUS);
 
 /** Exchanges CPUs between dedicated vCPUs of the same cell as long as that brings those that talk closer together. */
 export function swapForTraffic(vm: i32, cells: i32): void {

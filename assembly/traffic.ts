@@ -1,11 +1,12 @@
 // Traffic between the vCPUs of a VM, where it is given: a square matrix for each such VM, one after another in one pool.
+import { fresh } from './fresh';
 import { MAX_TRAFFIC, MAX_VMS } from './abi';
 
-const pool = new StaticArray<f64>(MAX_TRAFFIC);
+const pool = fresh<f64>(MAX_TRAFFIC);
 let used: i32 = 0;
 /** Where the VM's matrix starts; -1: every pair is alike. */
-export const vmTraffic = new StaticArray<i32>(MAX_VMS);
-const trafficSize = new StaticArray<i32>(MAX_VMS);
+export const vmTraffic = fresh<i32>(MAX_VMS);
+const trafficSize = fresh<i32>(MAX_VMS);
 
 export function resetTraffic(): void {
   used = 0;
