@@ -130,7 +130,8 @@ export async function carryOut(
 }
 
 function placeVm(vm: PlanVm, backend: Backend, guest: Guest, grounds: Grounds, options: PlacementOptions) {
-  if (backend === 'threads') return Walkers.create(vm, options)
+  const trust = grounds.vms[vm.name]?.trust ?? vm.name
+  if (backend === 'threads') return Walkers.create(vm, { ...options, trust })
   return carryOutVm(vm, grounds, options, (memory, { vcpus }) => bootGuest(memory, vcpus, guest)).then((made) => {
     made.attach('port', reportDevice.range, reportDevice.what)
     return made

@@ -1,12 +1,27 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import koffi from 'koffi'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { PR_SCHED_CORE } from '../../executor/abi/linux.js'
+import type { Host } from '../../src/types.js'
 import { skipUnless } from '../skip.js'
 import { count } from './guests/programs.js'
 import { cpus, planOf } from './plans.js'
 import { hasProgram } from './programs.js'
-import { directory, executor, failure, first, last, makeVm, makeVmWith, refusal, testWithKvm } from './vms.js'
+import {
+  directory,
+  executor,
+  failure,
+  first,
+  last,
+  makeVm,
+  makeVmWith,
+  refusal,
+  run,
+  testWithKvm,
+  verified,
+} from './vms.js'
 
 /** Nice value, real-time priority, policy: fields 19, 40 and 41 of stat. */
 function scheduleOf(tid: number): { nice: number; realtime: number; policy: number } {
@@ -87,10 +102,43 @@ testAsRoot('what the kernel refuses is an error that names the vCPU, or with `re
   assert.equal(scheduleOf(relaxed.tid(0)), PLAIN)
 })
 
-const hasCoreScheduling =
-  readFileSync('/sys/devices/system/cpu/smt/active', 'utf8').trim() === '1' && existsSync('/proc/self/sched')
+/** A thread's core scheduling cookie; 0: none. `null`: the kernel or the host has no core scheduling. */
+function cookieOf(tid: number): bigint | null {
+  const cookie = new BigUint64Array(1)
+  return prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, tid, 0, cookie) < 0 ? null : cookie[0]!
+}
 
-skipUnless(!hasCoreScheduling && executor.kvmStatus().usable, 'this host has SMT: the lab tests core scheduling')(
+const prctl = koffi.load(null).func('int prctl(int, unsigned long, unsigned long, unsigned long, void *)')
+const PR_SCHED_CORE_GET = 0
+const hasCoreScheduling = cookieOf(process.pid) !== null
+
+skipUnless(hasCoreScheduling, 'this kernel has no core scheduling (CONFIG_SCHED_CORE), or this host no SMT')(
+  'vCPUs of a trust domain have a cookie in common, those of another one another, and nobody keeps it',
+  async () => {
+    const plan = planOf(
+      { name: 'a', vcpus: [first, last] },
+      { name: 'b', vcpus: [first] },
+      { name: 'c', vcpus: [last] },
+    )
+    const vms = ['a', 'b', 'c'].map((name) => ({ name, trust: name === 'b' ? 'two' : 'one', memoryPolicy: 'strict' }))
+    const against = { host: { cpus: [] } as unknown as Host, request: { vms } as never }
+    const seen = new Map<string, Set<bigint | null>>()
+    await run.runPlan(verified.sealPlan(plan, against), {
+      seconds: 0.3,
+      onProgress: ({ vcpus }) => {
+        for (const { vm, tid } of vcpus) seen.set(vm, (seen.get(vm) ?? new Set()).add(cookieOf(tid)))
+      },
+    })
+    const [a, b, c] = ['a', 'b', 'c'].map((vm) => [...seen.get(vm)!])
+    assert.is(a!.length, 1)
+    assert.ok(a![0]! > 0n)
+    assert.equal(c, a)
+    assert.ok(b!.length === 1 && b![0]! > 0n && b![0] !== a![0])
+    for (const tid of readdirSync('/proc/self/task')) assert.is(cookieOf(Number(tid)), 0n)
+  },
+)
+
+skipUnless(!hasCoreScheduling && executor.kvmStatus().usable, 'this host has core scheduling')(
   'without SMT, core scheduling is left out, and an error where it is required',
   async () => {
     await using silent = await makeVm({}, { scheduling: { core: 'available' } })

@@ -19,7 +19,6 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   offline: ({ name }) => name === 'uneven',
   hugepages: ({ name }) => name === 'hugepages',
   threads: ({ name }) => name === 'smt',
-  cores: ({ name }) => name === 'smt',
   vm: ({ name }) => ['two-node', 'four-node'].includes(name),
 }
 

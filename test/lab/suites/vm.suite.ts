@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { detectHost, type VerifiedPlan } from 'homenode'
-import { Vm, type VmOptions } from 'homenode/executor'
+import { Vm } from 'homenode/executor'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { pageNodes } from '../../../executor/ffi/numa.js'
@@ -16,9 +16,9 @@ const BYTES = 4 * MiB
 const FIRST_PAGE = 16
 
 /** A VM on this node whose guest counts in every page from `FIRST_PAGE` on, but those of its page tables. */
-async function sweeping(node: number, options: VmOptions = {}): Promise<Vm> {
-  const plan = await planned(host, requestOf({ ...onNode(node), memory: `${BYTES / MiB}MiB` }))
-  const vm = await Vm.create(plan, `n${node}`, options)
+async function sweeping(node: number, memoryMiB = BYTES / MiB): Promise<Vm> {
+  const plan = await planned(host, requestOf({ ...onNode(node), memory: `${memoryMiB}MiB` }))
+  const vm = await Vm.create(plan, `n${node}`)
   const { entry } = await vm.load(sweep, PAGE)
   vm.vcpus[0]!.startInLongMode(entry, { rdi: BigInt(FIRST_PAGE * PAGE), rsi: BigInt(BYTES - 16 * PAGE) })
   return vm
@@ -87,10 +87,11 @@ test('a vCPU goes to every CPU of the machine while its guest runs, and is found
 test('a move to a node without room for it is refused, with the numbers, and the guest goes on', async () => {
   const [start] = withCpus
   const target = withCpus.at(-1)!
-  const vm = await sweeping(start!)
+  const vm = await sweeping(start!, 192)
   const pool = `/sys/devices/system/node/node${target}/hugepages/hugepages-2048kB/nr_hugepages`
   try {
     await vm.run()
+    // Reserving huge pages takes all that the node has, but for a little.
     write(pool, 100_000)
     const error = await failure(vm.moveMemory(0, target))
     assert.match(error.message, new RegExp(`^VM "n${start}": .*node ${target}`))
