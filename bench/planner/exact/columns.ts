@@ -45,7 +45,7 @@ export function columnsOf(host: ExactHost, request: Request, vm: RequestVm, ceil
   for (const count of cellCounts(vm)) {
     const cells = cellShares(vm, count, host.machine.pageSizes[0]!)
     if (cells.some(({ bytes }) => bytes <= 0)) continue
-    for (const nodes of assignments(host, cells, related)) {
+    for (const nodes of assignments(host, request, vm, cells, related, ceiling)) {
       checkBudget(budget, best.size)
       for (const column of columnsOn(host, request, vm, cells, nodes, seatsOf, ceiling, budget)) {
         const key = consumption(column, related)
@@ -57,10 +57,11 @@ export function columnsOf(host: ExactHost, request: Request, vm: RequestVm, ceil
 }
 
 /** Without those that take as much as another of everything, or more: for what fits they make no difference. */
-export function frugal(columns: readonly Column[]): Column[] {
+export function frugal(columns: readonly Column[], budget: Budget): Column[] {
   const total = ({ cores }: Column) => sum(cores)
   const kept: Column[] = []
   for (const column of [...columns].sort((a, b) => total(a) - total(b))) {
+    checkBudget(budget, kept.length)
     if (!kept.some((other) => takesNoMore(other, column))) kept.push(column)
   }
   return kept
@@ -86,25 +87,61 @@ function consumption(column: Column, related: boolean): string {
 }
 
 /**
- * Every way to give cells to nodes. Equal cells are interchangeable, so their nodes ascend; the first cell is not like
- * the others where relations ask for its node.
+ * Every way to give cells to nodes of which the traffic between nodes alone does not pass the ceiling. Equal cells are
+ * interchangeable, so their nodes ascend; the first cell is not like the others where relations ask for its node.
  */
-function* assignments(host: ExactHost, cells: readonly CellShare[], related: boolean): Generator<number[]> {
+function* assignments(
+  host: ExactHost,
+  request: Request,
+  vm: RequestVm,
+  cells: readonly CellShare[],
+  related: boolean,
+  ceiling: number,
+): Generator<number[]> {
+  const room = host.nodes.map(({ classes }) =>
+    vm.cpuPolicy === 'shared'
+      ? Number.POSITIVE_INFINITY
+      : sum(classes.map((at) => host.classes[at]!.width * host.classes[at]!.cores.length)),
+  )
   const nodes: number[] = []
-  function* next(at: number): Generator<number[]> {
+  function* next(at: number, across: number): Generator<number[]> {
     if (at === cells.length) {
       yield [...nodes]
       return
     }
     const [cell, before] = [cells[at]!, cells[at - 1]]
-    const alike = before?.bytes === cell.bytes && before.vcpus.length === cell.vcpus.length && !(related && at === 1)
+    const size = cell.vcpus.length
+    const alike = before?.bytes === cell.bytes && before.vcpus.length === size && !(related && at === 1)
     for (let node = alike ? nodes[at - 1]! : 0; node < host.nodes.length; node++) {
+      const apart = sum(
+        nodes.slice(0, at).map((other, index) => size * cells[index]!.vcpus.length * roundTrip(host, other, node)),
+      )
+      if (size > room[node]! || round(communication(request, vm, across + apart)) > ceiling) continue
       nodes[at] = node
-      yield* next(at + 1)
+      room[node]! -= size
+      yield* next(at + 1, across + apart)
+      room[node]! += size
     }
     nodes.length = at
   }
-  yield* next(0)
+  yield* next(0, 0)
+}
+
+/** There and back; 0 on a node. */
+function roundTrip({ machine, nodes }: ExactHost, a: number, b: number): number {
+  if (a === b) return 0
+  const [from, to] = [nodes[a]!.id, nodes[b]!.id]
+  return machine.distance(from, to) + machine.distance(to, from)
+}
+
+/** Before it is rounded. `hops`: ten times those of all ordered pairs of vCPUs. */
+function communication({ model }: Request, vm: RequestVm, hops: number): number {
+  return vm.vcpus === 1 ? 0 : (vm.weight * model.communication * (demandOf(vm) * hops)) / 10 / (vm.vcpus - 1)
+}
+
+/** Micro-CPUs of each vCPU. */
+function demandOf(vm: RequestVm): number {
+  return vm.cpuPolicy === 'shared' ? round(vm.demand * MICRO) : MICRO
 }
 
 function columnsOn(
@@ -128,13 +165,10 @@ function columnsOn(
   for (const [node, bytes] of memory) if (bytes / size > host.machine.freePages(node, size)) return []
 
   const used = [...new Set(nodes)].sort((a, b) => a - b)
-  const demand = vm.cpuPolicy === 'shared' ? round(vm.demand * MICRO) : MICRO
+  const demand = demandOf(vm)
   const fixed = remoteMemory(host, request, vm, cells, ids, demand) + device(host, request, vm, ids, demand)
   const across = pairsAcross(host, used, nodes, cells)
-  const hops = (apart: number) =>
-    vm.vcpus === 1
-      ? 0
-      : (vm.weight * request.model.communication * (demand * (across + 10 * apart))) / 10 / (vm.vcpus - 1)
+  const hops = (apart: number) => communication(request, vm, across + 10 * apart)
   const base = { cells, nodes, memory }
   if (vm.cpuPolicy === 'shared') {
     const shared = new Map(used.map((node) => [node, demand * vcpusOn(node, nodes, cells)]))

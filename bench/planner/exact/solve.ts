@@ -65,7 +65,7 @@ function weightThatFits(host: ExactHost, request: Request, known: number, end: n
   const problem = withoutCaches(host)
   const kinds = alike(request).map((vms): Kind => {
     const columns = columnsOf(problem, request, vms[0]!, Number.POSITIVE_INFINITY, { end })
-    return { vms, columns: isRelated(request, vms[0]!) ? columns : frugal(columns) }
+    return { vms, columns: isRelated(request, vms[0]!) ? columns : frugal(columns, { end }) }
   })
   return mostWeight(problem, request, kinds, known, (end - performance.now()) / 1000)
 }
