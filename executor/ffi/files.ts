@@ -81,9 +81,8 @@ export function createMemoryFile(name: string, bytes: number, hugePageSize?: num
   const huge = hugePageSize === undefined ? 0 : MFD_HUGETLB | (Math.log2(hugePageSize) << MAP_HUGE_SHIFT)
   const fd = libc.memfd_create(libc.numberOf('memfd_create'), name, MFD_CLOEXEC | huge)
   if (fd < 0) {
-    throw refused(libc.errno(), 'memfd_create', {
-      EINVAL: `the kernel has no pages of ${hugePageSize} bytes: see /sys/kernel/mm/hugepages`,
-    })
+    const noPages = `the kernel has no pages of ${hugePageSize} bytes: see /sys/kernel/mm/hugepages`
+    throw refused(libc.errno(), 'memfd_create', { EINVAL: noPages, ENODEV: noPages })
   }
   const rc = libc.ftruncate(fd, bytes)
   if (rc < 0) {
