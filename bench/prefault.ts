@@ -58,16 +58,16 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
   }
 }
 
-type PlanVm = Parameters<ExecutorBundle['placement']['placeMemory']>[0]
+type PlanVm = Parameters<ExecutorBundle['placedMemory']['placeMemory']>[0]
 
 /** Seconds that it took, and the CPUs of each thread that did it. */
 async function prefault(
-  { placement, prefault: { cpusOfNode, dividePrefault, releaseMemory } }: ExecutorBundle,
+  { placedMemory, prefault: { cpusOfNode, dividePrefault, releaseMemory } }: ExecutorBundle,
   vm: PlanVm,
   transparentHugePages: boolean,
 ): Promise<{ readonly seconds: number; readonly threads: readonly string[] }> {
   const start = performance.now()
-  const { memory } = await placement.placeMemory(vm, { memory: { transparentHugePages } })
+  const { memory } = await placedMemory.placeMemory(vm, { memory: { transparentHugePages } })
   const seconds = (performance.now() - start) / 1000
   const threads = dividePrefault(memory.layout, cpusOfNode).map(({ cpus }) => cpus.join(','))
   await releaseMemory(memory)

@@ -13,7 +13,7 @@ const entryPoints = {
   executor: 'executor/index.ts',
   'vcpu-worker': 'executor/vcpu-worker.ts',
   run: 'executor/run.ts',
-  placement: 'executor/placement.ts',
+  'placed-memory': 'executor/placed-memory.ts',
   prefault: 'executor/prefault.ts',
   verified: 'src/verified.ts',
 }
@@ -23,7 +23,7 @@ export interface ExecutorBundle {
   readonly directory: string
   readonly executor: typeof import('../../executor/index.js')
   readonly run: typeof import('../../executor/run.js')
-  readonly placement: typeof import('../../executor/placement.js')
+  readonly placedMemory: typeof import('../../executor/placed-memory.js')
   readonly prefault: typeof import('../../executor/prefault.js')
   readonly verified: typeof import('../../src/verified.js')
 }
@@ -48,7 +48,7 @@ export async function bundleExecutor(): Promise<ExecutorBundle> {
     directory: outdir,
     executor: await load('executor'),
     run: await load('run'),
-    placement: await load('placement'),
+    placedMemory: await load('placed-memory'),
     prefault: await load('prefault'),
     verified: await load('verified'),
   }
