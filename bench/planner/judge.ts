@@ -7,6 +7,8 @@ import { checkPlan } from '../../src/verify.js'
 export interface Outcome {
   /** The verifier has nothing against it. */
   readonly valid: boolean
+  /** All that it has against it is that VMs share a core which do not trust each other. */
+  readonly onlyTrust: boolean
   /** Names of the VMs placed, in a valid plan. */
   readonly placed: ReadonlySet<string>
   readonly weight: number
@@ -18,10 +20,12 @@ export interface Outcome {
 }
 
 export function judge(host: Host, request: Request, plan: Plan, milliseconds: number): Outcome {
-  const valid = checkPlan(host, request, plan).length === 0
+  const findings = checkPlan(host, request, plan)
+  const valid = findings.length === 0
   const placed = new Set(valid ? plan.vms.map(({ name }) => name) : [])
   return {
     valid,
+    onlyTrust: !valid && findings.every(({ constraint }) => constraint === 'trust'),
     placed,
     weight: request.vms.reduce((sum, vm) => sum + (placed.has(vm.name) ? vm.weight : 0), 0),
     cost: Math.round(plan.cost.lostVcpus * MICRO),

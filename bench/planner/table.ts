@@ -33,6 +33,7 @@ export function solverRows(compared: readonly Compared[]): Row[] {
           vms: sum(own.map(({ one }) => one.request.vms.length)),
           vmsPlaced: sum(own.map(({ outcome }) => outcome.placed.size)),
           invalidPlans: own.filter(({ outcome }) => !outcome.valid).length,
+          onlyTrust: own.filter(({ outcome }) => outcome.onlyTrust).length,
           sameVms: alike.length,
           vcpus: sum(alike.map(({ one, outcome }) => vcpusPlaced(one.request, outcome))),
           vcpusLost: rounded(sum(alike.map(({ outcome }) => outcome.cost)) / MICRO),
