@@ -106,14 +106,16 @@ withKvm('where one VM fails the others are run and reported, and the exit code s
   assert.ok(report.vcpus[0]!.exits > 0)
 })
 
-withMemory('SIGINT while memory is faulted in ends a run with exit code 130, and gives it back', async () => {
-  const request = file('large.json', requestOf({ name: 'large', vcpus: 1, memory: '4GiB', cpuPolicy: 'shared' }))
-  const { code, stderr } = await homenode(['run', '-f', request, '--seconds', '60'], {
-    started: (process) => void prefaulting(process).then(() => process.kill('SIGINT')),
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  withMemory(`${signal} while memory is faulted in ends a run with exit code 130`, async () => {
+    const request = file('large.json', requestOf({ name: 'large', vcpus: 1, memory: '4GiB', cpuPolicy: 'shared' }))
+    const { code, stderr } = await homenode(['run', '-f', request, '--seconds', '60'], {
+      started: (process) => void prefaulting(process).then(() => process.kill(signal)),
+    })
+    assert.is(code, 130)
+    assert.is(stderr, `homenode: interrupted by ${signal}: what ran was stopped and given back\n`)
   })
-  assert.is(code, 130)
-  assert.is(stderr, 'homenode: interrupted by SIGINT: what ran was stopped and given back\n')
-})
+}
 
 /** Resolves when the process has taken some of the memory, and not yet all of it. */
 async function prefaulting({ pid }: ChildProcess): Promise<void> {

@@ -22,13 +22,13 @@ const script = `
 const plan = planOf({ vcpus: [String(cpus[0]), String(cpus.at(-1))], cells: [16 * MiB] })
 
 /** Runs the plan in a mount namespace of its own, after `setup` and with `prefix` before the command. */
-function runIn(setup: string, prefix = ''): { uid: number; report: RunReport } {
+function runIn<Result = { uid: number; report: RunReport }>(setup: string, prefix = '', program = script): Result {
   const { status, stdout, stderr } = spawnSync(
     'unshare',
     ['--mount', 'sh', '-ec', `${setup}\nexec ${prefix} "$NODE" --input-type=module -e "$SCRIPT"`],
     {
       encoding: 'utf8',
-      env: { ...process.env, NODE: process.execPath, SCRIPT: script, BUNDLE: directory, PLAN: JSON.stringify(plan) },
+      env: { ...process.env, NODE: process.execPath, SCRIPT: program, BUNDLE: directory, PLAN: JSON.stringify(plan) },
     },
   )
   assert.is(status, 0, stderr)
@@ -67,6 +67,36 @@ testAsOther('a user without access to /dev/kvm is told so, and threads run inste
   assert.is(report.backend, 'threads')
   assert.match(report.noGuest ?? '', /KVM is not usable: open\(\/dev\/kvm\): EACCES .*usermod -aG kvm.*no guest ran/)
   assert.is(report.verified, true)
+})
+
+const vmScript = `
+  const { Vm } = await import(process.env.BUNDLE + '/executor.js')
+  const { sealPlan } = await import(process.env.BUNDLE + '/verified.js')
+  const { readdirSync } = await import('node:fs')
+  const plan = sealPlan(JSON.parse(process.env.PLAN))
+  const attempt = () => Vm.create(plan, 'demo').then(() => 'created', (error) => error.message)
+  await attempt()
+  const fds = readdirSync('/proc/self/fd').length
+  const message = await attempt()
+  console.log(JSON.stringify({ message, left: readdirSync('/proc/self/fd').length - fds }))
+`
+
+testInNamespace('a VM without /dev/kvm is an error that names VM, call and what to do', () => {
+  const none = `${TMPFS}
+    touch /mnt/null && mount --bind /dev/null /mnt/null
+    mount -t tmpfs none /dev
+    touch /dev/null && mount --bind /mnt/null /dev/null`
+  const missing = runIn<{ message: string; left: number }>(none, '', vmScript)
+  assert.match(missing.message, /^VM "demo": open\(\/dev\/kvm\): ENOENT .*modprobe/)
+  assert.is(missing.left, 0)
+})
+
+testAsOther('a VM of a user who may not use /dev/kvm is refused, with the group to join', () => {
+  const setup = `${TMPFS}
+    mknod -m 600 /mnt/kvm c 10 232
+    mount --bind /mnt/kvm /dev/kvm`
+  const { message } = runIn<{ message: string }>(setup, NOBODY, vmScript)
+  assert.match(message, /^VM "demo": open\(\/dev\/kvm\): EACCES .*usermod -aG kvm/)
 })
 
 testInNamespace('where /dev/kvm does not exist, threads run instead', () => {

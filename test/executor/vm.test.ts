@@ -244,6 +244,21 @@ testWithKvm('a paused guest does nothing, and goes on where it was', async () =>
   assert.equal(await vm.wait(), vm.state)
 })
 
+testWithKvm('with interrupt controllers in the kernel a halt waits, and other vCPUs wait to be started', async () => {
+  await using vm = await makeVmWith(count, { rdi: 0x3000n }, { vcpus: [first, last] }, { irqchip: true })
+  vm.vcpus[0]!.setRegisters({ rip: 0x5000n })
+  vm.write(0x5000, hlt.code)
+  await vm.run()
+  await delay(30)
+  assert.is(vm.state.name, 'running')
+  assert.is(number64(vm.read(0x3000, 8)), 0n)
+  await vm.pause()
+  assert.is(vm.vcpus[0]!.registers().rip, 0x5001n)
+  await vm.resume()
+  await vm.stop()
+  assert.is(vm.state.name, 'stopped')
+})
+
 testWithKvm('what a state does not allow is refused by name', async () => {
   await using vm = await makeVmWith(count, { rdi: 0x3000n })
   const message = async (promise: Promise<unknown>) => (await failure(promise)).message
