@@ -21,9 +21,20 @@ export function randomCases(size: HostSize, perFamily: number): Case[] {
     Array.from({ length: perFamily }, (_, at) => {
       const random = randomFrom((size === 'small' ? 1 : 2) * 1_000_000 + row * 10_000 + at)
       const host = randomHost(random, size)
-      return { name: `${size}/${family}/${at}`, size, family, host, request: randomRequest(random, host, family) }
+      return {
+        name: `${size}/${family}/${at}`,
+        size,
+        family,
+        host,
+        request: randomRequest(random, host, family, isTrusting(at)),
+      }
     }),
   )
+}
+
+/** Every other case: peers do not know that VMs may not share a core, which is the default of a request. */
+function isTrusting(at: number): boolean {
+  return at % 2 === 1
 }
 
 /** Each family once on each recorded machine. */
@@ -37,7 +48,7 @@ export async function recordedCases(): Promise<Case[]> {
         size: 'recorded',
         family,
         host,
-        request: randomRequest(random, host, family),
+        request: randomRequest(random, host, family, isTrusting(at)),
       }
     }),
   )

@@ -56,8 +56,11 @@ const FILL: Readonly<Record<Family, number>> = {
   policies: 0.6,
 }
 
-/** A request that fills the host as far as its family says, in so far as counting CPUs tells. */
-export function randomRequest(random: Random, host: Host, family: Family): Request {
+/**
+ * A request that fills the host as far as its family says, in so far as counting CPUs tells.
+ * @param trusting all VMs are of one trust domain and may share cores, which is all that peers know
+ */
+export function randomRequest(random: Random, host: Host, family: Family, trusting: boolean): Request {
   const room = roomOf(host)
   const vms: Vm[] = []
   let left = Math.floor(room.cpus * FILL[family])
@@ -67,7 +70,12 @@ export function randomRequest(random: Random, host: Host, family: Family): Reque
     vms.push(vmOf(random, room, family, vcpus))
   }
   return parseRequest({
-    vms: vms.map((vm, at) => ({ name: `vm${at}`, ...vm, ...(family === 'policies' ? relation(random, at) : {}) })),
+    vms: vms.map((vm, at) => ({
+      name: `vm${at}`,
+      ...vm,
+      ...(trusting ? { trust: 'all' } : {}),
+      ...(family === 'policies' ? relation(random, at) : {}),
+    })),
   })
 }
 

@@ -69,7 +69,7 @@ export function whyNotCovered(host: Host, request: Request): string | undefined 
   const llcNodes = groupBy(machine.cpus.values(), ({ llc }) => llc)
   if ([...llcNodes.values()].some((cpus) => new Set(cpus.map(({ node }) => node)).size > 1)) return 'LLCs across nodes'
   const trusts = request.vms.filter(({ cpuPolicy }) => cpuPolicy === 'dedicated').map(({ trust }) => trust)
-  if (new Set(trusts).size < trusts.length) return 'VMs that may share a core'
+  if (new Set(trusts).size < trusts.length && cores.some((cpus) => cpus.length > 1)) return 'VMs that may share a core'
   if (request.vms.some(({ bandwidth }) => bandwidth > 0)) return 'bandwidth'
   const huge = host.nodes.some(({ pages }) =>
     pages.some(({ size, free }) => size > machine.pageSizes[0]! && free !== 0),
