@@ -7,7 +7,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Transferable } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { POOL_THREAD } from './ffi/libc.js'
+import { closeGate, createGate, type PoolThread } from './ffi/gate.js'
 
 const IDLE_MS = 10_000
 /** More than KVM has vCPUs for; a task never waits for another one to end. */
@@ -20,6 +20,8 @@ let pool: Piscina | undefined
 
 function thePool(): Piscina {
   if (pool !== undefined) return pool
+  const gate = createGate()
+  process.on('exit', () => closeGate(gate))
   pool = new Piscina({
     filename: fileURLToPath(new URL('./vcpu-worker.js', import.meta.url)),
     minThreads: 0,
@@ -32,7 +34,7 @@ function thePool(): Piscina {
     // Loaders and debuggers of the main program are not for these threads.
     execArgv: [],
     resourceLimits: LIMITS,
-    workerData: POOL_THREAD,
+    workerData: { gate } satisfies PoolThread,
   })
   // Of a thread without a task, which nobody misses; one with a task rejects that.
   pool.on('error', () => {})

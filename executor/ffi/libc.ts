@@ -7,15 +7,12 @@
  */
 
 import { getSystemErrorName } from 'node:util'
-import { workerData } from 'node:worker_threads'
 import koffi from 'koffi'
 import { SyscallError, UnsupportedError } from '../../src/errors.js'
 import { type SyscallNumbers, syscallNumbers } from '../abi/linux.js'
+import { enterGate, isPoolThread, leaveGate } from './gate.js'
 
 type Address = number
-
-/** `workerData` of threads in which nobody calls anything but the functions below. */
-export const POOL_THREAD = 'homenode: a thread of the pool'
 
 /**
  * koffi 3.3.4 maps a stack and a heap for its calls in each thread that loads a library, and has no way to unmap them:
@@ -28,7 +25,8 @@ export const POOL_THREAD = 'homenode: a thread of the pool'
  * not fit koffi puts elsewhere. Threads that are not the pool's may use koffi for other calls, and keep its sizes.
  */
 const POOL_THREAD_SIZES = { sync_stack_size: 64 * 1024, sync_heap_size: 4096 }
-if (workerData === POOL_THREAD) koffi.config(POOL_THREAD_SIZES)
+enterGate()
+if (isPoolThread()) koffi.config(POOL_THREAD_SIZES)
 
 // The symbols of the process itself: they hold the C library, whichever it is.
 const lib = koffi.load(null)
@@ -129,6 +127,8 @@ export const tgkill: (number: number, pid: number, tid: number, signal: number) 
   'long',
   ['long', 'long', 'long', 'long'],
 )
+
+leaveGate()
 
 export const errno: () => number = koffi.errno
 

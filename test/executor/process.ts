@@ -22,19 +22,42 @@ export function holdings(): Holdings {
   }
 }
 
-/**
- * The holdings once they no longer change: a thread that has been joined is in /proc for a moment yet.
- * @param expected waited for, for two seconds at most
- */
-export async function settledHoldings(expected?: Holdings): Promise<Holdings> {
+/** The holdings once they no longer change: a thread that has been joined is in /proc for a moment yet. */
+export async function settledHoldings(): Promise<Holdings> {
   let last = holdings()
   for (let i = 0; i < 40; i++) {
     await delay(50)
     const next = holdings()
-    if (isDeepStrictEqual(next, expected ?? last)) return next
+    if (isDeepStrictEqual(next, last)) return next
     last = next
   }
   return last
+}
+
+/**
+ * What is held now and was not before, which is waited for to go, for two seconds at most. Threads of the pool that nobody
+ * needed meanwhile may have ended.
+ */
+export async function leftSince(before: Holdings): Promise<string[]> {
+  let left = beyond(before, holdings())
+  for (let i = 0; i < 40 && left.length > 0; i++) {
+    await delay(50)
+    left = beyond(before, holdings())
+  }
+  return left
+}
+
+function beyond(before: Holdings, now: Holdings): string[] {
+  const more = (was: readonly string[], is: readonly string[]) => {
+    const rest = [...was]
+    return is.filter((each) => {
+      const at = rest.indexOf(each)
+      if (at >= 0) rest.splice(at, 1)
+      return at < 0
+    })
+  }
+  const threads = Array.from({ length: Math.max(0, now.threads - before.threads) }, () => 'a thread')
+  return [...more(before.fds, now.fds), ...more(before.mappings, now.mappings), ...threads]
 }
 
 export interface AnonymousMemory {

@@ -11,7 +11,7 @@ import type { Backend } from '../../src/types.js'
 import { skipUnless } from '../skip.js'
 import { bundleExecutor } from './bundle.js'
 import { cpus, MiB, nodes, planOf } from './plans.js'
-import { boundMappings, holdings, settledHoldings } from './process.js'
+import { boundMappings, holdings, leftSince, settledHoldings } from './process.js'
 
 const { executor, run, verified } = await bundleExecutor()
 const status = executor.kvmStatus()
@@ -92,7 +92,7 @@ for (const backend of backends) {
       },
     })
     assert.ok(during.mappings.length > 0)
-    assert.equal(await settledHoldings(before), before)
+    assert.equal(await leftSince(before), [])
   })
 
   test(`${backend}: the caller's signal ends a run, with its reason and nothing left behind`, async () => {
@@ -115,7 +115,7 @@ for (const backend of backends) {
     const onProgress = () => late.abort(interrupted)
     const running = run.runPlan(plan, { seconds: 1000, backend, signal: late.signal, onProgress })
     assert.is(await failure(running), interrupted)
-    assert.equal(await settledHoldings(before), before)
+    assert.equal(await leftSince(before), [])
   })
 
   test(`${backend}: what onProgress throws ends the run, with nothing left behind`, async () => {
@@ -126,7 +126,7 @@ for (const backend of backends) {
       throw new Error('from the caller')
     }
     assert.is((await failure(run.runPlan(plan, { seconds: 1000, backend, onProgress }))).message, 'from the caller')
-    assert.equal(await settledHoldings(before), before)
+    assert.equal(await leftSince(before), [])
   })
 
   test(`${backend}: progress tells the thread of each vCPU, and what it has done`, async () => {
@@ -213,7 +213,7 @@ for (const backend of backends) {
     const error = await failure(run.carryOut(plan, plan, { seconds: 1000, backend }))
     assert.is(error.name, 'VmError')
     assert.match(error.message, /^VM "web", vCPU 1: sched_setaffinity\(CPU 8000\): EINVAL .*cpuset/)
-    assert.equal(await settledHoldings(before), before)
+    assert.equal(await leftSince(before), [])
   })
 }
 
@@ -234,7 +234,7 @@ test('memory that the node does not have is refused before anything is taken', a
   const plan = planOf({ vcpus: [first], cells: [2 ** 46] })
   const error = await failure(run.carryOut(plan, plan, { seconds: 0.1, backend: 'threads' }))
   assert.match(error.message, /memory-capacity: the plan takes 64 TiB from node \d+, .* is free now/)
-  assert.equal(await settledHoldings(before), before)
+  assert.equal(await leftSince(before), [])
 })
 
 const HUGE = 2 * MiB
@@ -336,7 +336,7 @@ testWithKvm('a guest that never leaves is stopped, and found to have made no pro
     report.vcpus.map(({ exits }) => exits),
     [0, 0],
   )
-  assert.equal(await settledHoldings(before), before)
+  assert.equal(await leftSince(before), [])
 })
 
 async function failure(promise: Promise<unknown>): Promise<Error> {
