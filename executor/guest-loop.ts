@@ -46,8 +46,8 @@ export interface GuestRoom {
   readonly mailbox: Mailbox
   /** `null`: no writes are coalesced. */
   readonly ring: CoalescedRing | null
-  /** The code of a device that has ended the VM. */
-  readonly exitCode: () => number | null
+  /** `code`: what a device has ended the VM with. */
+  readonly ending: { readonly code: number | null }
   /** Does what the commands say, while held too; `false`: the command is to stop. */
   readonly attend: () => boolean
 }
@@ -66,10 +66,15 @@ export function runGuest(block: VcpuBlock, room: GuestRoom): VcpuEnd {
 }
 
 function loop(block: VcpuBlock, room: GuestRoom): VcpuEnd {
-  const { fd, page, ports, mmio, mailbox, ring, exitCode, attend } = room
+  const { fd, page, ports, mmio, mailbox, ring, ending, attend } = room
+  const bytes = new Uint8Array(page)
+  const halves = new Uint16Array(page)
   const words = new Uint32Array(page)
-  const access = accessor(page)
+  const transfer = transferrer(bytes)
   const { exits } = block
+  // The port that was used last, and its device: a guest that uses a port mostly does so again.
+  let port = -1
+  let device: Device | undefined
   for (;;) {
     const error = enterGuest(fd)
     if (ring !== null && !ring.isEmpty) ring.drain(ports, mmio, mailbox)
@@ -81,16 +86,28 @@ function loop(block: VcpuBlock, room: GuestRoom): VcpuEnd {
     } else {
       const reason = words[EXIT_REASON]!
       if (reason < EXIT_REASONS) exits[reason]!++
-      let failure: Failure | null = null
-      if (reason === KVM_EXIT_IO) failure = access.port(ports)
-      else if (reason === KVM_EXIT_MMIO) failure = access.mmio(mmio)
-      else if (reason === KVM_EXIT_HLT) return { kind: 'halted' }
-      else if (reason !== KVM_EXIT_INTR) failure = unanswered(page, reason)
-      if (failure !== null) return { kind: 'failed', failure }
+      let isAnswered = true
+      // In this function rather than one of its own, which made an exit dearer by 30 ns of 7,600.
+      if (reason === KVM_EXIT_IO) {
+        if (halves[IO_PORT] !== port) {
+          port = halves[IO_PORT]!
+          device = ports.at(port)
+        }
+        const size = bytes[IO_SIZE]!
+        const isWrite = bytes[IO_DIRECTION] === KVM_EXIT_IO_OUT
+        const start = words[IO_DATA_OFFSET]!
+        const end = start + size * words[IO_COUNT]!
+        for (let at = start; at < end && isAnswered; at += size) isAnswered = transfer(device, port, size, at, isWrite)
+      } else if (reason === KVM_EXIT_MMIO) {
+        const address = words[MMIO_ADDRESS]! + words[MMIO_ADDRESS + 1]! * 2 ** 32
+        const isWrite = bytes[MMIO_IS_WRITE] !== 0
+        isAnswered = transfer(mmio.at(address), address, words[MMIO_LENGTH]!, MMIO_DATA, isWrite)
+      } else if (reason === KVM_EXIT_HLT) return { kind: 'halted' }
+      else isAnswered = reason === KVM_EXIT_INTR
+      if (!isAnswered) return { kind: 'failed', failure: unanswered(page, reason) }
       mailbox.flush()
     }
-    const code = exitCode()
-    if (code !== null) return { kind: 'exited', code }
+    if (ending.code !== null) return { kind: 'exited', code: ending.code }
   }
 }
 
@@ -98,15 +115,12 @@ function unanswered(page: ArrayBuffer, reason: number): Failure {
   return { kind: 'exit', reason: exitName(reason), text: explainExit(reason, new DataView(page)) }
 }
 
-/** Answers the accesses that a run page describes. No allocation: one buffer for each length of an access. */
-function accessor(page: ArrayBuffer) {
-  const bytes = new Uint8Array(page)
-  const halves = new Uint16Array(page)
-  const words = new Uint32Array(page)
+/** Moves one item from the run page to a device, or the other way. No allocation: one buffer for each length. */
+function transferrer(bytes: Uint8Array) {
   const buffers = Array.from({ length: 9 }, (_, size) => new Uint8Array(size))
-
-  /** One item from the page to the device, or the other way. */
-  const transfer = (device: Device, address: number, size: number, at: number, isWrite: boolean): boolean => {
+  /** @returns whether the device takes it */
+  return (device: Device | undefined, address: number, size: number, at: number, isWrite: boolean): boolean => {
+    if (device === undefined) return false
     const data = buffers[size]!
     if (isWrite) {
       if (device.write === undefined) return false
@@ -118,29 +132,5 @@ function accessor(page: ArrayBuffer) {
       for (let i = 0; i < size; i++) bytes[at + i] = data[i]!
     }
     return true
-  }
-
-  return {
-    port(ports: DeviceBus): Failure | null {
-      const device = ports.at(halves[IO_PORT]!)
-      if (device === undefined) return unanswered(page, KVM_EXIT_IO)
-      const size = bytes[IO_SIZE]!
-      const isWrite = bytes[IO_DIRECTION] === KVM_EXIT_IO_OUT
-      let at = words[IO_DATA_OFFSET]!
-      for (let left = words[IO_COUNT]!; left > 0; left--) {
-        if (!transfer(device, halves[IO_PORT]!, size, at, isWrite)) return unanswered(page, KVM_EXIT_IO)
-        at += size
-      }
-      return null
-    },
-    mmio(mmio: DeviceBus): Failure | null {
-      const address = words[MMIO_ADDRESS]! + words[MMIO_ADDRESS + 1]! * 2 ** 32
-      const device = mmio.at(address)
-      const isWrite = bytes[MMIO_IS_WRITE] !== 0
-      if (device === undefined || !transfer(device, address, words[MMIO_LENGTH]!, MMIO_DATA, isWrite)) {
-        return unanswered(page, KVM_EXIT_MMIO)
-      }
-      return null
-    },
   }
 }

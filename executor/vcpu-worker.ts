@@ -128,9 +128,9 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
       return { kind: 'told' }
     }
   }
-  let exitCode: number | null = null
+  const ending: { code: number | null } = { code: null }
   const exit = (code: number) => {
-    exitCode ??= code
+    ending.code ??= code
   }
   const mailbox = new Mailbox(block, line.post)
   const context = { vcpu: work.vcpu, exit }
@@ -147,7 +147,7 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
       mmio: new DeviceBus('mmio', work.devices, devices),
       mailbox,
       ring: ring === null ? null : new CoalescedRing(page, ring.offset, ring.lock, block),
-      exitCode: () => exitCode,
+      ending,
       // An exit that is requested after the command has been read stays requested.
       attend: () =>
         line.attend(() => {
