@@ -8,7 +8,7 @@ import { vmHasCurrent } from './current';
 import { communicationPrice } from './cost';
 import { barred, fittingPageSize, inPages } from './memory';
 import { firstNodeAsked } from './relations';
-import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuShared, vmMemory, vmParts, vmSpan, vmStart, vmThreadCpus, vmVcpus } from './request';
+import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuShared, vmDedicated, vmMemory, vmParts, vmSpan, vmStart, vmThreadCpus, vmVcpus } from './request';
 import { traffic, vmTraffic } from './traffic';
 
 /** What the nodes offer to the VM: how many of its dedicated and of its shared vCPUs they take, and free pages. */
@@ -56,6 +56,7 @@ const tries = fresh<i32>(MAX_VM_CELLS * MAX_NODES);
 const triesHops = fresh<f64>(MAX_VM_CELLS * MAX_NODES);
 /** Hops that one unit of distance between two cells makes, in both directions, where traffic is given. */
 const cellTraffic = fresh<f64>(MAX_VM_CELLS * MAX_VM_CELLS);
+let trafficIsSummed: bool = false;
 
 // What is assigned so far.
 let picks: i32 = 0;
@@ -68,6 +69,8 @@ const pickShared = fresh<i32>(MAX_VM_VCPUS);
 const VISITS_OF_LEAF: i32 = 8;
 /** Nodes x parts looked at that count as much as a node tried. */
 const LOOKS_IN_VISIT: i32 = 16;
+/** The same where a whole assignment is looked at. */
+const LOOKS_IN_LEAF: i32 = 64;
 /** Cells up to this size are divided between nodes in every way; larger ones by filling nodes. */
 const SMALL_CELL: i32 = 8;
 
@@ -94,6 +97,7 @@ function orderCells(vm: i32, cells: i32): void {
 /** Sums the traffic between cells, each vCPU's share of its row counting as much as its demand. */
 function sumTraffic(vm: i32, cells: i32): void {
   const start = vmStart[vm];
+  trafficIsSummed = true;
   for (let at = 0; at < cells * cells; at++) cellTraffic[at] = 0;
   let from = 0;
   for (let a = 0; a < cells; a++) {
@@ -128,6 +132,7 @@ function hopsToAssigned(vm: i32, cells: i32, cell: i32, node: i32, dedicated: i3
       hops += <f64>demandOf(vm, dedicated, shared) * peers * go;
       hops += <f64>demandOf(vm, pickDedicated[pick], pickShared[pick]) * <f64>(dedicated + shared) * back;
     } else if (!vmSpan[vm]) {
+      if (!trafficIsSummed) sumTraffic(vm, cells);
       const other = pickCell[pick];
       hops += cellTraffic[cell * cells + other] * go + cellTraffic[other * cells + cell] * back;
     }
@@ -189,7 +194,7 @@ function layParts(vm: i32): void {
 function atLeaf(vm: i32, cells: i32, hops: f64): bool {
   if (missesDevice(vm)) return true;
   leaves++;
-  visits += VISITS_OF_LEAF + (picks * picks) / LOOKS_IN_VISIT;
+  visits += VISITS_OF_LEAF + (picks * picks) / LOOKS_IN_LEAF;
   leafHops = hops;
   layParts(vm);
   return leaf(vm, cells);
@@ -229,14 +234,19 @@ function isOpen(node: i32): bool {
   return !barred[node] && memoryNode[node] >= 0 && firstNodeAsked != -2;
 }
 
-/** Whether the cells from `depth` on that are of one size find room, each by itself, on the nodes from `first` on. */
+/** Whether two cells ask for the same, so that they may be exchanged. */
+function cellsAreAlike(a: i32, b: i32): bool {
+  return cellVcpus[a] == cellVcpus[b] && cellDedicated[a] == cellDedicated[b] && cellPages[a] == cellPages[b];
+}
+
+/** Whether the cells from `depth` on that are alike find room, each by itself, on the nodes from `first` on. */
 function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
-  const at = vmStart[vm] + order[depth];
-  const size = cellVcpus[at];
+  const start = vmStart[vm];
+  const at = start + order[depth];
   const dedicated = cellDedicated[at];
+  const shared = cellVcpus[at] - dedicated;
   let run = 1;
-  while (depth + run < cells && cellVcpus[vmStart[vm] + order[depth + run]] == size && cellDedicated[vmStart[vm] + order[depth + run]] == dedicated) run++;
-  const shared = size - dedicated;
+  while (depth + run < cells && cellsAreAlike(start + order[depth + run], at)) run++;
   for (let node = first; node < nodeCount && run > 0; node++) {
     let room = dedicated == 0 ? i32.MAX_VALUE : offerRoom[node] / dedicated;
     if (shared > 0) room = min(room, offerShared[node] / shared);
@@ -255,9 +265,7 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   let first = 0;
   if (depth > 0 && cellsAlike) {
     // Cells that are alike are interchangeable: only ascending nodes.
-    const before = vmStart[vm] + order[depth - 1];
-    const alike = cellVcpus[before] == cellVcpus[at] && cellPages[before] == cellPages[at] && cellDedicated[before] == dedicated;
-    if (alike) first = pickNode[picks - 1];
+    if (cellsAreAlike(vmStart[vm] + order[depth - 1], at)) first = pickNode[picks - 1];
   }
   if (!runFits(vm, cells, depth, cellsAlike ? first : 0)) return 0;
   let count = 0;
@@ -381,9 +389,9 @@ function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedica
 /**
  * Shows every assignment of the VM's `cells` cells (laid out before) that the offer allows and that may cost no more than
  * the ceiling to `onLeaf`, in the VM's part arrays; it returns false to end the walk. Where cells span nodes, only assignments
- * worth trying.
+ * worth trying. False: the walk was ended, or its budget did.
  */
-export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32, onLeaf: (vm: i32, cells: i32) => bool): void {
+export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
   relaxed = relax;
   budget = maxVisits;
   visits = 0;
@@ -396,16 +404,20 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   cellsAlike = firstNodeAsked == -1 && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
   countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm];
   followsVcpus = vmMemory[vm] == MEMORY_STRICT;
-  if (vmTraffic[vm] >= 0) sumTraffic(vm, cells);
+  trafficIsSummed = false;
   orderCells(vm, cells);
-  descend(vm, cells, 0, 0);
+  return descend(vm, cells, 0, 0);
 }
 
-/** Dedicated vCPUs that all nodes together take. */
-export function roomOffered(): i32 {
+/** Whether all nodes together take the VM's vCPUs. */
+export function isRoomOffered(vm: i32): bool {
   let room = 0;
-  for (let node = 0; node < nodeCount; node++) room += offerRoom[node];
-  return room;
+  let shared = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    room += offerRoom[node];
+    shared += offerShared[node];
+  }
+  return room >= vmDedicated[vm] && shared >= vmVcpus[vm] - vmDedicated[vm];
 }
 
 /** Fills the pages of the offer. */

@@ -6,7 +6,7 @@ import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREF
 import { layOutCells, fewestCells, mostCells } from './cells';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodeHasMemory, nodePages, nodeUsable, pageShift, pageSizes } from './host';
 import { emptyDedicatedRoom, emptySharedRoom } from './capacity';
-import { complete, leafHops, offerPagesFrom, offerRoom, offerShared, offerUntouched, setCeiling, visits, walkAssignments } from './assign';
+import { complete, isRoomOffered, leafHops, offerPagesFrom, offerRoom, offerShared, offerUntouched, setCeiling, visits, walkAssignments } from './assign';
 import { capacityPrice, communicationPrice, deviceCost, model, remoteMemory, rounded, sharedHop } from './cost';
 import { forgetMemory, imagineMemory } from './memory';
 import { clearRelations } from './relations';
@@ -14,7 +14,7 @@ import { cellVcpusAsked, demandOf, hasShared, MICRO, partDedicated, partNode, pa
 import { vmTraffic } from './traffic';
 
 /** Nodes tried for one VM; beyond, the bound is what holds for every assignment. */
-const VISITS: i32 = 4000;
+const VISITS: i32 = 20000;
 
 const onNode = fresh<i32>(MAX_NODES);
 const onNodeShared = fresh<i32>(MAX_NODES);
@@ -187,15 +187,20 @@ function isPlain(vm: i32): bool {
   return !hasShared(vm) && vmTraffic[vm] < 0 && !llcSpansNodes && vmVcpus[vm] > 1;
 }
 
-/** What the VM loses at the least where so many ordered pairs of its vCPUs are on different nodes, and so many in different LLCs. */
-function lossApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
+/** The least `communication` of a VM where so many ordered pairs of its vCPUs are on different nodes, and so many in different LLCs. */
+function talkApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
   const vcpus = vmVcpus[vm];
   const all = <i64>vcpus * <i64>vcpus;
-  const slowness = capacityPrice(vm, leastSlow(vm, -1, vcpus, 0));
   const across = max(acrossLlcs, max(apart, all - mostPairs(vcpus, enterLlcRooms(vm, -1))));
   const nearest = apart == 0 ? 10 : nearestNodes();
-  const hops = MICRO * (10 * across + <i64>(nearest - 10) * apart);
-  return slowness + leastRemoteApart(vm, nearest, apart) + communicationPrice(vm, <f64>hops);
+  return communicationPrice(vm, <f64>(MICRO * (10 * across + <i64>(nearest - 10) * apart)));
+}
+
+/** What the VM loses at the least where they are. */
+function lossApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
+  const slowness = capacityPrice(vm, leastSlow(vm, -1, vmVcpus[vm], 0));
+  const nearest = apart == 0 ? 10 : nearestNodes();
+  return slowness + leastRemoteApart(vm, nearest, apart) + talkApart(vm, apart, acrossLlcs);
 }
 
 /** What holds for every assignment: LLCs and nodes are only so large, CPUs only so fast. */
@@ -222,9 +227,11 @@ export function prepareBound(vm: i32): void {
   offerPagesFrom(nodePages);
   best = i64.MAX_VALUE;
   setCeiling(i64.MAX_VALUE);
-  let left = VISITS;
+  // Shared vCPUs find room nearly everywhere: then there are far too many ways to see them all.
+  let left = hasShared(vm) ? VISITS / 8 : VISITS;
   // Of the ways to divide a cell between nodes the walk sees only some.
-  let seen = !vmSpan[vm] && (mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0);
+  // What does not fit alone is never placed: any bound will do.
+  let seen = !vmSpan[vm] && isRoomOffered(vm) && (mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0);
   for (let cells = fewestCells(vm); cells <= mostCells(vm) && best > 0 && seen; cells++) {
     if (!layOutCells(vm, cells)) break;
     walkAssignments(vm, cells, 0, left, boundAssignment);
@@ -307,19 +314,34 @@ function isPlaced(vm: i32): bool {
   return vmAlive[vm] && vmCells[vm] != 0;
 }
 
-/** What the VM loses at the least where it is not on one node; no end of it where it cannot be divided. */
-function lossDivided(vm: i32): i64 {
+/** Ordered pairs of the VM's vCPUs that are on different nodes where it is not on one; -1: it cannot be divided. */
+function pairsDivided(vm: i32): i64 {
   const piece = smallestPiece(vm);
-  if (piece == 0) return i64.MAX_VALUE >> 16;
-  return lossApart(vm, 2 * <i64>piece * <i64>(vmVcpus[vm] - piece), 0);
+  return piece == 0 ? -1 : 2 * <i64>piece * <i64>(vmVcpus[vm] - piece);
 }
 
-function lossForNodes(): i64 {
+/** More than any VM loses: what one that cannot be divided saves by not being. */
+const NO_END: i64 = i64.MAX_VALUE >> 16;
+
+/** What the VM saves by being on one node: all that it loses (or only its `communication`) where it is not, less its least. */
+function savedOnNode(vm: i32, talkOnly: bool): i64 {
+  const apart = pairsDivided(vm);
+  if (apart < 0) return NO_END;
+  return talkOnly ? talkApart(vm, apart, 0) - talkApart(vm, 0, 0) : lossApart(vm, apart, 0) - vmBound[vm];
+}
+
+/** The same for one LLC. */
+function savedInLlc(vm: i32, talkOnly: bool): i64 {
+  const across = 2 * <i64>(vmVcpus[vm] - 1);
+  return talkOnly ? talkApart(vm, 0, across) - talkApart(vm, 0, 0) : lossApart(vm, 0, across) - vmBound[vm];
+}
+
+function lossForNodes(talkOnly: bool): i64 {
   rivals = 0;
   groups = nodeCount;
   for (let node = 0; node < nodeCount; node++) groupRoom[node] = nodeUsable[node];
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (isPlaced(vm) && isPlain(vm)) enterRival(vmVcpus[vm], lossDivided(vm) - vmBound[vm]);
+    if (isPlaced(vm) && isPlain(vm)) enterRival(vmVcpus[vm], savedOnNode(vm, talkOnly));
   }
   return lossOfRivals();
 }
@@ -327,7 +349,7 @@ function lossForNodes(): i64 {
 /** More than any host has. */
 const MOST_PAGES: i64 = 1 << 50;
 
-function lossForMemory(): i64 {
+function lossForMemory(talkOnly: bool): i64 {
   rivals = 0;
   groups = 0;
   for (let node = 0; node < nodeCount; node++) {
@@ -339,12 +361,12 @@ function lossForMemory(): i64 {
     groupRoom[groups++] = pages;
   }
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (isPlaced(vm) && isPlain(vm) && vmMemory[vm] == MEMORY_STRICT) enterRival(vmPages[vm], lossDivided(vm) - vmBound[vm]);
+    if (isPlaced(vm) && isPlain(vm) && vmMemory[vm] == MEMORY_STRICT) enterRival(vmPages[vm], savedOnNode(vm, talkOnly));
   }
   return lossOfRivals();
 }
 
-function lossForLlcs(): i64 {
+function lossForLlcs(talkOnly: bool): i64 {
   rivals = 0;
   groups = 0;
   for (let llc = 0; llc < MAX_CPUS; llc++) llcRoom[llc] = 0;
@@ -357,29 +379,118 @@ function lossForLlcs(): i64 {
     llcRoom[llc] = 0;
   }
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (isPlaced(vm) && isPlain(vm)) {
-      enterRival(vmVcpus[vm], lossApart(vm, 0, 2 * <i64>(vmVcpus[vm] - 1)) - vmBound[vm]);
-    }
+    if (isPlaced(vm) && isPlain(vm)) enterRival(vmVcpus[vm], savedInLlc(vm, talkOnly));
   }
   return lossOfRivals();
 }
 
-/** What each placed VM loses alone, and what the shared demand exceeds all CPUs by. */
-export function simpleBound(): i64 {
-  let bound: i64 = 0;
+/** What is lost at the least because VMs compete for nodes, for their memory or for LLCs. */
+function lossOfDivided(talkOnly: bool): i64 {
+  return max(lossForNodes(talkOnly), max(lossForMemory(talkOnly), lossForLlcs(talkOnly)));
+}
+
+// Kinds of CPUs, by what a vCPU of weight 1 loses there by far memory and slow cores, ascending, with how many there are.
+let kinds: i32 = 0;
+const kindLoss = fresh<f64>(MAX_CPUS);
+const kindCpus = fresh<i32>(MAX_CPUS);
+const byWeight = fresh<i32>(MAX_VMS);
+
+function enterCpus(loss: f64, cpus: i32): void {
+  let at = 0;
+  while (at < kinds && kindLoss[at] < loss) at++;
+  if (at < kinds && kindLoss[at] == loss) {
+    kindCpus[at] += cpus;
+    return;
+  }
+  for (let later = kinds++; later > at; later--) {
+    kindLoss[later] = kindLoss[later - 1];
+    kindCpus[later] = kindCpus[later - 1];
+  }
+  kindLoss[at] = loss;
+  kindCpus[at] = cpus;
+}
+
+/** Whether a vCPU of this weight loses whole millionths on every kind of CPU. */
+function lossesAreWhole(weight: f64): bool {
+  for (let kind = 0; kind < kinds; kind++) {
+    const loss = weight * kindLoss[kind] * <f64>MICRO;
+    if (Math.abs(loss - Math.floor(loss + 0.5)) > 1e-6) return false;
+  }
+  return true;
+}
+
+/**
+ * What dedicated vCPUs lose at the least by far memory and slow cores, since each CPU has one: the heaviest on the best CPUs, which is
+ * the least that sums of weight x loss can be.
+ */
+function lossForCpus(): i64 {
+  let memoryBound: f64 = 1;
+  let vms = 0;
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!isPlaced(vm) || vmDedicated[vm] == 0) continue;
+    memoryBound = Math.min(memoryBound, vmMemoryBound[vm]);
+    let at = vms++;
+    while (at > 0 && vmWeight[byWeight[at - 1]] < vmWeight[vm]) {
+      byWeight[at] = byWeight[at - 1];
+      at--;
+    }
+    byWeight[at] = vm;
+  }
+  kinds = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    const far = (memoryBound * <f64>leastReach(node)) / 10;
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+      const core = coreList[at];
+      enterCpus(far + <f64>(1024 - coreCapacity[core]) / 1024, coreCpuStart[core + 1] - coreCpuStart[core]);
+    }
+  }
+  let loss: f64 = 0;
+  let slack: f64 = 0;
+  let kind = 0;
+  let left = kinds > 0 ? kindCpus[0] : 0;
+  for (let at = 0; at < vms; at++) {
+    // Two terms of each VM are rounded by themselves, unless they are whole.
+    if (!lossesAreWhole(vmWeight[byWeight[at]])) slack += 1;
+    for (let vcpus = vmDedicated[byWeight[at]]; vcpus > 0 && kind < kinds; ) {
+      const here = min(vcpus, left);
+      loss += <f64>here * kindLoss[kind] * vmWeight[byWeight[at]];
+      vcpus -= here;
+      left -= here;
+      if (left == 0 && ++kind < kinds) left = kindCpus[kind];
+    }
+  }
+  // Doubles are far more exact than a tenth of a millionth here.
+  return max<i64>(0, rounded(Math.ceil(loss * <f64>MICRO - slack - 0.1)));
+}
+
+/** The least `communication` of all placed VMs. */
+function lossByTalk(): i64 {
+  let loss: i64 = 0;
+  for (let vm = 0; vm < vmSlots; vm++) if (isPlaced(vm) && isPlain(vm)) loss += talkApart(vm, 0, 0);
+  return loss + lossOfDivided(true);
+}
+
+/** Shared demand beyond all CPUs that dedicated vCPUs leave. */
+function demandBeyondAll(): i64 {
   let demand: i64 = 0;
   let cpus: i64 = 0;
   for (let node = 0; node < nodeCount; node++) cpus += nodeUsable[node];
   for (let vm = 0; vm < vmSlots; vm++) {
     if (!isPlaced(vm)) continue;
-    bound += vmBound[vm];
     cpus -= vmDedicated[vm];
     demand += demandOf(vm, 0, vmVcpus[vm] - vmDedicated[vm]);
   }
-  return bound + max<i64>(0, demand - MICRO * cpus);
+  return max<i64>(0, demand - MICRO * cpus);
 }
 
-/** The bound of the plan as it stands. */
+/** What each placed VM loses alone, and what the shared demand exceeds all CPUs by. */
+export function simpleBound(): i64 {
+  let bound: i64 = 0;
+  for (let vm = 0; vm < vmSlots; vm++) if (isPlaced(vm)) bound += vmBound[vm];
+  return bound + demandBeyondAll();
+}
+
+/** The bound of the plan as it stands: the better of two. One takes each VM by itself, the other each term. */
 export function lowerBound(): i64 {
-  return simpleBound() + max(lossForNodes(), max(lossForMemory(), lossForLlcs()));
+  return max(simpleBound() + lossOfDivided(false), lossForCpus() + lossByTalk() + demandBeyondAll());
 }

@@ -81,6 +81,13 @@ export function isBrokenCore(core: i32): bool {
   return coreDedicated[core] + coreThreads[core] < coreWidth(core);
 }
 
+/** Usable CPUs that nobody has for itself. */
+export function freeCpus(): i64 {
+  let free: i64 = 0;
+  for (let node = 0; node < nodeCount; node++) free += nodeUsable[node] - nodeDedicated[node];
+  return free;
+}
+
 /** How many dedicated vCPUs of the VM the core can take, the constraints in `relaxed` left aside. */
 export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
   const width = coreWidth(core);

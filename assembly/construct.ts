@@ -7,7 +7,7 @@ import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore
 import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from './current';
-import { complete, offerPagesFrom, offerRoom, offerShared, offerUntouched, roomOffered, setCeiling, visits, walkAssignments } from './assign';
+import { complete, offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered, setCeiling, visits, walkAssignments } from './assign';
 import { barred, freePages } from './memory';
 import { prepareRelations } from './relations';
 import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
@@ -155,11 +155,12 @@ export function addedCost(vm: i32): i64 {
 }
 
 /** Is shown every placement that is tried, while the VM has it. */
-let onSeated: (vm: i32, cells: i32, cost: i64) => void = keepIfBetter;
+let onSeated: (vm: i32, cells: i32, cost: i64) => bool = keepIfBetter;
 
-function keepIfBetter(vm: i32, cells: i32, cost: i64): void {
+function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
   const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
   if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
+  return true;
 }
 
 export function tryAssignment(vm: i32, cells: i32): bool {
@@ -306,27 +307,30 @@ export function placeVm(vm: i32, how: i32): bool {
   lossBefore = lossOfNodes();
   bestCells = 0;
   setCeiling(i64.MAX_VALUE);
-  if (roomOffered() < vmDedicated[vm] || !findBest(vm)) return false;
+  if (!isRoomOffered(vm) || !findBest(vm)) return false;
   takeBest(vm);
   return true;
 }
 
 /**
  * Shows `onFound` placements of the VM that cost up to `ceiling`, each while the VM has it, `onLeaf` being called for every assignment of
- * cells to nodes besides; whether all assignments were seen. The VM is not placed, before and after.
+ * cells to nodes until it returns false; whether all assignments were seen, if it did not. The VM is not placed, before and after.
  */
-export function showPlacements(vm: i32, maxVisits: i32, ceiling: i64, onFound: (vm: i32, cells: i32, cost: i64) => void, onLeaf: (vm: i32, cells: i32) => bool): bool {
+export function showPlacements(vm: i32, maxVisits: i32, ceiling: i64, onFound: (vm: i32, cells: i32, cost: i64) => bool, onLeaf: (vm: i32, cells: i32) => bool): bool {
   effort = PLACE_SOON;
+  visitsToPlace = 0;
   offerHost(vm, 0);
+  if (!isRoomOffered(vm)) return true;
   lossBefore = lossOfNodes();
   onSeated = onFound;
   let left = maxVisits;
   let seen = true;
+  let goesOn = true;
   tryCurrent(vm);
-  for (let cells = fewestCells(vm); cells <= mostCells(vm) && left > 0; cells++) {
+  for (let cells = fewestCells(vm); cells <= mostCells(vm) && left > 0 && goesOn; cells++) {
     if (!layOutCells(vm, cells)) break;
     setCeiling(ceiling);
-    walkAssignments(vm, cells, 0, left, onLeaf);
+    goesOn = walkAssignments(vm, cells, 0, left, onLeaf) || !complete;
     left -= visits;
     seen = seen && complete;
   }

@@ -3,7 +3,7 @@ import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULA
 import { fewestCells, layOutCells, mostCells } from './cells';
 import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
 import { freePages, isWhole } from './memory';
-import { offerPages, roomOffered, setCeiling, walkAssignments } from './assign';
+import { offerPages, isRoomOffered, setCeiling, walkAssignments } from './assign';
 import { offerHost, standsUp } from './construct';
 import { vmCellsAsked, vmCellsGiven, vmDedicated, vmPages, vmPageShift, vmVcpus } from './request';
 
@@ -74,7 +74,7 @@ function fitsAsAsked(vm: i32, relaxed: i32): bool {
   found = false;
   leftAside = relaxed;
   setCeiling(i64.MAX_VALUE);
-  if (roomOffered() < vmDedicated[vm]) return false;
+  if (!isRoomOffered(vm)) return false;
   const last = mostCells(vm);
   // The finest cells fit where any do.
   for (let cells = fewestCells(vm); cells <= last && !found; cells = cells < nodeCount ? cells + 1 : max(cells + 1, last)) {

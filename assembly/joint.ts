@@ -4,13 +4,14 @@ import { fresh } from './fresh';
 import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from './abi';
 import { setTwinsAlike } from './assign';
 import { layOutCells } from './cells';
-import { takeCpus, takeParts, takeThread, unplace } from './capacity';
+import { freeCpus, takeCpus, takeParts, takeThread, unplace } from './capacity';
+import { freeHomePages } from './memory';
 import { showPlacements, tryAssignment } from './construct';
 import { rounded, totalCost } from './cost';
 import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from './host';
 import { vmHasCurrent } from './current';
 import { sawAllSeatings, showSeatings } from './seatings';
-import { cellPagesAsked, cellVcpusAsked, devices, deviceVm, hasShared, MICRO, partCell, partDedicated, partNode, partShared, relationPeer, relations, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from './request';
+import { cellPagesAsked, cellVcpusAsked, devices, deviceVm, hasShared, MICRO, partCell, partDedicated, partNode, partShared, relationPeer, relations, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from './request';
 import { vmTraffic } from './traffic';
 
 /** The most VMs that are placed together. */
@@ -36,6 +37,8 @@ const usedAt = fresh<i32>(MOST_JOINT);
 /** Weight, and least cost, of the VMs from a place in the list on. */
 const weightFrom = fresh<i64>(MOST_JOINT + 1);
 const boundFrom = fresh<i64>(MOST_JOINT + 1);
+/** What all weights are multiples of. */
+let weightUnit: i64 = 1;
 /** Whether the VM is the same as the one before it in the list. */
 const repeats = fresh<bool>(MOST_JOINT);
 
@@ -45,6 +48,8 @@ let improved: bool = false;
 let thorough: bool = false;
 /** Whether every placement has been looked at. */
 export let sawAllPlans: bool = true;
+/** vCPUs that take as long to price as a placement otherwise. */
+const VCPUS_IN_PRICE: i32 = 8;
 /** Placements that may still be priced. */
 let left: i32 = 0;
 let pricedNow: i32 = 0;
@@ -68,13 +73,13 @@ function firstPlace(vm: i32): i32 {
 }
 
 /** Puts the placement that the VM has on the stack. */
-function push(vm: i32, cells: i32, cost: i64): void {
-  left--;
+function push(vm: i32, cells: i32, cost: i64): bool {
+  left -= 1 + vmVcpus[vm] / VCPUS_IN_PRICE;
   pricedNow++;
-  if (cost > dearest || firstPlace(vm) < leastPlace) return;
+  if (cost > dearest || firstPlace(vm) < leastPlace) return true;
   if (foundTop == MOST_FOUND || poolTop + recordSize(vm) > POOL) {
     sawAllPlans = false;
-    return;
+    return true;
   }
   const start = vmStart[vm];
   foundAt[foundTop] = poolTop;
@@ -92,6 +97,7 @@ function push(vm: i32, cells: i32, cost: i64): void {
     pool[poolTop++] = vcpuNode[vcpu];
   }
   for (let at = 0; at < vmThreadCpus[vm]; at++) pool[poolTop++] = threadCpu[vmThreadStart[vm] + at];
+  return true;
 }
 
 /** Places the VM as the record says; false, and nothing is taken, where there is no memory. */
@@ -134,19 +140,28 @@ const MOST_PROMISING: i32 = 32;
 /** Nodes tried for one VM. */
 const MOST_VISITS: i32 = 4000;
 
-/** Sorts the placements found from `from` on, the cheapest first; equal ones stay in the order in which they were found. */
+/** Whether the placement comes after one that costs so much: dearer, or as dear and found later. */
+function comesAfter(found: i32, cost: i64, at: i32): bool {
+  return foundCost[found] != cost ? foundCost[found] > cost : foundAt[found] > at;
+}
+
+/** Sorts the placements found from `from` on, the cheapest first (by Shell's method: there may be thousands). */
 function sortFound(from: i32): void {
-  for (let next = from + 1; next < foundTop; next++) {
-    const at = foundAt[next];
-    const cost = foundCost[next];
-    let place = next;
-    while (place > from && foundCost[place - 1] > cost) {
-      foundAt[place] = foundAt[place - 1];
-      foundCost[place] = foundCost[place - 1];
-      place--;
+  let gap = 1;
+  while (gap < foundTop - from) gap = 3 * gap + 1;
+  for (; gap > 0; gap /= 3) {
+    for (let next = from + gap; next < foundTop; next++) {
+      const at = foundAt[next];
+      const cost = foundCost[next];
+      let place = next;
+      while (place >= from + gap && comesAfter(place - gap, cost, at)) {
+        foundAt[place] = foundAt[place - gap];
+        foundCost[place] = foundCost[place - gap];
+        place -= gap;
+      }
+      foundAt[place] = at;
+      foundCost[place] = cost;
     }
-    foundAt[place] = at;
-    foundCost[place] = cost;
   }
 }
 
@@ -164,6 +179,50 @@ function keepPlan(weight: i64, cost: i64): void {
   }
 }
 
+/** What the VM at a place in the list takes of what `weightWithin` divides. */
+function needOf(vm: i32, ofMemory: bool): i64 {
+  if (!ofMemory) return vmDedicated[vm];
+  return vmMemory[vm] == MEMORY_PREFERRED ? 0 : vmPages[vm];
+}
+
+const ranked = fresh<i32>(MOST_JOINT);
+
+/** The most weight of the VMs from `at` on that goes with so much of something, if the last may be placed in part. */
+function weightWithin(at: i32, free: i64, ofMemory: bool): i64 {
+  let weight: i64 = 0;
+  let vms = 0;
+  for (let next = at; next < count; next++) {
+    const vm = list[next];
+    const need = <f64>needOf(vm, ofMemory);
+    let place = vms++;
+    // Who weighs most for what it takes comes first.
+    while (place > 0 && need * vmWeight[ranked[place - 1]] < <f64>needOf(ranked[place - 1], ofMemory) * vmWeight[vm]) {
+      ranked[place] = ranked[place - 1];
+      place--;
+    }
+    ranked[place] = vm;
+  }
+  let left = free;
+  for (let next = 0; next < vms; next++) {
+    const need = needOf(ranked[next], ofMemory);
+    const own = rounded(vmWeight[ranked[next]] * <f64>MICRO);
+    if (need <= left) {
+      weight += own;
+      left -= need;
+      continue;
+    }
+    weight += rounded((<f64>own * <f64>max<i64>(0, left)) / <f64>need) + 1;
+    break;
+  }
+  return (weight / weightUnit) * weightUnit;
+}
+
+/** The most weight of the VMs from `at` on that what is free allows. */
+function weightAllowed(at: i32): i64 {
+  const byCpus = weightWithin(at, freeCpus(), false);
+  return min(weightFrom[at], min(byCpus, weightWithin(at, freeHomePages(), true)));
+}
+
 /** Goes on from the VM at `at` with so much weight placed; the plan as it stands costs `cost`. */
 function branch(at: i32, weight: i64, cost: i64): void {
   if (at == count) {
@@ -171,7 +230,7 @@ function branch(at: i32, weight: i64, cost: i64): void {
     return;
   }
   const vm = list[at];
-  const most = weight + weightFrom[at];
+  const most = weight + weightAllowed(at);
   if (most < bestWeight) return;
   const bottom = foundTop;
   const floor = poolTop;
@@ -196,16 +255,16 @@ function branch(at: i32, weight: i64, cost: i64): void {
     }
     usedAt[at] = foundAt[next];
     const further = thorough ? totalCost() : cost + foundCost[next];
-    if (weight + weightFrom[at] > bestWeight || further + boundFrom[at + 1] < bestCost) {
-      branch(at + 1, weight + weightFrom[at] - weightFrom[at + 1], further);
-    }
+    const placed = weight + weightFrom[at] - weightFrom[at + 1];
+    const heaviest = placed + weightAllowed(at + 1);
+    if (heaviest > bestWeight || (heaviest == bestWeight && further + boundFrom[at + 1] < bestCost)) branch(at + 1, placed, further);
     usedAt[at] = -1;
     unplace(vm);
   }
   if (left <= 0) sawAllPlans = false;
   foundTop = bottom;
   poolTop = floor;
-  if (weight + weightFrom[at + 1] >= bestWeight && left > 0) branch(at + 1, weight, cost);
+  if (weight + weightFrom[at + 1] >= bestWeight) branch(at + 1, weight, cost);
 }
 
 function hasTies(vm: i32): bool {
@@ -230,15 +289,21 @@ function areSame(a: i32, b: i32): bool {
   return !hasShared(a) && !hasTies(a) && !hasTies(b);
 }
 
+function greatestCommonDivisor(a: i64, b: i64): i64 {
+  return b == 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
 function prepare(order: StaticArray<i32>, vms: i32): void {
   count = vms;
   weightFrom[count] = 0;
   boundFrom[count] = 0;
+  weightUnit = 0;
   for (let at = count - 1; at >= 0; at--) {
     const vm = order[at];
     list[at] = vm;
     usedAt[at] = -1;
     weightFrom[at] = weightFrom[at + 1] + rounded(vmWeight[vm] * <f64>MICRO);
+    weightUnit = greatestCommonDivisor(weightUnit, weightFrom[at] - weightFrom[at + 1]);
     boundFrom[at] = boundFrom[at + 1] + vmBound[vm];
     repeats[at] = thorough && at > 0 && areSame(order[at - 1], vm);
   }

@@ -2,7 +2,7 @@
 // from its parts and its VM's memory policy.
 import { fresh } from './fresh';
 import { MAX_MEMORY_ENTRIES, MAX_NODES, MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MEMORY_PREFERRED } from './abi';
-import { distance, memoryNode, nodeCount, nodeHasMemory, nodePages, pageShift, pageSizeIndex, pageSizes } from './host';
+import { distance, memoryNode, nodeCount, nodeHasMemory, nodePages, nodeUsable, pageShift, pageSizeIndex, pageSizes } from './host';
 import { cellMemory, cellPages, cellPageSize, partCell, partDedicated, partNode, partShared, vmCells, vmMemory, vmPageShift, vmParts, vmStart } from './request';
 
 /** Free pages by node and page size. */
@@ -150,20 +150,21 @@ export function reach(vm: i32, cell: i32, node: i32): i32 {
   return nearest;
 }
 
-const spilled = fresh<bool>(MAX_NODES);
+/** Nodes that have been looked at. */
+const seen = fresh<bool>(MAX_NODES);
 
 /** The nearest node that has not been looked at, homes first; -1: none. Marks it. */
 function nextNearest(vm: i32, cell: i32): i32 {
   let nearest = -1;
   let least = i32.MAX_VALUE;
   for (let node = 0; node < nodeCount; node++) {
-    if (spilled[node] || !nodeHasMemory[node]) continue;
+    if (seen[node] || !nodeHasMemory[node]) continue;
     const far = reach(vm, cell, node);
     if (far >= least) continue;
     nearest = node;
     least = far;
   }
-  if (nearest >= 0) spilled[nearest] = true;
+  if (nearest >= 0) seen[nearest] = true;
   return nearest;
 }
 
@@ -175,7 +176,7 @@ export function spill(vm: i32, cell: i32, size: i32, taking: bool): i64 {
   let missing = inPages(cellPages[cell], size);
   let beyond: i64 = 0;
   if (taking) cellPageSize[cell] = size;
-  for (let node = 0; node < nodeCount; node++) spilled[node] = false;
+  for (let node = 0; node < nodeCount; node++) seen[node] = false;
   while (missing > 0) {
     const node = nextNearest(vm, cell);
     if (node < 0) return -1;
@@ -283,4 +284,23 @@ export function imagineMemory(vm: i32): void {
     takeShares(at, size);
     countMemory(at, -1);
   }
+}
+
+/** More than any host has. */
+const MOST_PAGES: i64 = 1 << 50;
+
+/** Base pages free, in pages of any size, on the memory nodes of all nodes with usable CPUs. */
+export function freeHomePages(): i64 {
+  let pages: i64 = 0;
+  for (let node = 0; node < nodeCount; node++) seen[node] = false;
+  for (let node = 0; node < nodeCount; node++) {
+    const home = memoryNode[node];
+    if (nodeUsable[node] == 0 || home < 0 || seen[home]) continue;
+    seen[home] = true;
+    for (let size = 0; size < pageSizes; size++) {
+      const shift = <i64>(pageShift[size] - pageShift[0]);
+      pages += min(freePages[home * MAX_PAGE_SIZES + size], MOST_PAGES >> shift) << shift;
+    }
+  }
+  return pages;
 }

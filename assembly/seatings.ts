@@ -24,9 +24,13 @@ const given = fresh<i32>(MOST_PARTS * MAX_CPUS);
 let budget: i32 = 0;
 /** Whether the last call saw all. */
 export let sawAllSeatings: bool = true;
-let onSeating: (vm: i32, cells: i32, cost: i64) => void = noSeating;
+let onSeating: (vm: i32, cells: i32, cost: i64) => bool = noSeating;
+/** Whether the last caller has seen enough. */
+let stopped: bool = false;
 
-function noSeating(_vm: i32, _cells: i32, _cost: i64): void {}
+function noSeating(_vm: i32, _cells: i32, _cost: i64): bool {
+  return true;
+}
 
 /** Fills the tables of one part for the cores as they are. */
 function prepareNode(vm: i32, part: i32, node: i32): void {
@@ -58,7 +62,7 @@ function prepareNode(vm: i32, part: i32, node: i32): void {
 function finish(vm: i32, cells: i32): void {
   if (leavesCoresIdle(vm, cells)) return;
   const served = chooseThreadCpus(vm, vcpuNode[vmStart[vm]]);
-  if (served && demandFitsEverywhere(vm)) onSeating(vm, cells, addedCost(vm));
+  if (served && demandFitsEverywhere(vm)) stopped = !onSeating(vm, cells, addedCost(vm));
   releaseThreads(vm);
 }
 
@@ -105,7 +109,7 @@ function seatOnCores(vm: i32, cells: i32, part: i32, place: i32, left: i32, tied
   let most = min(coreRoom(vm, core, 0), left);
   if (alike[base + place]) most = min(most, given[base + place - 1]);
   if (bound) most = min(most, given[base + place - step]);
-  for (let here = most; here >= 0; here--) {
+  for (let here = most; here >= 0 && !stopped; here--) {
     given[base + place] = here;
     for (let seat = 0; seat < here; seat++) {
       const cpu = freeCpu(core);
@@ -121,14 +125,15 @@ function seatOnCores(vm: i32, cells: i32, part: i32, place: i32, left: i32, tied
   }
 }
 
-/** Shows `onFound` up to `most` seatings of the VM as its parts stand, each while the VM has it. */
-export function showSeatings(vm: i32, cells: i32, most: i32, onFound: (vm: i32, cells: i32, cost: i64) => void): void {
+/** Shows `onFound` up to `most` seatings of the VM as its parts stand, each while the VM has it, until it returns false. */
+export function showSeatings(vm: i32, cells: i32, most: i32, onFound: (vm: i32, cells: i32, cost: i64) => bool): void {
   const start = vmStart[vm];
   sawAllSeatings = vmParts[vm] <= MOST_PARTS;
   if (!sawAllSeatings) return;
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   if (!assignNodes(vm, cells) || !takeParts(vm, cells)) return;
   budget = most;
+  stopped = false;
   onSeating = onFound;
   seatPart(vm, cells, 0);
   unplace(vm);

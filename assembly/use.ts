@@ -3,7 +3,6 @@ import { ERROR_ORDER, ERROR_UNKNOWN } from './abi';
 import { prepared, prepareHost } from './host';
 import { clearOccupancy } from './capacity';
 import { isVm, vmCells } from './request';
-import { forgetProof } from './search';
 
 /** 2^53: the largest whole number that a double counts to. */
 export const MAX_WHOLE: f64 = 9007199254740992;
@@ -33,10 +32,4 @@ export function endUse(): void {
 export function unsettled(vm: i32): i32 {
   if (!isVm(vm)) return ERROR_UNKNOWN;
   return vmCells[vm] != 0 ? ERROR_ORDER : 0;
-}
-
-/** The same for a VM that is about to change. */
-export function changeable(vm: i32): i32 {
-  forgetProof();
-  return unsettled(vm);
 }
