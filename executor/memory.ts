@@ -4,7 +4,7 @@ import { SyscallError } from '../src/errors.js'
 import type { MemoryPolicy } from '../src/types.js'
 import { closeAll } from './close.js'
 import { closeFd, createMemoryFile } from './ffi/files.js'
-import { BASE_PAGE, Mapping } from './ffi/mapping.js'
+import { BASE_PAGE, forbidHugePages, Mapping } from './ffi/mapping.js'
 import { bindMemory } from './ffi/numa.js'
 import type { CellLayout, MemoryRange, VmLayout } from './layout.js'
 import type { MemorySpan } from './residency.js'
@@ -15,14 +15,17 @@ export interface MemoryOptions {
    * `interleave`: the pages of a cell in turn on the nodes that the plan gives it.
    */
   readonly policy?: MemoryPolicy
-  /** Whether the kernel may join base pages to huge ones; reserved huge pages are the plan's `pageSize`. */
+  /**
+   * Whether the kernel is asked to join base pages to huge ones (`true`), or kept from it (`false`); else it does as the
+   * system is set up. Reserved huge pages are the plan's `pageSize`.
+   */
   readonly transparentHugePages?: boolean
   /** Whether the memory is in files that other processes can map: see `Vm.memoryFiles`. */
   readonly shared?: boolean
 }
 
 /** Transparent huge pages of x86-64, and of arm64 with its usual base page. */
-const TRANSPARENT_BYTES = 2 * 1024 ** 2
+export const TRANSPARENT_BYTES = 2 * 1024 ** 2
 
 interface CellMemory {
   readonly mapping: Mapping
@@ -145,6 +148,7 @@ function mapCell(vm: string, cell: CellLayout, { transparentHugePages, shared }:
     transparentHugePages === true && isBase
       ? Mapping.transparent(cell.bytes, TRANSPARENT_BYTES)
       : Mapping.anonymous(cell.bytes, cell.pageSize)
+  if (transparentHugePages === false && isBase) forbidHugePages(mapping.address, mapping.bytes)
   return { mapping, fd: null }
 }
 

@@ -6,7 +6,7 @@ import { errorOf, vmError } from './failure.js'
 import { memoryFindings, refusalOf } from './findings.js'
 import { requireFreeMemory } from './free-memory.js'
 import { type CellLayout, layoutVm, type MemoryRange, type VmLayout } from './layout.js'
-import { type MemoryOptions, VmMemory } from './memory.js'
+import { type MemoryOptions, TRANSPARENT_BYTES, VmMemory } from './memory.js'
 import { runInThread } from './pool.js'
 import { cpusOfNode, type PrefaultProgress, prefaultMemory, releaseMemory } from './prefault.js'
 import { bytesByNode, type MemorySpan, type ResidentPages } from './residency.js'
@@ -38,7 +38,7 @@ export async function placeMemory(vm: PlanVm, options: PlaceMemoryOptions): Prom
     requireFreeMemory([layout])
     memory = VmMemory.map(layout, options.memory, options.relaxed === true ? refused : undefined)
     await prefaultMemory(memory, options)
-    return new PlacedMemory(memory, refusals, options.memory?.policy === 'interleave')
+    return new PlacedMemory(memory, refusals, options.memory ?? {})
   } catch (error) {
     if (memory !== undefined) await releaseMemory(memory)
     throw options.signal?.aborted === true ? options.signal.reason : vmError(vm.name, error)
@@ -51,13 +51,16 @@ export class PlacedMemory {
   /** What was refused, where that is allowed. */
   readonly refusals: readonly Finding[]
   readonly #isInterleaved: boolean
+  /** The least that the kernel may deal out of interleaved base pages. */
+  readonly #leastShare: number
   readonly #stop = new Int32Array(new SharedArrayBuffer(4))
   readonly #work = new Set<Promise<unknown>>()
 
-  constructor(memory: VmMemory, refusals: readonly Finding[], isInterleaved: boolean) {
+  constructor(memory: VmMemory, refusals: readonly Finding[], options: MemoryOptions) {
     this.memory = memory
     this.refusals = refusals
-    this.#isInterleaved = isInterleaved
+    this.#isInterleaved = options.policy === 'interleave'
+    this.#leastShare = options.transparentHugePages === false ? 0 : TRANSPARENT_BYTES
   }
 
   /** @returns bytes found on each node */
@@ -99,9 +102,10 @@ export class PlacedMemory {
   }
 
   findings(rows: readonly RunMemory[]): Finding[] {
-    // Of an interleaved cell an odd page goes to either node.
+    // Of an interleaved cell an odd page, which may be a huge one, goes to any of its nodes.
     const pageSizes = new Map(this.memory.layout.cells.map(({ cell, pageSize }) => [cell, pageSize]))
-    return rows.flatMap((row) => memoryFindings(row, this.#isInterleaved ? pageSizes.get(row.cell) : 0))
+    const slackOf = (cell: number) => (this.#isInterleaved ? Math.max(pageSizes.get(cell) ?? 0, this.#leastShare) : 0)
+    return rows.flatMap((row) => memoryFindings(row, slackOf(row.cell)))
   }
 
   async #readBack(spans: readonly MemorySpan[]): Promise<readonly (readonly ResidentPages[])[]> {

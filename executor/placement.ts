@@ -198,8 +198,13 @@ export abstract class Placement implements AsyncDisposable {
     }
     try {
       await withPatience(this.name, operation, patience, work())
-    } finally {
-      isAbandoned = true
+    } catch (error) {
+      // A pause that nobody waits for must not come later; a start or a resumption may.
+      if (value === Command.hold && this.#ending === null) {
+        isAbandoned = true
+        void this.crew.command(Command.go, this.#isEnding)
+      }
+      throw error
     }
   }
 

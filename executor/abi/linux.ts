@@ -33,6 +33,7 @@ export const POLLIN = 1
 // madvise(2)
 export const MADV_DONTNEED = 4
 export const MADV_HUGEPAGE = 14
+export const MADV_NOHUGEPAGE = 15
 /** Since Linux 5.14. */
 export const MADV_POPULATE_WRITE = 23
 

@@ -6,6 +6,7 @@ import {
   EINVAL,
   MADV_DONTNEED,
   MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
   MADV_POPULATE_WRITE,
   MAP_ANONYMOUS,
   MAP_HUGE_SHIFT,
@@ -137,6 +138,18 @@ export function touch(address: number, bytes: number): void {
   // SAFETY: a range of a mapping that the caller keeps open; the view ends with this function.
   const view = new Uint8Array(libc.view(address, bytes))
   for (let offset = 0; offset < bytes; offset += BASE_PAGE) view[offset] = 0
+}
+
+/**
+ * Keeps the kernel from joining the base pages of a range. One that has no transparent huge pages does not either.
+ * @throws {SyscallError}
+ */
+export function forbidHugePages(address: number, bytes: number): void {
+  const rc = libc.madvise(address, bytes, MADV_NOHUGEPAGE)
+  if (rc < 0) {
+    const error = libc.errno()
+    if (error !== EINVAL) throw refused(error, 'madvise(MADV_NOHUGEPAGE)')
+  }
 }
 
 /**

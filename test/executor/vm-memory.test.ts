@@ -78,6 +78,14 @@ skipUnless(hasThp && executor.kvmStatus().usable, `no transparent huge pages, or
   },
 )
 
+skipUnless(hasThp && executor.kvmStatus().usable, `no transparent huge pages, or no KVM: ${thp}`)(
+  'transparent huge pages are kept away where they are not wanted',
+  async () => {
+    await using vm = await makeVm({ cells: [8 * MiB] }, { memory: { transparentHugePages: false } })
+    assert.match(smap(vm.memory.addressOf(0)), /^VmFlags:.* nh/m)
+  },
+)
+
 testWithKvm('shared memory can be mapped by other processes, also when the VM is about to go', async () => {
   const before = await settledHoldings()
   {

@@ -310,18 +310,34 @@ testWithKvm('whoever does not want to wait any longer is told, and the VM goes o
   assert.is(vm.state.name, 'running')
 })
 
-testWithKvm(
-  'a pause that an access without answer keeps waiting ends with its deadline, and stop does not wait',
-  async () => {
-    await using vm = await makeVmWith(echo, { rdx: 0x60n, rsi: 0x4000n, rdi: 0x4008n })
-    vm.onPort({ start: 0x60 }, { read: () => new Promise(() => {}) })
-    await vm.run()
-    await delay(20)
-    assert.is((await failure(vm.pause({ deadlineMs: 30 }))).name, 'DeadlineError')
-    await vm.stop()
-    assert.is(vm.state.name, 'stopped')
-  },
-)
+testWithKvm('a pause that an access keeps waiting ends with its deadline, and the guest goes on', async () => {
+  await using vm = await makeVmWith(echo, { rdx: 0x60n, rsi: 0x4000n, rdi: 0x4008n })
+  let answer = () => {}
+  const asked = new Promise<void>((resolve) => {
+    const read = () => {
+      resolve()
+      return new Promise<void>((done) => {
+        answer = done
+      })
+    }
+    vm.onPort({ start: 0x60 }, { read, write() {} })
+  })
+  await vm.run()
+  await asked
+  assert.is((await failure(vm.pause({ deadlineMs: 30 }))).name, 'DeadlineError')
+  assert.is(vm.state.name, 'running')
+  answer()
+  assert.is((await vm.wait()).by, 'halt')
+})
+
+testWithKvm('a stop does not wait for an access that is never answered', async () => {
+  await using vm = await makeVmWith(echo, { rdx: 0x60n, rsi: 0x4000n, rdi: 0x4008n })
+  vm.onPort({ start: 0x60 }, { read: () => new Promise(() => {}) })
+  await vm.run()
+  await delay(20)
+  await vm.stop()
+  assert.is(vm.state.name, 'stopped')
+})
 
 testWithKvm('a VM that is disposed of leaves no descriptor, mapping or thread behind', async () => {
   const once = async () => {

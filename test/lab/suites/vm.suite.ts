@@ -1,7 +1,7 @@
 /** VMs that are moved from node to node while their guest runs: their vCPU, and their memory page by page. */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { detectHost, type VerifiedPlan } from 'homenode'
+import { detectHost } from 'homenode'
 import { Vm } from 'homenode/executor'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -103,21 +103,35 @@ test('a move to a node without room for it is refused, with the numbers, and the
   }
 })
 
-test('memory is shared out evenly, and preferred, as the policy says', async () => {
-  const [a, b] = withCpus
-  const plan: VerifiedPlan = await planned(host, requestOf(onNode(a!)))
-  const interleaved = await Vm.create(plan, `n${a}`, { memory: { policy: 'interleave' } })
+test('interleaved memory is dealt out page by page, to the nodes of the plan, as the request says', async () => {
+  const nodes = withCpus.length
+  const shape = { name: 'all', vcpus: host.cpus.length, cells: nodes, memory: '8MiB' }
+  const plan = await planned(host, requestOf({ ...shape, memoryPolicy: 'interleave' }))
+  const used = [...new Set(plan.vms[0]!.vcpus.map(({ node }) => node))]
+  // A huge page would be on one node as a whole.
+  const vm = await Vm.create(plan, 'all', { memory: { transparentHugePages: false } })
   try {
-    assert.equal(pagesByNode(interleaved), { [a!]: BYTES / PAGE })
+    const rows = await vm.readMemory()
+    assert.is(rows.length, nodes * used.length)
+    assert.equal(vm.memoryFindings(rows), [])
+    for (const { bytes, node, residentBytes } of rows) assert.equal(residentBytes, { [node]: bytes })
+    const status = new Int32Array(used.length)
+    pageNodes(vm.memory.addressOf(0), PAGE, status)
+    assert.equal([...status].sort(), used.sort())
   } finally {
-    await interleaved.close()
+    await vm.close()
   }
-  const preferred = await Vm.create(plan, `n${a}`, { memory: { policy: 'preferred' } })
+})
+
+test('preferred memory is where it is preferred, and can be moved', async () => {
+  const [a, b] = withCpus
+  const plan = await planned(host, requestOf({ ...onNode(a!), memoryPolicy: 'preferred' }))
+  const vm = await Vm.create(plan, `n${a}`)
   try {
-    assert.equal(pagesByNode(preferred), { [a!]: BYTES / PAGE })
-    assert.equal(await preferred.moveMemory(0, b!), { [b!]: BYTES })
+    assert.equal(pagesByNode(vm), { [a!]: BYTES / PAGE })
+    assert.equal(await vm.moveMemory(0, b!), { [b!]: BYTES })
   } finally {
-    await preferred.close()
+    await vm.close()
   }
 })
 
