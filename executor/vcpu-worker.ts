@@ -156,6 +156,3 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
     })
   }
 }
-
-/** Its being called says that the thread has loaded everything. */
-export function load(): void {}
