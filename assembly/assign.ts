@@ -29,6 +29,10 @@ export let visits: i32 = 0;
 export let complete: bool = true;
 
 let budget: i32 = 0;
+/** Lowers what the walk may still try. */
+export function limitVisits(more: i32): void {
+  budget = min(budget, visits + more);
+}
 let relaxed: i32 = 0;
 /** Whether the VM has no ties to certain nodes. */
 let untied: bool = true;

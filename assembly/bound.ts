@@ -4,8 +4,8 @@
 import { fresh } from './fresh';
 import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from './abi';
 import { layOutCells, fewestCells, mostCells } from './cells';
-import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodeHasMemory, nodePages, nodeUsable, pageShift, pageSizes } from './host';
-import { emptyDedicatedRoom, emptySharedRoom } from './capacity';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from './host';
+import { emptyDedicatedRoom, emptySharedRoom, freeOnCore } from './capacity';
 import { complete, isRoomOffered, leafHops, offerPagesFrom, offerRoom, offerShared, offerUntouched, setCeiling, visits, walkAssignments } from './assign';
 import { capacityPrice, communicationPrice, deviceCost, model, remoteMemory, rounded, sharedHop } from './cost';
 import { forgetMemory, imagineMemory } from './memory';
@@ -101,13 +101,6 @@ function leastSlow(vm: i32, node: i32, dedicated: i32, shared: i32): i64 {
   return slowness + demandOf(vm, 0, shared) * leastSlowness(node, 1);
 }
 
-/** The least distance beyond 10 from the node to memory. */
-function leastReach(node: i32): i32 {
-  let least = i32.MAX_VALUE;
-  for (let other = 0; other < nodeCount; other++) if (nodeHasMemory[other]) least = min(least, distance(node, other));
-  return least == i32.MAX_VALUE ? 0 : least - 10;
-}
-
 /** The least `remoteMemory` of the VM as its parts stand. */
 function leastRemote(vm: i32, cells: i32): i64 {
   const start = vmStart[vm];
@@ -123,7 +116,7 @@ function leastRemote(vm: i32, cells: i32): i64 {
   }
   let demand: f64 = 0;
   for (let part = start; part < start + vmParts[vm]; part++) {
-    demand += <f64>demandOf(vm, partDedicated[part], partShared[part]) * <f64>leastReach(partNode[part]);
+    demand += <f64>demandOf(vm, partDedicated[part], partShared[part]) * <f64>nodeReach[partNode[part]];
   }
   return max<i64>(0, rounded((vmWeight[vm] * vmMemoryBound[vm] * demand) / 10) - 1);
 }
@@ -410,6 +403,33 @@ function enterCpus(loss: f64, cpus: i32): void {
   kindCpus[at] = cpus;
 }
 
+/** Fills the kinds from all usable CPUs, or from those that are nobody's. */
+function findKinds(memoryBound: f64, onlyFree: bool): void {
+  kinds = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    const far = (memoryBound * <f64>nodeReach[node]) / 10;
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+      const core = coreList[at];
+      const cpus = onlyFree ? freeOnCore(core) : coreCpuStart[core + 1] - coreCpuStart[core];
+      if (cpus > 0) enterCpus(far + <f64>(1024 - coreCapacity[core]) / 1024, cpus);
+    }
+  }
+}
+
+/** What so many dedicated vCPUs of such a weight lose at the least by far memory and slow cores on the CPUs that are free. */
+export function lossOnFreeCpus(vcpus: i32, weight: f64, memoryBound: f64): i64 {
+  findKinds(memoryBound, true);
+  let loss: f64 = 0;
+  let left = vcpus;
+  for (let kind = 0; kind < kinds && left > 0; kind++) {
+    const here = min(left, kindCpus[kind]);
+    loss += <f64>here * kindLoss[kind];
+    left -= here;
+  }
+  // Each vCPU could be a VM of its own, with two terms that are rounded.
+  return max<i64>(0, rounded(weight * loss * <f64>MICRO) - <i64>vcpus - 1);
+}
+
 /** Whether a vCPU of this weight loses whole millionths on every kind of CPU. */
 function lossesAreWhole(weight: f64): bool {
   for (let kind = 0; kind < kinds; kind++) {
@@ -436,14 +456,7 @@ function lossForCpus(): i64 {
     }
     byWeight[at] = vm;
   }
-  kinds = 0;
-  for (let node = 0; node < nodeCount; node++) {
-    const far = (memoryBound * <f64>leastReach(node)) / 10;
-    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
-      const core = coreList[at];
-      enterCpus(far + <f64>(1024 - coreCapacity[core]) / 1024, coreCpuStart[core + 1] - coreCpuStart[core]);
-    }
-  }
+  findKinds(memoryBound, false);
   let loss: f64 = 0;
   let slack: f64 = 0;
   let kind = 0;

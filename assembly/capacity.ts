@@ -76,9 +76,9 @@ export function isFreshCore(core: i32): bool {
   return coreDedicated[core] == 0;
 }
 
-/** Whether some usable CPU of the core is nobody's. */
-export function isBrokenCore(core: i32): bool {
-  return coreDedicated[core] + coreThreads[core] < coreWidth(core);
+/** Usable CPUs of the core that are nobody's. */
+export function freeOnCore(core: i32): i32 {
+  return coreWidth(core) - coreDedicated[core] - coreThreads[core];
 }
 
 /** Usable CPUs that nobody has for itself. */

@@ -7,7 +7,7 @@ import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore
 import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from './current';
-import { complete, offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered, setCeiling, visits, walkAssignments } from './assign';
+import { complete, offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { barred, freePages } from './memory';
 import { prepareRelations } from './relations';
 import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
@@ -159,6 +159,7 @@ let onSeated: (vm: i32, cells: i32, cost: i64) => bool = keepIfBetter;
 
 function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
   const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
+  if (bestCells == 0) limitVisits(VISITS_TO_IMPROVE);
   if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
   return true;
 }

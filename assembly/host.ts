@@ -32,6 +32,8 @@ export let prepared: bool = false;
 export let widestCore: i32 = 1;
 /** The node whose memory the CPUs of a node use; -1: no node has memory. */
 export const memoryNode = fresh<i32>(MAX_NODES);
+/** The least distance beyond 10 from the node to memory. */
+export const nodeReach = fresh<i32>(MAX_NODES);
 /** Whether some LLC has CPUs on more than one node. */
 export let llcSpansNodes: bool = false;
 /** Whether some usable CPUs are slower than others. */
@@ -217,11 +219,14 @@ function deriveNodes(): void {
   llcSpansNodes = false;
   for (let node = 0; node < nodeCount; node++) {
     let nearest = -1;
+    nodeReach[node] = i32.MAX_VALUE;
     for (let other = 0; other < nodeCount; other++) {
       if (!nodeHasMemory[other]) continue;
+      nodeReach[node] = min(nodeReach[node], distance(node, other) - 10);
       if (nearest < 0 || distance(node, other) < distance(node, nearest)) nearest = other;
     }
     memoryNode[node] = nodeHasMemory[node] ? node : nearest;
+    if (nearest < 0) nodeReach[node] = 0;
     nodeUsable[node] = 0;
     nodeLlcs[node] = 0;
     for (let cpu = 0; cpu < cpuCount; cpu++) {

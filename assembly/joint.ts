@@ -3,9 +3,11 @@
 import { fresh } from './fresh';
 import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from './abi';
 import { setTwinsAlike } from './assign';
+import { lossOnFreeCpus } from './bound';
 import { layOutCells } from './cells';
 import { freeCpus, takeCpus, takeParts, takeThread, unplace } from './capacity';
-import { freeHomePages } from './memory';
+import { freePages, homePages } from './memory';
+import { greatestCommonDivisor, mostWeight, weightOf } from './weight';
 import { showPlacements, tryAssignment } from './construct';
 import { rounded, totalCost } from './cost';
 import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from './host';
@@ -41,6 +43,10 @@ const boundFrom = fresh<i64>(MOST_JOINT + 1);
 let weightUnit: i64 = 1;
 /** Whether the VM is the same as the one before it in the list. */
 const repeats = fresh<bool>(MOST_JOINT);
+
+const lightest = fresh<i32>(MOST_JOINT);
+let leastWeight: f64 = 1;
+let leastMemoryBound: f64 = 1;
 
 let bestWeight: i64 = 0;
 let bestCost: i64 = 0;
@@ -179,48 +185,40 @@ function keepPlan(weight: i64, cost: i64): void {
   }
 }
 
-/** What the VM at a place in the list takes of what `weightWithin` divides. */
-function needOf(vm: i32, ofMemory: bool): i64 {
-  if (!ofMemory) return vmDedicated[vm];
-  return vmMemory[vm] == MEMORY_PREFERRED ? 0 : vmPages[vm];
+/** The most weight of the VMs from `at` on that what is free allows. */
+function weightAllowed(at: i32): i64 {
+  return min(weightFrom[at], mostWeight(list, at, count, freeCpus(), homePages(freePages), weightUnit));
 }
 
-const ranked = fresh<i32>(MOST_JOINT);
-
-/** The most weight of the VMs from `at` on that goes with so much of something, if the last may be placed in part. */
-function weightWithin(at: i32, free: i64, ofMemory: bool): i64 {
-  let weight: i64 = 0;
+/** The fewest dedicated vCPUs that make up so much weight, of the VMs from `at` on, if the last may be placed in part. */
+function fewestVcpus(at: i32, weight: i64): i32 {
   let vms = 0;
   for (let next = at; next < count; next++) {
     const vm = list[next];
-    const need = <f64>needOf(vm, ofMemory);
     let place = vms++;
-    // Who weighs most for what it takes comes first.
-    while (place > 0 && need * vmWeight[ranked[place - 1]] < <f64>needOf(ranked[place - 1], ofMemory) * vmWeight[vm]) {
-      ranked[place] = ranked[place - 1];
+    while (place > 0 && <f64>vmDedicated[lightest[place - 1]] * vmWeight[vm] > <f64>vmDedicated[vm] * vmWeight[lightest[place - 1]]) {
+      lightest[place] = lightest[place - 1];
       place--;
     }
-    ranked[place] = vm;
+    lightest[place] = vm;
   }
-  let left = free;
-  for (let next = 0; next < vms; next++) {
-    const need = needOf(ranked[next], ofMemory);
-    const own = rounded(vmWeight[ranked[next]] * <f64>MICRO);
-    if (need <= left) {
-      weight += own;
-      left -= need;
-      continue;
-    }
-    weight += rounded((<f64>own * <f64>max<i64>(0, left)) / <f64>need) + 1;
-    break;
+  let vcpus = 0;
+  let left = weight;
+  for (let next = 0; next < vms && left > 0; next++) {
+    const own = weightOf(lightest[next]);
+    if (own > left) return vcpus + <i32>((<i64>vmDedicated[lightest[next]] * left) / own);
+    vcpus += vmDedicated[lightest[next]];
+    left -= own;
   }
-  return (weight / weightUnit) * weightUnit;
+  return vcpus;
 }
 
-/** The most weight of the VMs from `at` on that what is free allows. */
-function weightAllowed(at: i32): i64 {
-  const byCpus = weightWithin(at, freeCpus(), false);
-  return min(weightFrom[at], min(byCpus, weightWithin(at, freeHomePages(), true)));
+/** What the VMs from `at` on lose at the least on what is free, if as much weight has to be placed of them. */
+function boundOfRest(at: i32, weight: i64): i64 {
+  if (at == count || weight <= 0) return 0;
+  // Where some may be left out, nothing is known of who loses what alone.
+  const alone = weight < weightFrom[at] ? 0 : boundFrom[at];
+  return max(alone, lossOnFreeCpus(fewestVcpus(at, weight), leastWeight, leastMemoryBound));
 }
 
 /** Goes on from the VM at `at` with so much weight placed; the plan as it stands costs `cost`. */
@@ -236,7 +234,7 @@ function branch(at: i32, weight: i64, cost: i64): void {
   const floor = poolTop;
   leastPlace = repeats[at] && usedAt[at - 1] >= 0 ? firstPlace(list[at - 1]) : 0;
   // Where no more weight can be won, only what costs less counts.
-  const spare = most > bestWeight ? i64.MAX_VALUE >> 1 : bestCost - cost - boundFrom[at + 1] - 1;
+  const spare = most > bestWeight ? i64.MAX_VALUE >> 1 : bestCost - cost - 1;
   // Of VMs that are the same the first are placed.
   const waits = repeats[at] && usedAt[at - 1] < 0;
   if (spare >= 0 && !waits) {
@@ -257,7 +255,7 @@ function branch(at: i32, weight: i64, cost: i64): void {
     const further = thorough ? totalCost() : cost + foundCost[next];
     const placed = weight + weightFrom[at] - weightFrom[at + 1];
     const heaviest = placed + weightAllowed(at + 1);
-    if (heaviest > bestWeight || (heaviest == bestWeight && further + boundFrom[at + 1] < bestCost)) branch(at + 1, placed, further);
+    if (heaviest > bestWeight || (heaviest == bestWeight && further + boundOfRest(at + 1, bestWeight - placed) < bestCost)) branch(at + 1, placed, further);
     usedAt[at] = -1;
     unplace(vm);
   }
@@ -289,22 +287,22 @@ function areSame(a: i32, b: i32): bool {
   return !hasShared(a) && !hasTies(a) && !hasTies(b);
 }
 
-function greatestCommonDivisor(a: i64, b: i64): i64 {
-  return b == 0 ? a : greatestCommonDivisor(b, a % b);
-}
-
 function prepare(order: StaticArray<i32>, vms: i32): void {
   count = vms;
   weightFrom[count] = 0;
   boundFrom[count] = 0;
   weightUnit = 0;
+  leastWeight = 1000;
+  leastMemoryBound = 1;
   for (let at = count - 1; at >= 0; at--) {
     const vm = order[at];
     list[at] = vm;
     usedAt[at] = -1;
-    weightFrom[at] = weightFrom[at + 1] + rounded(vmWeight[vm] * <f64>MICRO);
+    weightFrom[at] = weightFrom[at + 1] + weightOf(vm);
     weightUnit = greatestCommonDivisor(weightUnit, weightFrom[at] - weightFrom[at + 1]);
     boundFrom[at] = boundFrom[at + 1] + vmBound[vm];
+    leastWeight = Math.min(leastWeight, vmWeight[vm]);
+    leastMemoryBound = Math.min(leastMemoryBound, vmMemoryBound[vm]);
     repeats[at] = thorough && at > 0 && areSame(order[at - 1], vm);
   }
   poolTop = 0;

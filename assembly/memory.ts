@@ -289,8 +289,8 @@ export function imagineMemory(vm: i32): void {
 /** More than any host has. */
 const MOST_PAGES: i64 = 1 << 50;
 
-/** Base pages free, in pages of any size, on the memory nodes of all nodes with usable CPUs. */
-export function freeHomePages(): i64 {
+/** Base pages, of those in pages of any size in `free`, on the memory nodes of all nodes with usable CPUs. */
+export function homePages(free: StaticArray<i64>): i64 {
   let pages: i64 = 0;
   for (let node = 0; node < nodeCount; node++) seen[node] = false;
   for (let node = 0; node < nodeCount; node++) {
@@ -299,7 +299,7 @@ export function freeHomePages(): i64 {
     seen[home] = true;
     for (let size = 0; size < pageSizes; size++) {
       const shift = <i64>(pageShift[size] - pageShift[0]);
-      pages += min(freePages[home * MAX_PAGE_SIZES + size], MOST_PAGES >> shift) << shift;
+      pages += min(free[home * MAX_PAGE_SIZES + size], MOST_PAGES >> shift) << shift;
     }
   }
   return pages;

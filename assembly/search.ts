@@ -9,8 +9,11 @@ import { clearKept, drop, isKept, keep, putBack } from './kept';
 import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
 import { settleMemory } from './settle';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from './construct';
-import { rounded, totalCost, vmCost } from './cost';
-import { countVms, hasShared, MICRO, partNode, placedVms, refusedVms, vmAlive, vmBound, vmCells, vmPages, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
+import { totalCost, vmCost } from './cost';
+import { nodeCount, nodePages, nodeUsable } from './host';
+import { homePages } from './memory';
+import { greatestCommonDivisor, mostWeight, weightOf } from './weight';
+import { countVms, hasShared, partNode, placedVms, refusedVms, vmAlive, vmBound, vmCells, vmPages, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from './request';
 
 /** VMs taken out in one step, besides those that are refused. */
 const MOST_OUT: i32 = 4;
@@ -40,6 +43,7 @@ let placedWeight: i64 = 0;
 let planCost: i64 = 0;
 let planScore: i64 = 0;
 let bound: i64 = 0;
+let heaviest: i64 = 0;
 /** Whether the plan, as long as nothing changes, is known to be the best. */
 let proven: bool = false;
 /** Placements that were priced in vain to prove that. */
@@ -117,10 +121,6 @@ function placesAll(): bool {
 
 function unplaceOrdered(): void {
   for (let at = 0; at < ordered; at++) if (vmCells[order[at]] != 0) unplace(order[at]);
-}
-
-function weightOf(vm: i32): i64 {
-  return rounded(vmWeight[vm] * <f64>MICRO);
 }
 
 function measure(): void {
@@ -315,9 +315,24 @@ export function isOptimal(): bool {
   return refusedVms == 0 && (proven || planCost == simpleBound() || planCost == lowerBound());
 }
 
+/** The most weight that can be placed, as far as CPUs and memory in all can tell. */
+function weightBound(): i64 {
+  let vms = 0;
+  let unit: i64 = 0;
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!vmAlive[vm]) continue;
+    order[vms++] = vm;
+    unit = greatestCommonDivisor(unit, weightOf(vm));
+  }
+  let cpus: i64 = 0;
+  for (let node = 0; node < nodeCount; node++) cpus += nodeUsable[node];
+  return vms == 0 ? 0 : mostWeight(order, 0, vms, cpus, homePages(nodePages), unit);
+}
+
+/** Whether more might be placed, or the same for less. */
 function canImprove(): bool {
   countVms();
-  return !proven && (refusedVms > 0 || planCost > bound);
+  return !proven && ((refusedVms > 0 && placedWeight < heaviest) || planCost > bound);
 }
 
 /** Up to `steps` steps of search, fewer where nothing is to be gained. A step that looks at much counts more than once. */
@@ -325,6 +340,7 @@ export function improve(steps: i32, seed: i32): void {
   random = (<u32>seed * 2654435761) ^ (<u32>stepsTaken * 40503) ^ 0x9e3779b9;
   if (random == 0) random = 1;
   bound = lowerBound();
+  heaviest = weightBound();
   let left = steps;
   let proofs = 0;
   while (left > 0 && canImprove()) {

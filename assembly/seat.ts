@@ -2,7 +2,7 @@
 import { fresh } from './fresh';
 import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, THREADS_REQUIRE } from './abi';
 import { cpuCore, cpuLlc, cpuNode, cpuUsable } from './host';
-import { coreRoom, cpuOwner, isBrokenCore, takeCpu } from './capacity';
+import { coreRoom, cpuOwner, freeOnCore, takeCpu } from './capacity';
 import { aside, CHOOSE_KEPT, chooseCpus, chosen } from './cpus';
 import { communication, prepareShares, tenHopsBetween, trafficShare } from './cost';
 import { vcpuCurrentCpu, vmHasCurrent } from './current';
@@ -119,7 +119,7 @@ export function leavesCoresIdle(vm: i32, cells: i32): bool {
       const core = cpuCore[vcpuCpu[vcpu]];
       if (seenCore[core] == stamp) continue;
       seenCore[core] = stamp;
-      if (isBrokenCore(core)) idle++;
+      if (freeOnCore(core) > 0) idle++;
     }
     if (idle > 1) return true;
   }
