@@ -7,7 +7,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Transferable } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { closeGate, createGate, type PoolThread } from './ffi/gate.js'
+import { createGate, type PoolThread, waitUntilLoaded } from './ffi/gate.js'
 
 const IDLE_MS = 10_000
 /** More than KVM has vCPUs for; a task never waits for another one to end. */
@@ -21,7 +21,7 @@ let pool: Piscina | undefined
 function thePool(): Piscina {
   if (pool !== undefined) return pool
   const gate = createGate()
-  process.on('exit', () => closeGate(gate))
+  process.on('exit', () => waitUntilLoaded(gate, pool?.threads ?? []))
   pool = new Piscina({
     filename: fileURLToPath(new URL('./vcpu-worker.js', import.meta.url)),
     minThreads: 0,

@@ -12,6 +12,7 @@ import { createDevices } from './devices/create.js'
 import type { DeviceSpec } from './devices/device.js'
 import { Mailbox } from './devices/remote.js'
 import { failureOf, type VcpuEnd } from './failure.js'
+import { announceLoaded } from './ffi/gate.js'
 import { runGuest } from './guest-loop.js'
 import { type RunPage, viewRunPage } from './kvm-vcpu.js'
 import { type Schedule, type Scheduling, takeSchedule } from './schedule.js'
@@ -94,6 +95,7 @@ class Line {
 
 /** Pins itself, waits for the command to go, and works until the command to stop. */
 export async function runVcpu(task: VcpuTask): Promise<VcpuEnd> {
+  announceLoaded()
   const line = new Line(task)
   const schedule = takeSchedule(task.cpus, task.scheduling, (failure) => line.post({ kind: 'refused', failure }))
   const end = await workAsTold(task, line, schedule)
@@ -156,3 +158,6 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
     })
   }
 }
+
+// When Node has come to the end of loading this file; a vCPU may begin before.
+setImmediate(announceLoaded)

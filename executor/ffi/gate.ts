@@ -1,27 +1,23 @@
 /**
- * Keeps the process from ending a thread that is calling koffi's functions for the first time: that aborts the process.
- * Threads of the pool come through here when they load; the main thread closes the gate before it ends.
+ * Which threads of the pool have loaded everything. One that is ended before that, while Node loads its modules or koffi
+ * makes its first calls, aborts the process: so a process that is about to end waits for them.
  */
 
-import { workerData } from 'node:worker_threads'
+import { threadId, type Worker, workerData } from 'node:worker_threads'
 
 /** `workerData` of a thread of the pool, in which nobody calls anything but the functions of libc.ts. */
 export interface PoolThread {
-  /** Shared by all threads of the pool. */
+  /** Numbers of the threads that have loaded, each at its place; shared by all of them. */
   readonly gate: Int32Array
 }
 
-const LOADING = 0
-const CLOSED = 1
-/** Loading takes 20 ms; with hundreds of threads at once, or a busy machine, many times that. */
+/** More than there are at a time; numbers of threads go up. */
+const PLACES = 2 ** 16
+/** Loading takes 20 ms; with hundreds of threads at once, or on a busy machine, many times that. */
 const PATIENCE_MS = 10_000
 
 export function createGate(): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(8))
-}
-
-export function isPoolThread(): boolean {
-  return own() !== null
+  return new Int32Array(new SharedArrayBuffer(4 * PLACES))
 }
 
 function own(): Int32Array | null {
@@ -29,30 +25,25 @@ function own(): Int32Array | null {
   return data?.gate ?? null
 }
 
-/** This thread begins to load koffi; it does not come back where the process is about to end. */
-export function enterGate(): void {
-  const gate = own()
-  if (gate === null) return
-  Atomics.add(gate, LOADING, 1)
-  if (Atomics.load(gate, CLOSED) === 0) return
-  leaveGate()
-  Atomics.wait(gate, CLOSED, 1)
+export function isPoolThread(): boolean {
+  return own() !== null
 }
 
-/** This thread has loaded it. */
-export function leaveGate(): void {
+/** This thread has loaded everything. */
+export function announceLoaded(): void {
   const gate = own()
   if (gate === null) return
-  Atomics.sub(gate, LOADING, 1)
-  Atomics.notify(gate, LOADING)
+  Atomics.store(gate, threadId % PLACES, threadId)
+  Atomics.notify(gate, threadId % PLACES)
 }
 
-/** Waits, without the event loop, until no thread is loading, and lets no other one begin. */
-export function closeGate(gate: Int32Array): void {
-  Atomics.store(gate, CLOSED, 1)
-  const startedAt = performance.now()
-  for (let loading = Atomics.load(gate, LOADING); loading > 0; loading = Atomics.load(gate, LOADING)) {
-    if (performance.now() - startedAt > PATIENCE_MS) return
-    Atomics.wait(gate, LOADING, loading, 100)
+/** Waits, without the event loop, until these have loaded everything. */
+export function waitUntilLoaded(gate: Int32Array, threads: readonly Worker[]): void {
+  const until = performance.now() + PATIENCE_MS
+  for (const { threadId: id } of threads) {
+    // -1: it has ended.
+    while (id >= 0 && Atomics.load(gate, id % PLACES) !== id && performance.now() < until) {
+      Atomics.wait(gate, id % PLACES, Atomics.load(gate, id % PLACES), 10)
+    }
   }
 }

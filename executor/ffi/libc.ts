@@ -10,7 +10,7 @@ import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 import { SyscallError, UnsupportedError } from '../../src/errors.js'
 import { type SyscallNumbers, syscallNumbers } from '../abi/linux.js'
-import { enterGate, isPoolThread, leaveGate } from './gate.js'
+import { isPoolThread } from './gate.js'
 
 type Address = number
 
@@ -25,7 +25,6 @@ type Address = number
  * not fit koffi puts elsewhere. Threads that are not the pool's may use koffi for other calls, and keep its sizes.
  */
 const POOL_THREAD_SIZES = { sync_stack_size: 64 * 1024, sync_heap_size: 4096 }
-enterGate()
 if (isPoolThread()) koffi.config(POOL_THREAD_SIZES)
 
 // The symbols of the process itself: they hold the C library, whichever it is.
@@ -127,8 +126,6 @@ export const tgkill: (number: number, pid: number, tid: number, signal: number) 
   'long',
   ['long', 'long', 'long', 'long'],
 )
-
-leaveGate()
 
 export const errno: () => number = koffi.errno
 
