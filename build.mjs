@@ -11,8 +11,6 @@ const run = promisify(execFile)
 const MAX_WASM_BYTES = 64 * 1024
 /** 64 MiB, in WebAssembly pages. */
 const MAX_WASM_PAGES = 1024
-/** 24 MiB. */
-const INITIAL_WASM_PAGES = 384
 
 const ENTRIES = {
   index: 'src/index.ts',
@@ -65,13 +63,12 @@ async function compilePlanner() {
     '--disable',
     'nontrapping-f2i',
   ]
-  // Enough for all arrays: growing step by step would take most of the start-up.
-  common.push('--initialMemory', String(INITIAL_WASM_PAGES), '--maximumMemory', String(MAX_WASM_PAGES))
+  common.push('--maximumMemory', String(MAX_WASM_PAGES))
   const asc = (...options) =>
     run(process.execPath, [at('node_modules/assemblyscript/bin/asc.js'), ...common, ...options], { cwd: root })
   await Promise.all([
     asc('-o', debug, '--debug', '--sourceMap'),
-    asc('-o', release, '-O3', '--shrinkLevel', '1', '--converge'),
+    asc('-o', release, '-O3', '--shrinkLevel', '1', '--converge', '--noAssert'),
   ])
 }
 

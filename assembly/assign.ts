@@ -1,7 +1,7 @@
 // Which node each cell goes to, or which nodes where it may span several: depth first over the cells, the widest first, cut where
 // what is already fixed costs more than the best assignment known. What a node offers is given, so the same walk serves
 // placing, the bound (on the empty host) and explanations (with constraints left aside).
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VM_VCPUS, MEMORY_STRICT } from './abi';
 import { distance, llcSpansNodes, memoryNode, nodeCount, nodeTwin, pageSizes } from './host';
 import { vmHasCurrent } from './current';
@@ -12,11 +12,11 @@ import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, devices, dev
 import { traffic, vmTraffic } from './traffic';
 
 /** What the nodes offer to the VM: how many of its dedicated and of its shared vCPUs they take, and free pages. */
-export const offerRoom = fresh<i32>(MAX_NODES);
-export const offerShared = fresh<i32>(MAX_NODES);
-export const offerPages = fresh<i64>(MAX_NODES * MAX_PAGE_SIZES);
+export const offerRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const offerShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const offerPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
 /** Nodes that nobody uses: twins among them are interchangeable. */
-export const offerUntouched = fresh<bool>(MAX_NODES);
+export const offerUntouched = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
 /** Assignments that cost more are cut; the leaf lowers it. */
 let ceiling: i64 = i64.MAX_VALUE;
@@ -48,26 +48,26 @@ let countsPages: bool = true;
 /** Whether memory that spans nodes is in proportion to the vCPUs there. */
 let followsVcpus: bool = false;
 /** Parts on the node so far. */
-const assigned = fresh<i32>(MAX_NODES);
+const assigned = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 let leaf: (vm: i32, cells: i32) => bool = noLeaf;
 let leaves: i32 = 0;
 /** Ten times the hops between the nodes of the assignment that the leaf sees, weighted by demand. */
 export let leafHops: f64 = 0;
 /** Cells in the order in which they are assigned. */
-const order = fresh<i32>(MAX_VM_VCPUS);
+const order = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
 /** Nodes to try for a cell, by depth, with what each adds to the hops. */
-const tries = fresh<i32>(MAX_VM_CELLS * MAX_NODES);
-const triesHops = fresh<f64>(MAX_VM_CELLS * MAX_NODES);
+const tries = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS * MAX_NODES, 8));
+const triesHops = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_NODES, 8));
 /** Hops that one unit of distance between two cells makes, in both directions, where traffic is given. */
-const cellTraffic = fresh<f64>(MAX_VM_CELLS * MAX_VM_CELLS);
+const cellTraffic = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_VM_CELLS, 8));
 let trafficIsSummed: bool = false;
 
 // What is assigned so far.
 let picks: i32 = 0;
-const pickCell = fresh<i32>(MAX_VM_VCPUS);
-const pickNode = fresh<i32>(MAX_VM_VCPUS);
-const pickDedicated = fresh<i32>(MAX_VM_VCPUS);
-const pickShared = fresh<i32>(MAX_VM_VCPUS);
+const pickCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const pickNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const pickDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const pickShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
 
 /** What looking at a whole assignment counts: it takes so much longer than trying a node. */
 const VISITS_OF_LEAF: i32 = 8;
@@ -425,7 +425,7 @@ export function isRoomOffered(vm: i32): bool {
 }
 
 /** Fills the pages of the offer. */
-export function offerPagesFrom(free: StaticArray<i64>): void {
+export function offerPagesFrom(free: Flat<i64>): void {
   for (let node = 0; node < nodeCount; node++) {
     for (let size = 0; size < pageSizes; size++) {
       offerPages[node * MAX_PAGE_SIZES + size] = free[node * MAX_PAGE_SIZES + size];

@@ -1,7 +1,7 @@
 // A number that no plan of the placed VMs can be below: each VM alone on the empty host, with every part of its cost at its
 // least; what the shared demand exceeds all CPUs by; and what it costs that only so many VMs of a size find a node, or an
 // LLC, for themselves.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from './abi';
 import { layOutCells, fewestCells, mostCells } from './cells';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from './host';
@@ -16,10 +16,10 @@ import { vmTraffic } from './traffic';
 /** Nodes tried for one VM; beyond, the bound is what holds for every assignment. */
 const VISITS: i32 = 20000;
 
-const onNode = fresh<i32>(MAX_NODES);
-const onNodeShared = fresh<i32>(MAX_NODES);
-const llcRoom = fresh<i32>(MAX_CPUS);
-const rooms = fresh<i32>(MAX_CPUS);
+const onNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const onNodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const llcRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const rooms = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 let best: i64 = 0;
 
 /**
@@ -246,16 +246,16 @@ function smallestPiece(vm: i32): i32 {
 
 // VMs that compete for groups: what each saves by having all of itself in one, and its size.
 let rivals: i32 = 0;
-const saving = fresh<i64>(MAX_VMS);
-const size = fresh<i64>(MAX_VMS);
-const order = fresh<i32>(MAX_VMS);
+const saving = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+const size = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+const order = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** Room in the groups. */
 let groups: i32 = 0;
-const groupRoom = fresh<i64>(MAX_CPUS);
+const groupRoom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_CPUS, 8));
 /** Sizes that occur, ascending, how many groups' worth of rivals of that size or more there is room for, and how many there are. */
-const sizes = fresh<i64>(MAX_VMS);
-const roomFor = fresh<i64>(MAX_VMS);
-const taken = fresh<i64>(MAX_VMS);
+const sizes = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+const roomFor = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+const taken = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
 
 function enterRival(own: i64, saves: i64): void {
   if (saves <= 0) return;
@@ -384,9 +384,9 @@ function lossOfDivided(talkOnly: bool): i64 {
 
 // Kinds of CPUs, by what a vCPU of weight 1 loses there by far memory and slow cores, ascending, with how many there are.
 let kinds: i32 = 0;
-const kindLoss = fresh<f64>(MAX_CPUS);
-const kindCpus = fresh<i32>(MAX_CPUS);
-const byWeight = fresh<i32>(MAX_VMS);
+const kindLoss = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_CPUS, 8));
+const kindCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const byWeight = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 
 function enterCpus(loss: f64, cpus: i32): void {
   let at = 0;

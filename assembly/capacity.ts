@@ -1,5 +1,5 @@
 // Who is where: what is taken of CPUs, cores, LLCs, nodes and shared demand, and placing and unplacing on it.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from './abi';
 import { coreCapacity, coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageSizes } from './host';
 import { clearMemory, forgetMemory, freePages, releaseMemory, retakeMemory, takeMemory } from './memory';
@@ -15,24 +15,24 @@ export function setOvercommitTo(value: f64): void {
 export const UNLIMITED: i32 = 1 << 20;
 
 /** 1 + the VM that has the CPU for a dedicated vCPU, or less 1 - that for a thread of its VMM; 0: free. */
-export const cpuOwner = fresh<i32>(MAX_CPUS);
+export const cpuOwner = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Dedicated vCPUs on the core. */
-export const coreDedicated = fresh<i32>(MAX_CPUS);
+export const coreDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Threads of VMMs that have a CPU of the core. */
-const coreThreads = fresh<i32>(MAX_CPUS);
+const coreThreads = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Trust domain of the dedicated vCPUs on the core. */
-const coreTrust = fresh<i32>(MAX_CPUS);
+const coreTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** 1 + the `isolate` or `require` VM that keeps the core for itself; 0: none. */
-const coreHolder = fresh<i32>(MAX_CPUS);
+const coreHolder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Shared CPUs of the node: usable, on cores without a dedicated vCPU. */
-export const nodeShared = fresh<i32>(MAX_NODES);
+export const nodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Demand of the shared vCPUs on the node, in millionths of a CPU. */
-export const nodeDemand = fresh<i64>(MAX_NODES);
+export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
 /** Dedicated vCPUs on the node, and on the LLC. */
-const nodeDedicated = fresh<i32>(MAX_NODES);
-const llcDedicated = fresh<i32>(MAX_CPUS);
+const nodeDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const llcDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Parts of cells on the node. */
-const nodeParts = fresh<i32>(MAX_NODES);
+const nodeParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 // Nodes with a part, LLCs and cores with a dedicated vCPU.
 let touchedNodes: i32 = 0;
 let touchedLlcs: i32 = 0;

@@ -1,5 +1,5 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_NODES, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
 import { layOutCells, fewestCells, mostCells } from './cells';
 import { coreCpus, coreCpuStart, cpuCore, cpuNode, memoryNode, nodeCount, speedsDiffer } from './host';
@@ -33,16 +33,16 @@ let bestCells: i32 = 0;
 let bestCost: i64 = 0;
 let bestScore: i64 = 0;
 let bestParts: i32 = 0;
-const bestVcpus = fresh<i32>(MAX_VM_CELLS);
-const bestDedicated = fresh<i32>(MAX_VM_CELLS);
-const bestPages = fresh<i64>(MAX_VM_CELLS);
-const bestPartCell = fresh<i32>(MAX_VM_VCPUS);
-const bestPartNode = fresh<i32>(MAX_VM_VCPUS);
-const bestPartDedicated = fresh<i32>(MAX_VM_VCPUS);
-const bestPartShared = fresh<i32>(MAX_VM_VCPUS);
-const bestCpu = fresh<i32>(MAX_VM_VCPUS);
-const bestNode = fresh<i32>(MAX_VM_VCPUS);
-const bestThreadCpu = fresh<i32>(MAX_VM_THREADS);
+const bestVcpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS, 8));
+const bestDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS, 8));
+const bestPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VM_CELLS, 8));
+const bestPartCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestPartNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestPartDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestPartShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestThreadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_THREADS, 8));
 
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {

@@ -1,5 +1,5 @@
 // The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM and term.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, MODEL_COMMUNICATION, MODEL_COPY, MODEL_DEVICE, MODEL_HOME, MODEL_HORIZON, MODEL_SMT, THREADS_ISOLATE, THREADS_SPREAD } from './abi';
 import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, cpuId, cpuLlc, distance, nodeBandwidth, nodeCoreStart, nodeCount, nodeLlcs, pageShift, widestCore } from './host';
 import { coreDedicated, cpuOwner, demandBeyond } from './capacity';
@@ -9,7 +9,7 @@ import { cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, devices, de
 import { traffic, trafficRow, vmTraffic } from './traffic';
 
 /** Coefficients, by MODEL_ number. */
-export const model = fresh<f64>(6);
+export const model = changetype<Flat<f64>>(memory.data(sizeof<f64>() * 6, 8));
 
 export function resetModel(): void {
   model[MODEL_HOME] = 0.9;
@@ -30,8 +30,8 @@ export function rounded(value: f64): i64 {
 }
 
 /** Base pages of the VM by node, and the nodes that have some. */
-const vmPagesOn = fresh<i64>(MAX_NODES);
-const vmMemoryNodes = fresh<i32>(MAX_NODES);
+const vmPagesOn = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
+const vmMemoryNodes = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 let memoryNodes: i32 = 0;
 
 function sumPages(vm: i32): void {
@@ -91,10 +91,10 @@ export function communicationPrice(vm: i32, hops: f64): i64 {
 }
 
 // Groups of a VM's vCPUs that are alike: an LLC on a node, or a node for shared vCPUs.
-const groupNode = fresh<i32>(MAX_CPUS);
-const groupLlc = fresh<i32>(MAX_CPUS);
-const groupSize = fresh<i64>(MAX_CPUS);
-const groupDemand = fresh<i64>(MAX_CPUS);
+const groupNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const groupLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const groupSize = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_CPUS, 8));
+const groupDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_CPUS, 8));
 let groups: i32 = 0;
 
 function enterGroup(node: i32, llc: i32, demand: i64): void {
@@ -144,7 +144,7 @@ function uniformHops(vm: i32): i64 {
 }
 
 /** All that each vCPU of one VM sends. */
-const rows = fresh<f64>(MAX_VM_VCPUS);
+const rows = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_VCPUS, 8));
 
 /** Sums the rows that trafficShare divides by: those of this VM from now on. */
 export function prepareShares(vm: i32): void {
@@ -194,8 +194,8 @@ export function communication(vm: i32): i64 {
 }
 
 // Dedicated vCPUs of one VM (or of one cell) by core, valid where the stamp is the current one.
-const coreStamp = fresh<i32>(MAX_CPUS);
-const coreOwn = fresh<i32>(MAX_CPUS);
+const coreStamp = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const coreOwn = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 let stamp: i32 = 0;
 
 function countOwn(from: i32, to: i32): i32 {
@@ -353,10 +353,10 @@ export function overcommitCost(): i64 {
 }
 
 // By node: what is taken of its bandwidth, and its vCPUs' share of time that waits for memory, in millionths.
-const nodeTaken = fresh<f64>(MAX_NODES);
-const nodeWaiting = fresh<f64>(MAX_NODES);
+const nodeTaken = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
+const nodeWaiting = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
 /** Demand of one VM's vCPUs. */
-const nodeDemandOf = fresh<i64>(MAX_NODES);
+const nodeDemandOf = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
 
 /** What all nodes lose by memory bandwidth that is asked for and not there. */
 export function bandwidthCost(): i64 {

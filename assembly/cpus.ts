@@ -1,6 +1,6 @@
 // Which CPUs of a node a cell's dedicated vCPUs get: whole or idle cores before parts of busy ones, and as few LLCs as
 // possible, so that vCPUs of a VM share caches.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from './abi';
 import { coreCapacity, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from './host';
 import { coreRoom, freeCpu, isFreshCore, isOwnCore, takeCpu, takesThread, takeThread } from './capacity';
@@ -13,11 +13,11 @@ export function setStrategyTo(value: i32): void {
 }
 
 /** Room and own vCPUs by LLC, for one call of chooseCpus. */
-const llcRoom = fresh<i32>(MAX_CPUS);
-const llcOwn = fresh<i32>(MAX_CPUS);
+const llcRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const llcOwn = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 
 /** What chooseCpus took, ascending. */
-export const chosen = fresh<i32>(MAX_VM_VCPUS);
+export const chosen = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
 
 /** Whether cores are to be filled, whatever that costs. */
 let dense: bool = false;

@@ -1,21 +1,21 @@
 // Where VMs are now, for a re-plan: the CPUs of each vCPU and the bytes of each cell on each node.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_CURRENT, MAX_VCPUS, MAX_VMS } from './abi';
 
 /** Whether it is said where the VM is now. */
-export const vmHasCurrent = fresh<bool>(MAX_VMS);
+export const vmHasCurrent = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
 /** Cells that it has memory for now. */
-export const vmCurrentCells = fresh<i32>(MAX_VMS);
+export const vmCurrentCells = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** Stands for the set of the vCPU's CPUs: equal for equal sets. */
-export const vcpuCurrentSet = fresh<u64>(MAX_VCPUS);
+export const vcpuCurrentSet = changetype<Flat<u64>>(memory.data(sizeof<u64>() * MAX_VCPUS, 8));
 /** One of these CPUs by index; -1: none that the host has. */
-export const vcpuCurrentCpu = fresh<i32>(MAX_VCPUS);
+export const vcpuCurrentCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 
-const firstOf = fresh<i32>(MAX_VMS);
-const next = fresh<i32>(MAX_CURRENT);
-const entryCell = fresh<i32>(MAX_CURRENT);
-const entryNode = fresh<i32>(MAX_CURRENT);
-const entryBytes = fresh<f64>(MAX_CURRENT);
+const firstOf = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+const next = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CURRENT, 8));
+const entryCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CURRENT, 8));
+const entryNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CURRENT, 8));
+const entryBytes = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_CURRENT, 8));
 /** Entries from here on were never used; those before that are free are a list. */
 let unused: i32 = 0;
 let firstFree: i32 = -1;

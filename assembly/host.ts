@@ -1,62 +1,62 @@
 // The host as flat arrays. Nodes and CPUs have an index (ascending by the kernel's number); so have page sizes.
 // Everything that search needs of the host's shape is derived once, by prepareHost.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES } from './abi';
 
 export let nodeCount: i32 = 0;
-export const nodeId = fresh<i32>(MAX_NODES);
-export const nodeHasMemory = fresh<bool>(MAX_NODES);
+export const nodeId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeHasMemory = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 /** SLIT units, row = from; 0 = not given. */
-const slit = fresh<i32>(MAX_NODES * MAX_NODES);
+const slit = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * MAX_NODES, 8));
 
 /** Bytes a second that the node's memory gives; 0: not known. */
-export const nodeBandwidth = fresh<f64>(MAX_NODES);
+export const nodeBandwidth = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
 
 export let pageSizes: i32 = 0;
 /** Ascending; index 0 is the base page. */
-export const pageShift = fresh<i32>(MAX_PAGE_SIZES);
+export const pageShift = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_PAGE_SIZES, 8));
 /** Pages free for guests before any VM is placed, by node and page size. */
-export const nodePages = fresh<i64>(MAX_NODES * MAX_PAGE_SIZES);
+export const nodePages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
 
 export let cpuCount: i32 = 0;
-export const cpuId = fresh<i32>(MAX_CPUS);
-export const cpuNode = fresh<i32>(MAX_CPUS);
-export const cpuLlc = fresh<i32>(MAX_CPUS);
-export const cpuCore = fresh<i32>(MAX_CPUS);
-export const cpuCapacity = fresh<i32>(MAX_CPUS);
-export const cpuUsable = fresh<bool>(MAX_CPUS);
+export const cpuId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuCore = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuUsable = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_CPUS, 8));
 
 // Derived. Cores and LLCs keep the numbers that the caller gave (below MAX_CPUS).
 export let prepared: bool = false;
 /** The most online CPUs that a core of the host has. */
 export let widestCore: i32 = 1;
 /** The node whose memory the CPUs of a node use; -1: no node has memory. */
-export const memoryNode = fresh<i32>(MAX_NODES);
+export const memoryNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** The least distance beyond 10 from the node to memory. */
-export const nodeReach = fresh<i32>(MAX_NODES);
+export const nodeReach = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Whether some LLC has CPUs on more than one node. */
 export let llcSpansNodes: bool = false;
 /** Whether some usable CPUs are slower than others. */
 export let speedsDiffer: bool = false;
 /** LLCs with an online CPU on the node. */
-export const nodeLlcs = fresh<i32>(MAX_NODES);
+export const nodeLlcs = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** The nearest lower node that is alike in everything: exchanging the two changes nothing. -1: none. */
-export const nodeTwin = fresh<i32>(MAX_NODES);
+export const nodeTwin = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Usable CPUs of the node. */
-export const nodeUsable = fresh<i32>(MAX_NODES);
+export const nodeUsable = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Cores with usable CPUs, by node; within a node by LLC, then fastest, widest, lowest first. */
-export const nodeCoreStart = fresh<i32>(MAX_NODES + 1);
-export const coreList = fresh<i32>(MAX_CPUS);
+export const nodeCoreStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * (MAX_NODES + 1), 8));
+export const coreList = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Where a core is in coreList. */
-export const corePlace = fresh<i32>(MAX_CPUS);
+export const corePlace = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** A core's usable CPUs, ascending. */
-export const coreCpuStart = fresh<i32>(MAX_CPUS + 1);
-export const coreCpus = fresh<i32>(MAX_CPUS);
-export const coreNode = fresh<i32>(MAX_CPUS);
-export const coreLlc = fresh<i32>(MAX_CPUS);
-export const coreCapacity = fresh<i32>(MAX_CPUS);
-const coreOnline = fresh<i32>(MAX_CPUS);
-const llcSeenBy = fresh<i32>(MAX_CPUS);
+export const coreCpuStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * (MAX_CPUS + 1), 8));
+export const coreCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const coreOnline = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const llcSeenBy = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 
 export function resetHost(): void {
   nodeCount = 0;

@@ -1,6 +1,6 @@
 // Placing a few VMs together in the best way, everything else staying where it is: branch and bound over the placements of one VM
 // after another. With all VMs, and every placement looked at, what it finds is the optimum.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from './abi';
 import { setTwinsAlike } from './assign';
 import { lossOnFreeCpus } from './bound';
@@ -22,29 +22,29 @@ const POOL: i32 = 1 << 19;
 const MOST_FOUND: i32 = 1 << 15;
 
 // Placements found, a stack: one VM's after another's. Each is its cells, its parts, four numbers a part, two a vCPU, one a thread.
-const pool = fresh<i32>(POOL);
+const pool = changetype<Flat<i32>>(memory.data(sizeof<i32>() * POOL, 8));
 let poolTop: i32 = 0;
-const foundAt = fresh<i32>(MOST_FOUND);
-const foundCost = fresh<i64>(MOST_FOUND);
+const foundAt = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_FOUND, 8));
+const foundCost = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MOST_FOUND, 8));
 let foundTop: i32 = 0;
 /** The best of all so far, a placement for each VM of the list; -1: it is refused. */
-const best = fresh<i32>(POOL);
-const bestAt = fresh<i32>(MOST_JOINT);
+const best = changetype<Flat<i32>>(memory.data(sizeof<i32>() * POOL, 8));
+const bestAt = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_JOINT, 8));
 let bestTop: i32 = 0;
 
 let count: i32 = 0;
-const list = fresh<i32>(MOST_JOINT);
+const list = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_JOINT, 8));
 /** Where each VM's placement now is in the pool; -1: none. */
-const usedAt = fresh<i32>(MOST_JOINT);
+const usedAt = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_JOINT, 8));
 /** Weight, and least cost, of the VMs from a place in the list on. */
-const weightFrom = fresh<i64>(MOST_JOINT + 1);
-const boundFrom = fresh<i64>(MOST_JOINT + 1);
+const weightFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_JOINT + 1), 8));
+const boundFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_JOINT + 1), 8));
 /** What all weights are multiples of. */
 let weightUnit: i64 = 1;
 /** Whether the VM is the same as the one before it in the list. */
-const repeats = fresh<bool>(MOST_JOINT);
+const repeats = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MOST_JOINT, 8));
 
-const lightest = fresh<i32>(MOST_JOINT);
+const lightest = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_JOINT, 8));
 let leastWeight: f64 = 1;
 let leastMemoryBound: f64 = 1;
 
@@ -107,7 +107,7 @@ function push(vm: i32, cells: i32, cost: i64): bool {
 }
 
 /** Places the VM as the record says; false, and nothing is taken, where there is no memory. */
-function take(vm: i32, records: StaticArray<i32>, record: i32): bool {
+function take(vm: i32, records: Flat<i32>, record: i32): bool {
   const start = vmStart[vm];
   let at = record;
   const cells = records[at++];
@@ -287,7 +287,7 @@ function areSame(a: i32, b: i32): bool {
   return !hasShared(a) && !hasTies(a) && !hasTies(b);
 }
 
-function prepare(order: StaticArray<i32>, vms: i32): void {
+function prepare(order: Flat<i32>, vms: i32): void {
   count = vms;
   weightFrom[count] = 0;
   boundFrom[count] = 0;
@@ -314,7 +314,7 @@ function prepare(order: StaticArray<i32>, vms: i32): void {
  * more than `weight` or as much for less than `cost`; else places none. `all`: looks at every seating, not only at those that promise
  * most. Whether it placed them. `sawAllPlans` tells whether there is nothing better.
  */
-export function placeTogether(order: StaticArray<i32>, vms: i32, weight: i64, cost: i64, most: i32, all: bool): bool {
+export function placeTogether(order: Flat<i32>, vms: i32, weight: i64, cost: i64, most: i32, all: bool): bool {
   thorough = all;
   prepare(order, vms);
   // A device ties its VM to a node: then like nodes are not interchangeable for the others.

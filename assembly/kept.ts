@@ -1,26 +1,26 @@
 // VMs that are taken out of the plan for a while, with what they had, so that they can be put back.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_VCPUS, MAX_VMS } from './abi';
 import { lift, restore, takeThread } from './capacity';
 import { forgetEntries } from './memory';
 import { cellDedicated, cellMemory, cellPages, cellPageSize, cellVcpus, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vmCells, vmParts, vmSlots, vmStart, vmThreadCpus, vmThreadStart, vmVcpus } from './request';
 
-const keptCells = fresh<i32>(MAX_VMS);
-const keptParts = fresh<i32>(MAX_VMS);
-const keptStart = fresh<i32>(MAX_VMS);
-const keptVcpus = fresh<i32>(MAX_VCPUS);
-const keptDedicated = fresh<i32>(MAX_VCPUS);
-const keptPages = fresh<i64>(MAX_VCPUS);
-const keptPageSize = fresh<i32>(MAX_VCPUS);
-const keptMemory = fresh<i32>(MAX_VCPUS);
-const keptPartCell = fresh<i32>(MAX_VCPUS);
-const keptPartNode = fresh<i32>(MAX_VCPUS);
-const keptPartDedicated = fresh<i32>(MAX_VCPUS);
-const keptPartShared = fresh<i32>(MAX_VCPUS);
-const keptCpu = fresh<i32>(MAX_VCPUS);
-const keptNode = fresh<i32>(MAX_VCPUS);
-const keptThreadStart = fresh<i32>(MAX_VMS);
-const keptThreadCpu = fresh<i32>(MAX_VCPUS);
+const keptCells = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+const keptParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+const keptStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+const keptVcpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VCPUS, 8));
+const keptPageSize = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptMemory = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptPartCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptPartNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptPartDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptPartShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+const keptThreadStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+const keptThreadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 let keptThreads: i32 = 0;
 let keptEntries: i32 = 0;
 

@@ -1,18 +1,18 @@
 // The memory of placed cells: for each a list of nodes with base pages, and what is free. Which nodes a cell's memory is on follows
 // from its parts and its VM's memory policy.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_MEMORY_ENTRIES, MAX_NODES, MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MEMORY_PREFERRED } from './abi';
 import { distance, memoryNode, nodeCount, nodeHasMemory, nodePages, nodeUsable, pageShift, pageSizeIndex, pageSizes } from './host';
 import { cellMemory, cellPages, cellPageSize, partCell, partDedicated, partNode, partShared, vmCells, vmMemory, vmPageShift, vmParts, vmStart } from './request';
 
 /** Free pages by node and page size. */
-export const freePages = fresh<i64>(MAX_NODES * MAX_PAGE_SIZES);
+export const freePages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
 
-export const entryNode = fresh<i32>(MAX_MEMORY_ENTRIES);
+export const entryNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_MEMORY_ENTRIES, 8));
 /** Base pages. */
-export const entryPages = fresh<i64>(MAX_MEMORY_ENTRIES);
+export const entryPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_MEMORY_ENTRIES, 8));
 /** The cell's next entry; -1: none. */
-export const nextEntry = fresh<i32>(MAX_MEMORY_ENTRIES);
+export const nextEntry = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_MEMORY_ENTRIES, 8));
 /** Entries from here on were never used; those before that are free are a list. */
 let unused: i32 = 0;
 let firstFree: i32 = -1;
@@ -43,7 +43,7 @@ export function takesSize(vm: i32, pages: i64, size: i32): bool {
 }
 
 /** The largest page size that a cell of so many base pages may have and that is free from `free[at]` on; -1: none. */
-export function fittingPageSize(vm: i32, pages: i64, free: StaticArray<i64>, at: i32): i32 {
+export function fittingPageSize(vm: i32, pages: i64, free: Flat<i64>, at: i32): i32 {
   for (let size = pageSizes - 1; size >= 0; size--) {
     if (takesSize(vm, pages, size) && free[at + size] >= inPages(pages, size)) return size;
   }
@@ -51,13 +51,13 @@ export function fittingPageSize(vm: i32, pages: i64, free: StaticArray<i64>, at:
 }
 
 /** Nodes on which the VM that is being laid out may have nothing. */
-export const barred = fresh<bool>(MAX_NODES);
+export const barred = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
 // The homes of what is being laid out: memory nodes, each with its weight and its share in pages.
-const homes = fresh<i32>(MAX_NODES);
-const weights = fresh<i64>(MAX_NODES);
-const shares = fresh<i64>(MAX_NODES);
-const left = fresh<i64>(MAX_NODES);
+const homes = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const weights = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
+const shares = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
+const left = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
 let homeCount: i32 = 0;
 
 function addHome(node: i32, weight: i32): void {
@@ -151,7 +151,7 @@ export function reach(vm: i32, cell: i32, node: i32): i32 {
 }
 
 /** Nodes that have been looked at. */
-const seen = fresh<bool>(MAX_NODES);
+const seen = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
 /** The nearest node that has not been looked at, homes first; -1: none. Marks it. */
 function nextNearest(vm: i32, cell: i32): i32 {
@@ -290,7 +290,7 @@ export function imagineMemory(vm: i32): void {
 const MOST_PAGES: i64 = 1 << 50;
 
 /** Base pages, of those in pages of any size in `free`, on the memory nodes of all nodes with usable CPUs. */
-export function homePages(free: StaticArray<i64>): i64 {
+export function homePages(free: Flat<i64>): i64 {
   let pages: i64 = 0;
   for (let node = 0; node < nodeCount; node++) seen[node] = false;
   for (let node = 0; node < nodeCount; node++) {

@@ -1,7 +1,7 @@
 // The VMs as flat arrays. A VM has a slot (its handle) and, from `vmStart[slot]`, as many entries of the per-vCPU, the per-cell
 // and the per-part arrays as it has vCPUs (it has never more cells or parts than vCPUs). A part is what a cell has on one node:
 // a cell has one, unless it spans nodes. Removing a VM closes the gap that it leaves.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_LINKS, MAX_VCPUS, MAX_VMS, MEMORY_STRICT, THREADS_PREFER } from './abi';
 import { forgetCurrent, moveCurrent, resetCurrent } from './current';
 import { forgetTraffic, resetTraffic } from './traffic';
@@ -12,76 +12,76 @@ export const MICRO: i64 = 1000000;
 /** Slots in use are below this. */
 export let vmSlots: i32 = 0;
 export let vcpuEntries: i32 = 0;
-export const vmAlive = fresh<bool>(MAX_VMS);
-export const vmStart = fresh<i32>(MAX_VMS);
-export const vmVcpus = fresh<i32>(MAX_VMS);
+export const vmAlive = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
+export const vmStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const vmVcpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** Base pages. */
-export const vmPages = fresh<i64>(MAX_VMS);
+export const vmPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
 /** Number of cells asked for; 0: the planner chooses. */
-export const vmCellsAsked = fresh<i32>(MAX_VMS);
+export const vmCellsAsked = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** The cells are given one by one in `cellVcpusAsked`, `cellPagesAsked`. */
-export const vmCellsGiven = fresh<bool>(MAX_VMS);
-export const vmThreads = fresh<i32>(MAX_VMS);
+export const vmCellsGiven = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
+export const vmThreads = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** Demand of each shared vCPU in millionths of a CPU; 0: all are dedicated. */
-export const vmSharedDemand = fresh<i64>(MAX_VMS);
+export const vmSharedDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
 /** Dedicated vCPUs; the others are shared. */
-export const vmDedicated = fresh<i32>(MAX_VMS);
+export const vmDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** Whether a cell may be on several nodes. */
-export const vmSpan = fresh<bool>(MAX_VMS);
+export const vmSpan = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
 /** MEMORY_ number. */
-export const vmMemory = fresh<i32>(MAX_VMS);
-export const vmTrust = fresh<i32>(MAX_VMS);
+export const vmMemory = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const vmTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** log2 of the page size; 0: any. */
-export const vmPageShift = fresh<i32>(MAX_VMS);
-export const vmWeight = fresh<f64>(MAX_VMS);
-export const vmMemoryBound = fresh<f64>(MAX_VMS);
+export const vmPageShift = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const vmWeight = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VMS, 8));
+export const vmMemoryBound = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VMS, 8));
 /** Bytes a second that it takes from memory. */
-export const vmBandwidth = fresh<f64>(MAX_VMS);
+export const vmBandwidth = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VMS, 8));
 /** The bound of this VM alone on the empty host; -1: not computed yet. */
-export const vmBound = fresh<i64>(MAX_VMS);
+export const vmBound = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
 
-export const vcpuShared = fresh<bool>(MAX_VCPUS);
-export const cellVcpusAsked = fresh<i32>(MAX_VCPUS);
-export const cellPagesAsked = fresh<i64>(MAX_VCPUS);
+export const vcpuShared = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VCPUS, 8));
+export const cellVcpusAsked = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+export const cellPagesAsked = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VCPUS, 8));
 
 // Placements, as the search has them now.
 /** Cells of the placed VM; 0: not placed. */
-export const vmCells = fresh<i32>(MAX_VMS);
-export const cellVcpus = fresh<i32>(MAX_VCPUS);
+export const vmCells = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const cellVcpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 /** Of them dedicated. */
-export const cellDedicated = fresh<i32>(MAX_VCPUS);
-export const cellPages = fresh<i64>(MAX_VCPUS);
+export const cellDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+export const cellPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VCPUS, 8));
 /** Index of the page size. */
-export const cellPageSize = fresh<i32>(MAX_VCPUS);
+export const cellPageSize = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 /** First entry of the cell's memory in memory.ts; -1: none. */
-export const cellMemory = fresh<i32>(MAX_VCPUS);
+export const cellMemory = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 /** Parts, by cell, within a cell by node. */
-export const vmParts = fresh<i32>(MAX_VMS);
-export const partCell = fresh<i32>(MAX_VCPUS);
-export const partNode = fresh<i32>(MAX_VCPUS);
-export const partDedicated = fresh<i32>(MAX_VCPUS);
-export const partShared = fresh<i32>(MAX_VCPUS);
+export const vmParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const partCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+export const partNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+export const partDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+export const partShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 /** CPU index of each vCPU, in the order of the cells; -1: shared. */
-export const vcpuCpu = fresh<i32>(MAX_VCPUS);
-export const vcpuNode = fresh<i32>(MAX_VCPUS);
+export const vcpuCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+export const vcpuNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 
 // Emulator and I/O threads that have CPUs of their own: `vmThreadCpus` of them from `vmThreadStart` on.
 let threadEntries: i32 = 0;
-export const vmThreadCpus = fresh<i32>(MAX_VMS);
-export const vmThreadStart = fresh<i32>(MAX_VMS);
+export const vmThreadCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const vmThreadStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** How many of them have their CPU now. */
-export const vmThreadsPlaced = fresh<i32>(MAX_VMS);
-export const threadCpu = fresh<i32>(MAX_VCPUS);
+export const vmThreadsPlaced = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const threadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 
 // Devices and relations: lists in the order given.
 export let devices: i32 = 0;
-export const deviceVm = fresh<i32>(MAX_LINKS);
-export const deviceNode = fresh<i32>(MAX_LINKS);
-export const deviceStrict = fresh<bool>(MAX_LINKS);
+export const deviceVm = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
+export const deviceNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
+export const deviceStrict = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_LINKS, 8));
 export let relations: i32 = 0;
-export const relationVm = fresh<i32>(MAX_LINKS);
-export const relationOther = fresh<i32>(MAX_LINKS);
-export const relationNear = fresh<bool>(MAX_LINKS);
+export const relationVm = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
+export const relationOther = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
+export const relationNear = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_LINKS, 8));
 
 export function resetRequest(): void {
   vmSlots = 0;

@@ -1,7 +1,7 @@
 // The search: every VM in turn where it is cheapest; where there are few, all of them together; then, step by step, a few VMs are taken
 // out and placed anew, together or in another order, which stays where the plan gets better (more weight placed, less cost,
 // fewer nodes, LLCs and cores).
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_VMS } from './abi';
 import { lowerBound, prepareBound, simpleBound } from './bound';
 import { unplace } from './capacity';
@@ -24,7 +24,7 @@ const MOST_STEPS: i32 = 1 << 30;
 /** Nodes tried that make up a step. */
 const VISITS_IN_STEP: i32 = 256;
 /** Placements priced that make up a step. */
-const PRICES_IN_STEP: i32 = 64;
+const PRICES_IN_STEP: i32 = 128;
 /** Placements priced in one step of joint placing, the fewest; some steps get up to eight times as many. */
 const PRICES_OF_JOINT: i32 = 96;
 let visitsOfStep: i32 = 0;
@@ -35,7 +35,7 @@ export let stepsTaken: i32 = 0;
 let random: u32 = 1;
 
 /** VMs in the order in which they are placed. */
-const order = fresh<i32>(MAX_VMS);
+const order = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 let ordered: i32 = 0;
 
 // The plan as it stands, as the objective sees it.

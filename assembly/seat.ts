@@ -1,5 +1,5 @@
 // From parts to seats: which vCPU is on which node, and which CPU each dedicated one gets.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, THREADS_REQUIRE } from './abi';
 import { cpuCore, cpuLlc, cpuNode, cpuUsable } from './host';
 import { coreRoom, cpuOwner, freeOnCore, takeCpu } from './capacity';
@@ -11,8 +11,8 @@ import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpu
 import { vmTraffic } from './traffic';
 
 /** Seats of each kind that are left on the nodes of a cell. */
-const leftDedicated = fresh<i32>(MAX_NODES);
-const leftShared = fresh<i32>(MAX_NODES);
+const leftDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const leftShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 
 function takeSeat(vcpu: i32, node: i32): bool {
   const left = vcpuShared[vcpu] ? leftShared : leftDedicated;
@@ -61,9 +61,9 @@ export function assignNodes(vm: i32, cells: i32): bool {
 }
 
 /** Dedicated vCPUs that the VM still has to seat on the node. */
-const needed = fresh<i32>(MAX_NODES);
+const needed = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** The dedicated vCPUs of a part that have no CPU yet. */
-const waiting = fresh<i32>(MAX_VM_VCPUS);
+const waiting = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
 
 /** Takes the CPU that the vCPU has now, if it is on its node and may be had. */
 function keepsCpu(vm: i32, vcpu: i32): bool {
@@ -104,7 +104,7 @@ export function seatVcpus(vm: i32, cells: i32, way: i32): bool {
   return true;
 }
 
-const seenCore = fresh<i32>(MAX_CPUS);
+const seenCore = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 let stamp: i32 = 0;
 
 /** Whether under `require` some cell leaves more than one of its cores partly idle: parts on several nodes may. */
@@ -151,8 +151,8 @@ function swapSeats(a: i32, b: i32): void {
   vcpuNode[b] = node;
 }
 
-const keptCpu = fresh<i32>(MAX_VM_VCPUS);
-const keptNode = fresh<i32>(MAX_VM_VCPUS);
+const keptCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const keptNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
 
 /** Exchanges CPUs between dedicated vCPUs of the same cell as long as that brings those that talk closer together. */
 export function swapForTraffic(vm: i32, cells: i32): void {

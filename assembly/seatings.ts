@@ -1,6 +1,6 @@
 // Every way to seat a VM's dedicated vCPUs on the cores of the nodes that its parts are on, up to symmetry: cores, and LLCs, that are
 // in the same state are interchangeable, so of two such the first gets no less than the second.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_CPUS } from './abi';
 import { coreList, coreLlc, cpuCore, nodeCoreStart } from './host';
 import { coreRoom, coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takeParts, unplace } from './capacity';
@@ -14,12 +14,12 @@ const MOST_PARTS: i32 = 16;
 
 // By part and place in coreList: whether the core is like the one before it, and how many places before it the same core of a like LLC
 // is (0: none).
-const alike = fresh<bool>(MOST_PARTS * MAX_CPUS);
-const llcStep = fresh<i32>(MOST_PARTS * MAX_CPUS);
+const alike = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MOST_PARTS * MAX_CPUS, 8));
+const llcStep = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_PARTS * MAX_CPUS, 8));
 /** Room from the place on to the end of the node. */
-const roomAfter = fresh<i32>(MOST_PARTS * MAX_CPUS);
+const roomAfter = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_PARTS * MAX_CPUS, 8));
 /** vCPUs that the core at the place gets. */
-const given = fresh<i32>(MOST_PARTS * MAX_CPUS);
+const given = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_PARTS * MAX_CPUS, 8));
 
 let budget: i32 = 0;
 /** Whether the last call saw all. */

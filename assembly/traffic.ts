@@ -1,12 +1,12 @@
 // Traffic between the vCPUs of a VM, where it is given: a square matrix for each such VM, one after another in one pool.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_TRAFFIC, MAX_VMS } from './abi';
 
-const pool = fresh<f64>(MAX_TRAFFIC);
+const pool = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_TRAFFIC, 8));
 let used: i32 = 0;
 /** Where the VM's matrix starts; -1: every pair is alike. */
-export const vmTraffic = fresh<i32>(MAX_VMS);
-const trafficSize = fresh<i32>(MAX_VMS);
+export const vmTraffic = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+const trafficSize = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 
 export function resetTraffic(): void {
   used = 0;

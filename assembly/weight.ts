@@ -1,12 +1,12 @@
 // How much weight of VMs can be placed at the most, as far as CPUs and memory in all can tell.
-import { fresh } from './fresh';
+import { Flat } from './flat';
 import { MAX_VMS, MEMORY_PREFERRED } from './abi';
 import { rounded } from './cost';
 import { MICRO, vmDedicated, vmMemory, vmPages, vmWeight } from './request';
 
-/** The VM's weight in millionths. */
+/** The VM's weight in millionths, at least one. */
 export function weightOf(vm: i32): i64 {
-  return rounded(vmWeight[vm] * <f64>MICRO);
+  return max<i64>(1, rounded(vmWeight[vm] * <f64>MICRO));
 }
 
 export function greatestCommonDivisor(a: i64, b: i64): i64 {
@@ -19,10 +19,10 @@ function needOf(vm: i32, ofMemory: bool): i64 {
   return vmMemory[vm] == MEMORY_PREFERRED ? 0 : vmPages[vm];
 }
 
-const ranked = fresh<i32>(MAX_VMS);
+const ranked = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 
 /** The most weight that goes with so much of one thing, if the last VM may be placed in part. */
-function weightWithin(list: StaticArray<i32>, from: i32, to: i32, free: i64, ofMemory: bool): i64 {
+function weightWithin(list: Flat<i32>, from: i32, to: i32, free: i64, ofMemory: bool): i64 {
   let vms = 0;
   for (let next = from; next < to; next++) {
     const vm = list[next];
@@ -47,7 +47,7 @@ function weightWithin(list: StaticArray<i32>, from: i32, to: i32, free: i64, ofM
 }
 
 /** The most weight, a multiple of `unit`, of the VMs from `from` to `to` in the list that go with so many CPUs and base pages. */
-export function mostWeight(list: StaticArray<i32>, from: i32, to: i32, cpus: i64, pages: i64, unit: i64): i64 {
+export function mostWeight(list: Flat<i32>, from: i32, to: i32, cpus: i64, pages: i64, unit: i64): i64 {
   const weight = min(weightWithin(list, from, to, cpus, false), weightWithin(list, from, to, pages, true));
   return (weight / unit) * unit;
 }
