@@ -9,7 +9,7 @@ import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, 
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from './current';
 import { complete, offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { barred, freePages } from './memory';
-import { prepareRelations } from './relations';
+import { firstNodeAsked, prepareRelations } from './relations';
 import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
 import { cellDedicated, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from './request';
 
@@ -218,7 +218,7 @@ function missesDevice(vm: i32): bool {
 
 /** Tries where the VM is now: what is looked for has to be worth the moves. */
 function tryCurrent(vm: i32): void {
-  if (!vmHasCurrent[vm]) return;
+  if (!vmHasCurrent[vm] || firstNodeAsked == -2) return;
   const cells = vmCellsAsked[vm] != 0 ? vmCellsAsked[vm] : vmCurrentCells[vm];
   if (cells < fewestCells(vm) || cells > mostCells(vm) || !layOutCells(vm, cells)) return;
   if (layCurrentParts(vm, cells)) tryCpus(vm, cells, CHOOSE_KEPT);

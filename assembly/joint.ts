@@ -7,6 +7,7 @@ import { lossOnFreeCpus } from './bound';
 import { layOutCells } from './cells';
 import { freeCpus, takeCpus, takeParts, takeThread, unplace } from './capacity';
 import { freePages, homePages } from './memory';
+import { prepareRelations } from './relations';
 import { greatestCommonDivisor, mostWeight, weightOf } from './weight';
 import { showPlacements, tryAssignment } from './construct';
 import { rounded, totalCost } from './cost';
@@ -124,6 +125,8 @@ function take(vm: i32, records: Flat<i32>, record: i32): bool {
     vcpuCpu[vcpu] = records[at++];
     vcpuNode[vcpu] = records[at++];
   }
+  // Memory that spills keeps off the nodes of VMs that this one is apart from.
+  prepareRelations(vm, 0);
   if (!takeParts(vm, cells)) return false;
   takeCpus(vm);
   for (let thread = 0; thread < vmThreadCpus[vm]; thread++) takeThread(vm, records[at++]);

@@ -44,6 +44,11 @@ function wantedMemory(vm: RequestVm): string {
   return `${formatBytes(vm.memory)}${cells}`
 }
 
+function placeOfMemory({ memoryPolicy }: RequestVm): string {
+  if (memoryPolicy === 'interleave') return "divides a cell's memory evenly among the nodes of the VM's vCPUs"
+  return "keeps a cell's memory on the nodes of its vCPUs"
+}
+
 function pagesWord(vm: RequestVm): string {
   return vm.pageSize === 'any' ? 'memory' : `memory in pages of ${formatBytes(vm.pageSize)}`
 }
@@ -86,7 +91,7 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
     case BECAUSE.MEMORY_CAPACITY:
       return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
     case BECAUSE.MEMORY_POLICY:
-      return `memoryPolicy "${vm.memoryPolicy}" keeps a cell's memory on the node of its vCPUs: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+      return `memoryPolicy "${vm.memoryPolicy}" ${placeOfMemory(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
     case BECAUSE.PAGE_SIZE: {
       if (vm.pageSize === 'any') return `it wants ${wantedMemory(vm)} in whole pages`
       const size = formatBytes(vm.pageSize)
@@ -134,15 +139,19 @@ function changesOf(vm: RequestVm, nodes: number): Change[] {
       if (cells !== asked) changes.push({ change: `cells: ${cells}`, vm: { ...vm, cells } })
     }
   }
+  if (!vm.span) changes.push({ change: 'span: true', vm: { ...vm, span: true } })
+  if (vm.memoryPolicy !== 'preferred') {
+    changes.push({ change: 'memoryPolicy: "preferred"', vm: { ...vm, memoryPolicy: 'preferred' } })
+  }
   if (vm.pageSize !== 'any') changes.push({ change: 'pageSize: "any"', vm: { ...vm, pageSize: 'any' } })
   if (vm.emulator === 'dedicated') {
     changes.push({ change: 'emulator: "housekeeping"', vm: { ...vm, emulator: 'housekeeping' } })
   }
-  if (vm.cpuPolicy === 'dedicated') {
+  if (vm.cpuPolicy !== 'shared') {
     if (vm.threadPolicy !== 'prefer') {
       changes.push({ change: 'threadPolicy: "prefer"', vm: { ...vm, threadPolicy: 'prefer' } })
     }
-    changes.push({ change: 'cpuPolicy: "shared"', vm: { ...vm, cpuPolicy: 'shared' } })
+    changes.push({ change: 'cpuPolicy: "shared"', vm: { ...vm, cpuPolicy: 'shared', dedicatedVcpus: [] } })
   }
   for (const [at, { strict }] of vm.devices.entries()) {
     if (!strict) continue
