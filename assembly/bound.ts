@@ -196,10 +196,22 @@ function lossApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
   return slowness + leastRemoteApart(vm, nearest, apart) + talkApart(vm, apart, acrossLlcs);
 }
 
+/** The least `communication` of shared vCPUs: on one node or between two, each pair has at least so much of a hop. */
+function talkOfShared(vm: i32): i64 {
+  if (!hasShared(vm) || vmTraffic[vm] >= 0 || llcSpansNodes) return 0;
+  let hop: i64 = nodeCount > 1 ? <i64>nearestNodes() : i64.MAX_VALUE;
+  for (let node = 0; node < nodeCount; node++) if (nodeUsable[node] > 0) hop = min(hop, sharedHop(node));
+  if (hop == i64.MAX_VALUE) return 0;
+  const dedicated = vmDedicated[vm];
+  const shared = vmVcpus[vm] - dedicated;
+  const pairs = demandOf(vm, dedicated, 0) * <i64>shared + demandOf(vm, 0, shared) * <i64>(vmVcpus[vm] - 1);
+  return communicationPrice(vm, <f64>(pairs * hop));
+}
+
 /** What holds for every assignment: LLCs and nodes are only so large, CPUs only so fast. */
 function coarseBound(vm: i32): i64 {
   const vcpus = vmVcpus[vm];
-  if (!isPlain(vm)) return capacityPrice(vm, leastSlow(vm, -1, vmDedicated[vm], vcpus - vmDedicated[vm]));
+  if (!isPlain(vm)) return capacityPrice(vm, leastSlow(vm, -1, vmDedicated[vm], vcpus - vmDedicated[vm])) + talkOfShared(vm);
   for (let node = 0; node < nodeCount; node++) rooms[node] = emptyDedicatedRoom(vm, node);
   const apart = nodeCount < 2 ? 0 : <i64>vcpus * <i64>vcpus - mostPairs(vcpus, nodeCount);
   return lossApart(vm, apart, 0);
@@ -221,7 +233,7 @@ export function prepareBound(vm: i32): void {
   best = i64.MAX_VALUE;
   setCeiling(i64.MAX_VALUE);
   // Shared vCPUs find room nearly everywhere: then there are far too many ways to see them all.
-  let left = hasShared(vm) ? VISITS / 8 : VISITS;
+  let left = hasShared(vm) ? VISITS / 4 : VISITS;
   // Of the ways to divide a cell between nodes the walk sees only some.
   // What does not fit alone is never placed: any bound will do.
   let seen = !vmSpan[vm] && isRoomOffered(vm) && (mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0);
