@@ -32,7 +32,7 @@ Examples:
   homenode run                      one VM with half of the CPUs, for ${DEFAULT_SECONDS} seconds
   homenode run -f request.json --seconds 10
   homenode run --backend threads    pinned threads instead of guests
-  homenode run --relaxed            where a container may not bind memory or pin threads
+  homenode run --relaxed            where binding or pinning may be refused
   homenode run --json | jq .verified
 
 Exit code: 0 all is where it was planned, 1 it is not or the system refused,
