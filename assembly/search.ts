@@ -10,6 +10,7 @@ import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans }
 import { settleMemory } from './settle';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from './construct';
 import { totalCost, vmCost } from './cost';
+import { vmHasCurrent } from './current';
 import { nodeCount, nodePages, nodeUsable } from './host';
 import { homePages } from './memory';
 import { greatestCommonDivisor, mostWeight, weightOf } from './weight';
@@ -68,9 +69,10 @@ function nextRandom(below: u32): u32 {
   return random % below;
 }
 
-/** Whether VM `a` is placed before `b`: more weight, dedicated, more vCPUs, more memory, lower handle. */
+/** Whether VM `a` is placed before `b`: more weight, somewhere already, dedicated, more vCPUs, more memory, lower handle. */
 function comesBefore(a: i32, b: i32): bool {
   if (vmWeight[a] != vmWeight[b]) return vmWeight[a] > vmWeight[b];
+  if (vmHasCurrent[a] != vmHasCurrent[b]) return vmHasCurrent[a];
   const sharedA = hasShared(a);
   const sharedB = hasShared(b);
   if (sharedA != sharedB) return sharedB;
