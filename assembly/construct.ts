@@ -1,6 +1,6 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
 import { Flat } from './flat';
-import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_NODES, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
+import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from './abi';
 import { layOutCells, fewestCells, mostCells } from './cells';
 import { coreCpus, coreCpuStart, cpuCore, cpuNode, memoryNode, nodeCount, speedsDiffer } from './host';
 import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, unplace } from './capacity';

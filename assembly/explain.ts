@@ -5,7 +5,7 @@ import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
 import { freePages, isWhole } from './memory';
 import { offerPages, isRoomOffered, setCeiling, walkAssignments } from './assign';
 import { offerHost, standsUp } from './construct';
-import { vmCellsAsked, vmCellsGiven, vmDedicated, vmPages, vmPageShift, vmVcpus } from './request';
+import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from './request';
 
 const VISITS: i32 = 20000;
 const ENOUGH_PAGES: i64 = 1 << 50;

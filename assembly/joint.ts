@@ -3,7 +3,7 @@
 import { Flat } from './flat';
 import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from './abi';
 import { setTwinsAlike } from './assign';
-import { lossOnFreeCpus } from './bound';
+import { lossOnFreeCpus } from './competition';
 import { layOutCells } from './cells';
 import { freeCpus, takeCpus, takeParts, takeThread, unplace } from './capacity';
 import { freePages, homePages } from './memory';
@@ -14,7 +14,7 @@ import { rounded, totalCost } from './cost';
 import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from './host';
 import { vmHasCurrent } from './current';
 import { sawAllSeatings, showSeatings } from './seatings';
-import { cellPagesAsked, cellVcpusAsked, devices, deviceVm, hasShared, MICRO, partCell, partDedicated, partNode, partShared, relationPeer, relations, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from './request';
+import { cellPagesAsked, cellVcpusAsked, devices, deviceVm, hasShared, partCell, partDedicated, partNode, partShared, relationPeer, relations, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmBound, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from './request';
 import { vmTraffic } from './traffic';
 
 /** The most VMs that are placed together. */

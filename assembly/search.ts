@@ -3,7 +3,8 @@
 // fewer nodes, LLCs and cores).
 import { Flat } from './flat';
 import { MAX_VMS } from './abi';
-import { lowerBound, prepareBound, simpleBound } from './bound';
+import { prepareBound } from './bound';
+import { lowerBound, simpleBound } from './competition';
 import { unplace } from './capacity';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
 import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';

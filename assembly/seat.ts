@@ -7,7 +7,7 @@ import { aside, CHOOSE_KEPT, chooseCpus, chosen } from './cpus';
 import { communication, prepareShares, tenHopsBetween, trafficShare } from './cost';
 import { vcpuCurrentCpu, vmHasCurrent } from './current';
 import { firstNodeAsked } from './relations';
-import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmCells, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreads, vmVcpus } from './request';
+import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmThreads, vmVcpus } from './request';
 import { vmTraffic } from './traffic';
 
 /** Seats of each kind that are left on the nodes of a cell. */

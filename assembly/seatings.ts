@@ -2,7 +2,7 @@
 // in the same state are interchangeable, so of two such the first gets no less than the second.
 import { Flat } from './flat';
 import { MAX_CPUS } from './abi';
-import { coreList, coreLlc, cpuCore, nodeCoreStart } from './host';
+import { coreList, coreLlc, nodeCoreStart } from './host';
 import { coreRoom, coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takeParts, unplace } from './capacity';
 import { addedCost, demandFitsEverywhere } from './construct';
 import { chooseThreadCpus } from './cpus';
