@@ -270,7 +270,7 @@ function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
 
 /** Whether nothing better is to be looked for: where room is what matters, the fewest cells do. */
 function isDone(vm: i32): bool {
-  return bestCells != 0 && (effort == PLACE_DENSE || bestCost <= vmBound[vm]);
+  return bestCells != 0 && (effort == PLACE_DENSE || bestCost <= max<i64>(0, vmBound[vm]));
 }
 
 function bestIsOnOneNode(): bool {
@@ -299,7 +299,7 @@ function findBest(vm: i32): bool {
 }
 
 /**
- * Places the VM in a PLACE_ way; false, and nothing has changed, where it does not fit. Its bound is known.
+ * Places the VM in a PLACE_ way; false, and nothing has changed, where it does not fit.
  */
 export function placeVm(vm: i32, how: i32): bool {
   effort = how;

@@ -137,7 +137,7 @@ function cellsAddUp(vm: i32): bool {
 
 /**
  * Places the VMs that are not placed, then improves the plan in up to `maxSteps` steps (0 to MAX_STEPS); called again it goes on,
- * and never makes the plan worse. 0 steps: only what is needed to have a plan. The same calls with the same seed give the same plan. Returns a SOLVED_ number, or
+ * and never makes the plan worse. 0 steps: only what is needed to have a plan, which is said to be optimal only where it costs nothing. The same calls with the same seed give the same plan. Returns a SOLVED_ number, or
  * ERROR_ARGUMENT where given cells do not add up to their VM.
  */
 export function solve(maxSteps: i32, seed: i32): i32 {
@@ -151,7 +151,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
     refine(maxSteps);
   }
   settle();
-  if (isOptimal()) return SOLVED_OPTIMAL;
+  if (isOptimal(maxSteps == 0)) return SOLVED_OPTIMAL;
   countVms();
   if (refusedVms == 0) return SOLVED_FEASIBLE;
   return placedVms == 0 ? SOLVED_INFEASIBLE : SOLVED_PARTIAL;

@@ -106,7 +106,6 @@ function placeOrdered(how: i32): void {
 /** Places every VM that is not placed and fits: where it is cheapest, or if some are refused then, where most get in. */
 export function placeAll(): void {
   orderUnplaced();
-  for (let at = 0; at < ordered; at++) prepareBound(order[at]);
   placeOrdered(PLACE_SOON);
   if (placesAll()) return;
   const cheap = placedWeight;
@@ -306,16 +305,34 @@ export function settle(): void {
   measure();
 }
 
-/** A number that no plan of the placed VMs can be below. */
-export function planLowerBound(): i64 {
-  return proven ? totalCost() : lowerBound();
+/** Computes the bounds of all VMs for which that has not been done; a placed one is taken out for it. */
+function prepareBounds(): void {
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!vmAlive[vm] || vmBound[vm] >= 0) continue;
+    const placed = vmCells[vm] != 0;
+    clearKept();
+    if (placed) keep(vm);
+    prepareBound(vm);
+    if (placed) putBack(vm);
+  }
 }
 
-/** Whether every VM is placed and nothing can cost less. */
-export function isOptimal(): bool {
+/** A number that no plan of the placed VMs can be below. */
+export function planLowerBound(): i64 {
+  if (proven) return totalCost();
+  prepareBounds();
+  return lowerBound();
+}
+
+/** Whether every VM is placed and nothing can cost less; `soon`: only if that is known without more work. */
+export function isOptimal(soon: bool): bool {
   countVms();
+  if (refusedVms > 0) return false;
+  if (proven || planCost == 0) return true;
+  if (soon) return false;
+  prepareBounds();
   // The simple bound is soon computed, and often enough.
-  return refusedVms == 0 && (proven || planCost == simpleBound() || planCost == lowerBound());
+  return planCost == simpleBound() || planCost == lowerBound();
 }
 
 /** The most weight that can be placed, as far as CPUs and memory in all can tell. */
@@ -342,6 +359,7 @@ function canImprove(): bool {
 export function improve(steps: i32, seed: i32): void {
   random = (<u32>seed * 2654435761) ^ (<u32>stepsTaken * 40503) ^ 0x9e3779b9;
   if (random == 0) random = 1;
+  prepareBounds();
   bound = lowerBound();
   heaviest = weightBound();
   let left = steps;

@@ -125,9 +125,21 @@ export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refu
   return [{ constraint: 'cpu-usable', text: `no node has both a usable CPU and memory: ${text}` }]
 }
 
+/** Up to so many numbers of cells are tried one by one. */
+const MANY_COUNTS = 8
+
 interface Change {
   readonly change: string
   readonly vm: RequestVm
+}
+
+/** Numbers of cells to try where `asked` do not fit: all while they are few, else those near it, its half and its double. */
+function otherCounts(asked: number, most: number): number[] {
+  const all = Array.from({ length: most }, (_, at) => at + 1).filter((cells) => cells !== asked)
+  if (most <= MANY_COUNTS) return all
+  const isNear = (cells: number) =>
+    Math.abs(cells - asked) <= 2 || cells === Math.ceil(asked / 2) || cells === 2 * asked
+  return all.filter((cells) => cells === 1 || isNear(cells))
 }
 
 /** Single changes worth trying; those to what the VM already asks for are left out. */
@@ -135,8 +147,8 @@ function changesOf(vm: RequestVm, nodes: number): Change[] {
   const changes: Change[] = []
   if (vm.cells !== 'auto') {
     const asked = typeof vm.cells === 'number' ? vm.cells : vm.cells.length
-    for (let cells = 1; cells <= Math.min(vm.vcpus, 2 * nodes); cells++) {
-      if (cells !== asked) changes.push({ change: `cells: ${cells}`, vm: { ...vm, cells } })
+    for (const cells of otherCounts(asked, Math.min(vm.vcpus, 2 * nodes))) {
+      changes.push({ change: `cells: ${cells}`, vm: { ...vm, cells } })
     }
   }
   if (!vm.span) changes.push({ change: 'span: true', vm: { ...vm, span: true } })
