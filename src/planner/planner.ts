@@ -10,13 +10,13 @@ import { becauseOf, nearestOf } from './refusal.js'
 import { instantiatePlanner } from './wasm.js'
 
 export interface PlanOptions {
-  /** The most steps of search, 0 to 1,000,000; it ends sooner where the plan is proven optimal. Default: 2,000. */
+  /** The most steps of search, 0 to 1,000,000; it ends sooner where the plan is proven optimal. Default: 5,000. */
   readonly steps?: number
   /** 0 to 2^31 - 1: the same seed, host, request and steps give the same plan. Default: 1. */
   readonly seed?: number
 }
 
-const DEFAULT_STEPS = 2000
+const DEFAULT_STEPS = 5000
 const MAX_SEED = 2 ** 31 - 1
 
 const STATUSES: Readonly<Record<number, PlanStatus>> = {
