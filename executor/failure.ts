@@ -2,6 +2,7 @@
 
 import { SyscallError } from '../src/errors.js'
 
+/** Why a vCPU, or what was done for its VM, failed. */
 export type Failure =
   | {
       readonly kind: 'syscall'
@@ -50,10 +51,13 @@ export function errorOf(failure: Failure): Error {
 /** A VM that failed while it was made or ran: which one, which of its vCPUs if it was one, and why. */
 export class VmError extends Error {
   override readonly name = 'VmError'
+  /** What the command line ends with: the system refused. */
   readonly exitCode = 1
+  /** The name of the VM. */
   readonly vm: string
   /** `null`: it was not one of them. */
   readonly vcpu: number | null
+  /** What went wrong. */
   readonly failure: Failure
 
   /** @param cause what a handler threw, where that is the cause */

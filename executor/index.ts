@@ -1,4 +1,7 @@
-/** homenode/executor: carries verified plans out on Linux. */
+/**
+ * `homenode/executor`: carries verified plans out on Linux.
+ * @module homenode/executor
+ */
 
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
@@ -8,6 +11,7 @@ export type { Bus } from './kvm.js'
 export type { RegisterName, Registers } from './kvm-vcpu.js'
 export type { MemoryOptions } from './memory.js'
 export type { ThreadState } from './observe.js'
+export type { CellPages, PlaceMemoryOptions } from './placed-memory.js'
 export type { PlacementOptions, SchedulingOptions } from './placement.js'
 export type { PrefaultProgress } from './prefault.js'
 export {
@@ -22,7 +26,15 @@ export {
 export type { ResidentPages } from './residency.js'
 export { type RunOptions, runPlan } from './run.js'
 export type { VcpuSample } from './sampler.js'
-export type { DescriptorTable, Segment, SpecialRegisterChanges, SpecialRegisters } from './start-state.js'
+export type {
+  ControlName,
+  DescriptorTable,
+  Segment,
+  SegmentName,
+  SpecialRegisterChanges,
+  SpecialRegisters,
+  TableName,
+} from './start-state.js'
 export { type KvmStatistic, KvmStats, type KvmValues } from './stats.js'
 export type { Vcpu } from './vcpu.js'
 export { Vm, type VmOptions } from './vm.js'

@@ -17,6 +17,7 @@ import type { Mapping } from './ffi/mapping.js'
 
 /** Names of the general registers, `rip` and `rflags`. */
 export type RegisterName = Exclude<keyof typeof kvm_regs, 'size'>
+/** General registers by name. */
 export type Registers = Readonly<Record<RegisterName, bigint>>
 
 export const REGISTER_NAMES = Object.keys(kvm_regs).filter((name) => name !== 'size') as RegisterName[]

@@ -9,6 +9,7 @@ import { bindMemory } from './ffi/numa.js'
 import type { CellLayout, MemoryRange, VmLayout } from './layout.js'
 import type { MemorySpan } from './residency.js'
 
+/** How a VM's memory is taken from the host. */
 export interface MemoryOptions {
   /**
    * `strict`: each page on the node that the plan says, and nowhere else; `preferred`: there while it has room;

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { getAffinity } from './ffi/threads.js'
 
+/** What the kernel counts of a thread. */
 export interface ThreadState {
   /** CPUs that it may run on, ascending. */
   readonly affinity: readonly number[]

@@ -11,7 +11,9 @@ import { runInThread } from './pool.js'
 import { cpusOfNode, type PrefaultProgress, prefaultMemory, releaseMemory } from './prefault.js'
 import { bytesByNode, type MemorySpan, type ResidentPages } from './residency.js'
 
+/** How memory is placed. */
 export interface PlaceMemoryOptions {
+  /** How it is taken. */
   readonly memory?: MemoryOptions
   /** Whether binding, pinning and scheduling that the kernel refuses are findings rather than errors. */
   readonly relaxed?: boolean
@@ -23,7 +25,9 @@ export interface PlaceMemoryOptions {
 
 /** Where a cell's memory is, by node and page size. */
 export interface CellPages {
+  /** Its number in the VM. */
   readonly cell: number
+  /** In which pages it is, and where. */
   readonly pages: readonly ResidentPages[]
 }
 

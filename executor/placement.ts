@@ -19,6 +19,7 @@ import { Command, type VcpuBlock, type VcpuMessage } from './shared.js'
 import type { GuestWork, WalkWork } from './vcpu-worker.js'
 import { type Patience, type VmEnd, type VmState, VmStateError, withPatience } from './vm-state.js'
 
+/** How the vCPUs' threads are scheduled. */
 export interface SchedulingOptions {
   /** SCHED_FIFO with this priority, 1 to 99, for the vCPUs' threads. A guest that never exits then keeps its CPU to itself. */
   readonly realtime?: number
@@ -31,7 +32,9 @@ export interface SchedulingOptions {
   readonly core?: 'available' | 'required' | 'off'
 }
 
+/** How a VM is placed. */
 export interface PlacementOptions extends PlaceMemoryOptions {
+  /** How the vCPUs' threads are scheduled. */
   readonly scheduling?: SchedulingOptions
   /** Trust domain; default: the VM's name. */
   readonly trust?: string
@@ -45,6 +48,7 @@ export interface Assignment {
 }
 
 export abstract class Placement implements AsyncDisposable {
+  /** What it carries out. */
   readonly plan: PlanVm
   protected readonly crew: Crew
   readonly #placed: PlacedMemory
@@ -78,14 +82,20 @@ export abstract class Placement implements AsyncDisposable {
     })
   }
 
+  /** The VM's name, as in the plan. */
   get name(): string {
     return this.plan.name
   }
 
+  /** Where it is between its creation and its end. */
   get state(): VmState {
     return this.#state
   }
 
+  /**
+   * Where its memory is in the process.
+   * @internal
+   */
   get memory(): VmMemory {
     return this.#placed.memory
   }
@@ -95,6 +105,10 @@ export abstract class Placement implements AsyncDisposable {
     return this.#refusals
   }
 
+  /**
+   * Which memory it has.
+   * @internal
+   */
   get layout(): VmLayout {
     return this.memory.layout
   }
@@ -108,7 +122,10 @@ export abstract class Placement implements AsyncDisposable {
   /** Gives back what the threads have worked on, when they have ended. */
   protected abstract release(): Promise<void>
 
-  /** Counters and state of a vCPU's thread. */
+  /**
+   * Counters and state of a vCPU's thread.
+   * @internal
+   */
   block(index: number): VcpuBlock {
     return this.crew.block(index)
   }
@@ -118,7 +135,10 @@ export abstract class Placement implements AsyncDisposable {
     return this.crew.tid(index)
   }
 
-  /** How a vCPU came to its end; `null`: it has not. */
+  /**
+   * How a vCPU came to its end; `null`: it has not.
+   * @internal
+   */
   endOf(index: number): VcpuEnd | null {
     return this.#ends[index]!
   }
@@ -184,6 +204,10 @@ export abstract class Placement implements AsyncDisposable {
     await this.#command('pause', Command.hold, patience)
   }
 
+  /**
+   * Lets the vCPUs of a paused VM go on.
+   * @throws {VmStateError} for one that is not paused
+   */
   async resume(patience: Patience = {}): Promise<void> {
     this.#allow('resume', 'paused')
     await this.#command('resume', Command.go, patience)
@@ -377,6 +401,7 @@ export abstract class Placement implements AsyncDisposable {
     }
   }
 
+  /** `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

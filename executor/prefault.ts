@@ -50,8 +50,11 @@ export function dividePrefault(layout: VmLayout, cpusOf: CpusOfNode): PrefaultPa
   )
 }
 
+/** How far the faulting in of memory is. */
 export interface PrefaultProgress {
+  /** Done. */
   readonly bytes: number
+  /** All. */
   readonly of: number
 }
 

@@ -9,17 +9,23 @@ import { readText } from './free-memory.js'
 import { KVM_DEVICE, Kvm } from './kvm.js'
 import { residentBytes } from './residency.js'
 
+/** What this system does not let the executor do. */
 export interface Refused {
+  /** It cannot be done. */
   readonly usable: false
   /** errno's name where the kernel refused a call (`ENOENT`, `EACCES`, ...), else `unsupported`. */
   readonly code: string
+  /** The call and its error, or what is missing. */
   readonly text: string
   /** What to do about it; may be empty. */
   readonly hint: string
 }
 
+/** Whether guests can run, and the most vCPUs that KVM gives a VM. */
 export type KvmStatus = { readonly usable: true; readonly maxVcpus: number } | Refused
+/** Whether memory can be bound, and the node on which that was tried. */
 export type MbindStatus = { readonly usable: true; readonly node: number } | Refused
+/** Whether threads can be pinned, and the calling thread's CPUs. */
 export type AffinityStatus = { readonly usable: true; readonly cpus: readonly number[] } | Refused
 
 /** Whether guests can run: opens the device, checks its version and capabilities, makes a VM and throws it away. */

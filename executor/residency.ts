@@ -14,12 +14,14 @@ export interface MemorySpan {
 
 /** Memory of a span that is on one node in pages of one size. */
 export interface ResidentPages {
+  /** The node that they are on. */
   readonly node: number
   /**
    * Bytes of the page: huge where the kernel has joined base pages, too. `null`: base pages that may have been joined,
    * of which the kernel does not say (before Linux 6.7, or /proc is restricted).
    */
   readonly pageSize: number | null
+  /** All of them together. */
   readonly bytes: number
 }
 

@@ -18,6 +18,7 @@ import { carryOutVm } from './vm.js'
 import { Walkers } from './walkers.js'
 import { type RunProgress, Watch } from './watch.js'
 
+/** How a run is carried out. */
 export interface RunOptions {
   /** How long the guests run; default 3. */
   readonly seconds?: number

@@ -8,33 +8,51 @@ import { kvm_dtable, kvm_segment, kvm_sregs } from './abi/kvm.js'
 import type { KvmVcpu, Registers } from './kvm-vcpu.js'
 
 export const SEGMENT_NAMES = ['cs', 'ds', 'es', 'fs', 'gs', 'ss', 'tr', 'ldt'] as const
+/** The segment registers. */
 export type SegmentName = (typeof SEGMENT_NAMES)[number]
 
 /** A segment register with what it hides. Source: `struct kvm_segment`. */
 export interface Segment {
+  /** Linear address at which it begins. */
   readonly base: bigint
+  /** Its last offset, in bytes also where `g` is set. */
   readonly limit: number
+  /** The part that programs see. */
   readonly selector: number
+  /** Code or data, and what is allowed; for `tr` and `ldt` the kind of system segment. */
   readonly type: number
+  /** 1: it is there. */
   readonly present: number
+  /** Privilege level, 0 to 3. */
   readonly dpl: number
+  /** 1: 32-bit code or stack; 0 in 64-bit code. */
   readonly db: number
+  /** 1: code or data; 0: system. */
   readonly s: number
+  /** 1: 64-bit code. */
   readonly l: number
+  /** 1: the limit counts pages of 4 KiB in the descriptor. */
   readonly g: number
+  /** For the guest's own use. */
   readonly avl: number
+  /** 1: not loaded. */
   readonly unusable: number
 }
 
+/** Where the GDT or the IDT is. Source: `struct kvm_dtable`. */
 export interface DescriptorTable {
+  /** Linear address. */
   readonly base: bigint
+  /** Its last offset, in bytes. */
   readonly limit: number
 }
 
 const CONTROL_NAMES = ['cr0', 'cr2', 'cr3', 'cr4', 'cr8', 'efer', 'apic_base'] as const
-type ControlName = (typeof CONTROL_NAMES)[number]
+/** Control registers, and two model-specific ones. */
+export type ControlName = (typeof CONTROL_NAMES)[number]
 const TABLE_NAMES = ['gdt', 'idt'] as const
-type TableName = (typeof TABLE_NAMES)[number]
+/** The descriptor tables. */
+export type TableName = (typeof TABLE_NAMES)[number]
 const FLAGS = ['type', 'present', 'dpl', 'db', 's', 'l', 'g', 'avl', 'unusable'] as const
 
 /** Segments, descriptor tables and control registers. */

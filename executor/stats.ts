@@ -23,6 +23,7 @@ const UNITS = {
   [abi.KVM_STATS_UNIT_BOOLEAN]: 'boolean',
 } as const
 
+/** What one of the statistics is. */
 export interface KvmStatistic {
   /** E.g. `exits`, `halt_wait_ns`. */
   readonly name: string
@@ -47,6 +48,7 @@ interface Placed extends KvmStatistic {
 
 /** The descriptor of the statistics of a VM or of a vCPU; it stays good when that one's own is closed. */
 export class KvmStats extends OwnedFd {
+  /** Those that this kernel has. */
   readonly statistics: readonly KvmStatistic[]
   readonly #placed: readonly Placed[]
   readonly #dataOffset: number

@@ -22,6 +22,7 @@ export interface VcpuHome {
   repin(cpus: string): string
 }
 
+/** A vCPU of a `Vm`. Registers can be read and set while it does not run. */
 export class Vcpu {
   /** Its number in the plan. */
   readonly vcpu: number
@@ -54,6 +55,10 @@ export class Vcpu {
     return this.#home.repin(cpus)
   }
 
+  /**
+   * Its general registers.
+   * @throws {VmStateError} while the VM runs
+   */
   registers(): Registers {
     this.#home.atRest('registers')
     return this.#kvm.getRegs()
@@ -66,6 +71,10 @@ export class Vcpu {
     this.#kvm.setRegs({ ...this.#kvm.getRegs(), ...values })
   }
 
+  /**
+   * Its segments, descriptor tables and control registers.
+   * @throws {VmStateError} while the VM runs
+   */
   specialRegisters(): SpecialRegisters {
     this.#home.atRest('specialRegisters')
     return readSpecialRegisters(this.#kvm)

@@ -12,7 +12,9 @@ export type VmState =
   | VmEnd
   | { readonly name: 'failed'; readonly error: VmError }
 
+/** A VM that has come to its end as it should. */
 export type VmEnd = {
+  /** The state. */
   readonly name: 'stopped'
   /** `caller`: by `stop()`; `guest`: it wrote to the exit port; `halt`: all of its vCPUs have halted for good. */
   readonly by: 'caller' | 'guest' | 'halt'
@@ -23,7 +25,9 @@ export type VmEnd = {
 /** An operation that the VM's state does not allow. */
 export class VmStateError extends Error {
   override readonly name = 'VmStateError'
+  /** What the command line ends with: the system refused. */
   readonly exitCode = 1
+  /** The state that the VM is in. */
   readonly state: VmState['name'] | 'closed'
 
   constructor(vm: string, operation: string, allowed: readonly VmState['name'][], state: VmState['name'] | 'closed') {
@@ -35,6 +39,7 @@ export class VmStateError extends Error {
 /** An operation that did not come to its end in the time that it was given. It is not undone. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError'
+  /** What the command line ends with: the system refused. */
   readonly exitCode = 1
 
   constructor(vm: string, operation: string, deadlineMs: number) {
@@ -44,7 +49,9 @@ export class DeadlineError extends Error {
 
 /** How long the caller waits for an operation. The VM's state is not changed by giving up. */
 export interface Patience {
+  /** Default: for ever. */
   readonly deadlineMs?: number
+  /** Gives up when it is aborted. */
   readonly signal?: AbortSignal
 }
 

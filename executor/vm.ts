@@ -25,6 +25,7 @@ import { Sampler, type VcpuSample } from './sampler.js'
 import type { VcpuMessage } from './shared.js'
 import { Vcpu } from './vcpu.js'
 
+/** How a VM is made. */
 export interface VmOptions extends PlacementOptions {
   /** Interrupt controllers in the kernel; then vCPUs but the first wait until the guest starts them. */
   readonly irqchip?: boolean
@@ -68,7 +69,9 @@ export async function carryOutVm(
   }
 }
 
+/** A guest under KVM, with its memory and its threads where a verified plan puts them (docs/executor.md). It owns them until `close()`. */
 export class Vm extends Placement {
+  /** In the order of the plan. */
   readonly vcpus: readonly Vcpu[]
   readonly #machine: Machine
   readonly #sampler: Sampler
@@ -227,7 +230,10 @@ export class Vm extends Placement {
     }
   }
 
-  /** A device that is made of data: what `onPort`, `serial` and `exitPort` are made with. */
+  /**
+   * A device that is made of data: what `onPort`, `serial` and `exitPort` are made with.
+   * @internal
+   */
   attach(
     bus: Bus,
     range: AddressRange,
@@ -262,16 +268,16 @@ export class Vm extends Placement {
 
   /**
    * Writes to this address are counted by the kernel, and do not leave the guest at all.
-   * @param bytes length of the writes that count: 1, 2, 4, 8; default: any
-   * @param value only writes of this value count
+   * @param where `bytes`: length of the writes that count: 1, 2, 4, 8 (default: any); `value`: only writes of it count
    * @param onEvent told the number of writes since it was told last
    */
   ioeventfd(
     bus: Bus,
-    { address, bytes = 0, value }: { readonly address: number; readonly bytes?: number; readonly value?: bigint },
+    where: { readonly address: number; readonly bytes?: number; readonly value?: bigint },
     onEvent?: (count: number) => void,
   ): Doorbell {
     this.allowBeforeRun('ioeventfd')
+    const { address, bytes = 0, value } = where
     return this.#doorbells.add((fd) => this.#machine.vm.ioeventfd(bus, address, bytes, fd, value), onEvent)
   }
 

@@ -9,6 +9,7 @@ import { observeThread, type ThreadState } from './observe.js'
 import type { Placement } from './placement.js'
 import type { VcpuBlock } from './shared.js'
 
+/** How far a run is. */
 export interface RunProgress {
   /** Since the vCPUs started. */
   readonly seconds: number

@@ -7,9 +7,13 @@
 /** Bad input: where it is, what was expected there and what was found. */
 export class InputError extends Error {
   override readonly name = 'InputError'
+  /** What the command line ends with: bad input. */
   readonly exitCode = 2
+  /** The file and the place in it, or the parameter; empty: all of it. */
   readonly where: string
+  /** What belongs there. */
   readonly expected: string
+  /** What was found, as text. */
   readonly got: string
 
   /**
@@ -36,15 +40,20 @@ export interface Finding {
   readonly constraint: string
   /** What is wrong, with the numbers. */
   readonly text: string
+  /** The VM that it is about, where it is about one. */
   readonly vm?: string
+  /** The cell of that VM. */
   readonly cell?: number
+  /** The vCPU of that VM. */
   readonly vcpu?: number
 }
 
 /** A plan that does not hold: every violated constraint, as a finding. */
 export class PlanError extends Error {
   override readonly name = 'PlanError'
+  /** What the command line ends with: a plan that does not hold. */
   readonly exitCode = 3
+  /** Every constraint that is violated. */
   readonly findings: readonly Finding[]
 
   constructor(findings: readonly Finding[]) {
@@ -56,6 +65,7 @@ export class PlanError extends Error {
 /** A system call that the kernel refused. */
 export class SyscallError extends Error {
   override readonly name = 'SyscallError'
+  /** What the command line ends with: the system refused. */
   readonly exitCode = 1
   /** The call, e.g. `ioctl(KVM_CREATE_VM)`. */
   readonly call: string
@@ -78,7 +88,9 @@ export class SyscallError extends Error {
 /** Something that this system, or this version, cannot do. */
 export class UnsupportedError extends Error {
   override readonly name = 'UnsupportedError'
+  /** What the command line ends with: the system refused. */
   readonly exitCode = 1
+  /** What is missing. */
   readonly capability: string
 
   constructor(capability: string, why: string) {

@@ -1,11 +1,14 @@
-/** `homenode`: topology, planning and verification. No FFI: koffi is not loaded. */
+/**
+ * `homenode`: topology, planning and verification. No FFI: koffi is not loaded.
+ * @module homenode
+ */
 
 export { capacity } from './capacity.js'
 export { type Finding, InputError, PlanError, SyscallError, UnsupportedError } from './errors.js'
 export { plan } from './plan.js'
 export type { PlanOptions } from './planner/planner.js'
 export { parseRequest, requestSchema } from './request.js'
-export { detectHost, parseHost, recordHost, syntheticHost } from './topology/index.js'
+export { type DetectOptions, detectHost, parseHost, recordHost, syntheticHost } from './topology/index.js'
 export type * from './types.js'
 export { isVerified } from './verified.js'
 export { checkPlan, verifyPlan } from './verify.js'

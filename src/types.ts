@@ -21,11 +21,15 @@ export type VcpuId = Id<'vcpu'>
 export interface PagePool {
   /** Bytes of one page. */
   readonly size: number
+  /** Pages that the node has of this size. */
   readonly total: number | null
+  /** Of these, pages that nobody has. */
   readonly free: number | null
 }
 
+/** A NUMA node: memory, and the CPUs that are nearest to it; it may have no CPU or no memory. */
 export interface HostNode {
+  /** The operating system's number. */
   readonly id: NodeId
   /** Bytes; `free` counts pages of the base size only. 0 in total: a node without memory. `null`: unknown. */
   readonly memory: { readonly total: number | null; readonly free: number | null }
@@ -37,8 +41,11 @@ export interface HostNode {
   readonly bandwidth?: number
 }
 
+/** A logical processor (hwloc: PU), one that is offline too. `null`: the kernel does not say. */
 export interface HostCpu {
+  /** The operating system's number. */
   readonly id: CpuId
+  /** The node that it belongs to. */
   readonly node: NodeId | null
   /** Physical package (socket) by the kernel's number. */
   readonly package: number | null
@@ -48,6 +55,7 @@ export interface HostCpu {
   readonly core: number | null
   /** Index among the online SMT siblings of its core, from 0. */
   readonly thread: number | null
+  /** Switched on; only such a CPU runs anything. */
   readonly online: boolean
   /** In the cpuset of this process. */
   readonly allowed: boolean
@@ -57,8 +65,11 @@ export interface HostCpu {
   readonly capacity: number | null
 }
 
+/** A machine, as `homenode topo --json` prints it. */
 export interface Host {
+  /** Of this format. */
   readonly schemaVersion: 1
+  /** What this object is. */
   readonly kind: 'Host'
   /** Ascending by id. */
   readonly nodes: readonly HostNode[]
@@ -70,10 +81,15 @@ export interface Host {
 
 // ------------------------------------------------------------------------------------------------- Request
 
+/** `dedicated`: each vCPU has a CPU of its own; `shared`: they float over the shared CPUs of their node; `mixed`: some are dedicated. */
 export type CpuPolicy = 'dedicated' | 'shared' | 'mixed'
+/** SMT, for dedicated vCPUs: `prefer` whole cores; `require` them; `isolate`: one vCPU a core and nobody beside it; `spread`: one a core where possible. */
 export type ThreadPolicy = 'prefer' | 'require' | 'isolate' | 'spread'
+/** `strict`: a cell's memory is on the memory node of its vCPUs; `preferred`: it may spill to others, nearest first; `interleave`: evenly over the VM's nodes. */
 export type MemoryPolicy = 'strict' | 'preferred' | 'interleave'
+/** Where the VMM's own threads run: on the host's `housekeeping` CPUs, or on CPUs `dedicated` to them. */
 export type EmulatorPolicy = 'housekeeping' | 'dedicated'
+/** Between plans of equal cost: `pack` VMs on few nodes, or `spread` them. */
 export type Strategy = 'pack' | 'spread'
 
 /** Coefficients of the cost (model.md, "Cost"). */
@@ -86,12 +102,15 @@ export interface CostModel {
   readonly smt: number
   /** Lost vCPUs per vCPU for each 10 units of distance from a device. */
   readonly device: number
+  /** How fast memory is moved to another node, in a re-plan. */
   readonly copyBytesPerSecond: number
+  /** For how long a re-plan has to be worth its moves. */
   readonly horizonSeconds: number
 }
 
 /** A guest NUMA node as the request gives it. */
 export interface RequestCell {
+  /** Ascending. */
   readonly vcpus: readonly VcpuId[]
   /** Bytes. */
   readonly memory: number
@@ -102,49 +121,74 @@ export type CurrentPlacement = Pick<PlanVm, 'cells' | 'vcpus'>
 
 /** One VM of a request, complete: sizes in bytes, sets as ascending arrays, every default filled in. */
 export interface RequestVm {
+  /** Unique in its request. */
   readonly name: string
+  /** How many it has; they are numbered from 0. */
   readonly vcpus: number
+  /** Bytes. */
   readonly memory: number
+  /** How many cells it has, `auto` where the plan decides, or each of them. */
   readonly cells: 'auto' | number | readonly RequestCell[]
+  /** A cell's vCPUs and memory may lie on several nodes. */
   readonly span: boolean
+  /** Whether its vCPUs have CPUs of their own. */
   readonly cpuPolicy: CpuPolicy
   /** With `mixed`: the dedicated ones. Empty otherwise. */
   readonly dedicatedVcpus: readonly VcpuId[]
+  /** What its dedicated vCPUs want of SMT siblings. */
   readonly threadPolicy: ThreadPolicy
+  /** Where its memory may be. */
   readonly memoryPolicy: MemoryPolicy
   /** Bytes of a page, or `any`. */
   readonly pageSize: number | 'any'
+  /** Mean load of a shared vCPU, above 0 up to 1. */
   readonly demand: number
+  /** Devices that it uses: `strict` ones have one of its cells on their node, others cost where none is. */
   readonly devices: readonly { readonly node: NodeId; readonly strict: boolean }[]
+  /** Trust domain: VMs of different ones never share a core. */
   readonly trust: string
+  /** Names of VMs that it shares no node with. */
   readonly separateFrom: readonly string[]
+  /** Names of VMs whose first node is its own. */
   readonly near: readonly string[]
+  /** CPUs for the VMM's own threads. */
   readonly emulator: EmulatorPolicy
+  /** How many I/O threads it has; each gets a CPU where `emulator` is `dedicated`. */
   readonly iothreads: number
+  /** How much its loss counts, above 0. */
   readonly weight: number
   /** vCPUs x vCPUs, non-negative; `null`: every pair alike. */
   readonly traffic: readonly (readonly number[])[] | null
+  /** Share of the time that a vCPU waits for memory when all of it is local, 0 to 1. */
   readonly memoryBound: number
   /** Bytes a second. */
   readonly bandwidth: number
+  /** Where it is now; `null`: nowhere. */
   readonly current: CurrentPlacement | null
 }
 
+/** VMs that are to be placed together on a host, complete, as `parseRequest` returns it. */
 export interface Request {
+  /** What is kept for the host. */
   readonly reserve: {
     /** Ascending. A request is read without its host: where it says `all`, these are the CPUs that are not reserved. */
     readonly cpus: readonly CpuId[] | { readonly allBut: readonly CpuId[] }
     /** Bytes, on every node. */
     readonly memory: number
   }
+  /** Most demand of shared vCPUs for each shared CPU of a node. */
   readonly overcommit: number
+  /** Decides between plans of equal cost. */
   readonly strategy: Strategy
+  /** What the cost is reckoned with. */
   readonly model: CostModel
+  /** In the order in which they were given. */
   readonly vms: readonly RequestVm[]
 }
 
 // ---------------------------------------------------------------------------------------------------- Plan
 
+/** The causes of lost vCPUs, in the order in which they are printed. */
 export const COST_TERMS = [
   'remoteMemory',
   'communication',
@@ -155,33 +199,47 @@ export const COST_TERMS = [
   'bandwidth',
   'migration',
 ] as const
+/** A cause of lost vCPUs. */
 export type CostTerm = (typeof COST_TERMS)[number]
 /** Lost vCPUs by cause. */
 export type CostTerms = Readonly<Record<CostTerm, number>>
 
+/** `optimal`: nothing is cheaper; `feasible`: all VMs are placed; `partial`: some are; `infeasible`: none is. */
 export type PlanStatus = 'optimal' | 'feasible' | 'partial' | 'infeasible'
 
+/** A guest's NUMA node, placed. */
 export interface PlanCell {
+  /** Its number in its VM, from 0. */
   readonly cell: number
   /** Bytes of a page. */
   readonly pageSize: number
+  /** Where its bytes are, node by node. */
   readonly memory: readonly { readonly node: NodeId; readonly bytes: number }[]
 }
 
+/** A vCPU, placed. */
 export interface PlanVcpu {
+  /** Its number in its VM. */
   readonly vcpu: VcpuId
+  /** The cell that it belongs to. */
   readonly cell: number
+  /** The node of its CPUs. */
   readonly node: NodeId
   /** cpulist: one CPU where `dedicated`, else all that it may float over. */
   readonly cpus: string
+  /** It has its CPU to itself. */
   readonly dedicated: boolean
 }
 
+/** A VM, placed. */
 export interface PlanVm {
+  /** As in the request. */
   readonly name: string
   /** Only the terms that are not zero are listed. */
   readonly cost: { readonly lostVcpus: number; readonly terms: Partial<CostTerms> }
+  /** Ascending by number. */
   readonly cells: readonly PlanCell[]
+  /** Ascending by number. */
   readonly vcpus: readonly PlanVcpu[]
   /** cpulist of the VMM's own threads. */
   readonly emulator: string
@@ -189,7 +247,9 @@ export interface PlanVm {
   readonly iothreads: readonly string[]
 }
 
+/** A VM that does not fit, and why. */
 export interface Refusal {
+  /** As in the request. */
   readonly name: string
   /** The constraints that clash, with the numbers per node. */
   readonly because: readonly { readonly constraint: string; readonly text: string }[]
@@ -201,7 +261,9 @@ export interface Refusal {
 export interface Move {
   /** From 1, ascending. Moves of one step are made together: between them nothing has to hold. */
   readonly step: number
+  /** The name of the VM. */
   readonly vm: string
+  /** The number of the cell, as the plan has it. */
   readonly cell: number
   /** The step divides the VM into the cells of the plan, where `current` has others: it has a move for each of them. */
   readonly redivides?: true
@@ -219,14 +281,21 @@ export interface Move {
 export interface Spare {
   /** `null`: any node on which the VMs that are named may be. */
   readonly node: NodeId | null
+  /** How many CPUs. */
   readonly cpus: number
+  /** How much memory. */
   readonly bytes: number
+  /** The same as a sentence, with the VMs that wait for it. */
   readonly text: string
 }
 
+/** Where the VMs of a request go, what that costs, and what does not fit. */
 export interface Plan {
+  /** Of this format. */
   readonly schemaVersion: 1
+  /** What this object is. */
   readonly kind: 'Plan'
+  /** How good it is. */
   readonly status: PlanStatus
   /** `lostVcpus` = the sum of `terms`; all are whole millionths. */
   readonly cost: {
@@ -235,21 +304,27 @@ export interface Plan {
     readonly gap: number
     readonly terms: CostTerms
   }
+  /** Those that are placed. */
   readonly vms: readonly PlanVm[]
+  /** Those that are not. */
   readonly refused: readonly Refusal[]
   /** How to get here from `current`, in order. In a plan for a request where some VM has `current`, and in no other. */
   readonly moves?: readonly Move[]
   /** Only where `moves` do not get all the way: what else would have to be free. */
   readonly spare?: readonly Spare[]
+  /** Which planner made it, and with what: the same again gives the same plan. */
   readonly solver: { readonly planner: string; readonly seed: number; readonly steps: number }
 }
 
 /** How many more VMs like one of a request fit. */
 export interface Capacity {
+  /** Of this format. */
   readonly schemaVersion: 1
+  /** What this object is. */
   readonly kind: 'Capacity'
   /** The VM that the others are like. */
   readonly vm: string
+  /** How many more fit beside what is there. */
   readonly more: number
   /** Of the plan with all of them. */
   readonly lostVcpus: number
@@ -263,10 +338,14 @@ export type VerifiedPlan = Plan & { readonly [verified]: true }
 
 // -------------------------------------------------------------------------------------------------- Report
 
+/** `kvm`: guests; `threads`: pinned threads that walk over the bound memory, where there is no KVM. */
 export type Backend = 'kvm' | 'threads'
 
+/** What a vCPU did. */
 export interface RunVcpu {
+  /** The name of its VM. */
   readonly vm: string
+  /** Its number in its VM. */
   readonly vcpu: VcpuId
   /** cpulist, from the plan. */
   readonly planned: string
@@ -276,33 +355,48 @@ export interface RunVcpu {
   readonly lastCpu: CpuId
   /** Exits from the guest to user space; with `threads`, walks over the memory. */
   readonly exits: number
+  /** `exits` by wall-clock time. */
   readonly exitsPerSecond: number
+  /** `exits` by reason: KVM's names, in lower case. */
   readonly exitReasons: Readonly<Record<string, number>>
   /** Time that it was runnable and did not run. */
   readonly runDelayNs: number
 }
 
+/** Where the kernel has the memory of a cell that the plan puts on one node. */
 export interface RunMemory {
+  /** The name of its VM. */
   readonly vm: string
+  /** Its number in its VM. */
   readonly cell: number
   /** The node where the plan puts it. */
   readonly node: NodeId
+  /** Planned there. */
   readonly bytes: number
   /** Bytes found on each node, page by page, by the node's number. */
   readonly residentBytes: Readonly<Record<string, number>>
 }
 
+/** What a run did, read back from the kernel. */
 export interface RunReport {
+  /** Of this format. */
   readonly schemaVersion: 1
+  /** What this object is. */
   readonly kind: 'RunReport'
+  /** What ran. */
   readonly backend: Backend
   /** Why no guest ran; only with `threads`. */
   readonly noGuest?: string
   /** Wall-clock time from the first vCPU's start to the stop. */
   readonly seconds: number
+  /** What it is held against. */
   readonly plan: Plan
+  /** In the order of the plan. */
   readonly vcpus: readonly RunVcpu[]
+  /** In the order of the plan. */
   readonly memory: readonly RunMemory[]
+  /** Nothing differs from the plan: there are no findings. */
   readonly verified: boolean
+  /** What differs from the plan. */
   readonly findings: readonly Finding[]
 }

@@ -9,11 +9,13 @@ import type { Bus } from '../kvm.js'
 export interface Device {
   /** Fills in what the guest reads. */
   read?(address: number, data: Uint8Array): void
+  /** Takes what the guest writes. */
   write?(address: number, data: Uint8Array): void
 }
 
 /** What a device in a vCPU's thread knows. There is one of it for each vCPU of the VM; `SharedArrayBuffer`s join them. */
 export interface DeviceContext {
+  /** The vCPU in whose thread it is. */
   readonly vcpu: number
   /** Ends the VM with this code as soon as the access is done. */
   exit(code: number): void

@@ -7,6 +7,7 @@ import { takeOutput } from './serial.js'
 
 /** Addresses, from `start`: ports, or guest physical addresses. */
 export interface AddressRange {
+  /** The first address. */
   readonly start: number
   /** Default 1. */
   readonly length?: number
@@ -20,11 +21,13 @@ export interface AddressRange {
 export interface AccessHandler {
   /** Fills in what the guest reads. */
   read?(address: number, data: Uint8Array, vcpu: number): void | Promise<void>
+  /** Takes what the guest writes. */
   write?(address: number, data: Uint8Array, vcpu: number): void | Promise<void>
 }
 
 /** A device in the threads of the vCPUs, from a module that exports `createDevice` (see `DeviceModule`). */
 export interface DeviceInThread {
+  /** Where it is imported from. */
   readonly module: string | URL
   /** What `createDevice` gets: anything that can be cloned. */
   readonly options?: unknown

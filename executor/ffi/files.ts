@@ -33,6 +33,7 @@ export function closeFd(fd: number): void {
 
 /** A descriptor that is closed once. */
 export class OwnedFd implements Disposable {
+  /** The descriptor's number. */
   readonly fd: number
   #open = true
 
@@ -40,12 +41,14 @@ export class OwnedFd implements Disposable {
     this.fd = fd
   }
 
+  /** Gives it back; again: nothing. */
   close(): void {
     if (!this.#open) return
     this.#open = false
     closeFd(this.fd)
   }
 
+  /** `close()`. */
   [Symbol.dispose](): void {
     this.close()
   }

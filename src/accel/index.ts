@@ -1,3 +1,6 @@
-/** `homenode/accel`: the calls of the integration guide, each with real effect. */
+/**
+ * `homenode/accel`: the calls of the integration guide, each with real effect.
+ * @module homenode/accel
+ */
 
 export { CpuTopology } from './cpu-topology.js'

@@ -1,4 +1,7 @@
-/** `homenode/planner`: the planner alone. No dependency, no `node:` module: it runs in browsers, Deno, Bun and Node. */
+/**
+ * `homenode/planner`: the planner alone. No dependency, no `node:` module: it runs in browsers, Deno, Bun and Node.
+ * @module homenode/planner
+ */
 
 export { InputError } from '../errors.js'
 export type * from '../types.js'

@@ -9,6 +9,7 @@ import { isPlaced, readTotals, readVms } from './read.js'
 import { becauseOf, nearestOf } from './refusal.js'
 import { instantiatePlanner } from './wasm.js'
 
+/** How long the planner searches, and from where it starts. */
 export interface PlanOptions {
   /** The most steps of search, 0 to 1,000,000; it ends sooner where the plan is proven optimal. Default: 5,000. */
   readonly steps?: number
