@@ -1,5 +1,5 @@
 /**
- * Whether the memory of a plan is there, asked before the first byte of it is taken: prefaulting bound memory that a
+ * Whether the memory that is wanted is there, asked before the first byte of it is taken: prefaulting bound memory that a
  * node does not have brings the kernel's out-of-memory killer rather than an error.
  */
 
@@ -21,7 +21,7 @@ export const readText: ReadText = (path) => {
 }
 
 /**
- * @throws {UnsupportedError} with the numbers, where a node or the cgroup has less than the plan takes. What the system
+ * @throws {UnsupportedError} with the numbers, where a node or the cgroup has less than is needed. What the system
  *   does not tell is not checked.
  */
 export function requireFreeMemory(layouts: readonly VmLayout[], read: ReadText = readText): void {
@@ -46,12 +46,12 @@ function refuseMore(bytes: number, free: number | null, where: string): void {
   if (free === null || bytes <= free) return
   throw new UnsupportedError(
     'memory-capacity',
-    `the plan takes ${formatBytes(bytes)} from ${where}, where ${formatBytes(free)} is free now`,
+    `${formatBytes(bytes)} is needed from ${where}, where ${formatBytes(free)} is free now`,
   )
 }
 
 /** Bytes; `null`: unknown. The page cache counts as free, as the kernel drops it when asked for memory. */
-function freeOnNode(node: number, pageSize: number, read: ReadText): number | null {
+export function freeOnNode(node: number, pageSize: number, read: ReadText = readText): number | null {
   const dir = `/sys/devices/system/node/node${node}`
   if (pageSize > BASE_PAGE) {
     const free = read(`${dir}/hugepages/hugepages-${pageSize / 1024}kB/free_hugepages`)

@@ -1,6 +1,6 @@
 /** The memory of a VM where a plan says: faulted in, moved, and read back by threads of the pool. */
 
-import type { Finding } from '../src/errors.js'
+import type { Finding, SyscallError } from '../src/errors.js'
 import type { PlanVm, RunMemory } from '../src/types.js'
 import { errorOf, vmError } from './failure.js'
 import { memoryFindings, refusalOf } from './findings.js'
@@ -36,16 +36,33 @@ export async function placeMemory(vm: PlanVm, options: PlaceMemoryOptions): Prom
   options.signal?.throwIfAborted()
   const refusals: Finding[] = []
   const refused = (error: Error) => refusals.push(refusalOf(vm.name, null, error))
-  let memory: VmMemory | undefined
   try {
-    const layout = layoutVm(vm)
-    requireFreeMemory([layout])
-    memory = VmMemory.map(layout, options.memory, options.relaxed === true ? refused : undefined)
-    await prefaultMemory(memory, options)
+    const memory = await takeMemory(layoutVm(vm), options, options.relaxed === true ? refused : undefined)
     return new PlacedMemory(memory, refusals, options.memory ?? {})
   } catch (error) {
-    if (memory !== undefined) await releaseMemory(memory)
     throw options.signal?.aborted === true ? options.signal.reason : vmError(vm.name, error)
+  }
+}
+
+/**
+ * Maps, binds and faults in; where that fails, all of it is given back.
+ * @param refused told of a policy that the kernel refuses; without it that is an error
+ * @throws {UnsupportedError} where the nodes have too little
+ * @throws {SyscallError}
+ */
+export async function takeMemory(
+  layout: VmLayout,
+  options: PlaceMemoryOptions,
+  refused?: (error: SyscallError) => void,
+): Promise<VmMemory> {
+  requireFreeMemory([layout])
+  const memory = VmMemory.map(layout, options.memory, refused)
+  try {
+    await prefaultMemory(memory, options)
+    return memory
+  } catch (error) {
+    await releaseMemory(memory)
+    throw error
   }
 }
 

@@ -233,7 +233,7 @@ test('memory that the node does not have is refused before anything is taken', a
   const before = await settledHoldings()
   const plan = planOf({ vcpus: [first], cells: [2 ** 46] })
   const error = await failure(run.carryOut(plan, plan, { seconds: 0.1, backend: 'threads' }))
-  assert.match(error.message, /memory-capacity: the plan takes 64 TiB from node \d+, .* is free now/)
+  assert.match(error.message, /memory-capacity: 64 TiB is needed from node \d+, .* is free now/)
   assert.equal(await leftSince(before), [])
 })
 

@@ -50,7 +50,7 @@ test('memory that was free when it was planned and is taken now is refused befor
     const before = freeMiB()
     const error = await failure(runPlan(plan, { seconds: SECONDS }))
     assert.is(error.name, 'UnsupportedError')
-    assert.match(error.message, new RegExp(`memory-capacity: the plan takes .* from node ${node}.* is free now`))
+    assert.match(error.message, new RegExp(`memory-capacity: .* is needed from node ${node}.* is free now`))
     assert.ok(Math.abs(freeMiB() - before) < 16, 'memory was taken')
     assert.equal(leftBehind(), [])
   } finally {
