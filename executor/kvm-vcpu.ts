@@ -15,7 +15,10 @@ import { ioctlStruct, OwnedFd } from './ffi/files.js'
 import * as libc from './ffi/libc.js'
 import type { Mapping } from './ffi/mapping.js'
 
-/** Names of the general registers, `rip` and `rflags`. */
+/**
+ * Names of the general registers, `rip` and `rflags`.
+ * @useDeclaredType
+ */
 export type RegisterName = Exclude<keyof typeof kvm_regs, 'size'>
 /** General registers by name. */
 export type Registers = Readonly<Record<RegisterName, bigint>>

@@ -18,11 +18,13 @@ export interface ThreadState {
   /** Time that it ran: in the guest, in the kernel, in its own code. 0 where the kernel does not count it. */
   readonly onCpuNs: number
   /**
-   * How `onCpuNs` is divided: in the guest; in the kernel (KVM's own work, and guest instructions that it emulates);
-   * outside of both, in the executor. By the timer's ticks, so that short times are rough, and they need not add up.
+   * Of `onCpuNs`, in the guest. This and the next two are by the timer's ticks, so that short times are rough, and they
+   * need not add up.
    */
   readonly guestNs: number
+  /** Of `onCpuNs`, in the kernel: KVM's own work, and guest instructions that it emulates. */
   readonly kernelNs: number
+  /** Of `onCpuNs`, outside of both: in the executor. */
   readonly outsideNs: number
   /** How often it gave its CPU up, as to wait for an interrupt of a halted guest. */
   readonly voluntarySwitches: number

@@ -10,6 +10,7 @@ import { KvmStats, type KvmValues } from './stats.js'
 
 /** Of one vCPU, since it began to run: two samples make rates. */
 export interface VcpuSample {
+  /** Its number in the plan. */
   readonly vcpu: number
   /** Of the clock that `performance.now()` reads. */
   readonly atMs: number

@@ -8,7 +8,10 @@ import { kvm_dtable, kvm_segment, kvm_sregs } from './abi/kvm.js'
 import type { KvmVcpu, Registers } from './kvm-vcpu.js'
 
 export const SEGMENT_NAMES = ['cs', 'ds', 'es', 'fs', 'gs', 'ss', 'tr', 'ldt'] as const
-/** The segment registers. */
+/**
+ * The segment registers.
+ * @useDeclaredType
+ */
 export type SegmentName = (typeof SEGMENT_NAMES)[number]
 
 /** A segment register with what it hides. Source: `struct kvm_segment`. */
@@ -48,10 +51,16 @@ export interface DescriptorTable {
 }
 
 const CONTROL_NAMES = ['cr0', 'cr2', 'cr3', 'cr4', 'cr8', 'efer', 'apic_base'] as const
-/** Control registers, and two model-specific ones. */
+/**
+ * Control registers, and two model-specific ones.
+ * @useDeclaredType
+ */
 export type ControlName = (typeof CONTROL_NAMES)[number]
 const TABLE_NAMES = ['gdt', 'idt'] as const
-/** The descriptor tables. */
+/**
+ * The descriptor tables.
+ * @useDeclaredType
+ */
 export type TableName = (typeof TABLE_NAMES)[number]
 const FLAGS = ['type', 'present', 'dpl', 'db', 's', 'l', 'g', 'avl', 'unusable'] as const
 

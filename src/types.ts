@@ -199,7 +199,10 @@ export const COST_TERMS = [
   'bandwidth',
   'migration',
 ] as const
-/** A cause of lost vCPUs. */
+/**
+ * A cause of lost vCPUs.
+ * @useDeclaredType
+ */
 export type CostTerm = (typeof COST_TERMS)[number]
 /** Lost vCPUs by cause. */
 export type CostTerms = Readonly<Record<CostTerm, number>>

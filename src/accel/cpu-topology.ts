@@ -14,6 +14,7 @@ const UNKNOWN = Number.MAX_SAFE_INTEGER
 
 /** A snapshot: CPUs that go offline later are still in it. Only online CPUs count. */
 export class CpuTopology {
+  /** All that was detected. */
   readonly host: Host
   /** Online CPUs. */
   readonly totalCpus: number

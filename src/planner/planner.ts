@@ -52,6 +52,7 @@ export class Planner {
     this.#wasm = wasm
   }
 
+  /** Compiles the module and makes an instance of it. */
   static async load(): Promise<Planner> {
     return new Planner(await instantiatePlanner())
   }

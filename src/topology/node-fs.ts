@@ -17,6 +17,7 @@ import type { Host } from '../types.js'
 import type { SysReader } from './files.js'
 import { readHost } from './sysfs.js'
 
+/** What is detected. */
 export interface DetectOptions {
   /** Directory that holds `sys` and `proc`; default `/`. Links that lead out of it are taken for missing. */
   readonly root?: string
