@@ -1,21 +1,17 @@
 /** A VM that runs a guest where a verified plan says. */
 
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { InputError, show } from '../src/errors.js'
 import type { PlanVm, VerifiedPlan } from '../src/types.js'
 import { type Grounds, groundsOf, isVerified } from '../src/verified.js'
 import { addressLimit, gpaRanges, lowMemoryEnd, offsetOf } from './address-map.js'
-import { allocateRingLock } from './coalesced.js'
 import type { DeviceSpec } from './devices/device.js'
-import { type AccessHandler, type AddressRange, type DeviceInThread, DeviceRegistry } from './devices/registry.js'
-import { answer } from './devices/remote.js'
-import { allocateSerial } from './devices/serial.js'
-import { type Doorbell, Doorbells } from './doorbells.js'
-import { isElf, parseElf } from './elf.js'
-import { failureOf, vmError } from './failure.js'
+import type { AccessHandler, AddressRange, DeviceInThread, DeviceRegistry } from './devices/registry.js'
+import type { Doorbell } from './doorbells.js'
+import { vmError } from './failure.js'
 import { BASE_PAGE } from './ffi/mapping.js'
-import { kickThread } from './ffi/threads.js'
+import { COM1, EXIT_PORT, GuestIo } from './guest-io.js'
 import type { Bus } from './kvm.js'
+import { loadImage } from './load.js'
 import { Machine } from './machine.js'
 import type { VmMemory } from './memory.js'
 import { pageTableBytes, pageTables } from './paging.js'
@@ -30,13 +26,6 @@ export interface VmOptions extends PlacementOptions {
   /** Interrupt controllers in the kernel; then vCPUs but the first wait until the guest starts them. */
   readonly irqchip?: boolean
 }
-
-const COM1 = { start: 0x3f8, length: 8 }
-/** Where QEMU's isa-debug-exit is in many test kernels. */
-const EXIT_PORT = { start: 0xf4, length: 4 }
-/** Coalesced writes that no exit has brought up are fetched after so long. */
-const COALESCED_MS = 20
-const COPY_BYTES = 4 * 1024 ** 2
 
 let construct: (plan: PlanVm, placed: PlacedMemory, machine: Machine, options: VmOptions) => Vm
 
@@ -75,11 +64,7 @@ export class Vm extends Placement {
   readonly vcpus: readonly Vcpu[]
   readonly #machine: Machine
   readonly #sampler: Sampler
-  readonly #devices = new DeviceRegistry()
-  readonly #doorbells = new Doorbells()
-  readonly #ringLock = allocateRingLock()
-  #isCoalesced = false
-  #timer: NodeJS.Timeout | undefined
+  readonly #io: GuestIo
   #tables: number | null = null
 
   /**
@@ -103,6 +88,15 @@ export class Vm extends Placement {
   private constructor(plan: PlanVm, placed: PlacedMemory, machine: Machine, options: VmOptions) {
     super(plan, placed, options)
     this.#machine = machine
+    this.#io = new GuestIo({
+      kvm: machine.vm,
+      beforeRun: (operation) => this.allowBeforeRun(operation),
+      memoryMap: () => this.memoryMap,
+      block: (index) => this.block(index),
+      tids: () => plan.vcpus.map((_, index) => this.tid(index)),
+      isRunning: () => this.state.name === 'running',
+      fail: (index, failure, cause) => this.fail(index, failure, cause),
+    })
     this.vcpus = plan.vcpus.map(
       ({ vcpu }, index) =>
         new Vcpu(vcpu, machine.vcpus[index]!, {
@@ -149,26 +143,8 @@ export class Vm extends Placement {
    */
   async load(image: Uint8Array, gpa = 0): Promise<{ readonly entry: number }> {
     this.allowAtRest('load')
-    if (!isElf(image)) {
-      await this.#copyIn(gpa, image)
-      return { entry: gpa }
-    }
-    const { entry, segments } = parseElf(image)
-    for (const { gpa: at, bytes } of segments) this.#offsetOf(at, bytes)
-    for (const { gpa: at, content, bytes } of segments) {
-      await this.#copyIn(at, content)
-      for (let filled = content.length; filled < bytes; filled += COPY_BYTES) {
-        await this.#copyIn(at + filled, new Uint8Array(Math.min(COPY_BYTES, bytes - filled)))
-      }
-    }
-    return { entry }
-  }
-
-  async #copyIn(gpa: number, bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; at += COPY_BYTES) {
-      if (at > 0) await nextTurn()
-      this.write(gpa + at, bytes.subarray(at, at + COPY_BYTES))
-    }
+    const requireMemory = (at: number, length: number) => void this.#offsetOf(at, length)
+    return loadImage({ requireMemory, write: (at, bytes) => this.write(at, bytes) }, image, gpa)
   }
 
   /** Writes into the guest's memory, whether it runs or not. */
@@ -209,25 +185,12 @@ export class Vm extends Placement {
 
   /** Answers the guest's accesses to I/O ports: here, or with a device in the vCPUs' threads. Before it runs. */
   onPort(range: AddressRange, handler: AccessHandler | DeviceInThread): void {
-    this.#onAccess('port', range, handler)
+    this.#io.onPort(range, handler)
   }
 
   /** Answers the guest's accesses to physical addresses where it has no memory. Before it runs. */
   onMmio(range: AddressRange, handler: AccessHandler | DeviceInThread): void {
-    for (const { gpa, bytes } of this.memoryMap) {
-      if (range.start < gpa + bytes && range.start + (range.length ?? 1) > gpa) {
-        throw new InputError('mmio range', 'addresses where no memory is', show(range.start))
-      }
-    }
-    this.#onAccess('mmio', range, handler)
-  }
-
-  #onAccess(bus: Bus, range: AddressRange, handler: AccessHandler | DeviceInThread): void {
-    if ('module' in handler) {
-      this.attach(bus, range, { kind: 'module', url: String(handler.module), options: handler.options })
-    } else {
-      this.attach(bus, range, { kind: 'main' }, { handler })
-    }
+    this.#io.onMmio(range, handler)
   }
 
   /**
@@ -240,19 +203,17 @@ export class Vm extends Placement {
     what: DeviceSpec['what'],
     more: Parameters<DeviceRegistry['add']>[3] = {},
   ): void {
-    this.allowBeforeRun('attach')
-    this.#devices.add(bus, range, what, more)
+    this.#io.attach(bus, range, what, more)
   }
 
   /** A serial console (8250), for output: COM1 unless `port` is given. It runs in the vCPUs' threads. */
-  serial(onOutput: (bytes: Uint8Array) => void, port: number = COM1.start): void {
-    const range = { ...COM1, start: port }
-    this.attach('port', range, { kind: 'serial', shared: allocateSerial() }, { output: onOutput })
+  serial(onOutput: (bytes: Uint8Array) => void, port: number = COM1): void {
+    this.#io.serial(onOutput, port)
   }
 
   /** A port that ends the VM when it is written to: `wait()` then says with what. */
-  exitPort(port: number = EXIT_PORT.start): void {
-    this.attach('port', { ...EXIT_PORT, start: port }, { kind: 'exit' })
+  exitPort(port: number = EXIT_PORT): void {
+    this.#io.exitPort(port)
   }
 
   /**
@@ -261,9 +222,7 @@ export class Vm extends Placement {
    * takes a range of length 4.
    */
   coalesce(bus: Bus, range: AddressRange): void {
-    this.allowBeforeRun('coalesce')
-    this.#machine.vm.coalesce(bus, range.start, range.length ?? 1)
-    this.#isCoalesced = true
+    this.#io.coalesce(bus, range)
   }
 
   /**
@@ -276,55 +235,28 @@ export class Vm extends Placement {
     where: { readonly address: number; readonly bytes?: number; readonly value?: bigint },
     onEvent?: (count: number) => void,
   ): Doorbell {
-    this.allowBeforeRun('ioeventfd')
-    const { address, bytes = 0, value } = where
-    return this.#doorbells.add((fd) => this.#machine.vm.ioeventfd(bus, address, bytes, fd, value), onEvent)
+    return this.#io.ioeventfd(bus, where, onEvent)
   }
 
   protected override assignments(): Assignment[] {
-    const ring = this.#isCoalesced ? { offset: this.#machine.vm.coalescedRing, lock: this.#ringLock } : null
-    this.#doorbells.start((error) => this.fail(null, failureOf(error), error))
-    if (this.#isCoalesced) this.#timer = setInterval(() => this.#fetchCoalesced(), COALESCED_MS)
-    const devices = this.#devices.specs
+    this.#io.start()
     return this.#machine.vcpus.map((vcpu, i) => ({
-      work: { kind: 'guest', vcpu: this.plan.vcpus[i]!.vcpu, fd: vcpu.fd, page: vcpu.runPage, devices, ring },
+      work: this.#io.workOf(this.plan.vcpus[i]!.vcpu, vcpu),
       interrupt: () => vcpu.requestExit(),
     }))
   }
 
-  /** Brings a vCPU out of the guest for a moment, so that its thread sees what the kernel has kept. */
-  #fetchCoalesced(): void {
-    if (this.state.name !== 'running') return
-    const tid = this.plan.vcpus.map((_, i) => this.tid(i)).find((each) => each !== 0)
-    if (tid !== undefined) kickThread(tid)
-  }
-
   protected override received(index: number, message: VcpuMessage): void {
-    try {
-      if (message.kind === 'output') this.#devices.fetchOutput(message.device)
-      else if (message.kind === 'accesses') void this.#answer(index, message)
-    } catch (error) {
-      this.fail(index, failureOf(error), error)
-    }
-  }
-
-  async #answer(index: number, { accesses }: VcpuMessage & { kind: 'accesses' }): Promise<void> {
-    try {
-      answer(this.block(index), await this.#devices.answer(accesses, this.plan.vcpus[index]!.vcpu))
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
-      this.fail(index, { kind: 'device', text }, error instanceof Error ? error.cause : undefined)
-    }
+    this.#io.received(index, this.plan.vcpus[index]!.vcpu, message)
   }
 
   protected override atEnd(): void {
-    clearInterval(this.#timer)
-    this.#devices.fetchAll()
+    this.#io.atEnd()
   }
 
   protected override async release(): Promise<void> {
     this.#sampler.close()
     this.#machine.close()
-    await this.#doorbells.close()
+    await this.#io.close()
   }
 }

@@ -34,6 +34,8 @@ const LAYERS = [
   'executor/vm.ts',
   'executor/walkers',
   'executor/placement',
+  'executor/lifecycle',
+  'executor/guest-io',
   'executor/crew',
   'executor/pool',
   'executor/vcpu-worker',
@@ -100,7 +102,7 @@ test('only verifyPlan seals a plan', () => {
   assert.equal(sealers.sort(), ['src/verified.ts', 'src/verify.ts'])
 })
 
-test('inside of the executor imports go down: run, vm, placement, crew, pool, worker, kvm, ffi, abi', () => {
+test('inside of the executor imports go down: run, vm, placement, lifecycle, crew, pool, worker, kvm, ffi, abi', () => {
   const layerOf = (path: string) => LAYERS.findIndex((layer) => `${path.replace(/\.ts$/, '')}.ts`.startsWith(layer))
   const up = all.filter(({ file, target }) => {
     const from = layerOf(file)
