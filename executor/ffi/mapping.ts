@@ -133,6 +133,12 @@ export function prefault(address: number, bytes: number): boolean {
   return true
 }
 
+/** A range of a mapping that the caller keeps open for as long as anybody has the view. */
+export function viewOf(address: number, bytes: number): ArrayBuffer {
+  // SAFETY: as the caller promises.
+  return libc.view(address, bytes)
+}
+
 /** Writes a zero into every page of a range. */
 export function touch(address: number, bytes: number): void {
   // SAFETY: a range of a mapping that the caller keeps open; the view ends with this function.

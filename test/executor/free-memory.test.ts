@@ -45,7 +45,7 @@ test('huge pages are counted apart', () => {
   check(read, { vcpus: ['0'], node: 1, cells: [6 * MiB], pageSize: 2 * MiB })
   assert.throws(
     () => check(read, { vcpus: ['0'], node: 1, cells: [8 * MiB], pageSize: 2 * MiB }),
-    /takes 8 MiB from node 1, in pages of 2 MiB, where 6 MiB is free now/,
+    /8 MiB is needed from node 1, in pages of 2 MiB, where 6 MiB is free now/,
   )
 })
 
