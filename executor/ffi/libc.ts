@@ -120,6 +120,14 @@ export const memfd_create: (number: number, name: string, flags: number) => numb
   'const char *',
   'unsigned long',
 ])
+export const perf_event_open: (
+  number: number,
+  attributes: Uint8Array,
+  pid: number,
+  cpu: number,
+  group: number,
+  flags: number,
+) => number = lib.func('syscall', 'long', ['long', 'void *', 'long', 'long', 'long', 'unsigned long'])
 export const gettid: (number: number) => number = lib.func('syscall', 'long', ['long'])
 export const tgkill: (number: number, pid: number, tid: number, signal: number) => number = lib.func(
   'syscall',

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import * as kvm from '../../executor/abi/kvm.js'
 import * as kvmStats from '../../executor/abi/kvm-stats.js'
 import * as linux from '../../executor/abi/linux.js'
+import * as perf from '../../executor/abi/perf.js'
 import { skipUnless } from '../skip.js'
 import { hasProgram } from './programs.js'
 
@@ -54,16 +55,19 @@ const structs: Readonly<Record<string, Layout>> = {
   kvm_stats_header: kvmStats.kvm_stats_header,
   kvm_stats_desc: kvmStats.kvm_stats_desc,
   sigaction: linux.sigaction,
+  perf_event_attr: perf.perf_event_attr,
 }
 
 const constants = Object.fromEntries(
-  [kvm, kvmStats, linux].flatMap((module) => Object.entries(module)).filter(([, value]) => typeof value === 'number'),
+  [kvm, kvmStats, linux, perf]
+    .flatMap((module) => Object.entries(module))
+    .filter(([, value]) => typeof value === 'number'),
 ) as Record<string, number>
 
 testWithHeaders('every constant is that of the installed headers', () => {
   const libc = ['stdio.h', 'errno.h', 'fcntl.h', 'poll.h', 'sched.h', 'signal.h']
   const system = ['sys/eventfd.h', 'sys/mman.h', 'sys/prctl.h', 'sys/resource.h']
-  const includes = [...libc, ...system, 'linux/kvm.h', 'linux/mempolicy.h']
+  const includes = [...libc, ...system, 'linux/kvm.h', 'linux/mempolicy.h', 'linux/perf_event.h']
   const found = evaluate(includes, Object.fromEntries(Object.keys(constants).map((name) => [name, name])))
   assert.equal(Object.fromEntries(found), constants)
   assert.ok(found.size > 50)
@@ -81,7 +85,10 @@ testWithHeaders('every structure has the size and the offsets of the installed h
       expected[name] = offset
     }
   }
-  assert.equal(Object.fromEntries(evaluate(['stdio.h', 'stddef.h', 'signal.h', 'linux/kvm.h'], expressions)), expected)
+  assert.equal(
+    Object.fromEntries(evaluate(['stdio.h', 'stddef.h', 'signal.h', 'linux/kvm.h', 'linux/perf_event.h'], expressions)),
+    expected,
+  )
 })
 
 testWithHeaders('the system call numbers are those of the installed headers, for x86-64 and arm64', () => {
