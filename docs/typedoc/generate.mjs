@@ -43,7 +43,7 @@ function nameThrownTypes(project) {
  * constructor that takes nothing there is nothing to say.
  */
 function isExplained({ overwrites, parent, kind, parameters }) {
-  const takesNothing = kind === ReflectionKind.ConstructorSignature && parameters === undefined
+  const takesNothing = kind === ReflectionKind.ConstructorSignature && !parameters?.length
   return overwrites !== undefined || parent?.kindOf(ReflectionKind.TypeLiteral) || takesNothing
 }
 
