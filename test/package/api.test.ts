@@ -62,12 +62,12 @@ export function documented(): void {}
 /** Documented. */
 export class Thing {
   bareProperty = 1
-  bareMethod(): Hidden { return 1 }
+  bareMethod(): Hidden { return { secret: 1 } }
   /** Documented. */
   known = 2
 }
 export type Bare = string
-type Hidden = number
+interface Hidden { readonly secret: number }
 `,
   )
   const { status, text } = generate(out, tsconfig, entry)
