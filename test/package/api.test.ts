@@ -50,6 +50,7 @@ test('what has no docstring is named, and no page is written', () => {
   const entry = join(folder, 'entry.ts')
   const tsconfig = join(folder, 'tsconfig.json')
   const out = join(folder, 'undocumented')
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'undocumented', version: '1.0.0' }))
   writeFileSync(tsconfig, JSON.stringify({ compilerOptions: { target: 'ES2022' }, files: ['entry.ts'] }))
   writeFileSync(
     entry,
