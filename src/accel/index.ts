@@ -3,4 +3,6 @@
  * @module homenode/accel
  */
 
-export { CpuTopology } from './cpu-topology.js'
+export type { CacheLevel } from '../topology/caches.js'
+export { CpuTopology, type TopologyStats } from './cpu-topology.js'
+export { currentPlatform, type Effect, type Platform, type PlatformOptions } from './platform.js'

@@ -1,5 +1,6 @@
 /** CpuTopology, on this machine and on trees of files. */
 
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -7,7 +8,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CpuTopology } from '../../src/accel/index.js'
 import { InputError } from '../../src/errors.js'
+import { syntheticHost } from '../../src/topology/index.js'
+import { hasProgram } from '../executor/programs.js'
+import { skipUnless } from '../skip.js'
 
+const testWithLscpu = skipUnless(hasProgram('lscpu'), 'no lscpu (Debian: util-linux)')
 const root = mkdtempSync(join(tmpdir(), 'homenode-accel-'))
 process.on('exit', () => rmSync(root, { recursive: true, force: true }))
 
@@ -49,7 +54,16 @@ for (const [id, { siblings, l3, node }] of Object.entries(CPUS)) {
   put(`${directory}/cache/index3/level`, '3')
   put(`${directory}/cache/index3/type`, 'Unified')
   put(`${directory}/cache/index3/shared_cpu_list`, l3)
+  put(`${directory}/cache/index3/size`, '1024K')
+  put(`${directory}/cache/index1/level`, '1')
+  put(`${directory}/cache/index1/type`, 'Instruction')
+  put(`${directory}/cache/index1/shared_cpu_list`, siblings)
 }
+// Without a size, in other words, and one that is broken.
+put('sys/devices/system/cpu/cpu6/cache/index3/size', 'much')
+put('sys/devices/system/cpu/cpu2/cache/index3/size', '2M')
+put('sys/devices/system/cpu/cpu3/cache/index3/size', '2M')
+put('sys/devices/system/cpu/cpu3/cache/index4/level', '4')
 put('sys/devices/system/node/online', '0,3,5,8')
 for (const [id, { cpus, distance }] of Object.entries(NODES)) {
   put(`sys/devices/system/node/node${id}/cpulist`, cpus)
@@ -103,6 +117,58 @@ test('unknown nodes and CPUs are refused with those that there are', async () =>
   refuses(() => topology.getClosestCpus(-1, 1), /online CPUs 0-6, got -1/)
   refuses(() => topology.getClosestCpus(0, -1), /count: .*got -1/)
   refuses(() => topology.getClosestCpus(0, Number.NaN), /count: .*got NaN/)
+})
+
+test('each cache is there once, with its size and the CPUs that share it', async () => {
+  const { cacheTopology } = await CpuTopology.detect({ root })
+  const rows = cacheTopology.map(({ level, type, sizeKiB, sharedCpus }) => [level, type, sizeKiB, sharedCpus.join()])
+  assert.equal(rows, [
+    [1, 'Instruction', null, '0,4'],
+    [1, 'Instruction', null, '1,5'],
+    [1, 'Instruction', null, '2'],
+    [1, 'Instruction', null, '3'],
+    [1, 'Instruction', null, '6'],
+    [3, 'Unified', 1024, '0,4'],
+    [3, 'Unified', 1024, '1,5'],
+    [3, 'Unified', 2048, '2,3'],
+    [3, 'Unified', null, '6'],
+  ])
+})
+
+test('the numbers of what is online are those of the files', async () => {
+  const topology = await CpuTopology.detect({ root })
+  const MiB = 1024 ** 2
+  assert.equal(topology.stats(), {
+    totalCpus: 7,
+    allowedCpus: 7,
+    numaNodes: 4,
+    packages: 3,
+    cores: 5,
+    llcs: 4,
+    threadsPerCore: 2,
+    cpusPerNode: { 0: 4, 3: 2, 5: 1, 8: 0 },
+    coresPerNode: { 0: 2, 3: 2, 5: 1, 8: 0 },
+    memoryPerNode: { 0: 1024 * MiB, 3: 1024 * MiB, 5: 1024 * MiB, 8: 1024 * MiB },
+  })
+  assert.equal(CpuTopology.detectSync({ root }).stats(), topology.stats())
+})
+
+test('a described host is a topology without caches', () => {
+  const topology = CpuTopology.of(syntheticHost('pack:2 [numa(memory=64GB)] l3:1 core:4 pu:2'))
+  assert.equal(topology.getNodeCpus(1), [8, 9, 10, 11, 12, 13, 14, 15])
+  assert.equal(topology.cacheTopology, [])
+  assert.is(topology.stats().threadsPerCore, 2)
+})
+
+testWithLscpu('the caches of this machine are those of lscpu', () => {
+  const { cacheTopology, totalCpus } = CpuTopology.detectSync()
+  const listed = JSON.parse(execFileSync('lscpu', ['-C', '--json', '--bytes'], { encoding: 'utf8' })).caches
+  for (const { name, 'one-size': oneSize, level } of listed) {
+    const kind = /^L\di/.test(name) ? 'Instruction' : /^L\dd/.test(name) ? 'Data' : 'Unified'
+    const ours = cacheTopology.filter((cache) => cache.level === Number(level) && cache.type === kind)
+    assert.ok(ours.length > 0 && ours.every(({ sizeKiB }) => sizeKiB === Number(oneSize) / 1024), name)
+    assert.is(new Set(ours.flatMap(({ sharedCpus }) => sharedCpus)).size, totalCpus)
+  }
 })
 
 test('a root without CPUs is refused', async () => {
