@@ -96,6 +96,11 @@ export class Crew {
     this.#done.push(run.then(settle, isOver))
   }
 
+  /** Gives a thread that was started without it what it works on, before the command to go. */
+  assign(index: number, work: NonNullable<VcpuTask['work']>): void {
+    this.#members[index]!.port.postMessage(work)
+  }
+
   /**
    * Gives a command and waits until every thread that has not ended is in the phase that it leads to.
    * @param abandoned asked again and again: whether to wait no longer

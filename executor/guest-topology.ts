@@ -42,6 +42,12 @@ export function guestTopology(vcpus: readonly PlanVcpu[], cpus: readonly HostCpu
   return { places, apicIds, threadBits, coreBits, llcBits }
 }
 
+/** Each vCPU a core of one package: for vCPUs whose numbers are their APIC ids, wherever they are. */
+export function coresByNumber(numbers: readonly number[]): GuestTopology {
+  const places = numbers.map((core) => ({ package: 0, llc: 0, core, thread: 0 }))
+  return { places, apicIds: numbers, threadBits: 0, coreBits: bitsFor(1 + Math.max(0, ...numbers)), llcBits: 0 }
+}
+
 function keysOf({ vcpu, node, cpus, dedicated }: PlanVcpu, host: ReadonlyMap<number, HostCpu>): Keys {
   const cpu = host.get(parseCpulist(cpus)[0]!)
   const pack = `${cpu?.package ?? `node ${node}`}`

@@ -3,12 +3,14 @@
  * @module homenode/executor
  */
 
+export { BareVm, type BareVmOptions } from './bare-vm.js'
 export { CACHE_EVENTS, CpuCounters } from './cpu-counters.js'
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
 export type { Doorbell } from './doorbells.js'
 export { type Failure, VmError } from './failure.js'
 export type { CounterEvent } from './ffi/perf.js'
+export type { MemoryRegion, RegionRequest } from './guest-regions.js'
 export type { Bus } from './kvm.js'
 export type { RegisterName, Registers } from './kvm-vcpu.js'
 export type { MemoryOptions } from './memory.js'

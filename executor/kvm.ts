@@ -161,6 +161,13 @@ interface KvmFeatures {
 const IDENTITY_MAP = 0xfeffc000
 const TSS = 0xfeffd000
 
+/** Guest physical addresses that are KVM's own: I/O APIC, local APIC, and the pages above. `end` is the first byte after. */
+export const KVM_RANGES: readonly { readonly start: number; readonly end: number; readonly what: string }[] = [
+  { start: 0xfec00000, end: 0xfec01000, what: 'the I/O APIC' },
+  { start: 0xfee00000, end: 0xfee01000, what: 'the local APIC' },
+  { start: IDENTITY_MAP, end: TSS + 3 * 4096, what: "KVM's identity map and TSS" },
+]
+
 export class KvmVm extends OwnedFd {
   readonly #features: KvmFeatures
   #slots = 0

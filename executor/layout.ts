@@ -32,6 +32,12 @@ export interface VmLayout {
   readonly vcpus: readonly PlanVcpu[]
 }
 
+/** Memory of one node alone: a cell without vCPUs. */
+export function layoutRange(name: string, node: number, bytes: number, pageSize: number): VmLayout {
+  const ranges = [{ node, offset: 0, bytes }]
+  return { name, bytes, cells: [{ cell: 0, pageSize, offset: 0, bytes, ranges, vcpus: [] }], vcpus: [] }
+}
+
 export function layoutVm(vm: PlanVm): VmLayout {
   let offset = 0
   const cells = vm.cells.map((cell): CellLayout => {

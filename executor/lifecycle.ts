@@ -3,7 +3,7 @@
  * work on and what is given back afterwards is the subclass's.
  */
 
-import { parseCpulist } from '../src/cpulist.js'
+import { formatCpulist, parseCpulist } from '../src/cpulist.js'
 import { type Finding, InputError, show } from '../src/errors.js'
 import { Crew } from './crew.js'
 import { errorOf, type Failure, failureOf, type VcpuEnd, VmError, vmError } from './failure.js'
@@ -245,8 +245,9 @@ export abstract class Lifecycle implements AsyncDisposable {
   /** Which of the vCPUs has this number. */
   protected indexOf(vcpu: number): number {
     const index = this.#members.findIndex((member) => member.vcpu === vcpu)
-    if (index < 0) throw new InputError('vcpu', `a number of a vCPU of VM "${this.name}"`, show(vcpu))
-    return index
+    if (index >= 0) return index
+    const numbers = formatCpulist(this.#members.map((member) => member.vcpu))
+    throw new InputError('vcpu', `a number of a vCPU of VM "${this.name}" (${numbers || 'none yet'})`, show(vcpu))
   }
 
   /**

@@ -23,6 +23,8 @@ export interface MemoryOptions {
   readonly transparentHugePages?: boolean
   /** Whether the memory is in files that other processes can map: see `Vm.memoryFiles`. */
   readonly shared?: boolean
+  /** Host virtual address of the first byte, a multiple of the page size: there, or it is an error. Default: where the kernel puts it. */
+  readonly address?: number
 }
 
 /** Transparent huge pages of x86-64, and of arm64 with its usual base page. */
@@ -134,12 +136,14 @@ export class VmMemory implements Disposable {
   }
 }
 
-function mapCell(vm: string, cell: CellLayout, { transparentHugePages, shared }: MemoryOptions): CellMemory {
+function mapCell(vm: string, cell: CellLayout, options: MemoryOptions): CellMemory {
+  const { transparentHugePages, shared } = options
+  const address = options.address === undefined ? undefined : options.address + cell.offset
   const isBase = cell.pageSize <= BASE_PAGE
   if (shared === true) {
     const fd = createMemoryFile(`${vm}.${cell.cell}`, cell.bytes, isBase ? undefined : cell.pageSize)
     try {
-      return { mapping: Mapping.ofFile(fd, cell.bytes), fd }
+      return { mapping: Mapping.ofFile(fd, cell.bytes, address), fd }
     } catch (error) {
       closeFd(fd)
       throw error
@@ -147,8 +151,8 @@ function mapCell(vm: string, cell: CellLayout, { transparentHugePages, shared }:
   }
   const mapping =
     transparentHugePages === true && isBase
-      ? Mapping.transparent(cell.bytes, TRANSPARENT_BYTES)
-      : Mapping.anonymous(cell.bytes, cell.pageSize)
+      ? Mapping.transparent(cell.bytes, TRANSPARENT_BYTES, address)
+      : Mapping.anonymous(cell.bytes, cell.pageSize, address)
   if (transparentHugePages === false && isBase) forbidHugePages(mapping.address, mapping.bytes)
   return { mapping, fd: null }
 }

@@ -4,7 +4,7 @@
  * used again by others, so that each function leaves it as it was.
  */
 
-import type { MessagePort } from 'node:worker_threads'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { kvm_run } from './abi/kvm.js'
 import { CoalescedRing } from './coalesced.js'
 import { DeviceBus } from './devices/bus.js'
@@ -56,7 +56,8 @@ export interface VcpuTask {
   readonly port: MessagePort
   readonly cpus: readonly number[]
   readonly scheduling: Scheduling
-  readonly work: GuestWork | WalkWork
+  /** `null`: it comes through the port, before the command to go. */
+  readonly work: GuestWork | WalkWork | null
 }
 
 /** What a vCPU's thread has to do with the main thread. */
@@ -112,9 +113,10 @@ async function workAsTold(task: VcpuTask, line: Line, schedule: Schedule): Promi
   try {
     Atomics.store(control, TID, schedule.tid)
     schedule.apply()
-    const work = await prepare(task.work, line)
+    const prepared = task.work === null ? null : await prepare(task.work, line)
     if (!line.attend(() => {})) return { kind: 'told' }
     schedule.shareCore(Atomics.load(control, COOKIE_OF))
+    const work = prepared ?? (await prepare(receiveMessageOnPort(task.port)!.message, line))
     return work()
   } catch (error) {
     return { kind: 'failed', failure: failureOf(error) }

@@ -32,6 +32,7 @@ const ROOMS: readonly { readonly room: string; readonly may: readonly string[] }
 const LAYERS = [
   'executor/run',
   'executor/vm.ts',
+  'executor/bare-vm.ts',
   'executor/walkers',
   'executor/placement',
   'executor/lifecycle',

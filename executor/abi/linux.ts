@@ -16,6 +16,8 @@ export const MAP_PRIVATE = 2
 export const MAP_ANONYMOUS = 0x20
 export const MAP_NORESERVE = 0x4000
 export const MAP_HUGETLB = 0x40000
+/** Since Linux 4.17; older kernels take it for a hint. */
+export const MAP_FIXED_NOREPLACE = 0x100000
 /** The page size of MAP_HUGETLB: its base-2 logarithm, in these bits. */
 export const MAP_HUGE_SHIFT = 26
 
@@ -73,6 +75,7 @@ export const EAGAIN = 11
 export const ENOMEM = 12
 export const EACCES = 13
 export const EBUSY = 16
+export const EEXIST = 17
 export const ENODEV = 19
 export const EINVAL = 22
 export const ENOTTY = 25

@@ -2,6 +2,7 @@
 
 import {
   EAGAIN,
+  EEXIST,
   EINTR,
   EINVAL,
   MADV_DONTNEED,
@@ -9,6 +10,7 @@ import {
   MADV_NOHUGEPAGE,
   MADV_POPULATE_WRITE,
   MAP_ANONYMOUS,
+  MAP_FIXED_NOREPLACE,
   MAP_HUGE_SHIFT,
   MAP_HUGETLB,
   MAP_NORESERVE,
@@ -22,6 +24,14 @@ import { refused } from './libc.js'
 
 /** Bytes of the page that this kernel works with; larger ones are MAP_HUGETLB and have to be reserved. */
 export const BASE_PAGE = libc.getpagesize()
+
+const PLACE_HINTS = {
+  EEXIST: 'something is mapped there: see /proc/self/maps, or leave the address to the kernel',
+  EPERM: 'the address is below vm.mmap_min_addr',
+}
+
+const callOf = (bytes: number, address: number) =>
+  `mmap(${bytes} bytes${address === 0 ? '' : ` at 0x${address.toString(16)}`})`
 
 /**
  * The one owner of a mapping. Views of it are only for as long as it is open: whoever holds one drops it before
@@ -41,11 +51,12 @@ export class Mapping implements Disposable {
   /**
    * Private memory without content; no page exists before it is touched or prefaulted.
    * @param pageSize bytes: the base page, or a huge page size that divides `bytes`
-   * @throws {SyscallError} ENOMEM where too few huge pages are free
+   * @param address where it has to be; default: where the kernel puts it
+   * @throws {SyscallError} ENOMEM where too few huge pages are free; EEXIST where something else is at the address
    */
-  static anonymous(bytes: number, pageSize = BASE_PAGE): Mapping {
+  static anonymous(bytes: number, pageSize = BASE_PAGE, address?: number): Mapping {
     const huge = pageSize > BASE_PAGE ? MAP_HUGETLB | (Math.log2(pageSize) << MAP_HUGE_SHIFT) : 0
-    return Mapping.#map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | huge, -1, {
+    return Mapping.#map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | huge, -1, address, {
       ENOMEM: 'the address space or its limit (ulimit -v) is used up, or there are too few free huge pages',
       EINVAL: `the kernel has no pages of ${pageSize} bytes: see /sys/kernel/mm/hugepages`,
     })
@@ -56,14 +67,10 @@ export class Mapping implements Disposable {
    * where the addresses are multiples of it.
    * @throws {SyscallError} EINVAL where the kernel has no transparent huge pages
    */
-  static transparent(bytes: number, hugePageSize: number): Mapping {
-    const wide = Mapping.anonymous(bytes + hugePageSize)
-    const address = Math.ceil(wide.address / hugePageSize) * hugePageSize
-    const before = address - wide.address
-    if (before > 0) libc.munmap(wide.address, before)
-    libc.munmap(address + bytes, hugePageSize - before)
-    const mapping = new Mapping(address, bytes)
-    const rc = libc.madvise(address, bytes, MADV_HUGEPAGE)
+  static transparent(bytes: number, hugePageSize: number, address?: number): Mapping {
+    const mapping =
+      address === undefined ? Mapping.#aligned(bytes, hugePageSize) : Mapping.anonymous(bytes, BASE_PAGE, address)
+    const rc = libc.madvise(mapping.address, bytes, MADV_HUGEPAGE)
     if (rc < 0) {
       const error = refused(libc.errno(), 'madvise(MADV_HUGEPAGE)', {
         EINVAL: 'this kernel has no transparent huge pages (CONFIG_TRANSPARENT_HUGEPAGE)',
@@ -74,15 +81,31 @@ export class Mapping implements Disposable {
     return mapping
   }
 
-  /** What a file holds, shared with whoever else maps it: a vCPU's `struct kvm_run`, a file in memory. */
-  static ofFile(fd: number, bytes: number): Mapping {
-    return Mapping.#map(bytes, MAP_SHARED | MAP_NORESERVE, fd)
+  static #aligned(bytes: number, hugePageSize: number): Mapping {
+    const wide = Mapping.anonymous(bytes + hugePageSize)
+    const address = Math.ceil(wide.address / hugePageSize) * hugePageSize
+    const before = address - wide.address
+    if (before > 0) libc.munmap(wide.address, before)
+    libc.munmap(address + bytes, hugePageSize - before)
+    return new Mapping(address, bytes)
   }
 
-  static #map(bytes: number, flags: number, fd: number, hints?: libc.Hints): Mapping {
-    const address = libc.mmap(0, bytes, PROT_READ | PROT_WRITE, flags, fd, 0)
-    if (typeof address === 'bigint') throw refused(libc.errno(), `mmap(${bytes} bytes)`, hints)
-    return new Mapping(address, bytes)
+  /**
+   * What a file holds, shared with whoever else maps it: a vCPU's `struct kvm_run`, a file in memory.
+   * @param address as for `anonymous`
+   */
+  static ofFile(fd: number, bytes: number, address?: number): Mapping {
+    return Mapping.#map(bytes, MAP_SHARED | MAP_NORESERVE, fd, address)
+  }
+
+  static #map(bytes: number, flags: number, fd: number, wanted = 0, hints: libc.Hints = {}): Mapping {
+    const fixed = wanted === 0 ? 0 : MAP_FIXED_NOREPLACE
+    const address = libc.mmap(wanted, bytes, PROT_READ | PROT_WRITE, flags | fixed, fd, 0)
+    if (typeof address === 'bigint') throw refused(libc.errno(), callOf(bytes, wanted), { ...PLACE_HINTS, ...hints })
+    const mapping = new Mapping(address, bytes)
+    if (wanted === 0 || address === wanted) return mapping
+    mapping.close()
+    throw refused(EEXIST, callOf(bytes, wanted), PLACE_HINTS)
   }
 
   /**
