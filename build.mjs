@@ -16,7 +16,6 @@ const ENTRIES = {
   index: 'src/index.ts',
   planner: 'src/planner/index.ts',
   executor: 'executor/index.ts',
-  'vcpu-worker': 'executor/vcpu-worker.ts',
   accel: 'src/accel/index.ts',
   cli: 'src/cli/main.ts',
 }
@@ -216,30 +215,16 @@ function checkPlannerBundle(metafile) {
   visit(outputs.find(([, output]) => output.entryPoint === ENTRIES.planner)[0])
 }
 
-/** pool.ts finds vcpu-worker.js beside the file that it is in: that has to be an entry, not a chunk in its folder. */
+/** pool.ts finds vcpu-worker.cjs beside the file that it is in: that has to be an entry, not a chunk in its folder. */
 function checkWorkerPath(metafile) {
   const [output] = Object.entries(metafile.outputs).find(([, { inputs }]) => 'executor/pool.ts' in inputs)
   if (output !== 'dist/executor.js')
     throw new Error(`executor/pool.ts is in ${output}, where it does not find its worker`)
 }
 
-async function bundle() {
-  const { build } = await import('esbuild')
-  const { metafile } = await build({
-    absWorkingDir: root,
-    entryPoints: ENTRIES,
-    outdir: 'dist',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    sourcemap: true,
-    metafile: true,
-    chunkNames: 'chunks/[name]-[hash]',
-    logLevel: 'warning',
-  })
+async function bundleEntries() {
+  const { bundle } = await import('./bundle.mjs')
+  const metafile = await bundle(ENTRIES, 'dist', { sourcemap: true })
   checkPlannerBundle(metafile)
   checkWorkerPath(metafile)
   chmodSync(at('dist/cli.js'), 0o755)
@@ -263,7 +248,7 @@ try {
   generateTables(bytes, described)
   generateDocs(described)
   rmSync(at('dist/chunks'), { recursive: true, force: true })
-  await Promise.all([bundle(), emitTypes()])
+  await Promise.all([bundleEntries(), emitTypes()])
 } catch (error) {
   console.error(`build: ${error.stderr || error.message}`)
   process.exitCode = 1

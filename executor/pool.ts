@@ -23,7 +23,9 @@ function thePool(): Piscina {
   const gate = createGate()
   process.on('exit', () => waitUntilLoaded(gate, pool?.threads ?? []))
   pool = new Piscina({
-    filename: fileURLToPath(new URL('./vcpu-worker.js', import.meta.url)),
+    filename: fileURLToPath(new URL('./vcpu-worker.cjs', import.meta.url)),
+    // One that it has: for the default one Piscina would load the file again, as an ES module.
+    name: 'runVcpu',
     minThreads: 0,
     maxThreads: MAX_THREADS,
     idleTimeout: IDLE_MS,

@@ -5,13 +5,12 @@
 
 import { rmSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { build } from 'esbuild'
+import { bundle } from '../../bundle.mjs'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 const entryPoints = {
   executor: 'executor/index.ts',
-  'vcpu-worker': 'executor/vcpu-worker.ts',
   run: 'executor/run.ts',
   'placed-memory': 'executor/placed-memory.ts',
   prefault: 'executor/prefault.ts',
@@ -31,18 +30,8 @@ export interface ExecutorBundle {
 export async function bundleExecutor(): Promise<ExecutorBundle> {
   const outdir = `${root}build/executor-test-${process.pid}`
   process.on('exit', () => rmSync(outdir, { recursive: true, force: true }))
-  await build({
-    absWorkingDir: root,
-    entryPoints,
-    outdir,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'warning',
-  })
+  // The pool is in a chunk here, and finds its worker beside that.
+  await bundle(entryPoints, outdir, { chunkNames: '[name]-[hash]' })
   const load = (name: keyof typeof entryPoints) => import(pathToFileURL(`${outdir}/${name}.js`).href)
   return {
     directory: outdir,

@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, type Plugin } from 'esbuild'
+import type { Plugin } from 'esbuild'
+import { bundle } from '../../../bundle.mjs'
 import { cache, prepareBootFiles } from '../boot-files.js'
 import { machineNamed } from '../machines.js'
 import { bundleSuites, copyPackage, testMachine } from '../suites.js'
@@ -18,7 +19,6 @@ const packageRoot = join(cache, 'mutant')
 /** As in build.mjs: what has a mutated module in it. */
 const ENTRIES = {
   executor: 'executor/index.ts',
-  'vcpu-worker': 'executor/vcpu-worker.ts',
   index: 'src/index.ts',
   cli: 'src/cli/main.ts',
 }
@@ -38,20 +38,7 @@ function mutating({ file, text, replacement }: Mutation): Plugin {
 
 async function buildMutant(mutation: Mutation): Promise<void> {
   copyPackage(root, packageRoot)
-  await build({
-    absWorkingDir: root,
-    entryPoints: ENTRIES,
-    outdir: join(packageRoot, 'dist'),
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    chunkNames: 'chunks/[name]-[hash]',
-    logLevel: 'warning',
-    plugins: [mutating(mutation)],
-  })
+  await bundle(ENTRIES, join(packageRoot, 'dist'), { plugins: [mutating(mutation)] })
   await bundleSuites(packageRoot)
 }
 
