@@ -1,5 +1,6 @@
 // Makes the API reference from the docstrings: `npm run docs`. Elsewhere, or of something else: generate.mjs [OUT [TSCONFIG ENTRY...]]
 // Where an export or one of its members is not documented, or a link leads nowhere, it says so, writes nothing and ends with 1.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Application, ReflectionKind } from 'typedoc'
@@ -47,6 +48,24 @@ function isExplained({ overwrites, parent, kind, parameters }) {
   return overwrites !== undefined || parent?.kindOf(ReflectionKind.TypeLiteral) || takesNothing
 }
 
+/**
+ * The markdown plugin takes `Vm.state` for a heading of its page, and counts the type `VmState` as the second one of that name:
+ * links to a second heading where there is only one go to that one.
+ */
+function mendLinks() {
+  const pages = new Map(readdirSync(out).map((name) => [name, readFileSync(join(out, name), 'utf8')]))
+  const has = (page, anchor, nth) => {
+    const headings = page.toLowerCase().match(/^#+ .*$/gm) ?? []
+    return headings.filter((heading) => heading.replace(/^#+ |[^\w -]/g, '') === anchor).length > nth
+  }
+  for (const [name, page] of pages) {
+    const mended = page.replace(/\]\(([\w.]*)#(\w+)-(\d+)\)/g, (link, file, anchor, nth) =>
+      has(pages.get(file || name), anchor, Number(nth)) ? link : `](${file}#${anchor})`,
+    )
+    writeFileSync(join(out, name), mended)
+  }
+}
+
 const app = await Application.bootstrapWithPlugins({
   name: 'API',
   entryPoints: entries,
@@ -89,4 +108,7 @@ for (const reflection of project.getReflectionsByKind(DOCUMENTED)) {
     app.logger.error(`${reflection.getFullName()}: not documented`)
 }
 if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exitCode = 1
-else await app.generateOutputs(project)
+else {
+  await app.generateOutputs(project)
+  mendLinks()
+}

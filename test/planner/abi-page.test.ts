@@ -1,36 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { instantiatePlanner, plannerBytes } from '../../src/planner/wasm.js'
-import { type Exports, page, signatures } from './abi-table.js'
-
-/** The code blocks of a language. */
-function blocks(language: string): string[] {
-  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, code = '']) => code)
-}
-
-test("the page's example of calls gives what the page says", async () => {
-  const [example = ''] = blocks('calls')
-  const planner = (await instantiatePlanner()) as unknown as Exports
-  const lines = example.trimEnd().split('\n')
-  assert.ok(lines.length > 20)
-  for (const line of lines) {
-    const [, name = '', numbers = '', result] = /^(\w+)\(([^)]*)\) = (-?\d+)( {2,}\S.*)?$/.exec(line) ?? []
-    assert.is.not(result, undefined, line)
-    assert.is(planner[name]?.(...numbers.split(', ').filter(Boolean).map(Number)), Number(result), line)
-  }
-})
-
-test("the page's example in JavaScript gives what the page says", async () => {
-  const [example = ''] = blocks('js')
-  let said = 0
-  const checked = example.replace(/^(planner\..+) \/\/ (-?\d+)$/gm, (_, expression, result) => {
-    said++
-    return `check(${expression}, ${result})`
-  })
-  assert.ok(said >= 2)
-  const run = new Function('bytes', 'check', `return (async () => {${checked}})()`)
-  await run(plannerBytes(), (actual: number, expected: number) => assert.is(actual, expected))
-})
+import { page, signatures } from './abi-table.js'
 
 test('every parameter is explained, by its function or in the table, with its type', () => {
   const table = /^## Parameters\n([\s\S]*?)^## /m.exec(page)?.[1] ?? ''
