@@ -3,7 +3,7 @@
  * where; what the kernel made of it is read back, as for a planned one (vm.ts).
  */
 
-import { formatCpulist } from '../src/cpulist.js'
+import { formatCpulist, parseCpulist } from '../src/cpulist.js'
 import { InputError, show } from '../src/errors.js'
 import { closeAll } from './close.js'
 import { formatCpuid, guestCpuid, parseCpuid } from './cpuid.js'
@@ -150,6 +150,12 @@ export class BareVm extends Lifecycle {
   /** @throws {InputError} for a number that no vCPU has; it lists those that there are */
   vcpu(id: number): Vcpu {
     return this.#vcpus[this.indexOf(id)]!.face
+  }
+
+  /** The CPUs that a vCPU's thread may use, from the kernel, ascending; those that it had when it has ended. */
+  affinityOf(id: number): number[] {
+    const { tid, cpus } = this.vcpu(id)
+    return tid === 0 ? parseCpulist(cpus) : getAffinity(tid)
   }
 
   /**

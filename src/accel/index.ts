@@ -3,6 +3,16 @@
  * @module homenode/accel
  */
 
+export type { Patience, VmEnd, VmState } from '../../executor/index.js'
 export type { CacheLevel } from '../topology/caches.js'
+export type { AccelGuestOptions, GuestVcpu } from './accel-guest.js'
+export {
+  AccelKvm,
+  type AccelKvmOptions,
+  type NumaMemory,
+  type NumaMemoryRequest,
+  type ResidentMemory,
+} from './accel-kvm.js'
 export { CpuTopology, type TopologyStats } from './cpu-topology.js'
+export type { NumaConfig } from './numa-config.js'
 export { currentPlatform, type Effect, type Platform, type PlatformOptions } from './platform.js'

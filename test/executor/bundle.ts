@@ -15,6 +15,7 @@ const entryPoints = {
   'placed-memory': 'executor/placed-memory.ts',
   prefault: 'executor/prefault.ts',
   verified: 'src/verified.ts',
+  accel: 'src/accel/index.ts',
 }
 
 export interface ExecutorBundle {
@@ -25,6 +26,7 @@ export interface ExecutorBundle {
   readonly placedMemory: typeof import('../../executor/placed-memory.js')
   readonly prefault: typeof import('../../executor/prefault.js')
   readonly verified: typeof import('../../src/verified.js')
+  readonly accel: typeof import('../../src/accel/index.js')
 }
 
 export async function bundleExecutor(): Promise<ExecutorBundle> {
@@ -40,5 +42,6 @@ export async function bundleExecutor(): Promise<ExecutorBundle> {
     placedMemory: await load('placed-memory'),
     prefault: await load('prefault'),
     verified: await load('verified'),
+    accel: await load('accel'),
   }
 }
