@@ -1,4 +1,4 @@
-/** `homenode doctor`: what this machine lacks, for what, and how to mend it. */
+/** `homenode doctor`: what this machine lacks, for what, and how to mend it; and whether placing guests pays on it. */
 
 import type { Command } from 'commander'
 import type { Check } from './doctor/check.js'
@@ -23,8 +23,10 @@ Exit code: 0 "homenode run" works here, if need be without guests; 1 it cannot.`
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .summary('say what is missing on this machine, and how to mend it')
-    .description('Looks at KVM, privileges, the cpuset, NUMA, huge pages, cgroups and versions on this machine.')
+    .summary('say what is missing on this machine, and whether placing pays')
+    .description(
+      'Looks at KVM, privileges, the cpuset, NUMA, huge pages, cgroups and versions on this machine, and says whether placing guests pays on it.',
+    )
     .option('--json', 'print the checks as a JSON object')
     .addHelpText('after', EXAMPLES)
     .action(doctor)

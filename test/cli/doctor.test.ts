@@ -38,6 +38,11 @@ function system(given: System): Probes {
     '/proc/self/status': 'Name:\tnode\nCapEff:\t000001ffffffffff\n',
     '/proc/self/cgroup': '0::/user.slice\n',
     '/sys/fs/cgroup/cgroup.controllers': 'cpuset cpu io memory\n',
+    '/proc/loadavg': '0.52 0.40 0.30 2/200 4711\n',
+    '/proc/pressure/cpu':
+      'some avg10=0.00 avg60=1.25 avg300=0.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n',
+    '/proc/sys/kernel/numa_balancing': '0\n',
+    '/sys/kernel/mm/transparent_hugepage/enabled': 'always [madvise] never\n',
     ...given.files,
   }
   return {
@@ -207,6 +212,86 @@ test('cgroup v1, none, and v2 without cpusets', async () => {
   await expect('cgroup', 'ok', /^cgroup v2, this process in \/user\.slice/, {})
 })
 
+test('what can be won by placing: nodes, caches, siblings, slow cores, each with its price', async () => {
+  const far = syntheticHost('pack:2 [numa(memory=8GiB)] core:2 pu:2')
+  const slit = [
+    [10, 21],
+    [21, 10],
+  ]
+  const host = { ...far, distances: slit }
+  await expect('placement', 'ok', /^2 nodes, memory up to 2\.1 times as far, 2 last-level caches, 2 threads a core/, {
+    host,
+  })
+  await expect('placement', 'ok', /0\.33 with its memory on the farthest node, 0\.21 with its peers.*0\.38 beside/, {
+    host,
+  })
+  const slow = { ...host, cpus: host.cpus.map((cpu) => ({ ...cpu, capacity: cpu.id === 0 ? 512 : 1024 })) }
+  await expect('placement', 'ok', /0\.50 on the slowest kind of core/, { host: slow })
+  await expect('placement', 'ok', /1 node, 2 last-level.*0\.10 with its peers/, {
+    host: syntheticHost('numa:1 l3:2 core:2 pu:1'),
+  })
+  await expect('placement', 'ok', /alike.*wins nothing/, { host: syntheticHost('numa:1 core:2 pu:1') })
+})
+
+test('how large a guest fits on one node', async () => {
+  const host = syntheticHost('numa:2(memory=8GiB) core:2 pu:1')
+  const cpus = host.cpus.map((cpu) => ({ ...cpu, allowed: cpu.id !== 3 }))
+  await expect('guest-size', 'ok', /^node 0: 2 CPUs, 8 GiB free; node 1: 1 CPU, 8 GiB free.*divided into cells/, {
+    host: { ...host, cpus },
+  })
+  await expect('guest-size', 'ok', /^node 0: .*does not fit/, { host: syntheticHost('numa:1 core:2 pu:1') })
+})
+
+test('random access: what is remote whatever one does', async () => {
+  const host = syntheticHost('numa:4(memory=8GiB) core:2 pu:1')
+  await expect('random-access', 'ok', /over 4 nodes with memory 75 %.*interleave/, { host })
+  const nodes = host.nodes.map((node) => ({ ...node, memory: node.id < 2 ? node.memory : { total: 0, free: 0 } }))
+  await expect('random-access', 'ok', /over 2 nodes with memory 50 %/, { host: { ...host, nodes } })
+  await expect('random-access', 'ok', /0 %.*no other node/, { host: syntheticHost('numa:1 core:2 pu:1') })
+})
+
+test('load: light, busy, short of CPUs, unknown', async () => {
+  const load = (loadavg: string | null, waiting = '0.00') => ({
+    files: {
+      '/proc/loadavg': loadavg,
+      '/proc/pressure/cpu': `some avg10=99.00 avg60=${waiting} avg300=99.00 total=1\n`,
+    },
+  })
+  await expect('load', 'ok', /^1\.99 tasks on 4 CPUs.*Lightly loaded/, load('1.99 1 1 1/9 9'))
+  await expect('load', 'ok', /^2\.01 tasks.*Busy/, load('2.01 1 1 1/9 9'))
+  await expect('load', 'warning', /^4\.10 tasks.*short.*reserve\.cpus/, load('4.10 1 1 1/9 9'))
+  await expect('load', 'warning', /waited for a CPU 12\.50 %.*short/, load('0.10 1 1 1/9 9', '12.50'))
+  await expect('load', 'ok', /^0\.10 tasks on 4 CPUs \|/, {
+    files: { '/proc/loadavg': '0.10 1 1 1/9 9', '/proc/pressure/cpu': null },
+  })
+  await expect('load', 'ok', /^unknown/, load(null))
+})
+
+test('automatic NUMA balancing matters where it is on and there are nodes', async () => {
+  const on = { files: { '/proc/sys/kernel/numa_balancing': '1\n' } }
+  await expect('numa-balancing', 'warning', /numa_balancing = 1.*sysctl kernel\.numa_balancing=0/, on)
+  await expect('numa-balancing', 'ok', /= 1 .*moves no memory/, { ...on, host: syntheticHost('numa:1 core:2 pu:1') })
+  await expect('numa-balancing', 'ok', /not in this kernel/, { files: { '/proc/sys/kernel/numa_balancing': null } })
+})
+
+test('transparent huge pages: always, asked for, never, none', async () => {
+  const mode = (text: string | null) => ({ files: { '/sys/kernel/mm/transparent_hugepage/enabled': text } })
+  await expect('transparent-huge-pages', 'ok', /^always.*where it can be/, mode('[always] madvise never\n'))
+  await expect('transparent-huge-pages', 'ok', /^madvise.*asked for/, mode('always [madvise] never\n'))
+  await expect('transparent-huge-pages', 'warning', /^never.*TLB.*echo madvise/, mode('always madvise [never]\n'))
+  await expect('transparent-huge-pages', 'warning', /^not in this kernel/, mode(null))
+})
+
+test('isolated CPUs: none, for dedicated vCPUs, kept away by the cpuset', async () => {
+  const host = syntheticHost('numa:2 core:2 pu:1')
+  const isolated = (allowed: boolean) => ({
+    host: { ...host, cpus: host.cpus.map((cpu) => (cpu.id < 2 ? cpu : { ...cpu, isolated: true, allowed })) },
+  })
+  await expect('isolated-cpus', 'ok', /^none/, { host })
+  await expect('isolated-cpus', 'ok', /^2-3 .*dedicated/, isolated(true))
+  await expect('isolated-cpus', 'ok', /^2-3 .*leave them out/, isolated(false))
+})
+
 test('versions that are too old', async () => {
   await expect('nodejs', 'problem', /18\.19\.1.*20 or later/, { probes: { nodeVersion: '18.19.1' } })
   await expect('nodejs', 'ok', /22\.1\.0/, { probes: { nodeVersion: '22.1.0' } })
@@ -229,7 +314,7 @@ test('the table says each status, what it means and how to mend it', async () =>
   assert.match(text, /^ok {7}nodejs: Node\.js 20\.11\.0$/m)
   assert.match(text, /^warning {2}kvm: open\(\/dev\/kvm\): ENOENT\n {9}No guest can run here/m)
   assert.match(text, /^PROBLEM {2}mbind: mbind: EPERM\n(?: {9}.*\n)+ {9}Mend: In a container/m)
-  assert.match(text, /\n\n8 ok, 1 warning, 1 problem$/)
+  assert.match(text, /\n\n15 ok, 1 warning, 1 problem$/)
   assert.ok(text.split('\n').every((line) => line.length <= 60))
 })
 

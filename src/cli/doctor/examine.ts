@@ -1,5 +1,15 @@
-/** All checks of `doctor`, in the order in which a person would mend things. */
+/** All checks of `doctor`: what is missing, in the order in which a person would mend it; then whether placing pays. */
 
+import type { Host } from '../../types.js'
+import {
+  checkGuestSize,
+  checkIsolatedCpus,
+  checkLoad,
+  checkNumaBalancing,
+  checkPlacement,
+  checkRandomAccess,
+  checkTransparentHugePages,
+} from './advice.js'
 import { type Check, problem } from './check.js'
 import { checkKvm, checkKvmGroup } from './kvm.js'
 import type { ExecutorProbes, Probes } from './probes.js'
@@ -26,7 +36,21 @@ export async function examine(probes: Probes): Promise<Check[]> {
     checks.push(problem('topology', host.reason, 'This machine cannot be planned for.', mend))
   }
   checks.push(checkCgroup(probes))
+  if ('value' in host) checks.push(...advice(probes, host.value))
   return checks
+}
+
+/** Whether placing guests pays here. */
+function advice(probes: Probes, host: Host): Check[] {
+  return [
+    checkPlacement(host),
+    checkGuestSize(host),
+    checkRandomAccess(host),
+    checkLoad(probes, host),
+    checkNumaBalancing(probes, host),
+    checkTransparentHugePages(probes),
+    checkIsolatedCpus(host),
+  ]
 }
 
 function executorChecks(probes: Probes, executor: ExecutorProbes): Check[] {
