@@ -44,7 +44,8 @@ export function requireNodeCpus(topology: CpuTopology, node: NodeId, where = 'no
   throw new InputError(where, expected, `${node}, which has none`)
 }
 
-function hasMemory({ memory, allowed }: HostNode): boolean {
+/** Whether this process may have memory of the node; where the kernel does not say how much there is, there is some. */
+export function hasMemory({ memory, allowed }: HostNode): boolean {
   return memory.total !== 0 && allowed !== false
 }
 
