@@ -1,13 +1,15 @@
 /** A KVM guest by hand: the calls of the integration guide, each with effect in the kernel, and read back from there. */
 
+import { getPriority } from 'node:os'
 import { formatCpulist } from '../cpulist.js'
-import { InputError, show } from '../errors.js'
+import { InputError } from '../errors.js'
 import type { CpuId, NodeId } from '../types.js'
 import { AccelGuest, type AccelGuestOptions } from './accel-guest.js'
 import { requireCpus, requireMemoryNode, requireNodeCpus, requirePageSize } from './checks.js'
 import { CpuTopology } from './cpu-topology.js'
 import { chooseNodes, type NumaConfig, requireEnabled } from './numa-config.js'
 import { type Effect, ENFORCED } from './platform.js'
+import { requirePriority } from './vcpu-config.js'
 
 /** How an `AccelKvm` is made. */
 export interface AccelKvmOptions extends AccelGuestOptions {
@@ -39,9 +41,6 @@ export interface ResidentMemory extends Required<NumaMemoryRequest> {
   /** Bytes by the number of the node where they were found; pages that are nowhere are not counted. */
   readonly resident: Readonly<Record<NodeId, number>>
 }
-
-/** Nice values go from -20 to 19; a priority is one of them with the other sign. */
-export const PRIORITIES = { least: -19, most: 20 } as const
 
 /**
  * A KVM guest made call by call: vCPUs with their threads, memory on its nodes, I/O handlers. It owns all of them until
@@ -146,7 +145,8 @@ export class AccelKvm extends AccelGuest {
   }
 
   /**
-   * How much a vCPU's thread counts against others on its CPUs, at once, read back: the negative of its nice value.
+   * How much a vCPU's thread counts against others on its CPUs, at once, read back: its nice value is that of this thread
+   * (0, unless `nice` started the process) less the priority.
    * @param priority -19 (least) to 20 (most); 0 is that of any thread. More than it has takes CAP_SYS_NICE or `ulimit -e`
    * @throws {InputError} for an unknown vCPU or another number
    * @throws {VmError} where the kernel refuses
@@ -164,7 +164,7 @@ export class AccelKvm extends AccelGuest {
     const off = this.unenforced('setVcpuPriority')
     if (off !== null) return off
     this.vcpu(id)
-    this.required('setVcpuPriority').renice(id, -requirePriority(priority) || 0)
+    this.required('setVcpuPriority').renice(id, getPriority() - requirePriority(priority))
     return ENFORCED
   }
 
@@ -322,11 +322,4 @@ export class AccelKvm extends AccelGuest {
 
 function isWithin(cpus: readonly CpuId[], node: readonly CpuId[]): boolean {
   return cpus.every((cpu) => node.includes(cpu))
-}
-
-/** @throws {InputError} */
-export function requirePriority(priority: number, where = 'priority'): number {
-  const { least, most } = PRIORITIES
-  if (Number.isInteger(priority) && priority >= least && priority <= most) return priority
-  throw new InputError(where, `a whole number from ${least} to ${most}`, show(priority))
 }

@@ -16,3 +16,11 @@ export {
 export { CpuTopology, type TopologyStats } from './cpu-topology.js'
 export type { NumaConfig } from './numa-config.js'
 export { currentPlatform, type Effect, type Platform, type PlatformOptions } from './platform.js'
+export {
+  VcpuAffinityManager,
+  type VcpuAffinityManagerOptions,
+  type VcpuConfiguration,
+  type VcpuRebalance,
+} from './vcpu-affinity-manager.js'
+export { AffinityMask, type VcpuConfig, type VcpuConfigChange } from './vcpu-config.js'
+export type { ConfigureOptions } from './vcpu-request.js'
