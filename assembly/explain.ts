@@ -1,4 +1,4 @@
-// Why a VM does not fit: a smallest set of constraints that clash, found by leaving constraints aside.
+// Why a VM does not fit: the smallest set of constraints that clash, found by leaving constraints aside.
 import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES, MAX_VM_CELLS } from './abi';
 import { fewestCells, layOutCells, mostCells } from './cells';
 import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
@@ -9,6 +9,8 @@ import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from './req
 
 const VISITS: i32 = 20000;
 const ENOUGH_PAGES: i64 = 1 << 50;
+/** More than were ever needed. */
+const MOST_CORRECTIONS: i32 = 64;
 /** All constraints. */
 const ALL: i32 = 4095;
 /** In the order in which they are left out of the clash: the last ones are blamed rather. */
@@ -83,9 +85,44 @@ function fitsAsAsked(vm: i32, relaxed: i32): bool {
   return found;
 }
 
+/** Of each of these sets every clash has a constraint: all the others together can be met. */
+const corrections: StaticArray<i32> = new StaticArray<i32>(MOST_CORRECTIONS);
+let correctionCount: i32 = 0;
+
+/** Constraints, as few as possible and fewer than `below`, of which each correction has one; -1: there are no such. */
+function fewestInAll(below: i32): i32 {
+  for (let count = 0; count < below; count++) {
+    for (let set = ALL; set >= 0; set--) {
+      if (popcnt(set) != count) continue;
+      let at = 0;
+      while (at < correctionCount && (set & corrections[at]) != 0) at++;
+      if (at == correctionCount) return set;
+    }
+  }
+  return -1;
+}
+
+/** Enters what is left out of a set of constraints that can be met, once nothing more can be added to it; `clash` cannot be met. */
+function enterCorrection(vm: i32, clash: i32, met: i32): void {
+  for (let at = leastBlamed.length - 1; at >= 0; at--) {
+    const more = met | leastBlamed[at];
+    if (more != met && (clash & ~more) != 0 && fits(vm, ALL & ~more)) met = more;
+  }
+  corrections[correctionCount++] = ALL & ~met;
+}
+
+/** Where a constraint of the clash, left aside alone, lets the VM in, every clash has it. */
+function enterSingleCorrections(vm: i32, clash: i32): void {
+  correctionCount = 0;
+  for (let at = 0; at < leastBlamed.length; at++) {
+    const constraint = leastBlamed[at];
+    if ((clash & constraint) != 0 && fits(vm, constraint)) corrections[correctionCount++] = constraint;
+  }
+}
+
 /**
- * The constraints, as BECAUSE_ bits, that keep a VM out of the plan as it stands: together they cannot be met, and without any
- * one of them they can. 0: there is nothing to give it at all. The VM must not be placed.
+ * The constraints, as BECAUSE_ bits, that keep a VM out of the plan as it stands: the fewest that cannot be met together. 0: there is
+ * nothing to give it at all. The VM must not be placed.
  */
 export function clashOf(vm: i32): i32 {
   let clash = ALL;
@@ -93,6 +130,13 @@ export function clashOf(vm: i32): i32 {
     const without = clash & ~leastBlamed[at];
     if (!fits(vm, ALL & ~without)) clash = without;
   }
+  // No constraint can be left out of that; whether another set has fewer is seen from what every clash must have.
+  enterSingleCorrections(vm, clash);
+  while (correctionCount < MOST_CORRECTIONS) {
+    const fewer = fewestInAll(popcnt(clash));
+    if (fewer < 0) return clash;
+    if (!fits(vm, ALL & ~fewer)) return fewer;
+    enterCorrection(vm, clash, fewer);
+  }
   return clash;
 }
-
