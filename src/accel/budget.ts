@@ -7,7 +7,7 @@ import { formatBytes } from '../units.js'
 import { hasMemory } from './checks.js'
 
 /** Bytes of each node: the same number for every node that has memory, or by node; nodes that are not named have 0. */
-export type MemoryPerNode = number | ReadonlyMap<NodeId, number> | Readonly<Record<NodeId, number>>
+export type MemoryPerNode = number | ReadonlyMap<NodeId, number> | { readonly [node: number]: number }
 
 /**
  * The budget of each node of the host, ascending.
