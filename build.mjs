@@ -101,7 +101,7 @@ function readInterface() {
     value: Number(match[2]),
     doc: docBefore(abi, match.index),
   }))
-  const functions = ['index', 'vms', 'results'].flatMap((file) =>
+  const functions = ['index', 'vms', 'results', 'refusals'].flatMap((file) =>
     readExports(readFileSync(at(`assembly/${file}.ts`), 'utf8')),
   )
   return { constants, functions }

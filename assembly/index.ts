@@ -1,16 +1,17 @@
 // The exports: they check their arguments, call, and return a value or a status. Their comments are the reference
 // (docs/planner-abi.md is made of them). Nodes are named by the kernel's ids, VMs by the handle that addVm returns.
-// Here: the host, the options, the search; VMs and results have files of their own.
+// Here: the host, the options, the search; VMs, results and refusals have files of their own.
 import { ABI_VERSION, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY, MODEL_HOME, MODEL_HORIZON, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
 import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizes, resetHost, setSlit } from './host';
 import { setOvercommitTo } from './capacity';
 import { model, resetModel } from './cost';
 import { setStrategyTo } from './cpus';
-import { cellPagesAsked, cellVcpusAsked, countVms, placedVms, refusedVms, resetRequest, vmAlive, vmCellsAsked, vmCellsGiven, vmPages, vmSlots, vmStart, vmVcpus } from './request';
-import { improve, isOptimal, placeAll, refine, resetSearch, settle, stepsTaken } from './search';
-import { MAX_WHOLE, beginUse, endUse, hostInUse, isWholeNumber } from './use';
+import { countVms, placedVms, refusedVms, resetRequest, vmAlive, vmSlots } from './request';
+import { improve, isOptimal, makeRoomWith, placeAll, refine, resetSearch, settle, stepsTaken } from './search';
+import { MAX_WHOLE, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './use';
 
 export * from './vms';
+export * from './refusals';
 export * from './results';
 
 const MAX_ID: i32 = 1 << 24;
@@ -123,18 +124,6 @@ export function setStrategy(value: i32): i32 {
   return 0;
 }
 
-/** Whether the cells that were given one by one make up their VM. */
-function cellsAddUp(vm: i32): bool {
-  if (!vmCellsGiven[vm]) return true;
-  let vcpus = 0;
-  let pages: i64 = 0;
-  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCellsAsked[vm]; cell++) {
-    vcpus += cellVcpusAsked[cell];
-    pages += cellPagesAsked[cell];
-  }
-  return vcpus == vmVcpus[vm] && pages == vmPages[vm];
-}
-
 /**
  * Places the VMs that are not placed, then improves the plan in up to `maxSteps` steps (0 to MAX_STEPS); called again it goes on,
  * and never makes the plan worse. 0 steps: only what is needed to have a plan, which is said to be optimal only where it costs nothing. The same calls with the same seed give the same plan. Returns a SOLVED_ number, or
@@ -148,6 +137,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   placeAll();
   if (maxSteps > 0) {
     improve(maxSteps, seed);
+    makeRoomWith(maxSteps);
     refine(maxSteps);
   }
   settle();

@@ -1,13 +1,12 @@
 // Exports: what a solved problem is read back with.
 import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_BANDWIDTH, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
 import { cpuId, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './host';
-import { dedicatedRoom, nodeDemand, nodeShared, sharedRoom } from './capacity';
+import { nodeDemand, nodeShared } from './capacity';
 import { bandwidthCost, capacity, communication, deviceCost, migration, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
 import { entryNode, entryPages, freePages, nextEntry } from './memory';
-import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmDedicated, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './request';
+import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './request';
 import { planLowerBound } from './search';
-import { clashOf } from './explain';
-import { hostInUse, unsettled } from './use';
+import { hostInUse } from './use';
 
 /** Cost of the plan in micro-vCPUs. */
 export function planCost(): f64 {
@@ -128,21 +127,6 @@ export function threadCpuId(vm: i32, thread: i32): i32 {
   if (!isVm(vm)) return ERROR_UNKNOWN;
   if (vmCells[vm] == 0 || thread < 0 || thread >= vmThreadsPlaced[vm]) return ERROR_UNKNOWN;
   return cpuId[threadCpu[vmThreadStart[vm] + thread]];
-}
-
-/** The constraints that keep a refused VM out of the plan as it stands, as BECAUSE_ bits; 0: the host has nothing for it. */
-export function refusal(vm: i32): i32 {
-  const status = unsettled(vm);
-  return status < 0 ? status : clashOf(vm);
-}
-
-/** How many vCPUs of a VM that is not placed a node can take (dedicated ones where it has such), `relaxed` being BECAUSE_ bits to leave aside. */
-export function roomFor(vm: i32, node: i32, relaxed: i32): i32 {
-  const status = unsettled(vm);
-  if (status < 0) return status;
-  const index = nodeIndex(node);
-  if (index < 0) return ERROR_UNKNOWN;
-  return vmDedicated[vm] == 0 ? sharedRoom(vm, index, relaxed) : dedicatedRoom(vm, index, relaxed);
 }
 
 /** Pages of 2^`shift` bytes that are left on a node. */

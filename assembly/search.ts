@@ -9,6 +9,7 @@ import { unplace } from './capacity';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
 import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
 import { settleMemory } from './settle';
+import { makeRoom } from './exchange';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from './construct';
 import { totalCost, vmCost } from './cost';
 import { vmHasCurrent } from './current';
@@ -281,6 +282,12 @@ function proveWith(steps: i32): void {
   placeJointly(most, true);
   pricedForProof = most;
   proven = sawAllPlans && provesOptimum();
+}
+
+/** Lets refused VMs in where one other that moves makes room, as far as the work of a quarter of `steps` steps goes. */
+export function makeRoomWith(steps: i32): void {
+  countVms();
+  if (refusedVms > 0) makeRoom((<i64>steps * <i64>VISITS_IN_STEP) / 4);
 }
 
 /** Places each VM that costs more than its bound once more, with all effort, as far as the work of `steps` steps goes. */

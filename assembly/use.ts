@@ -1,8 +1,8 @@
 // What the files of exports share: whether the host is in use, and checks of arguments.
-import { ERROR_ORDER, ERROR_UNKNOWN } from './abi';
-import { prepared, prepareHost } from './host';
+import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN } from './abi';
+import { pageSizes, prepared, prepareHost } from './host';
 import { clearOccupancy } from './capacity';
-import { isVm, vmCells } from './request';
+import { cellPagesAsked, cellVcpusAsked, isVm, vmCells, vmCellsAsked, vmCellsGiven, vmPages, vmStart, vmVcpus } from './request';
 
 /** 2^53: the largest whole number that a double counts to. */
 export const MAX_WHOLE: f64 = 9007199254740992;
@@ -32,4 +32,24 @@ export function endUse(): void {
 export function unsettled(vm: i32): i32 {
   if (!isVm(vm)) return ERROR_UNKNOWN;
   return vmCells[vm] != 0 ? ERROR_ORDER : 0;
+}
+
+/** Whether the cells that were given one by one make up their VM. */
+export function cellsAddUp(vm: i32): bool {
+  if (!vmCellsGiven[vm]) return true;
+  let vcpus = 0;
+  let pages: i64 = 0;
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCellsAsked[vm]; cell++) {
+    vcpus += cellVcpusAsked[cell];
+    pages += cellPagesAsked[cell];
+  }
+  return vcpus == vmVcpus[vm] && pages == vmPages[vm];
+}
+
+/** 0, or the status for a VM that cannot be placed: not known, placed already, without pages to take, its cells not adding up. */
+export function unready(vm: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  if (pageSizes == 0) return ERROR_ORDER;
+  return cellsAddUp(vm) ? 0 : ERROR_ARGUMENT;
 }

@@ -4,9 +4,10 @@ import { InputError, show } from '../errors.js'
 import type { Host, Plan, PlanStatus, Refusal, Request } from '../types.js'
 import { MAX, type PlannerExports, SOLVED, VERSION } from './generated/abi.js'
 import { orderMoves } from './moves.js'
+import { nearestOf } from './nearest.js'
 import { buildProblem, type Problem } from './problem.js'
 import { isPlaced, readTotals, readVms } from './read.js'
-import { becauseOf, nearestOf } from './refusal.js'
+import { becauseOf } from './refusal.js'
 import { instantiatePlanner } from './wasm.js'
 
 /** How long the planner searches, and from where it starts. */
@@ -34,14 +35,14 @@ function wholeOption(name: string, value: number | undefined, fallback: number, 
 }
 
 /** The refusals. Takes the refused VMs out of the problem, so it comes after everything else is read. */
-function readRefusals(problem: Problem, seed: number): Refusal[] {
+function readRefusals(problem: Problem): Refusal[] {
   const refused = problem.request.vms.flatMap((vm, at) => {
     const handle = problem.handles[at] ?? -1
     if (isPlaced(problem, handle)) return []
     return [{ vm, handle, because: becauseOf(problem, vm, handle) }]
   })
   for (const { handle } of refused) problem.wasm.removeVm(handle)
-  return refused.map(({ vm, because }) => ({ name: vm.name, because, nearest: nearestOf(problem, vm, seed) }))
+  return refused.map(({ vm, because }) => ({ name: vm.name, because, nearest: nearestOf(problem, vm) }))
 }
 
 /** An instance of planner.wasm with a face in objects. It holds one problem at a time and needs no closing. */
@@ -81,7 +82,7 @@ export class Planner {
       status: isOptimal ? 'optimal' : status,
       cost,
       vms,
-      refused: readRefusals(problem, seed),
+      refused: readRefusals(problem),
       ...(isReplan ? orderMoves(host, request, { vms }) : {}),
       solver: { planner: VERSION, seed, steps: taken },
     }

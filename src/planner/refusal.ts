@@ -1,11 +1,11 @@
-/** Why a VM was refused, in words with the numbers of each node, and the single changes that would make it fit. */
+/** Why a VM was refused, in words with the numbers of each node. */
 
 import { formatCpulist } from '../cpulist.js'
 import type { Refusal, RequestVm } from '../types.js'
 import { formatBytes } from '../units.js'
 import { BECAUSE } from './generated/abi.js'
-import { addVm, type Problem, relateVm } from './problem.js'
-import { isPlaced, MICRO } from './read.js'
+import type { Problem } from './problem.js'
+import { MICRO } from './read.js'
 
 /** Constraint ids of the model by the planner's bits, in the order in which they are told. */
 const CONSTRAINTS = [
@@ -123,78 +123,4 @@ export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refu
     (node) => `has room for ${problem.wasm.roomFor(handle, node, BECAUSE.CPU_EXCLUSIVE) > 0 ? 'vCPUs' : 'none'}`,
   )
   return [{ constraint: 'cpu-usable', text: `no node has both a usable CPU and memory: ${text}` }]
-}
-
-/** Up to so many numbers of cells are tried one by one. */
-const MANY_COUNTS = 8
-
-interface Change {
-  readonly change: string
-  readonly vm: RequestVm
-}
-
-/** Numbers of cells to try where `asked` do not fit: all while they are few, else those near it, its half and its double. */
-function otherCounts(asked: number, most: number): number[] {
-  const all = Array.from({ length: most }, (_, at) => at + 1).filter((cells) => cells !== asked)
-  if (most <= MANY_COUNTS) return all
-  const isNear = (cells: number) =>
-    Math.abs(cells - asked) <= 2 || cells === Math.ceil(asked / 2) || cells === 2 * asked
-  return all.filter((cells) => cells === 1 || isNear(cells))
-}
-
-/** Single changes worth trying; those to what the VM already asks for are left out. */
-function changesOf(vm: RequestVm, nodes: number): Change[] {
-  const changes: Change[] = []
-  if (vm.cells !== 'auto') {
-    const asked = typeof vm.cells === 'number' ? vm.cells : vm.cells.length
-    for (const cells of otherCounts(asked, Math.min(vm.vcpus, 2 * nodes))) {
-      changes.push({ change: `cells: ${cells}`, vm: { ...vm, cells } })
-    }
-  }
-  if (!vm.span) changes.push({ change: 'span: true', vm: { ...vm, span: true } })
-  if (vm.memoryPolicy !== 'preferred') {
-    changes.push({ change: 'memoryPolicy: "preferred"', vm: { ...vm, memoryPolicy: 'preferred' } })
-  }
-  if (vm.pageSize !== 'any') changes.push({ change: 'pageSize: "any"', vm: { ...vm, pageSize: 'any' } })
-  if (vm.emulator === 'dedicated') {
-    changes.push({ change: 'emulator: "housekeeping"', vm: { ...vm, emulator: 'housekeeping' } })
-  }
-  if (vm.cpuPolicy !== 'shared') {
-    if (vm.threadPolicy !== 'prefer') {
-      changes.push({ change: 'threadPolicy: "prefer"', vm: { ...vm, threadPolicy: 'prefer' } })
-    }
-    changes.push({ change: 'cpuPolicy: "shared"', vm: { ...vm, cpuPolicy: 'shared', dedicatedVcpus: [] } })
-  }
-  for (const [at, { strict }] of vm.devices.entries()) {
-    if (!strict) continue
-    const devices = vm.devices.map((device, index) => (index === at ? { ...device, strict: false } : device))
-    changes.push({ change: `devices[${at}].strict: false`, vm: { ...vm, devices } })
-  }
-  return changes
-}
-
-/**
- * The changes that let the VM in beside the placed VMs, cheapest first, each with what the VM then loses and what it adds
- * to overcommitted nodes. The refused VMs must have been taken out of the problem.
- */
-export function nearestOf(problem: Problem, vm: RequestVm, seed: number): Refusal['nearest'] {
-  const { wasm, request, handles } = problem
-  const at = request.vms.indexOf(vm)
-  const handleOf = (name: string) => {
-    const handle = handles[request.vms.findIndex((other) => other.name === name)] ?? -1
-    return isPlaced(problem, handle) ? handle : undefined
-  }
-  const before = wasm.planOvercommit()
-  const nearest: { change: string; lostVcpus: number }[] = []
-  for (const { change, vm: changed } of changesOf(vm, problem.host.nodes.length)) {
-    const handle = addVm(problem, changed, at)
-    relateVm(problem, handle, vm, handleOf)
-    wasm.solve(0, seed)
-    if (isPlaced(problem, handle)) {
-      const lost = wasm.vmLost(handle) + Math.max(0, wasm.planOvercommit() - before)
-      nearest.push({ change, lostVcpus: lost / MICRO })
-    }
-    wasm.removeVm(handle)
-  }
-  return nearest.sort((a, b) => a.lostVcpus - b.lostVcpus)
 }

@@ -40,6 +40,7 @@ const MOST_STEPS = 20
 const SANE: Readonly<Record<string, (random: Random) => number>> = {
   vm: (random) => pick(random, [0, 0, 0, 1, 1, 2, 3, 7]),
   other: (random) => below(random, 8),
+  away: (random) => below(random, 2),
   node: (random) => below(random, 4),
   from: (random) => below(random, 4),
   to: (random) => below(random, 4),

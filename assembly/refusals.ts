@@ -1,0 +1,57 @@
+// Exports: why a VM is refused, and what would let it in.
+import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, NONE } from './abi';
+import { dedicatedRoom, sharedRoom, unplace } from './capacity';
+import { PLACE_WELL, placeVm } from './construct';
+import { totalCost } from './cost';
+import { moveAside } from './exchange';
+import { clashOf } from './explain';
+import { nodeIndex } from './host';
+import { clearKept, keep, putBack } from './kept';
+import { isVm, vmCells, vmDedicated } from './request';
+import { unsettled, unready } from './use';
+
+/** The constraints that keep a refused VM out of the plan as it stands, as BECAUSE_ bits; 0: the host has nothing for it. */
+export function refusal(vm: i32): i32 {
+  const status = unsettled(vm);
+  return status < 0 ? status : clashOf(vm);
+}
+
+/** How many vCPUs of a VM that is not placed a node can take (dedicated ones where it has such), `relaxed` being BECAUSE_ bits to leave aside. */
+export function roomFor(vm: i32, node: i32, relaxed: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  return vmDedicated[vm] == 0 ? sharedRoom(vm, index, relaxed) : dedicatedRoom(vm, index, relaxed);
+}
+
+/**
+ * Places one VM that is not placed where it is cheapest, with any number of cells that it may have; all others stay where they are.
+ * Returns 1, or 0 where it does not fit.
+ */
+export function placeAlone(vm: i32): i32 {
+  const status = unready(vm);
+  return status < 0 ? status : <i32>placeVm(vm, PLACE_WELL);
+}
+
+/**
+ * Cost of the plan in micro-vCPUs if a VM that is not placed came in because a placed one, `other`, went elsewhere on the host, or
+ * (`away` 1) away from it; NONE where that does not let it in. The plan stays as it is.
+ */
+export function costIfMoved(vm: i32, other: i32, away: i32): f64 {
+  const status = unready(vm);
+  if (status < 0) return status;
+  if (!isVm(other)) return ERROR_UNKNOWN;
+  if (vmCells[other] == 0) return ERROR_ORDER;
+  if (away != 0 && away != 1) return ERROR_ARGUMENT;
+  clearKept();
+  keep(other);
+  let cost: f64 = NONE;
+  if (away == 1 ? placeVm(vm, PLACE_WELL) : moveAside(vm, other)) {
+    cost = <f64>totalCost();
+    unplace(vm);
+    if (away == 0) unplace(other);
+  }
+  putBack(other);
+  return cost;
+}
