@@ -5,7 +5,7 @@ import { skipUnless } from '../skip.js'
 import { bundleExecutor } from './bundle.js'
 import { cpus, planOf, type VmSketch } from './plans.js'
 
-export const { executor, run, verified, directory } = await bundleExecutor()
+export const { executor, run, verified, directory, accel } = await bundleExecutor()
 
 const status = executor.kvmStatus()
 export const testWithKvm = skipUnless(status.usable, status.usable ? '' : `KVM is not usable: ${status.text}`)
