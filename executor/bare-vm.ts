@@ -76,7 +76,9 @@ export class BareVm extends Lifecycle {
     super(name, facts.maxVcpus)
     this.#kvm = kvm
     this.#facts = facts
-    this.#regions = new RegionMap(name, parseCpuid(facts.supportedCpuid))
+    this.#regions = new RegionMap(name, parseCpuid(facts.supportedCpuid), (gpa, bytes) =>
+      this.#io.hasDevice('mmio', gpa, bytes),
+    )
     this.#io = new GuestIo({
       kvm,
       beforeRun: (operation) => this.allowBeforeRun(operation),
@@ -183,14 +185,6 @@ export class BareVm extends Lifecycle {
   async addMemory(request: RegionRequest): Promise<MemoryRegion> {
     this.allow('addMemory', 'created', 'running', 'paused')
     const { gpa, bytes } = request
-    const [device] = this.#io.devicesAt('mmio', gpa, bytes)
-    if (device !== undefined) {
-      throw new InputError(
-        'gpa',
-        'addresses that no device has',
-        `0x${gpa.toString(16)}, with one at 0x${device.start.toString(16)}`,
-      )
-    }
     return this.#regions.add(request, (hva) => this.#kvm.addMemory(gpa, hva, bytes))
   }
 

@@ -105,9 +105,9 @@ export class GuestIo {
     return this.#doorbells.add((fd) => this.#home.kvm.ioeventfd(bus, address, bytes, fd, value), onEvent)
   }
 
-  /** Addresses of memory that somebody answers for. */
-  devicesAt(bus: Bus, start: number, length: number): readonly DeviceSpec[] {
-    return this.#devices.specs.filter((spec) => spec.bus === bus && start < spec.end && start + length > spec.start)
+  /** Whether somebody answers for one of these addresses. */
+  hasDevice(bus: Bus, start: number, length: number): boolean {
+    return this.#devices.specs.some((spec) => spec.bus === bus && start < spec.end && start + length > spec.start)
   }
 
   /** The vCPUs are about to have their work. */

@@ -46,9 +46,15 @@ export class RegionMap {
   readonly #pending = new Map<Range, Promise<unknown>>()
   readonly #closing = new AbortController()
 
-  /** @param cpuid what KVM supports: how long an address can be */
-  constructor(vm: string, cpuid: readonly CpuidEntry[]) {
+  readonly #hasDevice: (gpa: number, bytes: number) => boolean
+
+  /**
+   * @param cpuid what KVM supports: how long an address can be
+   * @param hasDevice whether a device is at one of these addresses
+   */
+  constructor(vm: string, cpuid: readonly CpuidEntry[], hasDevice: (gpa: number, bytes: number) => boolean) {
     this.#vm = vm
+    this.#hasDevice = hasDevice
     const bits = (cpuid.find(({ leaf }) => leaf === ADDRESS_SIZES)?.eax ?? 0) & 0xff
     this.#limit = 2 ** Math.min(52, Math.max(bits, FEWEST_ADDRESS_BITS))
   }
@@ -128,6 +134,7 @@ export class RegionMap {
         text({ gpa, bytes }),
       )
     }
+    if (this.#hasDevice(gpa, bytes)) throw new InputError('gpa', 'addresses that no device has', text({ gpa, bytes }))
     const own = KVM_RANGES.find(({ start, end }) => overlap({ gpa: start, bytes: end - start }, { gpa, bytes }))
     if (own !== undefined) {
       const taken = `${text({ gpa: own.start, bytes: own.end - own.start })}, where ${own.what} is`
