@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { skipUnless } from '../skip.js'
 import { examplesOf, type Fence, fencesOf } from './fences.js'
-import { missing } from './needs.js'
+import { missing, needsOf } from './needs.js'
 import { root, Workplace } from './run.js'
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -32,16 +32,26 @@ test('these are all that is not run, each with its reason', () => {
   for (const { where, marks } of commands) assert.ok(marks.notRun!.length > 10, where)
   assert.equal(
     commands.map(({ document, code }) => `${document}: ${/^.*?(?=\s*(?:#|$))/m.exec(code)?.[0]}`),
-    ['README.md: $ npm start', 'README.md: $ npm test', 'docs/lab.md: npm run lab -- --list'],
+    [
+      'README.md: $ npm start',
+      'README.md: $ npm test',
+      'docs/guide.md: npm run example -- --wait',
+      'docs/lab.md: npm run lab -- --list',
+    ],
   )
+})
+
+const workplaces: Workplace[] = []
+test.after(() => {
+  for (const workplace of workplaces) workplace.close()
 })
 
 for (const blocks of fences.filter(({ length }) => length > 0)) {
   const workplace = new Workplace(blocks)
-  process.on('exit', () => workplace.close())
+  workplaces.push(workplace)
   for (const fence of blocks) {
     if (fence.marks.notRun !== null) continue
-    const why = missing(fence.marks.needs)
+    const why = missing(needsOf(fence))
     skipUnless(why === null, why ?? '')(`${fence.where} (${fence.language})`, () => workplace.run(fence))
   }
 }

@@ -29,7 +29,7 @@ export class Workplace {
     const command = join(this.folder, 'bin/homenode')
     writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'dist/cli.js')}" "$@"\n`)
     chmodSync(command, 0o755)
-    symlinkSync(join(root, 'examples'), join(this.folder, 'examples'))
+    for (const name of ['examples', 'node_modules']) symlinkSync(join(root, name), join(this.folder, name))
     for (const { code, marks } of fences) {
       if (marks.file !== null) writeFileSync(join(this.folder, marks.file), code)
     }

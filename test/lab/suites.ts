@@ -20,6 +20,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   hugepages: ({ name }) => name === 'hugepages',
   threads: ({ name }) => name === 'smt',
   vm: ({ name }) => ['two-node', 'four-node'].includes(name),
+  demo: ({ name }) => ['two-node', 'four-node'].includes(name),
 }
 
 export function suitesOf(machine: LabMachine): string[] {
@@ -39,15 +40,18 @@ export function copyPackage(root: string, packageRoot: string): void {
 }
 
 /**
- * Bundles every suite into a file, since the emulated CPU takes long to compile modules one by one. `homenode` is not in
+ * Bundles every suite, and the demo that one of them runs, into a file each, since the emulated CPU takes long to compile modules one by one. `homenode` is not in
  * it: each suite uses the package that it lies in.
  * @param packageRoot the directory of a package.json and a `dist/` of homenode
  */
 export async function bundleSuites(packageRoot: string): Promise<void> {
   await build({
-    entryPoints: readdirSync(folder)
-      .filter((name) => name.endsWith('.suite.ts'))
-      .map((name) => join(folder, name)),
+    entryPoints: [
+      ...readdirSync(folder)
+        .filter((name) => name.endsWith('.suite.ts'))
+        .map((name) => ({ in: join(folder, name), out: name.replace(/\.ts$/, '') })),
+      { in: fileURLToPath(new URL('../../examples/numa-demo.ts', import.meta.url)), out: 'numa-demo' },
+    ],
     outdir: join(packageRoot, 'suites'),
     outExtension: { '.js': '.mjs' },
     bundle: true,

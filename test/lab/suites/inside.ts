@@ -74,10 +74,13 @@ export function homenode(args: readonly string[], request?: object): Promise<End
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })))
 }
 
-/** What procfs shows of a thread of this process: the CPUs that it may use, and the one that it was on last. */
-export function threadOf(tid: number): { readonly allowed: string; readonly last: number } {
-  const status = readFileSync(`/proc/self/task/${tid}/status`, 'utf8')
-  const stat = readFileSync(`/proc/self/task/${tid}/stat`, 'utf8')
+/** What procfs shows of a thread: the CPUs that it may use, and the one that it was on last. */
+export function threadOf(
+  tid: number,
+  process: number | 'self' = 'self',
+): { readonly allowed: string; readonly last: number } {
+  const status = readFileSync(`/proc/${process}/task/${tid}/status`, 'utf8')
+  const stat = readFileSync(`/proc/${process}/task/${tid}/stat`, 'utf8')
   return {
     allowed: /^Cpus_allowed_list:\s*(\S+)/m.exec(status)![1]!,
     // Field 39; the second one is in parentheses.
@@ -86,12 +89,14 @@ export function threadOf(tid: number): { readonly allowed: string; readonly last
 }
 
 /**
- * Bytes by node in this process's memory that is bound to nodes, as numa_maps shows them: by policy (`bind:1`), then by
+ * Bytes by node in a process's memory that is bound to nodes, as numa_maps shows them: by policy (`bind:1`), then by
  * the node where the pages are.
  */
-export function boundMemory(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+export function boundMemory(
+  process: number | 'self' = 'self',
+): Readonly<Record<string, Readonly<Record<string, number>>>> {
   const found: Record<string, Record<string, number>> = {}
-  for (const line of readFileSync('/proc/self/numa_maps', 'utf8').split('\n')) {
+  for (const line of readFileSync(`/proc/${process}/numa_maps`, 'utf8').split('\n')) {
     const policy = /^\w+ (bind\S*)/.exec(line)?.[1]
     if (policy === undefined) continue
     const pageSize = Number(/kernelpagesize_kB=(\d+)/.exec(line)?.[1] ?? 4) * 1024
