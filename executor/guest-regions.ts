@@ -11,10 +11,13 @@ import type { VmMemory } from './memory.js'
 import { PlacedMemory, takeMemory } from './placed-memory.js'
 import { bytesByNode } from './residency.js'
 
+/** Memory that a guest is to have. */
 export interface RegionRequest {
+  /** The node that it is bound to. */
   readonly node: number
   /** Guest physical address. */
   readonly gpa: number
+  /** A multiple of the page size. */
   readonly bytes: number
   /** Host virtual address; default: where the kernel puts it. */
   readonly hva?: number
@@ -22,11 +25,17 @@ export interface RegionRequest {
   readonly pageSize?: number
 }
 
+/** Memory of the guest that has been set up. */
 export interface MemoryRegion {
+  /** The node that it is bound to. */
   readonly node: number
+  /** Guest physical address. */
   readonly gpa: number
+  /** A multiple of the page size. */
   readonly bytes: number
+  /** Host virtual address. */
   readonly hva: number
+  /** Bytes of a page. */
   readonly pageSize: number
 }
 

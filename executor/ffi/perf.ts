@@ -12,7 +12,9 @@ import { refused } from './libc.js'
 
 /** What is counted: `PERF_TYPE_...` and, in it, `PERF_COUNT_...`. */
 export interface CounterEvent {
+  /** PERF_TYPE_*. */
   readonly type: number
+  /** Which event of that type: PERF_COUNT_*. */
   readonly config: number
 }
 

@@ -25,6 +25,10 @@ export const NUMA_COUNTERS = [
   'local_node',
   'other_node',
 ] as const
+/**
+ * The kernel's counters of pages that it gives out.
+ * @useDeclaredType
+ */
 export type NumaCounter = (typeof NUMA_COUNTERS)[number]
 
 export interface NodeCounters {

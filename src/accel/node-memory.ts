@@ -25,16 +25,23 @@ export interface HeldBlock extends PlacedBlock {
 
 /** A block that was moved, as it was found before and afterwards. */
 export interface MovedBlock {
+  /** Where it is in this process, before and after. */
   readonly address: number
+  /** The node that it is bound to now. */
   readonly to: NodeId
   /** Bytes that have come to the node. */
   readonly bytes: number
+  /** The figure that decided. */
   readonly why: string
 }
 
+/** An allocation that could not be moved as a whole. */
 export interface FailedMove {
+  /** Where it is in this process. */
   readonly address: number
+  /** The node that it was to go to. */
   readonly to: NodeId
+  /** What was in the way. */
   readonly reason: string
 }
 

@@ -8,7 +8,9 @@ export type Effect = { readonly enforced: true } | { readonly enforced: false; r
 
 /** The system under the API: replaced in tests. */
 export interface Platform {
+  /** As `process.platform`: `linux`, `darwin`, ... */
   readonly name: NodeJS.Platform | string
+  /** How a warning reaches people. */
   warn(text: string): void
 }
 

@@ -12,6 +12,7 @@ const STRATEGIES = ['LocalFirst', 'LoadBalanced', 'BandwidthOptimized', 'Adaptiv
  * - `BandwidthOptimized`: the node with the most spare memory bandwidth: as measured by resctrl, where it measures every node
  *   that has a budget; else estimated from the vCPUs and the memory that are there already.
  * - `Adaptive`: the node that costs the configured vCPUs the least (the term `remoteMemory` of the placement model).
+ * @useDeclaredType
  */
 export type AllocationStrategy = (typeof STRATEGIES)[number]
 

@@ -7,6 +7,7 @@ import { percent } from './strategy.js'
 
 /** What `nodeStats()` returns: what the kernel says, and what this optimizer knows itself. */
 export interface NodeStats extends KernelNodeStats {
+  /** The number of the node. */
   readonly node: NodeId
   /** Bytes that may be given out, and that are. */
   readonly budget: { readonly bytes: number; readonly used: number }
@@ -31,7 +32,9 @@ export type SuggestionKind =
   | 'cpu-imbalance'
   | 'cache-misses'
 
+/** Something that could be better, and the figure that says so. */
 export interface Suggestion {
+  /** What it is about. */
   readonly kind: SuggestionKind
   /** The node that it is about; `null`: several. */
   readonly node: NodeId | null

@@ -63,6 +63,7 @@ export class VcpuAffinityManager {
   #plan: VerifiedPlan | null = null
   #options: ConfigureOptions = {}
 
+  /** Nothing is read yet, and nothing configured. */
   constructor(options: VcpuAffinityManagerOptions = {}) {
     this.#platform = options.platform ?? currentPlatform
     this.#root = options.root ?? '/'

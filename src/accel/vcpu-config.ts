@@ -10,6 +10,7 @@ import type { CpuTopology } from './cpu-topology.js'
 export class AffinityMask {
   readonly #cpus: readonly CpuId[]
 
+  /** A set of these, in whatever order they are named, and however often. */
   constructor(cpus: Iterable<CpuId>) {
     this.#cpus = [...new Set(cpus)].sort((a, b) => a - b)
   }
@@ -50,7 +51,9 @@ export interface VcpuConfigChange {
   readonly affinity?: AffinityMask | readonly CpuId[]
   /** Alone it gives the vCPU all CPUs of the node, unless it has only such. */
   readonly numaNode?: NodeId
+  /** As in `VcpuConfig`. */
   readonly priority?: number
+  /** As in `VcpuConfig`. */
   readonly enableHt?: boolean
 }
 

@@ -29,11 +29,13 @@ export interface ConfigureOptions {
   readonly threadPolicy?: ThreadPolicy
   /** With a unit: `64MiB`. Default: a page for each vCPU, so that the CPUs alone decide. */
   readonly memory?: string
+  /** Where the memory may be; default: `strict`. */
   readonly memoryPolicy?: MemoryPolicy
   /** `4KiB`, `2MiB`, `1GiB`, `any`. */
   readonly pageSize?: string
   /** Mean load of a vCPU that shares CPUs, up to 1. */
   readonly demand?: number
+  /** Devices that the guest uses, by their node. */
   readonly devices?: readonly { readonly node: NodeId; readonly strict?: boolean }[]
   /** vCPU-to-vCPU traffic, a square matrix. */
   readonly traffic?: 'uniform' | readonly (readonly number[])[]
@@ -43,10 +45,13 @@ export interface ConfigureOptions {
   readonly bandwidth?: number | string
   /** What is kept for the host. */
   readonly reserve?: { readonly cpus?: string; readonly memory?: string }
+  /** Most demand of shared vCPUs for each shared CPU of a node. */
   readonly overcommit?: number
+  /** Between plans of equal cost: few nodes, or many. */
   readonly strategy?: 'pack' | 'spread'
-  /** Steps of search, and its seed. */
+  /** Steps of search. */
   readonly steps?: number
+  /** Another seed searches elsewhere; the same one gives the same plan. */
   readonly seed?: number
   /** Of each vCPU, as in `VcpuConfig`; default 0. */
   readonly priority?: number
