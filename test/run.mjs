@@ -11,7 +11,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 /** Suites that need more than Node and npm, or much time. */
 const APART = ['test/package/', 'test/planner/long/', 'test/planner/runtimes/']
 /** Suites that look at threads, CPUs and signals: nothing else runs beside them. */
-const ALONE = ['test/executor/', 'test/cli/', 'test/docs/', 'test/package/']
+const ALONE = ['test/executor/', 'test/accel/', 'test/cli/', 'test/docs/', 'test/package/']
 /** A file that hangs is a failure, not a hung run. */
 const LIMIT_MS = 600_000
 
