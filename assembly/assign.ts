@@ -5,7 +5,7 @@ import { Flat } from './flat';
 import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VM_VCPUS, MEMORY_STRICT } from './abi';
 import { distance, llcSpansNodes, memoryNode, nodeCount, nodeTwin, pageSizes } from './host';
 import { vmHasCurrent } from './current';
-import { communicationPrice } from './cost';
+import { communicationPrice } from './communication';
 import { barred, fittingPageSize, inPages } from './memory';
 import { firstNodeAsked } from './relations';
 import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuShared, vmDedicated, vmMemory, vmParts, vmSpan, vmStart, vmThreadCpus, vmVcpus } from './request';

@@ -5,7 +5,7 @@ import { MAX_CPUS, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_STRICT } from '
 import { mostCells } from './cells';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, nodeCoreStart, nodeCount, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from './host';
 import { freeOnCore } from './capacity';
-import { rounded } from './cost';
+import { rounded } from './model';
 import { cellVcpusAsked, demandOf, MICRO, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmSlots, vmSpan, vmStart, vmVcpus, vmWeight } from './request';
 import { isPlain, lossApart, talkApart } from './bound';
 

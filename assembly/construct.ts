@@ -4,7 +4,8 @@ import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_MEM
 import { layOutCells, fewestCells, mostCells } from './cells';
 import { coreCpus, coreCpuStart, cpuCore, cpuNode, memoryNode, nodeCount, speedsDiffer } from './host';
 import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, unplace } from './capacity';
-import { bandwidthCost, model, overcommitCost, rounded, vmCost } from './cost';
+import { bandwidthCost, overcommitCost, vmCost } from './cost';
+import { model, rounded } from './model';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from './current';
 import { complete, offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered, limitVisits, setCeiling, visits, walkAssignments } from './assign';

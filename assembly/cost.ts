@@ -1,33 +1,13 @@
 // The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM and term.
 import { Flat } from './flat';
-import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, MODEL_COMMUNICATION, MODEL_COPY, MODEL_DEVICE, MODEL_HOME, MODEL_HORIZON, MODEL_SMT, THREADS_ISOLATE, THREADS_SPREAD } from './abi';
-import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, cpuId, cpuLlc, distance, nodeBandwidth, nodeCoreStart, nodeCount, nodeLlcs, pageShift, widestCore } from './host';
+import { MAX_CPUS, MAX_NODES, MODEL_DEVICE, MODEL_HOME, MODEL_SMT, THREADS_ISOLATE, THREADS_SPREAD } from './abi';
 import { coreDedicated, cpuOwner, demandBeyond } from './capacity';
-import { currentBytes, setPart, vcpuCurrentSet, vmHasCurrent } from './current';
+import { communication } from './communication';
+import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, distance, nodeBandwidth, nodeCoreStart, nodeCount, widestCore } from './host';
 import { entryNode, entryPages, nextEntry } from './memory';
-import { cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, MICRO, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmCells, vmDemand, vmMemoryBound, vmPages, vmParts, vmSharedDemand, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
-import { traffic, trafficRow, vmTraffic } from './traffic';
-
-/** Coefficients, by MODEL_ number. */
-export const model = changetype<Flat<f64>>(memory.data(sizeof<f64>() * 6, 8));
-
-export function resetModel(): void {
-  model[MODEL_HOME] = 0.9;
-  model[MODEL_COMMUNICATION] = 0.1;
-  model[MODEL_SMT] = 0.38;
-  model[MODEL_DEVICE] = 0.05;
-  model[MODEL_COPY] = 4294967296;
-  model[MODEL_HORIZON] = 600;
-}
-
-/** Far above every cost, and small enough to be added up. */
-const MOST: f64 = 1e15;
-
-/** The nearest whole number, at most MOST either way: what is beyond, and NaN, has no integer. */
-export function rounded(value: f64): i64 {
-  const whole = Math.floor(value + 0.5);
-  return whole <= MOST ? <i64>Math.max(whole, -MOST) : <i64>MOST;
-}
+import { migration } from './migration';
+import { model, rounded } from './model';
+import { MICRO, cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuCpu, vmAlive, vmBandwidth, vmCells, vmDemand, vmMemoryBound, vmPages, vmParts, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from './request';
 
 /** Base pages of the VM by node, and the nodes that have some. */
 const vmPagesOn = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
@@ -80,117 +60,6 @@ export function remoteMemory(vm: i32): i64 {
     demand += <f64>demandOf(vm, partDedicated[part], partShared[part]) * mean;
   }
   return rounded((vmWeight[vm] * vmMemoryBound[vm] * demand) / 10);
-}
-
-/** Ten times the hops of all ordered pairs of vCPUs, each weighted by the demand of its first, as a price. */
-export function communicationPrice(vm: i32, hops: f64): i64 {
-  const vcpus = vmVcpus[vm];
-  if (vcpus < 2) return 0;
-  const price = (vmWeight[vm] * model[MODEL_COMMUNICATION] * hops) / 10;
-  return rounded(vmTraffic[vm] < 0 ? price / <f64>(vcpus - 1) : price);
-}
-
-// Groups of a VM's vCPUs that are alike: an LLC on a node, or a node for shared vCPUs.
-const groupNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-const groupLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-const groupSize = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_CPUS, 8));
-const groupDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_CPUS, 8));
-let groups: i32 = 0;
-
-function enterGroup(node: i32, llc: i32, demand: i64): void {
-  let group = groups - 1;
-  while (group >= 0 && (groupNode[group] != node || groupLlc[group] != llc)) group--;
-  if (group < 0) {
-    group = groups++;
-    groupNode[group] = node;
-    groupLlc[group] = llc;
-    groupSize[group] = 0;
-    groupDemand[group] = 0;
-  }
-  groupSize[group]++;
-  groupDemand[group] += demand;
-}
-
-/** Ten times the hop between two vCPUs on one node of which at least one is shared. */
-export function sharedHop(node: i32): i64 {
-  return nodeLlcs[node] == 1 ? 0 : 10;
-}
-
-/** Ten times the hop between vCPUs on a node and an LLC (-1: shared). */
-function tenHops(nodeA: i32, llcA: i32, nodeB: i32, llcB: i32): i64 {
-  if (llcA >= 0 && llcA == llcB) return 0;
-  if (nodeA != nodeB) return <i64>distance(nodeA, nodeB);
-  return llcA < 0 || llcB < 0 ? sharedHop(nodeA) : 10;
-}
-
-function llcOf(vcpu: i32): i32 {
-  return vcpuCpu[vcpu] < 0 ? -1 : cpuLlc[vcpuCpu[vcpu]];
-}
-
-function uniformHops(vm: i32): i64 {
-  const start = vmStart[vm];
-  groups = 0;
-  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
-    enterGroup(vcpuNode[vcpu], llcOf(vcpu), vcpuShared[vcpu] ? vmSharedDemand[vm] : MICRO);
-  }
-  let hops: i64 = 0;
-  for (let a = 0; a < groups; a++) {
-    for (let b = 0; b < groups; b++) {
-      const peers = a == b ? groupSize[a] - 1 : groupSize[b];
-      hops += groupDemand[a] * peers * tenHops(groupNode[a], groupLlc[a], groupNode[b], groupLlc[b]);
-    }
-  }
-  return hops;
-}
-
-/** All that each vCPU of one VM sends. */
-const rows = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_VCPUS, 8));
-
-/** Sums the rows that trafficShare divides by: those of this VM from now on. */
-export function prepareShares(vm: i32): void {
-  for (let from = 0; from < vmVcpus[vm]; from++) rows[from] = trafficRow(vm, from);
-}
-
-/** Demand x share of traffic that goes from one vCPU of the VM to another. */
-function trafficSent(vm: i32, from: i32, to: i32): f64 {
-  const amount = traffic(vm, from, to);
-  if (amount == 0) return 0;
-  return (<f64>(vcpuShared[vmStart[vm] + from] ? vmSharedDemand[vm] : MICRO) * amount) / rows[from];
-}
-
-/** Demand x ten times the hops of one vCPU, weighted by its share of traffic with each peer. */
-function weightedHopsOf(vm: i32, from: i32): f64 {
-  const start = vmStart[vm];
-  const node = vcpuNode[start + from];
-  const llc = llcOf(start + from);
-  let sent: f64 = 0;
-  let far: f64 = 0;
-  for (let to = 0; to < vmVcpus[vm]; to++) {
-    if (to == from) continue;
-    const amount = traffic(vm, from, to);
-    sent += amount;
-    if (amount != 0) far += amount * <f64>tenHops(node, llc, vcpuNode[start + to], llcOf(start + to));
-  }
-  if (sent == 0) return 0;
-  return (<f64>(vcpuShared[start + from] ? vmSharedDemand[vm] : MICRO) * far) / sent;
-}
-
-/** Ten times the hop between two seated vCPUs, by entry. */
-export function tenHopsBetween(a: i32, b: i32): i64 {
-  return tenHops(vcpuNode[a], llcOf(a), vcpuNode[b], llcOf(b));
-}
-
-/** What a hop between two vCPUs of the VM counts, both ways. */
-export function trafficShare(vm: i32, a: i32, b: i32): f64 {
-  return trafficSent(vm, a, b) + trafficSent(vm, b, a);
-}
-
-export function communication(vm: i32): i64 {
-  if (vmVcpus[vm] < 2) return 0;
-  if (vmTraffic[vm] < 0) return communicationPrice(vm, <f64>uniformHops(vm));
-  let hops: f64 = 0;
-  for (let from = 0; from < vmVcpus[vm]; from++) hops += weightedHopsOf(vm, from);
-  return communicationPrice(vm, hops);
 }
 
 // Dedicated vCPUs of one VM (or of one cell) by core, valid where the stamp is the current one.
@@ -292,54 +161,6 @@ export function deviceCost(vm: i32): i64 {
   return rounded((vmWeight[vm] * model[MODEL_DEVICE] * <f64>vmDemand(vm) * <f64>far) / 10);
 }
 
-/** Stands for the set of the node's shared CPUs, as `vcpuCurrentSet` does for a vCPU's. */
-function sharedSet(node: i32): u64 {
-  let set: u64 = 0;
-  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
-    const core = coreList[at];
-    if (coreDedicated[core] != 0) continue;
-    for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
-      if (cpuOwner[coreCpus[cpu]] == 0) set += setPart(cpuId[coreCpus[cpu]]);
-    }
-  }
-  return set;
-}
-
-function repinned(vm: i32): i64 {
-  const start = vmStart[vm];
-  let count: i64 = 0;
-  let node = -1;
-  let shared: u64 = 0;
-  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
-    if (vcpuCpu[vcpu] < 0 && vcpuNode[vcpu] != node) {
-      node = vcpuNode[vcpu];
-      shared = sharedSet(node);
-    }
-    const set = vcpuCpu[vcpu] < 0 ? shared : setPart(cpuId[vcpuCpu[vcpu]]);
-    if (set != vcpuCurrentSet[vcpu]) count++;
-  }
-  return count;
-}
-
-/** Micro-vCPUs for each vCPU that gets other CPUs than it has. */
-const REPIN: i64 = 1000;
-
-/** What it takes to get from where the VM is now to where it is planned. */
-export function migration(vm: i32): i64 {
-  if (!vmHasCurrent[vm]) return 0;
-  const start = vmStart[vm];
-  let moved: f64 = 0;
-  for (let cell = 0; cell < vmCells[vm]; cell++) {
-    for (let entry = cellMemory[start + cell]; entry >= 0; entry = nextEntry[entry]) {
-      const bytes = <f64>entryPages[entry] * <f64>(<i64>1 << <i64>pageShift[0]);
-      moved += Math.max(0, bytes - currentBytes(vm, cell, entryNode[entry]));
-    }
-  }
-  const seconds = moved / model[MODEL_COPY];
-  const copying = rounded(((<f64>MICRO * seconds) / model[MODEL_HORIZON]) * <f64>vmVcpus[vm]);
-  return copying + REPIN * repinned(vm);
-}
-
 /** What a placed VM loses. */
 export function vmCost(vm: i32): i64 {
   return remoteMemory(vm) + communication(vm) + smt(vm) + capacity(vm) + deviceCost(vm) + migration(vm);
@@ -401,4 +222,3 @@ export function totalCost(): i64 {
   for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && vmCells[vm] != 0) cost += vmCost(vm);
   return cost;
 }
-

@@ -4,7 +4,7 @@
 import { ABI_VERSION, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY, MODEL_HOME, MODEL_HORIZON, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
 import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizes, resetHost, setSlit } from './host';
 import { setOvercommitTo } from './capacity';
-import { model, resetModel } from './cost';
+import { model, resetModel } from './model';
 import { setStrategyTo } from './cpus';
 import { countVms, placedVms, refusedVms, resetRequest, vmAlive, vmSlots } from './request';
 import { improve, isOptimal, makeRoomWith, placeAll, refine, resetSearch, settle, stepsTaken } from './search';

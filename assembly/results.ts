@@ -2,7 +2,9 @@
 import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_BANDWIDTH, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
 import { cpuId, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './host';
 import { nodeDemand, nodeShared } from './capacity';
-import { bandwidthCost, capacity, communication, deviceCost, migration, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
+import { communication } from './communication';
+import { bandwidthCost, capacity, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
+import { migration } from './migration';
 import { entryNode, entryPages, freePages, nextEntry } from './memory';
 import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './request';
 import { planLowerBound } from './search';

@@ -4,7 +4,7 @@ import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, THREADS_REQUIRE } from './abi';
 import { cpuCore, cpuLlc, cpuNode, cpuUsable } from './host';
 import { coreRoom, cpuOwner, freeOnCore, takeCpu } from './capacity';
 import { aside, CHOOSE_KEPT, chooseCpus, chosen } from './cpus';
-import { communication, prepareShares, tenHopsBetween, trafficShare } from './cost';
+import { communication, prepareShares, tenHopsBetween, trafficShare } from './communication';
 import { vcpuCurrentCpu, vmHasCurrent } from './current';
 import { firstNodeAsked } from './relations';
 import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmThreads, vmVcpus } from './request';

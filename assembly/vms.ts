@@ -3,7 +3,7 @@ import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, 
 import { cpuIndex, nodeIndex, pageSizes } from './host';
 import { addCurrentCpu, addCurrentMemory } from './current';
 import { unplace } from './capacity';
-import { model, rounded } from './cost';
+import { model, rounded } from './model';
 import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
 import { setTraffic } from './traffic';
 import { forgetProof } from './search';

@@ -1,7 +1,7 @@
 // How much weight of VMs can be placed at the most, as far as CPUs and memory in all can tell.
 import { Flat } from './flat';
 import { MAX_VMS, MEMORY_PREFERRED } from './abi';
-import { rounded } from './cost';
+import { rounded } from './model';
 import { MICRO, vmDedicated, vmMemory, vmPages, vmWeight } from './request';
 
 /** The VM's weight in millionths, at least one. */
