@@ -3,20 +3,15 @@
 // placing, the bound (on the empty host) and explanations (with constraints left aside).
 import { Flat } from './flat';
 import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VM_VCPUS, MEMORY_STRICT } from './abi';
-import { distance, llcSpansNodes, memoryNode, nodeCount, nodeTwin, pageSizes } from './host';
-import { vmHasCurrent } from './current';
 import { communicationPrice } from './communication';
+import { vmHasCurrent } from './current';
+import { memoryNode, nodeCount, nodeTwin, pageSizes } from './host';
 import { barred, fittingPageSize, inPages } from './memory';
+import { offerPages, offerRoom, offerShared, offerUntouched } from './offer';
+import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, pickNode, picks, unpick } from './picks';
 import { firstNodeAsked } from './relations';
-import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuShared, vmDedicated, vmMemory, vmParts, vmSpan, vmStart, vmThreadCpus, vmVcpus } from './request';
-import { traffic, vmTraffic } from './traffic';
-
-/** What the nodes offer to the VM: how many of its dedicated and of its shared vCPUs they take, and free pages. */
-export const offerRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-export const offerShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-export const offerPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
-/** Nodes that nobody uses: twins among them are interchangeable. */
-export const offerUntouched = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
+import { cellDedicated, cellPages, cellVcpus, devices, deviceVm, vmMemory, vmSpan, vmStart, vmThreadCpus } from './request';
+import { vmTraffic } from './traffic';
 
 /** Assignments that cost more are cut; the leaf lowers it. */
 let ceiling: i64 = i64.MAX_VALUE;
@@ -47,8 +42,6 @@ let cellsAlike: bool = true;
 let countsPages: bool = true;
 /** Whether memory that spans nodes is in proportion to the vCPUs there. */
 let followsVcpus: bool = false;
-/** Parts on the node so far. */
-const assigned = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 let leaf: (vm: i32, cells: i32) => bool = noLeaf;
 let leaves: i32 = 0;
 /** Ten times the hops between the nodes of the assignment that the leaf sees, weighted by demand. */
@@ -58,16 +51,6 @@ const order = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8)
 /** Nodes to try for a cell, by depth, with what each adds to the hops. */
 const tries = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS * MAX_NODES, 8));
 const triesHops = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_NODES, 8));
-/** Hops that one unit of distance between two cells makes, in both directions, where traffic is given. */
-const cellTraffic = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_VM_CELLS, 8));
-let trafficIsSummed: bool = false;
-
-// What is assigned so far.
-let picks: i32 = 0;
-const pickCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const pickNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const pickDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const pickShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
 
 /** What looking at a whole assignment counts: it takes so much longer than trying a node. */
 const VISITS_OF_LEAF: i32 = 8;
@@ -98,69 +81,11 @@ function orderCells(vm: i32, cells: i32): void {
   }
 }
 
-/** Sums the traffic between cells, each vCPU's share of its row counting as much as its demand. */
-function sumTraffic(vm: i32, cells: i32): void {
-  const start = vmStart[vm];
-  trafficIsSummed = true;
-  for (let at = 0; at < cells * cells; at++) cellTraffic[at] = 0;
-  let from = 0;
-  for (let a = 0; a < cells; a++) {
-    for (let end = from + cellVcpus[start + a]; from < end; from++) {
-      let sent: f64 = 0;
-      for (let to = 0; to < vmVcpus[vm]; to++) if (to != from) sent += traffic(vm, from, to);
-      if (sent == 0) continue;
-      const demand = <f64>(vcpuShared[start + from] ? demandOf(vm, 0, 1) : demandOf(vm, 1, 0));
-      let to = 0;
-      for (let b = 0; b < cells; b++) {
-        for (let last = to + cellVcpus[start + b]; to < last; to++) {
-          if (a != b) cellTraffic[a * cells + b] += (demand * traffic(vm, from, to)) / sent;
-        }
-      }
-    }
-  }
-}
-
-/** Ten times the hops, weighted by demand, between so many vCPUs of a cell on a node and all that is assigned before. */
-function hopsToAssigned(vm: i32, cells: i32, cell: i32, node: i32, dedicated: i32, shared: i32): f64 {
-  // An LLC over several nodes makes hops between them free: then nothing is known before the CPUs are.
-  if (llcSpansNodes) return 0;
-  const uniform = vmTraffic[vm] < 0;
-  let hops: f64 = 0;
-  for (let pick = 0; pick < picks; pick++) {
-    const there = pickNode[pick];
-    if (there == node) continue;
-    const go = <f64>distance(node, there);
-    const back = <f64>distance(there, node);
-    if (uniform) {
-      const peers = <f64>(pickDedicated[pick] + pickShared[pick]);
-      hops += <f64>demandOf(vm, dedicated, shared) * peers * go;
-      hops += <f64>demandOf(vm, pickDedicated[pick], pickShared[pick]) * <f64>(dedicated + shared) * back;
-    } else if (!vmSpan[vm]) {
-      if (!trafficIsSummed) sumTraffic(vm, cells);
-      const other = pickCell[pick];
-      hops += cellTraffic[cell * cells + other] * go + cellTraffic[other * cells + cell] * back;
-    }
-  }
-  return hops;
-}
-
 /** Whether so many hops cost more than the ceiling, whatever else there is. */
 function isTooDear(vm: i32, hops: f64): bool {
   // Sums of fractions of traffic may be off by less than a millionth.
   const slack: i64 = vmTraffic[vm] < 0 ? 0 : 1;
   return communicationPrice(vm, hops) - slack > ceiling;
-}
-
-/** Whether a strict device's node holds none of the cells. */
-function missesDevice(vm: i32): bool {
-  if ((relaxed & BECAUSE_DEVICE) != 0) return false;
-  for (let device = 0; device < devices; device++) {
-    if (deviceVm[device] != vm || !deviceStrict[device]) continue;
-    let missed = true;
-    for (let pick = 0; pick < picks; pick++) if (pickNode[pick] == deviceNode[device]) missed = false;
-    if (missed) return true;
-  }
-  return false;
 }
 
 /** Whether an interchangeable node stands for this one, which the walk therefore need not try. */
@@ -172,55 +97,13 @@ function twinStandsFor(node: i32): bool {
   return false;
 }
 
-/** Writes the picks into the VM's part arrays: by cell, within a cell by node. */
-function layParts(vm: i32): void {
-  const start = vmStart[vm];
-  for (let pick = 0; pick < picks; pick++) {
-    let at = start + pick;
-    while (at > start) {
-      const before = at - 1;
-      if (partCell[before] < pickCell[pick]) break;
-      if (partCell[before] == pickCell[pick] && partNode[before] < pickNode[pick]) break;
-      partCell[at] = partCell[before];
-      partNode[at] = partNode[before];
-      partDedicated[at] = partDedicated[before];
-      partShared[at] = partShared[before];
-      at--;
-    }
-    partCell[at] = pickCell[pick];
-    partNode[at] = pickNode[pick];
-    partDedicated[at] = pickDedicated[pick];
-    partShared[at] = pickShared[pick];
-  }
-  vmParts[vm] = picks;
-}
-
 function atLeaf(vm: i32, cells: i32, hops: f64): bool {
-  if (missesDevice(vm)) return true;
+  if ((relaxed & BECAUSE_DEVICE) == 0 && missesDevice(vm)) return true;
   leaves++;
   visits += VISITS_OF_LEAF + (picks * picks) / LOOKS_IN_LEAF;
   leafHops = hops;
   layParts(vm);
   return leaf(vm, cells);
-}
-
-/** Assigns vCPUs of a cell to a node. */
-function pick(cell: i32, node: i32, dedicated: i32, shared: i32): void {
-  pickCell[picks] = cell;
-  pickNode[picks] = node;
-  pickDedicated[picks] = dedicated;
-  pickShared[picks++] = shared;
-  offerRoom[node] -= dedicated;
-  offerShared[node] -= shared;
-  assigned[node]++;
-}
-
-/** Takes the last pick back. */
-function unpick(): void {
-  const node = pickNode[--picks];
-  offerRoom[node] += pickDedicated[picks];
-  offerShared[node] += pickShared[picks];
-  assigned[node]--;
 }
 
 /** Counts a visit; false where the budget is used up. */
@@ -370,12 +253,6 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
   return true;
 }
 
-/** Whether the cell has a part on the node. */
-function isPickedFor(cell: i32, node: i32): bool {
-  for (let pick = picks - 1; pick >= 0 && pickCell[pick] == cell; pick--) if (pickNode[pick] == node) return true;
-  return false;
-}
-
 /** Puts so many vCPUs of the cell on the node and goes on with the rest. */
 function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, node: i32, seats: i32, floats: i32): bool {
   const cell = order[depth];
@@ -400,7 +277,7 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   budget = maxVisits;
   visits = 0;
   leaves = 0;
-  picks = 0;
+  clearPicks();
   complete = true;
   leaf = onLeaf;
   untied = twinsAlike && firstNodeAsked == -1 && !vmHasCurrent[vm];
@@ -408,27 +285,6 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   cellsAlike = firstNodeAsked == -1 && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
   countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm];
   followsVcpus = vmMemory[vm] == MEMORY_STRICT;
-  trafficIsSummed = false;
   orderCells(vm, cells);
   return descend(vm, cells, 0, 0);
-}
-
-/** Whether all nodes together take the VM's vCPUs. */
-export function isRoomOffered(vm: i32): bool {
-  let room = 0;
-  let shared = 0;
-  for (let node = 0; node < nodeCount; node++) {
-    room += offerRoom[node];
-    shared += offerShared[node];
-  }
-  return room >= vmDedicated[vm] && shared >= vmVcpus[vm] - vmDedicated[vm];
-}
-
-/** Fills the pages of the offer. */
-export function offerPagesFrom(free: Flat<i64>): void {
-  for (let node = 0; node < nodeCount; node++) {
-    for (let size = 0; size < pageSizes; size++) {
-      offerPages[node * MAX_PAGE_SIZES + size] = free[node * MAX_PAGE_SIZES + size];
-    }
-  }
 }

@@ -4,7 +4,8 @@ import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MEMORY_PREFERRED, MEMORY_STRICT, MOD
 import { layOutCells, fewestCells, mostCells } from './cells';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeReach, nodeUsable, pageShift } from './host';
 import { emptyDedicatedRoom, emptySharedRoom } from './capacity';
-import { complete, isRoomOffered, leafHops, offerPagesFrom, offerRoom, offerShared, offerUntouched, setCeiling, visits, walkAssignments } from './assign';
+import { complete, leafHops, setCeiling, visits, walkAssignments } from './assign';
+import { isRoomOffered, offerPagesFrom, offerRoom, offerShared, offerUntouched } from './offer';
 import { communicationPrice, sharedHop } from './communication';
 import { capacityPrice, deviceCost, remoteMemory } from './cost';
 import { model, rounded } from './model';

@@ -3,7 +3,8 @@ import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULA
 import { fewestCells, layOutCells, mostCells } from './cells';
 import { nodeCount, pageShift, pageSizeIndex, pageSizes } from './host';
 import { freePages, isWhole } from './memory';
-import { offerPages, isRoomOffered, setCeiling, walkAssignments } from './assign';
+import { setCeiling, walkAssignments } from './assign';
+import { offerPages, isRoomOffered } from './offer';
 import { offerHost, standsUp } from './construct';
 import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from './request';
 
