@@ -239,6 +239,16 @@ test('how large a guest fits on one node', async () => {
   await expect('guest-size', 'ok', /^node 0: 2 CPUs, 8 GiB free; node 1: 1 CPU, 8 GiB free.*divided into cells/, {
     host: { ...host, cpus },
   })
+  const many = syntheticHost('numa:8(memory=8GiB) core:2 pu:1')
+  const fewer = { ...many, cpus: many.cpus.map((cpu) => ({ ...cpu, allowed: cpu.id !== 9 })) }
+  await expect(
+    'guest-size',
+    'ok',
+    /^from the largest to the smallest node 0: 2 CPUs, .*; node 4: 1 CPU, 8 GiB free \|/,
+    {
+      host: fewer,
+    },
+  )
   await expect('guest-size', 'ok', /^node 0: .*does not fit/, { host: syntheticHost('numa:1 core:2 pu:1') })
 })
 

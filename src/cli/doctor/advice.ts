@@ -13,6 +13,9 @@ const LIGHT_LOAD = 0.5
 /** Percent of the time that something waits for a CPU, above which they are. */
 const WAITING_PERCENT = 10
 
+/** Of more nodes than this only the largest and the smallest are shown. */
+const MOST_SHOWN = 4
+
 /** What a request has that says nothing about it: the prices are the cost model's. */
 const { model, vms } = parseRequest({ vms: [{ name: 'any', vcpus: 1, memory: '1GiB' }] })
 const { memoryBound } = vms[0]!
@@ -48,12 +51,14 @@ export function checkPlacement({ nodes, cpus, distances }: Host): Check {
 export function checkGuestSize({ nodes, cpus }: Host): Check {
   const cpusOf = ({ id }: HostNode) => cpus.filter(({ node, online, allowed }) => node === id && online && allowed)
   const rooms = nodes.map((node) => ({ id: node.id, cpus: cpusOf(node).length, bytes: node.memory.free ?? 0 }))
-  const found = rooms.map(({ id, cpus, bytes }) => `node ${id}: ${count(cpus, 'CPU')}, ${formatBytes(bytes)} free`)
+  const bySize = [...rooms].sort((a, b) => b.cpus - a.cpus || b.bytes - a.bytes)
+  const shown = rooms.length > MOST_SHOWN ? [bySize[0]!, bySize.at(-1)!] : rooms
+  const found = shown.map(({ id, cpus, bytes }) => `node ${id}: ${count(cpus, 'CPU')}, ${formatBytes(bytes)} free`)
   const means =
     nodes.length > 1
-      ? 'A guest below that is small: on one node, all of its memory is local, and it pays to keep it so when others fill the nodes. A larger one is divided into cells.'
+      ? 'A guest below that is small: on one node all of its memory is local, and binding keeps it so when others fill the nodes. A larger one is divided into cells.'
       : 'A larger guest does not fit.'
-  return ok('guest-size', found.join('; '), means)
+  return ok('guest-size', `${shown === rooms ? '' : 'from the largest to the smallest '}${found.join('; ')}`, means)
 }
 
 /** What of a guest's accesses is remote whatever one does, where they go to all of its memory alike. */
