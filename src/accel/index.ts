@@ -13,9 +13,22 @@ export {
   type NumaMemoryRequest,
   type ResidentMemory,
 } from './accel-kvm.js'
+export type { MemoryPerNode } from './budget.js'
 export { CpuTopology, type TopologyStats } from './cpu-topology.js'
+export type { FailedMove, MovedBlock } from './node-memory.js'
+export type { KernelNodeStats, NumaRates } from './node-stats.js'
 export type { NumaConfig } from './numa-config.js'
+export {
+  type Accessor,
+  type Allocation,
+  NumaOptimizer,
+  type NumaOptimizerOptions,
+  type Rebalance,
+  type VcpuPlacement,
+} from './numa-optimizer.js'
 export { currentPlatform, type Effect, type Platform, type PlatformOptions } from './platform.js'
+export type { AllocationStrategy, Basis } from './strategy.js'
+export type { NodeStats, Suggestion, SuggestionKind } from './suggestions.js'
 export {
   VcpuAffinityManager,
   type VcpuAffinityManagerOptions,

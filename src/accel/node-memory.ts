@@ -62,7 +62,7 @@ export class NodeMemory {
   readonly #coming = new Map<NodeId, number>()
   readonly #work = new Set<Promise<unknown>>()
   #rebalancing: Promise<unknown> = Promise.resolve()
-  #closed = false
+  #closing: Promise<void> | null = null
 
   constructor(budgets: NodeBudgets, pageSize: number, make: MakeBlock) {
     this.#budgets = budgets
@@ -126,16 +126,19 @@ export class NodeMemory {
   }
 
   async #fill(reserved: readonly Reservation[]): Promise<readonly HeldBlock[]> {
-    const results = await Promise.allSettled(reserved.map(({ bytes, choice }) => this.#make(bytes, choice.node)))
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed !== undefined || this.#closed) {
-      await Promise.all(results.map((result) => (result.status === 'fulfilled' ? result.value.close() : null)))
+    const made: Block[] = []
+    try {
+      await forEach(reserved, async ({ bytes, choice }, i) => {
+        made[i] = await this.#make(bytes, choice.node)
+        this.requireOpen()
+      })
+    } catch (error) {
+      await forEach(Object.values(made), (block) => block.close())
       for (const each of reserved) this.#release(each)
-      if (failed !== undefined) throw failed.reason
-      this.requireOpen()
+      throw error
     }
     return reserved.map((each, i) => {
-      const { value: block } = results[i] as PromiseFulfilledResult<Block>
+      const block = made[i]!
       const held = { ...each, address: block.address, node: each.choice.node, block }
       this.#release(each, false)
       this.#held.set(held.address, held)
@@ -231,15 +234,47 @@ export class NodeMemory {
 
   /** @throws {TypeError} after `close()` */
   requireOpen(): void {
-    if (this.#closed) throw new TypeError('the NumaOptimizer is closed')
+    if (this.#closing !== null) throw new TypeError('the NumaOptimizer is closed')
   }
 
-  /** Gives everything back, once what was begun is done; again: nothing. */
-  async close(): Promise<void> {
-    this.#closed = true
-    await Promise.allSettled(this.#work)
-    await Promise.all(this.blocks.map((held) => this.#drop(held)))
+  /** Gives everything back, once what was begun is done; again: the same. */
+  close(): Promise<void> {
+    this.#closing ??= this.#giveBackAll()
+    return this.#closing
   }
+
+  async #giveBackAll(): Promise<void> {
+    await Promise.allSettled(this.#work)
+    await forEach(this.blocks, (held) => this.#drop(held))
+  }
+}
+
+/** Threads that work on memory at the same time; each block takes at least one. */
+const AT_ONCE = 8
+
+/**
+ * Does something with each, a few at a time, and returns when all of it is done. After an error nothing more is begun; it is
+ * thrown when what was begun has ended.
+ */
+export async function forEach<Item>(
+  items: readonly Item[],
+  work: (item: Item, index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  let failed = false
+  const worker = async () => {
+    while (next < items.length && !failed) {
+      const i = next++
+      try {
+        await work(items[i]!, i)
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    }
+  }
+  const results = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
 /** Bytes by node; none where nobody says. */

@@ -10,9 +10,17 @@ import { requireNode } from './checks.js'
 import type { CpuTopology } from './cpu-topology.js'
 import { loadExecutor } from './load-executor.js'
 import { distancesOf, remoteMemoryCost } from './memory-cost.js'
-import { type FailedMove, type HeldBlock, type MovedBlock, NodeMemory, type Survey, strayBytes } from './node-memory.js'
+import {
+  type FailedMove,
+  forEach,
+  type HeldBlock,
+  type MovedBlock,
+  NodeMemory,
+  type Survey,
+  strayBytes,
+} from './node-memory.js'
 import { shareOf } from './node-stats.js'
-import { showReport } from './optimizer-report.js'
+import { type ResidentBlock, showReport } from './optimizer-report.js'
 import { currentPlatform, type Effect, ENFORCED, type Platform, type PlatformOptions, unenforced } from './platform.js'
 import { openCacheCounters, StatsKeeper } from './stats-keeper.js'
 import { type AllocationStrategy, type Basis, requireStrategy } from './strategy.js'
@@ -167,7 +175,11 @@ export class NumaOptimizer implements AsyncDisposable {
     const near = preferredNode ?? (strategy === 'LocalFirst' ? (this.currentNode() ?? null) : null)
     const refusal = unenforced(this.#platform, `NumaOptimizer.${call}`)
     const blocks = await this.#memory.take(sizes, near, strategy, await this.#survey())
-    return Promise.all(blocks.map((held) => allocationOf(held, refusal)))
+    const allocations: Allocation[] = []
+    await forEach(blocks, async (held, i) => {
+      allocations[i] = await allocationOf(held, refusal)
+    })
+    return allocations
   }
 
   /**
@@ -354,8 +366,12 @@ export class NumaOptimizer implements AsyncDisposable {
     })
   }
 
-  #residency() {
-    return Promise.all(this.#memory.blocks.map(async (held) => ({ held, resident: await held.block.residentBytes() })))
+  async #residency() {
+    const found: ResidentBlock[] = []
+    await forEach(this.#memory.blocks, async (held, i) => {
+      found[i] = { held, resident: await held.block.residentBytes() }
+    })
+    return found
   }
 
   async #placementCosts(): Promise<{ now: number; best: number } | null> {
@@ -426,10 +442,10 @@ async function allocationOf(held: HeldBlock, refusal: (Effect & { enforced: fals
   return { ...(refusal ?? effect), address, node, bytes, residentBytes, basis, why }
 }
 
-function sumBy<Item>(items: readonly Item[], valueOf: (item: Item) => [NodeId, number]): Map<NodeId, number> {
+function sumBy<Item>(items: readonly Item[], partOf: (item: Item) => [NodeId, number]): Map<NodeId, number> {
   const sums = new Map<NodeId, number>()
   for (const item of items) {
-    const [node, value] = valueOf(item)
+    const [node, value] = partOf(item)
     if (value > 0) sums.set(node, (sums.get(node) ?? 0) + value)
   }
   return sums

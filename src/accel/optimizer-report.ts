@@ -5,11 +5,16 @@ import { type HeldBlock, hex } from './node-memory.js'
 import { type AllocationStrategy, percent } from './strategy.js'
 import type { NodeStats, Suggestion } from './suggestions.js'
 
+/** A block, and bytes by node as the kernel says; `null`: nobody says. */
+export interface ResidentBlock {
+  readonly held: HeldBlock
+  readonly resident: Readonly<Record<string, number>> | null
+}
+
 export interface ReportParts {
   readonly strategy: AllocationStrategy
   readonly nodes: readonly NodeStats[]
-  /** Bytes by node as the kernel says; `null`: nobody says. */
-  readonly blocks: readonly { readonly held: HeldBlock; readonly resident: Readonly<Record<string, number>> | null }[]
+  readonly blocks: readonly ResidentBlock[]
   readonly whyNoCacheMisses: string
   /** Whether memory can be bound here. */
   readonly isEnforced: boolean
@@ -67,7 +72,7 @@ function showNode({
   ]
 }
 
-function showBlock({ held, resident }: ReportParts['blocks'][number]): string {
+function showBlock({ held, resident }: ResidentBlock): string {
   const found = Object.entries(resident ?? {}).map(([node, bytes]) => `${formatBytes(bytes)} on node ${node}`)
   const where = resident === null ? 'where nobody says' : found.join(', ')
   const { basis, why } = held.choice
