@@ -2,7 +2,6 @@
 
 import { getPriority } from 'node:os'
 import { formatCpulist } from '../cpulist.js'
-import { InputError } from '../errors.js'
 import type { CpuId, NodeId } from '../types.js'
 import { AccelGuest, type AccelGuestOptions } from './accel-guest.js'
 import { requireCpus, requireMemoryNode, requireNodeCpus, requirePageSize } from './checks.js'
@@ -90,14 +89,14 @@ export class AccelKvm extends AccelGuest {
     return this.#found
   }
 
-  /** What the kernel shows may have changed since: what is refused is refused by what it shows now. */
-  #sure<Value>(check: (topology: CpuTopology) => Value): Value {
+  /** What is refused by the topology that is known, or by the kernel, is tried again by what the kernel shows now. */
+  #sure<Value>(attempt: (topology: CpuTopology) => Value): Value {
     try {
-      return check(this.topology)
+      return attempt(this.topology)
     } catch (error) {
-      if (this.#given !== undefined || !(error instanceof InputError)) throw error
+      if (this.#given !== undefined) throw error
       this.#found = undefined
-      return check(this.topology)
+      return attempt(this.topology)
     }
   }
 
@@ -132,16 +131,16 @@ export class AccelKvm extends AccelGuest {
     const off = this.unenforced('setVcpuAffinity')
     if (off !== null) return off
     this.vcpu(id)
-    const wanted = this.#sure((topology) => requireCpus(topology, cpus, 'cpus'))
-    this.#pin(id, wanted)
+    const wanted = this.#sure((topology) => this.#pin(id, requireCpus(topology, cpus, 'cpus')))
     this.#own.set(id, wanted)
     const node = this.#bound.get(id)
     if (node !== undefined && !isWithin(wanted, this.topology.getNodeCpus(node))) this.#bound.delete(id)
     return ENFORCED
   }
 
-  #pin(id: number, cpus: readonly CpuId[]): void {
+  #pin(id: number, cpus: readonly CpuId[]): readonly CpuId[] {
     this.required('setVcpuAffinity').repin(id, formatCpulist(cpus))
+    return cpus
   }
 
   /**
@@ -306,10 +305,12 @@ export class AccelKvm extends AccelGuest {
     if (off !== null) return off
     this.vcpu(id)
     requireEnabled(this.#nodes, node)
-    const cpus = this.#sure((topology) => requireNodeCpus(topology, node))
     const now = this.getVcpuAffinity(id)
+    this.#sure((topology) => {
+      const cpus = requireNodeCpus(topology, node)
+      return isWithin(now, cpus) ? now : this.#pin(id, cpus)
+    })
     if (!this.#own.has(id)) this.#own.set(id, now)
-    if (!isWithin(now, cpus)) this.#pin(id, cpus)
     this.#bound.set(id, node)
     return ENFORCED
   }

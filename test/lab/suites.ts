@@ -20,6 +20,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   hugepages: ({ name }) => name === 'hugepages',
   threads: ({ name }) => name === 'smt',
   vm: ({ name }) => ['two-node', 'four-node'].includes(name),
+  accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
 }
 

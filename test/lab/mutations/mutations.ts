@@ -73,7 +73,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a vCPU is not pinned anew',
-    file: 'executor/placement.ts',
+    file: 'executor/lifecycle.ts',
     text: 'setAffinity(tid, wanted)',
     replacement: '',
     suite: 'vm',
