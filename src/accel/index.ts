@@ -15,6 +15,7 @@ export {
 } from './accel-kvm.js'
 export type { MemoryPerNode } from './budget.js'
 export { CpuTopology, type TopologyStats } from './cpu-topology.js'
+export type { NumaCounter } from './node-counters.js'
 export type { FailedMove, MovedBlock } from './node-memory.js'
 export type { KernelNodeStats, NumaRates } from './node-stats.js'
 export type { NumaConfig } from './numa-config.js'
