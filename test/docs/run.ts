@@ -54,11 +54,10 @@ export class Workplace {
     else if (language !== 'text') throw new Error(`nothing runs a block of "${language}"`)
   }
 
-  #program({ language, code, marks }: Fence): void {
+  #program(fence: Fence): void {
+    const { language, marks } = fence
     const file = join(this.#programs, language === 'ts' ? 'program.mts' : 'program.mjs')
-    const said = pathToFileURL(join(root, 'test/docs/said.mjs')).href
-    const helpers = `import { gives as __gives, throws as __throws } from '${said}'\n`
-    writeFileSync(file, `${helpers}${marks.before}\n${checked(code)}\n${marks.after}\n`)
+    writeFileSync(file, programOf(fence))
     this.#expect(
       process.execPath,
       [...(language === 'ts' ? ['--import', import.meta.resolve('tsx')] : []), file],
@@ -86,6 +85,13 @@ export class Workplace {
     const pattern = parts.map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('[^]*?')
     if (!new RegExp(`^${pattern}$`).test(done.stdout.trimEnd())) assert.is(done.stdout, output)
   }
+}
+
+/** What is run of a block: with what is said to be before and after it. */
+export function programOf({ code, marks }: Fence): string {
+  const said = pathToFileURL(join(root, 'test/docs/said.mjs')).href
+  const helpers = `import { gives as __gives, throws as __throws } from '${said}'`
+  return [helpers, marks.before, checked(code), marks.after, ''].join('\n')
 }
 
 /** A program whose lines `expression // => value` and `expression // throws Error: text` are held to what they say. */
