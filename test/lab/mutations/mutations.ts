@@ -79,4 +79,20 @@ export const mutations: readonly Mutation[] = [
     suite: 'vm',
     caughtBy: 'a vCPU goes to every CPU',
   },
+  {
+    name: 'memory of a guest by hand is on node 0 always',
+    file: 'executor/guest-regions.ts',
+    text: 'node, bytes, pageSize)',
+    replacement: '0, bytes, pageSize)',
+    suite: 'accel',
+    caughtBy: 'each part of the memory is on its node',
+  },
+  {
+    name: 'binding a vCPU to a node pins nobody',
+    file: 'src/accel/accel-kvm.ts',
+    text: 'isWithin(now, cpus) ? now : this.#pin(id, cpus)',
+    replacement: 'now',
+    suite: 'accel',
+    caughtBy: 'a running vCPU is bound to one node after the other',
+  },
 ]
