@@ -22,6 +22,8 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   vm: ({ name }) => ['two-node', 'four-node'].includes(name),
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
+  docs: ({ name }) => name === 'two-node',
+  'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),
 }
 
 export function suitesOf(machine: LabMachine): string[] {
