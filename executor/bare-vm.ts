@@ -167,8 +167,10 @@ export class BareVm extends Lifecycle {
    */
   renice(id: number, nice: number): void {
     this.allow('renice', 'created', 'running', 'paused')
-    const tid = this.vcpu(id).tid
+    const { tid } = this.vcpu(id)
     try {
+      // 0 is the calling thread.
+      if (tid === 0) throw new Error('it has halted, and has no thread any more')
       setNice(tid, nice)
       const found = getNice(tid)
       if (found !== nice) throw new Error(`the kernel gave the nice value ${found} instead of ${nice}`)

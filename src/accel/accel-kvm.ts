@@ -110,7 +110,8 @@ export class AccelKvm extends AccelGuest {
 
   /**
    * Lets a vCPU's thread use these CPUs and no others, at once, whether it runs or not; read back from the kernel. One that
-   * `bindVcpuToNumaNode()` has bound stays bound only if all of them are on that node.
+   * `bindVcpuToNumaNode()` has bound stays bound only if all of them are on that node. A vCPU that has halted for good while
+   * others go on has no thread: `enforced` is false then.
    * @param cpus numbers of the kernel; several are a set to float over
    * @throws {InputError} for an unknown vCPU, an empty list, a CPU that is not present, offline, or not allowed; it lists
    *   the valid ones
@@ -130,12 +131,19 @@ export class AccelKvm extends AccelGuest {
   setVcpuAffinity(id: number, cpus: readonly CpuId[]): Effect {
     const off = this.unenforced('setVcpuAffinity')
     if (off !== null) return off
-    this.vcpu(id)
+    const gone = this.#gone(id)
+    if (gone !== null) return gone
     const wanted = this.#sure((topology) => this.#pin(id, requireCpus(topology, cpus, 'cpus')))
     this.#own.set(id, wanted)
     const node = this.#bound.get(id)
     if (node !== undefined && !isWithin(wanted, this.topology.getNodeCpus(node))) this.#bound.delete(id)
     return ENFORCED
+  }
+
+  /** What a call returns for a vCPU that has halted for good while others go on; `null` for one that has its thread. */
+  #gone(id: number): Effect | null {
+    if (this.getVcpuThread(id) !== 0 || (this.state?.name !== 'running' && this.state?.name !== 'paused')) return null
+    return { enforced: false, reason: `vCPU ${id} has halted, and has no thread any more` }
   }
 
   #pin(id: number, cpus: readonly CpuId[]): readonly CpuId[] {
@@ -162,7 +170,8 @@ export class AccelKvm extends AccelGuest {
   setVcpuPriority(id: number, priority: number): Effect {
     const off = this.unenforced('setVcpuPriority')
     if (off !== null) return off
-    this.vcpu(id)
+    const gone = this.#gone(id)
+    if (gone !== null) return gone
     this.required('setVcpuPriority').renice(id, getPriority() - requirePriority(priority))
     return ENFORCED
   }
@@ -303,7 +312,8 @@ export class AccelKvm extends AccelGuest {
   bindVcpuToNumaNode(id: number, node: NodeId): Effect {
     const off = this.unenforced('bindVcpuToNumaNode')
     if (off !== null) return off
-    this.vcpu(id)
+    const gone = this.#gone(id)
+    if (gone !== null) return gone
     requireEnabled(this.#nodes, node)
     const now = this.getVcpuAffinity(id)
     this.#sure((topology) => {

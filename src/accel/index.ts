@@ -3,7 +3,9 @@
  * @module homenode/accel
  */
 
+export { VmError } from '../../executor/failure.js'
 export type { Patience, VmEnd, VmState } from '../../executor/index.js'
+export { DeadlineError, VmStateError } from '../../executor/vm-state.js'
 export type { CacheLevel } from '../topology/caches.js'
 export type { AccelGuestOptions, GuestVcpu } from './accel-guest.js'
 export {
@@ -13,6 +15,7 @@ export {
   type NumaMemoryRequest,
   type ResidentMemory,
 } from './accel-kvm.js'
+export type { Allocation } from './allocation.js'
 export type { MemoryPerNode } from './budget.js'
 export { CpuTopology, type TopologyStats } from './cpu-topology.js'
 export type { NumaCounter } from './node-counters.js'
@@ -20,14 +23,13 @@ export type { FailedMove, MovedBlock } from './node-memory.js'
 export type { KernelNodeStats, NumaRates } from './node-stats.js'
 export type { NumaConfig } from './numa-config.js'
 export {
-  type Accessor,
-  type Allocation,
   NumaOptimizer,
   type NumaOptimizerOptions,
   type Rebalance,
   type VcpuPlacement,
 } from './numa-optimizer.js'
 export { currentPlatform, type Effect, type Platform, type PlatformOptions } from './platform.js'
+export type { Accessor, Recorded } from './recorded-accesses.js'
 export type { AllocationStrategy, Basis } from './strategy.js'
 export type { NodeStats, Suggestion, SuggestionKind } from './suggestions.js'
 export {

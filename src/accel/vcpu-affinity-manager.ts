@@ -241,7 +241,9 @@ export class VcpuAffinityManager {
 
   /**
    * Gives the guest's vCPUs the CPUs and the priority that are configured, read back from the kernel, before it runs or while
-   * it does; where the guest has `enableNuma()` for a vCPU's node, it is bound to it, too. vCPUs that are not configured stay as they are.
+   * it does; where the guest has `enableNuma()` for a vCPU's node, it is bound to it, too. vCPUs that are not configured stay
+   * as they are.
+   * @returns `enforced: false` where some vCPU has halted already; the others have what is configured
    * @throws {InputError} where a configured vCPU has not been created: nothing has changed then; and as `AccelKvm.setVcpuAffinity()`
    * @throws {VmError} where the kernel refuses
    * @example
@@ -265,14 +267,12 @@ export class VcpuAffinityManager {
       const expected = `a guest with vCPU ${formatCpulist(this.vcpuIds())}: see createVcpu()`
       throw new InputError('accel', expected, there.length === 0 ? 'none' : `vCPU ${formatCpulist(there)}`)
     }
-    for (const { vcpuId, affinity, numaNode, priority } of this.#all()) {
-      const effect = accel.setVcpuAffinity(vcpuId, affinity.cpus())
-      // A guest of another platform.
-      if (!effect.enforced) return effect
+    const effects = this.#all().flatMap(({ vcpuId, affinity, numaNode, priority }) => {
+      const pinned = accel.setVcpuAffinity(vcpuId, affinity.cpus())
       const isThere = affinity.cpus().every((cpu) => accel.topology.cpuToNode.get(cpu) === numaNode)
       if (isThere && accel.numaConfig().nodeIds.includes(numaNode)) accel.bindVcpuToNumaNode(vcpuId, numaNode)
-      accel.setVcpuPriority(vcpuId, priority)
-    }
-    return ENFORCED
+      return [pinned, accel.setVcpuPriority(vcpuId, priority)]
+    })
+    return effects.find(({ enforced }) => !enforced) ?? ENFORCED
   }
 }

@@ -219,6 +219,25 @@ testWithKvm('a lower priority is a nice value of the thread at once, which the n
   }
 })
 
+testWithKvm('for a vCPU that has halted nothing is enforced, and nobody else is changed', async () => {
+  await using guest = await accelWith(count, { rdi: 0x3000n }, { vcpus: [0, 1] })
+  guest.write(0x5000, Uint8Array.of(0xf4))
+  guest.vcpu(0).setRegisters({ rip: 0x5000n })
+  await guest.run()
+  while (guest.getVcpuThread(0) !== 0) await delay(2)
+  const reason = 'vCPU 0 has halted, and has no thread any more'
+  assert.equal(guest.setVcpuAffinity(0, [cpu]), { enforced: false, reason })
+  assert.equal(guest.setVcpuPriority(0, -5), { enforced: false, reason })
+  assert.equal(guest.bindVcpuToNumaNode(0, node), { enforced: false, reason })
+  assert.is(guest.getVcpuNumaNode(0), undefined)
+  assert.equal(guest.getVcpuAffinity(0), cpus)
+  assert.is(getPriority(), nice)
+  const manager = accel.VcpuAffinityManager.withTopology(guest.topology)
+  for (const id of [0, 1]) manager.setVcpuConfig(id, { affinity: [cpu], priority: -3 })
+  assert.equal(manager.applyTo(guest), { enforced: false, reason })
+  assert.equal([allowedOf(guest, 1), niceOf(guest, 1), getPriority()], [`${cpu}`, nice + 3, nice])
+})
+
 testAsRoot('a higher priority is a negative nice value', async () => {
   await using guest = await accelWith(count, { rdi: 0x3000n })
   guest.setVcpuPriority(0, 11)
