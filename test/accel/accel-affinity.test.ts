@@ -18,6 +18,7 @@ const testWithTwoCpus = cpus.length > 1 ? testWithKvm : skipUnless(false, 'this 
 /** Of this process, unless somebody has started it with `nice`, 0. */
 const nice = getPriority()
 const isRoot = process.getuid?.() === 0
+const testAsUser = isRoot ? skipUnless(false, 'root may raise every priority') : testWithKvm
 const testAsRoot = isRoot ? testWithKvm : skipUnless(false, 'raising a priority takes CAP_SYS_NICE')
 
 testWithKvm('a waiting vCPU gets CPUs at once, one or several, in any order', async () => {
@@ -236,6 +237,13 @@ testWithKvm('for a vCPU that has halted nothing is enforced, and nobody else is 
   for (const id of [0, 1]) manager.setVcpuConfig(id, { affinity: [cpu], priority: -3 })
   assert.equal(manager.applyTo(guest), { enforced: false, reason })
   assert.equal([allowedOf(guest, 1), niceOf(guest, 1), getPriority()], [`${cpu}`, nice + 3, nice])
+})
+
+testAsUser('without the right to it a higher priority is refused, and the vCPU keeps its own', async () => {
+  await using guest = await accelWith(count, { rdi: 0x3000n }, { name: 'web' })
+  const error = refusal(() => guest.setVcpuPriority(0, 5))
+  assert.match(error.message, /^VM "web", vCPU 0: setpriority\(-?\d+\): EACCES .*CAP_SYS_NICE/)
+  assert.is(niceOf(guest, 0), nice)
 })
 
 testAsRoot('a higher priority is a negative nice value', async () => {

@@ -264,6 +264,54 @@ testWithKvm('whoever does not want to wait any longer is told, and the guest goe
   assert.is(guest.state?.name, 'running')
 })
 
+testWithKvm(
+  'ranges that are none or are taken, and programs that do not go, are refused with what was expected',
+  async () => {
+    await using guest = await accelWith(count)
+    guest.exitPort()
+    guest.serial(() => {})
+    for (const [call, says] of [
+      [() => guest.onPort({ start: 0xf7 }, {}), /^port range: expected addresses that no other device has/],
+      [() => guest.onPort({ start: 0xffff, length: 2 }, {}), /^port range: expected whole numbers, up to 65536/],
+      [() => guest.exitPort(0x3ff), /no other device/],
+      [() => guest.serial(() => {}, 0xf0), /no other device/],
+      [() => guest.onMmio({ start: MiB - 1 }, {}), /^mmio range: expected addresses where no memory is/],
+    ] as const) {
+      const error = refusal(call)
+      assert.is(error.name, 'InputError')
+      assert.match(error.message, says)
+    }
+    const elf = (type: number) => {
+      const file = new Uint8Array(64)
+      file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1])
+      file.set([type, 0, 62, 0], 16)
+      return file
+    }
+    assert.match((await failure(guest.load(elf(3)))).message, /^ELF file: expected type 2 .*got 3/)
+    assert.match((await failure(guest.load(elf(2)))).message, /^ELF file: expected/)
+  },
+)
+
+testWithKvm('a pause that an access keeps waiting ends with its deadline, and the guest goes on', async () => {
+  await using guest = await accelWith(echo, { rdx: 0x60n, rsi: 0x4000n, rdi: 0x4008n })
+  let answer = () => {}
+  const asked = new Promise<void>((resolve) => {
+    const read = () => {
+      resolve()
+      return new Promise<void>((done) => {
+        answer = done
+      })
+    }
+    guest.onPort({ start: 0x60 }, { read, write() {} })
+  })
+  await guest.run()
+  await asked
+  assert.is((await failure(guest.pause({ deadlineMs: 20 }))).name, 'DeadlineError')
+  assert.is(guest.state?.name, 'running')
+  answer()
+  assert.is((await guest.wait()).by, 'halt')
+})
+
 testWithKvm('with interrupt controllers in the kernel a halted vCPU waits', async () => {
   await using guest = await accelWith(Uint8Array.of(0xf4), {}, { irqchip: true })
   await guest.run()

@@ -1,6 +1,7 @@
 /** AccelKvm's memory: mapped where it is asked for, on its node page by page, and used by a guest. */
 
 import { readFileSync } from 'node:fs'
+import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { pageNodes } from '../../executor/ffi/numa.js'
@@ -234,6 +235,37 @@ testWithKvm(
     assert.equal(boundMappings(), before)
     // Not even the addresses are taken.
     await setUp(guest)
+  },
+)
+
+testWithKvm(
+  'whatever is asked for, the guest has what does not overlap, page by page, and keeps what is written there',
+  async () => {
+    const PAGES = 24
+    const part = fc.record({ page: fc.nat(PAGES - 1), pages: fc.integer({ min: 1, max: 6 }) })
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 8 }), async (parts) => {
+        await using guest = await empty()
+        const owner = new Array<number>(PAGES + 6).fill(-1)
+        for (const [i, { page, pages }] of parts.entries()) {
+          const wanted = owner.slice(page, page + pages)
+          const taking = guest.setupNumaMemory({ node, size: pages * PAGE, gpa: page * PAGE })
+          if (wanted.some((each) => each >= 0)) assert.is((await failure(taking)).name, 'InputError')
+          else {
+            await taking
+            owner.fill(i, page, page + pages)
+            guest.write(page * PAGE, new Uint8Array(pages * PAGE).fill(i + 1))
+          }
+        }
+        for (const [page, i] of owner.entries()) {
+          if (i < 0) assert.is(refusal(() => guest.read(page * PAGE, 1)).name, 'InputError')
+          else assert.equal(guest.read(page * PAGE, PAGE), new Uint8Array(PAGE).fill(i + 1))
+        }
+        const found = (await guest.residentMemory()).reduce((sum, { resident }) => sum + resident[node]!, 0)
+        assert.is(found, owner.filter((each) => each >= 0).length * PAGE)
+      }),
+      { numRuns: 25 },
+    )
   },
 )
 
