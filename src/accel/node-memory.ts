@@ -5,6 +5,7 @@ import type { NodeId } from '../types.js'
 import { formatBytes } from '../units.js'
 import type { Block, MakeBlock } from './block.js'
 import type { NodeBudgets } from './budget.js'
+import { forEach } from './for-each.js'
 import { type PlacedBlock, planMoves } from './rebalance.js'
 import { type AllocationStrategy, type Choice, type NodeLoad, rankNodes, type Site } from './strategy.js'
 
@@ -21,6 +22,12 @@ export interface HeldBlock extends PlacedBlock {
   readonly choice: Choice
   /** Whose budget it is of. */
   node: NodeId
+}
+
+/** A block, and bytes by node as the kernel says; `null`: nobody says. */
+export interface ResidentBlock {
+  readonly held: HeldBlock
+  readonly resident: Readonly<Record<string, number>> | null
 }
 
 /** A block that was moved, as it was found before and afterwards. */
@@ -204,6 +211,19 @@ export class NodeMemory {
     return { moves, failed }
   }
 
+  /**
+   * Where all of it is; what is freed meanwhile may be missing.
+   * @throws {SyscallError}
+   */
+  async residency(): Promise<readonly ResidentBlock[]> {
+    this.requireOpen()
+    const found: ResidentBlock[] = []
+    await forEach(this.blocks, async (held) => {
+      if (this.#isHeld(held)) found.push({ held, resident: await held.block.residentBytes() })
+    })
+    return found.sort((a, b) => a.held.address - b.held.address)
+  }
+
   /** It may have been freed meanwhile. */
   #isHeld(held: HeldBlock): boolean {
     return this.#held.get(held.address) === held
@@ -247,34 +267,6 @@ export class NodeMemory {
     await Promise.allSettled(this.#work)
     await forEach(this.blocks, (held) => this.#drop(held))
   }
-}
-
-/** Threads that work on memory at the same time; each block takes at least one. */
-const AT_ONCE = 8
-
-/**
- * Does something with each, a few at a time, and returns when all of it is done. After an error nothing more is begun; it is
- * thrown when what was begun has ended.
- */
-export async function forEach<Item>(
-  items: readonly Item[],
-  work: (item: Item, index: number) => Promise<void>,
-): Promise<void> {
-  let next = 0
-  let failed = false
-  const worker = async () => {
-    while (next < items.length && !failed) {
-      const i = next++
-      try {
-        await work(items[i]!, i)
-      } catch (error) {
-        failed = true
-        throw error
-      }
-    }
-  }
-  const results = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker))
-  for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
 /** Bytes by node; none where nobody says. */

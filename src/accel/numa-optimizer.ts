@@ -3,49 +3,31 @@
 import { InputError, show } from '../errors.js'
 import type { SysReader } from '../topology/files.js'
 import { directoryReader } from '../topology/node-fs.js'
-import type { CpuId, NodeId, VcpuId, VerifiedPlan } from '../types.js'
+import type { NodeId, VcpuId, VerifiedPlan } from '../types.js'
+import { type Allocation, allocationOf } from './allocation.js'
 import { makeBoundBlock, makeOrdinaryBlock } from './block.js'
 import { budgetsOf, type MemoryPerNode, NodeBudgets } from './budget.js'
 import { requireNode } from './checks.js'
 import type { CpuTopology } from './cpu-topology.js'
+import { forEach } from './for-each.js'
 import { loadExecutor } from './load-executor.js'
-import { distancesOf, remoteMemoryCost } from './memory-cost.js'
-import {
-  type FailedMove,
-  forEach,
-  type HeldBlock,
-  type MovedBlock,
-  NodeMemory,
-  type Survey,
-  strayBytes,
-} from './node-memory.js'
+import { remoteMemoryCost } from './memory-cost.js'
+import { type FailedMove, type MovedBlock, NodeMemory, type Survey } from './node-memory.js'
 import { shareOf } from './node-stats.js'
-import { type ResidentBlock, showReport } from './optimizer-report.js'
+import { showReport } from './optimizer-report.js'
 import { currentPlatform, type Effect, ENFORCED, type Platform, type PlatformOptions, unenforced } from './platform.js'
+import { type Accessor, RecordedAccesses } from './recorded-accesses.js'
+import { farByNode, straysByNode } from './resident-blocks.js'
 import { openCacheCounters, StatsKeeper } from './stats-keeper.js'
-import { type AllocationStrategy, type Basis, requireStrategy } from './strategy.js'
+import { type AllocationStrategy, requireStrategy } from './strategy.js'
 import { type NodeStats, type Suggestion, suggest } from './suggestions.js'
+import { surveyOf } from './survey.js'
 import type { VcpuAffinityManager } from './vcpu-affinity-manager.js'
 import { nearMemory, planNear } from './vcpu-placement.js'
 
 export interface NumaOptimizerOptions extends PlatformOptions {
   /** Directory that holds `sys` and `proc`, where the statistics are read; default `/`. */
   readonly root?: string
-}
-
-/** Memory that was given out. */
-export type Allocation = Effect & {
-  /** Virtual address in this process; what `freeMemory` and `memoryOf` take. */
-  readonly address: number
-  /** The node that it is bound to; where nothing is bound, the one that the strategy chose. */
-  readonly node: NodeId
-  /** What was asked for, rounded up to whole pages. */
-  readonly bytes: number
-  /** Bytes found on each node, read back page by page; `null` where nobody says. */
-  readonly residentBytes: Readonly<Record<string, number>> | null
-  /** What the choice of the node rests on, and the figure. */
-  readonly basis: Basis
-  readonly why: string
 }
 
 /** What `rebalanceMemory()` did. */
@@ -66,12 +48,24 @@ export interface VcpuPlacement {
   readonly plan: VerifiedPlan
 }
 
-/** Who accesses memory: a CPU (a plain number is one, too), a configured vCPU, or anybody on a node. */
-export type Accessor = CpuId | { readonly cpu: CpuId } | { readonly vcpu: VcpuId } | { readonly node: NodeId }
-
 /**
  * Gives out memory that is bound to nodes, within a budget for each node, by a strategy that can be changed; says what the
  * kernel counts there; moves memory and vCPUs to where they belong. Owns the memory and the counters that it opens.
+ * @example
+ * ```ts
+ * import { CpuTopology, NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+ *
+ * const MiB = 1024 ** 2
+ * const topology = await CpuTopology.detect()
+ * const manager = VcpuAffinityManager.withTopology(topology)
+ * await using optimizer = new NumaOptimizer(topology, manager, 64 * MiB)
+ * optimizer.setAllocationStrategy('LocalFirst')
+ * const { address, node, residentBytes } = await optimizer.allocateMemory(MiB)
+ * optimizer.memoryOf(address).fill(1)
+ * residentBytes?.[node] // => MiB
+ * topology.cpusPerNode.has(node) // => true
+ * await optimizer.freeMemory(address)
+ * ```
  */
 export class NumaOptimizer implements AsyncDisposable {
   readonly #topology: CpuTopology
@@ -81,7 +75,8 @@ export class NumaOptimizer implements AsyncDisposable {
   readonly #budgets: NodeBudgets
   readonly #memory: NodeMemory
   readonly #stats: StatsKeeper
-  readonly #recorded: Map<NodeId, { local: number; remote: number }>
+  readonly #recorded: RecordedAccesses
+  readonly #nodes: readonly NodeId[]
   readonly #pageSize: number
   #strategy: AllocationStrategy = 'Adaptive'
 
@@ -89,16 +84,6 @@ export class NumaOptimizer implements AsyncDisposable {
    * @param manager whose vCPUs use the memory
    * @param memoryPerNode bytes that may be given out: the same for every node with memory, or by node (others: none)
    * @throws {InputError} for a node that the host does not have, or more than a node has
-   * @example
-   * ```ts
-   * import { CpuTopology, NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
-   *
-   * const topology = await CpuTopology.detect()
-   * const manager = VcpuAffinityManager.withTopology(topology)
-   * await using optimizer = new NumaOptimizer(topology, manager, 64 * 1024 ** 2)
-   * const { address, node } = await optimizer.allocateMemory(1024 ** 2)
-   * console.log(`1 MiB at 0x${address.toString(16)} on node ${node}`)
-   * ```
    */
   constructor(
     topology: CpuTopology,
@@ -115,7 +100,8 @@ export class NumaOptimizer implements AsyncDisposable {
     this.#budgets = new NodeBudgets(budgetsOf(topology.host, memoryPerNode))
     this.#memory = new NodeMemory(this.#budgets, this.#pageSize, isLinux ? makeBoundBlock : makeOrdinaryBlock)
     this.#stats = new StatsKeeper(topology, this.#reader, isLinux && root === '/' ? openCacheCounters : null)
-    this.#recorded = new Map(topology.host.nodes.map(({ id }) => [id, { local: 0, remote: 0 }]))
+    this.#recorded = new RecordedAccesses(topology, manager)
+    this.#nodes = topology.host.nodes.map(({ id }) => id)
   }
 
   /** How the node of new memory is chosen; `Adaptive` at first. */
@@ -126,6 +112,15 @@ export class NumaOptimizer implements AsyncDisposable {
   /**
    * Chooses the nodes of what is allocated, and rebalanced, from now on.
    * @throws {InputError} for another name; it lists the four
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * optimizer.setAllocationStrategy('LoadBalanced')
+   * optimizer.allocationStrategy // => 'LoadBalanced'
+   * ```
    */
   setAllocationStrategy(strategy: AllocationStrategy): void {
     this.#strategy = requireStrategy(strategy)
@@ -140,6 +135,16 @@ export class NumaOptimizer implements AsyncDisposable {
    * @throws {InputError} for a size that is no whole number of bytes from 1, or a node that the host does not have
    * @throws {UnsupportedError} where no node has room, with what each has left
    * @throws {SyscallError} where the kernel refuses, as mbind in some containers
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const { enforced, bytes, residentBytes, node } = await optimizer.allocateMemory(1_000_000)
+   * enforced // => true
+   * residentBytes?.[node] // => bytes
+   * ```
    */
   async allocateMemory(size: number, preferredNode?: NodeId): Promise<Allocation> {
     const [allocation] = await this.#allocate('allocateMemory', [size], preferredNode, this.#strategy)
@@ -149,6 +154,16 @@ export class NumaOptimizer implements AsyncDisposable {
   /**
    * Memory on the node of the calling thread, or where that has no room the nearest to it, whatever the strategy is.
    * @throws as `allocateMemory`
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const { basis, why } = await optimizer.allocateMemoryNumaAware(4096)
+   * basis // => 'distance'
+   * console.log(why)
+   * ```
    */
   async allocateMemoryNumaAware(size: number): Promise<Allocation> {
     const [allocation] = await this.#allocate('allocateMemoryNumaAware', [size], this.currentNode(), 'LocalFirst')
@@ -159,6 +174,16 @@ export class NumaOptimizer implements AsyncDisposable {
    * Memory of several sizes: all of it, or none.
    * @returns in the order of the sizes
    * @throws as `allocateMemory`; nothing stays allocated
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const batch = await optimizer.allocateBatch([4096, 8192, 1024 ** 2])
+   * batch.map(({ bytes }) => bytes) // => [4096, 8192, 1048576]
+   * await optimizer.allocateBatch([4096, 2 ** 40]) // throws UnsupportedError: ...
+   * ```
    */
   async allocateBatch(sizes: readonly number[], preferredNode?: NodeId): Promise<readonly Allocation[]> {
     if (!Array.isArray(sizes)) throw new InputError('sizes', 'an array of sizes in bytes', show(sizes))
@@ -171,20 +196,36 @@ export class NumaOptimizer implements AsyncDisposable {
     preferredNode: NodeId | undefined,
     strategy: AllocationStrategy,
   ): Promise<readonly Allocation[]> {
-    if (preferredNode !== undefined) this.#requireNode(preferredNode, 'preferredNode')
+    if (preferredNode !== undefined) requireNode(this.#nodes, preferredNode, 'preferredNode')
     const near = preferredNode ?? (strategy === 'LocalFirst' ? (this.currentNode() ?? null) : null)
     const refusal = unenforced(this.#platform, `NumaOptimizer.${call}`)
     const blocks = await this.#memory.take(sizes, near, strategy, await this.#survey())
     const allocations: Allocation[] = []
-    await forEach(blocks, async (held, i) => {
-      allocations[i] = await allocationOf(held, refusal)
-    })
-    return allocations
+    try {
+      await forEach(blocks, async (held, i) => {
+        allocations[i] = await allocationOf(held, refusal)
+      })
+      return allocations
+    } catch (error) {
+      // Nobody else knows the addresses.
+      await forEach(blocks, ({ address }) => this.#memory.free(address))
+      throw error
+    }
   }
 
   /**
    * Gives memory back. Views of it show zeros from then on.
    * @throws {InputError} for an address that nothing is allocated at
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const { address } = await optimizer.allocateMemory(4096)
+   * await optimizer.freeMemory(address)
+   * await optimizer.freeMemory(address) // throws InputError: ...
+   * ```
    */
   async freeMemory(address: number): Promise<void> {
     await this.#memory.free(address)
@@ -196,6 +237,16 @@ export class NumaOptimizer implements AsyncDisposable {
    * @param offset bytes from the address; `length` as many, by default all that follow
    * @throws {InputError} for an address that nothing is allocated at
    * @throws {RangeError} beyond what is allocated there
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const { address } = await optimizer.allocateMemory(8192)
+   * optimizer.memoryOf(address).set([1, 2, 3], 4096)
+   * Array.from(optimizer.memoryOf(address, 4096, 4)) // => [1, 2, 3, 0]
+   * ```
    */
   memoryOf(address: number, offset = 0, length?: number): Uint8Array {
     const { block } = this.#memory.at(address)
@@ -206,6 +257,16 @@ export class NumaOptimizer implements AsyncDisposable {
    * Where the pages are now, as the kernel says.
    * @returns bytes by node; `null` where nobody says
    * @throws {InputError} for an address that nothing is allocated at
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const { address, node } = await optimizer.allocateMemory(8192)
+   * const found = await optimizer.residentBytes(address)
+   * found?.[node] // => 8192
+   * ```
    */
   async residentBytes(address: number): Promise<Readonly<Record<string, number>> | null> {
     return this.#memory.at(address).block.residentBytes()
@@ -214,6 +275,14 @@ export class NumaOptimizer implements AsyncDisposable {
   /**
    * The node of the CPU that the calling thread is on; `undefined` where that is not known. An unpinned thread may be
    * elsewhere a moment later. Source: field 39 of /proc/thread-self/stat
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * console.log(`this thread is on node ${optimizer.currentNode()}`)
+   * ```
    */
   currentNode(): NodeId | undefined {
     const stat = this.#reader.readFile('proc/thread-self/stat') ?? ''
@@ -225,6 +294,18 @@ export class NumaOptimizer implements AsyncDisposable {
   /**
    * Reads what the kernel and the CPUs have counted. Rates are between the last two updates: after the first they are `null`.
    * @returns as `allNodeStats()`
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * await optimizer.updateStats()
+   * await new Promise((resolve) => setTimeout(resolve, 100))
+   * for (const [node, { cpuUsage, numa }] of await optimizer.updateStats()) {
+   *   console.log(`node ${node}: CPUs ${cpuUsage} busy, ${numa?.numa_hit} pages/s`)
+   * }
+   * ```
    */
   async updateStats(): Promise<ReadonlyMap<NodeId, NodeStats>> {
     this.#memory.requireOpen()
@@ -235,22 +316,41 @@ export class NumaOptimizer implements AsyncDisposable {
   /**
    * What was found on a node with the last `updateStats()`.
    * @throws {InputError} for a node that the host does not have
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * await optimizer.updateStats()
+   * const { memory, budget, cpuUsage } = optimizer.nodeStats(manager.getTopology().host.nodes[0]!.id)
+   * console.log(`${memory.free} of ${memory.total} bytes are free`)
+   * budget.used // => 0
+   * cpuUsage // => null
+   * ```
    */
   nodeStats(node: NodeId): NodeStats {
-    this.#requireNode(node, 'node')
-    const kernel = this.#stats.of(node)
-    const { local, remote } = this.#recorded.get(node)!
     return {
-      node,
-      ...kernel,
+      node: requireNode(this.#nodes, node),
+      ...this.#stats.of(node),
       budget: { bytes: this.#budgets.bytes(node), used: this.#budgets.used(node) },
-      recorded: { local, remote, localRate: shareOf(local, remote) },
+      recorded: this.#recorded.of(node),
     }
   }
 
-  /** `nodeStats` of each node, ascending. */
+  /**
+   * `nodeStats` of each node, ascending.
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * optimizer.allNodeStats().size // => manager.getTopology().numaNodes
+   * ```
+   */
   allNodeStats(): ReadonlyMap<NodeId, NodeStats> {
-    return new Map([...this.#recorded.keys()].map((node) => [node, this.nodeStats(node)]))
+    return new Map(this.#nodes.map((node) => [node, this.nodeStats(node)]))
   }
 
   /**
@@ -258,6 +358,14 @@ export class NumaOptimizer implements AsyncDisposable {
    * on the node's own CPUs, 0 to 1. The kernel counts pages, not accesses (numastat: local_node, other_node).
    * @returns `null` where nothing was given out, and before the second `updateStats()`
    * @throws {InputError} for a node that the host does not have
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * optimizer.localAccessRate() // => null
+   * ```
    */
   localAccessRate(node?: NodeId): number | null {
     if (node !== undefined) return this.nodeStats(node).localAccessRate
@@ -272,43 +380,36 @@ export class NumaOptimizer implements AsyncDisposable {
    * @param node where the memory is
    * @param count how many times
    * @throws {InputError} for a CPU, vCPU or node that is not known, or a count that is no whole number from 0
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const { id } = manager.getTopology().host.nodes[0]!
+   * optimizer.recordMemoryAccess({ node: id }, id, 3)
+   * optimizer.nodeStats(id).recorded // => { local: 3, remote: 0, localRate: 1 }
+   * ```
    */
   recordMemoryAccess(from: Accessor, node: NodeId, count = 1): void {
-    this.#requireNode(node, 'node')
-    if (!Number.isSafeInteger(count) || count < 0) throw new InputError('count', 'a whole number from 0', show(count))
-    const recorded = this.#recorded.get(node)!
-    if (this.#nodeOf(from) === node) recorded.local += count
-    else recorded.remote += count
-  }
-
-  #requireNode(node: NodeId, where: string): NodeId {
-    return requireNode([...this.#recorded.keys()], node, where)
-  }
-
-  #nodeOf(from: Accessor): NodeId {
-    if (typeof from === 'object' && from !== null && 'node' in from) {
-      return this.#requireNode(from.node, 'from.node')
-    }
-    if (typeof from === 'object' && from !== null && 'vcpu' in from) {
-      const config = this.#manager.getVcpuConfig(from.vcpu)
-      if (config !== undefined) return config.numaNode
-      const known = this.#manager.vcpuIds().join(', ')
-      throw new InputError(
-        'from.vcpu',
-        `a configured vCPU (${known === '' ? 'there is none' : known})`,
-        show(from.vcpu),
-      )
-    }
-    const cpu = typeof from === 'number' ? from : from?.cpu
-    const node = this.#topology.cpuToNode.get(cpu)
-    if (node !== undefined) return node
-    throw new InputError('from', 'an online CPU, or {vcpu} or {node}', show(cpu))
+    this.#recorded.record(from, node, count)
   }
 
   /**
    * Places vCPUs through the planner, near the memory that is allocated, and configures the manager so. With nothing allocated
    * it is the manager's own `configureVcpuAffinity(n)`.
    * @throws as `VcpuAffinityManager.configureVcpuAffinity`
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const { node } = await optimizer.allocateMemory(1024 ** 2)
+   * const { nodes, plan } = await optimizer.optimizeVcpuPlacement(1)
+   * nodes.get(0) // => node
+   * plan.cost.lostVcpus // => 0
+   * ```
    */
   async optimizeVcpuPlacement(n: number): Promise<VcpuPlacement> {
     this.#memory.requireOpen()
@@ -322,6 +423,17 @@ export class NumaOptimizer implements AsyncDisposable {
    * now put elsewhere (`LocalFirst`: nearer to the preferred node; `LoadBalanced`: to nodes of whose budget less is in use;
    * `BandwidthOptimized`: to more spare bandwidth; `Adaptive`: where it costs the configured vCPUs less). Addresses stay.
    * @throws {SyscallError} where the kernel does not say where pages are; what cannot be moved is in `failed`
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * await optimizer.allocateMemory(1024 ** 2)
+   * const { enforced, movedPages } = await optimizer.rebalanceMemory()
+   * enforced // => true
+   * movedPages // => 0
+   * ```
    */
   async rebalanceMemory(): Promise<Rebalance> {
     this.#memory.requireOpen()
@@ -338,40 +450,49 @@ export class NumaOptimizer implements AsyncDisposable {
    * What could be better, each with the figure behind it, after reading back where the pages are. What needs rates takes two
    * `updateStats()` before.
    * @throws {SyscallError} where the kernel does not say where pages are
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * for (const { what, figure, how } of await optimizer.optimizationSuggestions()) {
+   *   console.log(`${what} (${figure.value} ${figure.unit}): ${how}`)
+   * }
+   * ```
    */
   async optimizationSuggestions(): Promise<readonly Suggestion[]> {
-    this.#memory.requireOpen()
-    const blocks = await this.#residency()
+    const blocks = await this.#memory.residency()
     return suggest({
       nodes: [...this.allNodeStats().values()],
-      strays: sumBy(blocks, ({ held, resident }) => [held.node, strayBytes(held.node, resident ?? {})]),
-      far: sumBy(blocks, ({ held: { near, node, bytes } }) => [
-        near ?? node,
-        near === null || near === node ? 0 : bytes,
-      ]),
+      strays: straysByNode(blocks),
+      far: farByNode(blocks),
       placement: await this.#placementCosts(),
     })
   }
 
-  /** Strategy, statistics, allocations and suggestions as text, with where each figure comes from. */
+  /**
+   * Strategy, statistics, allocations and suggestions as text, with where each figure comes from.
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const report = await optimizer.diagnosticReport()
+   * report.startsWith('NUMA optimizer\nstrategy: Adaptive') // => true
+   * ```
+   */
   async diagnosticReport(): Promise<string> {
     const suggestions = await this.optimizationSuggestions()
     return showReport({
       strategy: this.#strategy,
       nodes: [...this.allNodeStats().values()],
-      blocks: await this.#residency(),
+      blocks: await this.#memory.residency(),
       whyNoCacheMisses: this.#stats.whyNoCacheMisses,
       isEnforced: this.#platform.name === 'linux',
       suggestions,
     })
-  }
-
-  async #residency() {
-    const found: ResidentBlock[] = []
-    await forEach(this.#memory.blocks, async (held, i) => {
-      found[i] = { held, resident: await held.block.residentBytes() }
-    })
-    return found
   }
 
   async #placementCosts(): Promise<{ now: number; best: number } | null> {
@@ -397,31 +518,30 @@ export class NumaOptimizer implements AsyncDisposable {
   }
 
   async #survey(): Promise<Survey> {
-    const { host } = this.#topology
-    const freeOn = this.#platform.name === 'linux' ? (await loadExecutor()).MemoryBlock.freeOn : () => null
-    const vcpus = this.#vcpuNodes()
-    const here = this.currentNode()
-    const callers = here === undefined ? [] : [here]
-    const costs = new Map<string, number>()
-    return {
-      of: (node) => ({
-        free: freeOn(node),
-        vcpus: vcpus.filter((each) => each === node).length,
-        capacity: host.nodes.find(({ id }) => id === node)?.bandwidth ?? null,
-        traffic: this.#stats.of(node).bandwidth?.localBytesPerSecond ?? null,
-      }),
-      distance: distancesOf(host),
-      cost: (node, near) => {
-        const key = `${node}/${near}`
-        const users = near !== null ? [near] : vcpus.length > 0 ? vcpus : callers
-        const cost = costs.get(key) ?? remoteMemoryCost(host, users, new Map([[node, this.#pageSize]]))
-        costs.set(key, cost)
-        return cost
-      },
-    }
+    const isLinux = this.#platform.name === 'linux'
+    return surveyOf({
+      host: this.#topology.host,
+      pageSize: this.#pageSize,
+      freeOn: isLinux ? (await loadExecutor()).MemoryBlock.freeOn : () => null,
+      trafficOf: (node) => this.#stats.of(node).bandwidth?.localBytesPerSecond ?? null,
+      vcpuNodes: this.#vcpuNodes(),
+      here: this.currentNode(),
+    })
   }
 
-  /** Gives back all memory, once what was begun is done, and closes the counters; again: nothing. */
+  /**
+   * Gives back all memory, once what was begun is done, and closes the counters; again: nothing.
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * const { address } = await optimizer.allocateMemory(4096)
+   * await optimizer.close()
+   * optimizer.memoryOf(address) // throws TypeError: the NumaOptimizer is closed
+   * ```
+   */
   async close(): Promise<void> {
     await Promise.all([this.#memory.close(), this.#stats.close()])
   }
@@ -430,23 +550,4 @@ export class NumaOptimizer implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-async function allocationOf(held: HeldBlock, refusal: (Effect & { enforced: false }) | null): Promise<Allocation> {
-  const { address, bytes, node, choice, block } = held
-  const residentBytes = await block.residentBytes()
-  const { basis, why } = choice
-  const strays = strayBytes(node, residentBytes ?? {})
-  const effect: Effect =
-    strays === 0 ? ENFORCED : { enforced: false, reason: `${strays} bytes were found on other nodes than node ${node}` }
-  return { ...(refusal ?? effect), address, node, bytes, residentBytes, basis, why }
-}
-
-function sumBy<Item>(items: readonly Item[], partOf: (item: Item) => [NodeId, number]): Map<NodeId, number> {
-  const sums = new Map<NodeId, number>()
-  for (const item of items) {
-    const [node, value] = partOf(item)
-    if (value > 0) sums.set(node, (sums.get(node) ?? 0) + value)
-  }
-  return sums
 }

@@ -1,15 +1,9 @@
 /** `NumaOptimizer.diagnosticReport()`: what is known, as text. */
 
 import { formatBytes } from '../units.js'
-import { type HeldBlock, hex } from './node-memory.js'
+import { hex, type ResidentBlock } from './node-memory.js'
 import { type AllocationStrategy, percent } from './strategy.js'
 import type { NodeStats, Suggestion } from './suggestions.js'
-
-/** A block, and bytes by node as the kernel says; `null`: nobody says. */
-export interface ResidentBlock {
-  readonly held: HeldBlock
-  readonly resident: Readonly<Record<string, number>> | null
-}
 
 export interface ReportParts {
   readonly strategy: AllocationStrategy

@@ -1,7 +1,7 @@
 /** The last two readings of what the kernel and the CPUs count. */
 
 import type { CpuCounters } from '../../executor/index.js'
-import { SyscallError } from '../errors.js'
+import { SyscallError, UnsupportedError } from '../errors.js'
 import type { SysReader } from '../topology/files.js'
 import type { NodeId } from '../types.js'
 import type { CpuTopology } from './cpu-topology.js'
@@ -38,7 +38,7 @@ export class StatsKeeper {
 
   async update(): Promise<void> {
     this.#cache ??= this.#open([...this.#topology.cpuToNode.keys()]).catch((error: unknown) => {
-      if (error instanceof Error && error.name === SyscallError.name) return error.message
+      if (error instanceof SyscallError || error instanceof UnsupportedError) return error.message
       throw error
     })
     const counters = await this.#cache

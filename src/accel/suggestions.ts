@@ -3,6 +3,7 @@
 import type { NodeId } from '../types.js'
 import { formatBytes } from '../units.js'
 import { type KernelNodeStats, shareOf } from './node-stats.js'
+import type { Recorded } from './recorded-accesses.js'
 import { percent } from './strategy.js'
 
 /** What `nodeStats()` returns: what the kernel says, and what this optimizer knows itself. */
@@ -13,9 +14,9 @@ export interface NodeStats extends KernelNodeStats {
   readonly budget: { readonly bytes: number; readonly used: number }
   /**
    * What `recordMemoryAccess` was told of accesses to the node's memory: by its own CPUs, and by others. Not the kernel's
-   * figures, and not mixed with them. `localRate`: 0 to 1, `null` where nothing was recorded.
+   * figures, and not mixed with them.
    */
-  readonly recorded: { readonly local: number; readonly remote: number; readonly localRate: number | null }
+  readonly recorded: Recorded
 }
 
 /** What is wrong or could be better. */

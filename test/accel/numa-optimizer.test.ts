@@ -446,6 +446,65 @@ test('the report has the strategy, every node, every allocation, and where the f
   assert.match(report, /budget: 2 MiB of 64 MiB given out/)
 })
 
+/** This machine, with a node more than there is. */
+function withGhost() {
+  const [first] = topology.host.nodes
+  const ghost = { ...first!, id: GHOST }
+  const described = CpuTopology.of({ ...topology.host, nodes: [...topology.host.nodes, ghost], distances: [] })
+  const manager = VcpuAffinityManager.withTopology(described)
+  return new accel.NumaOptimizer(described, manager, { [node]: BUDGET, [GHOST]: BUDGET })
+}
+const GHOST = 1000
+
+test('what the kernel refuses is an error with the call, and nothing stays behind', async () => {
+  await using optimizer = withGhost()
+  optimizer.setAllocationStrategy('LocalFirst')
+  const before = boundMappings()
+  await refuses('SyscallError', /^mbind\(node 1000\): EINVAL .*the node does not exist/, () =>
+    optimizer.allocateMemory(MiB, GHOST),
+  )
+  await refuses('SyscallError', /^mbind\(node 1000\): EINVAL/, () =>
+    optimizer.allocateBatch([BUDGET, MiB, MiB, MiB], node),
+  )
+  assert.equal(boundMappings(), before)
+  for (const id of [node, GHOST]) assert.is(optimizer.nodeStats(id).budget.used, 0)
+})
+
+test('memory that cannot be moved stays where it is, as do the budgets, and the reason is told', async () => {
+  await using optimizer = withGhost()
+  optimizer.setAllocationStrategy('LocalFirst')
+  const [first, second] = await optimizer.allocateBatch([MiB, MiB], node)
+  optimizer.memoryOf(first!.address).fill(5)
+  optimizer.setAllocationStrategy('LoadBalanced')
+  const { enforced, movedBytes, movedPages, moves, failed } = await optimizer.rebalanceMemory()
+  assert.equal([enforced, movedBytes, movedPages, moves], [false, 0, 0, []])
+  assert.equal(
+    failed.map(({ address, to }) => [address, to]),
+    [[first!.address, GHOST]],
+  )
+  assert.match(failed[0]!.reason, /^mbind\(node 1000\): EINVAL/)
+  for (const { address } of [first!, second!]) assert.equal(await optimizer.residentBytes(address), { [node]: MiB })
+  assert.is(optimizer.memoryOf(first!.address)[MiB - 1], 5)
+  assert.equal(
+    [node, GHOST].map((id) => optimizer.nodeStats(id).budget.used),
+    [2 * MiB, 0],
+  )
+})
+
+test('memory can be freed while it is moved, and taken while others are', async () => {
+  await using optimizer = withGhost()
+  optimizer.setAllocationStrategy('LocalFirst')
+  const batch = await optimizer.allocateBatch(Array<number>(20).fill(MiB), node)
+  optimizer.setAllocationStrategy('LoadBalanced')
+  const work = [optimizer.rebalanceMemory(), optimizer.rebalanceMemory(), optimizer.diagnosticReport()]
+  await Promise.all([...work, ...batch.map(({ address }) => optimizer.freeMemory(address))])
+  assert.is(optimizer.nodeStats(node).budget.used, 0)
+  assert.is(
+    batch.some(({ address }) => isBound(address)),
+    false,
+  )
+})
+
 // ----------------------------------------------------------------------------------------------- other platforms
 
 for (const [name, warnings] of [
