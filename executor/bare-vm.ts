@@ -48,7 +48,8 @@ interface KvmFacts {
 export class BareVm extends Lifecycle {
   readonly #facts: KvmFacts
   readonly #kvm: KvmVm
-  readonly #vcpus: { readonly kvm: KvmVcpu; readonly face: Vcpu }[] = []
+  /** `isWaiting`: its thread has come to where it waits. Before that it is not anybody's to change. */
+  readonly #vcpus: { readonly kvm: KvmVcpu; readonly face: Vcpu; isWaiting: boolean }[] = []
   readonly #regions: RegionMap
   readonly #io: GuestIo
   /** Page tables that map every address below `limit` to itself. */
@@ -90,8 +91,13 @@ export class BareVm extends Lifecycle {
     })
   }
 
-  /** Numbers of the vCPUs, in the order in which they were made. */
+  /** Numbers of the vCPUs that are made, in the order of the calls. */
   get vcpuIds(): readonly number[] {
+    return this.#vcpus.filter(({ isWaiting }) => isWaiting).map(({ face }) => face.vcpu)
+  }
+
+  /** Also of those that are being made. */
+  get #allIds(): readonly number[] {
     return this.#vcpus.map(({ face }) => face.vcpu)
   }
 
@@ -104,7 +110,7 @@ export class BareVm extends Lifecycle {
   async createVcpu(id: number): Promise<void> {
     this.allowBeforeRun('createVcpu')
     const { maxVcpus, maxVcpuId } = this.#facts
-    const taken = this.vcpuIds
+    const taken = this.#allIds
     if (!Number.isInteger(id) || id < 0 || id >= maxVcpuId || taken.includes(id)) {
       const others = taken.length === 0 ? '' : `, none of ${formatCpulist(taken)}, which it has`
       throw new InputError('id', `a whole number from 0 to ${maxVcpuId - 1}${others}`, show(id))
@@ -112,24 +118,25 @@ export class BareVm extends Lifecycle {
     if (taken.length >= maxVcpus) {
       throw new InputError('id', `at most ${maxVcpus} vCPUs, as many as KVM allows in a VM`, `one more, ${id}`)
     }
-    const kvm = this.#addVcpu(id)
+    const vcpu = this.#addVcpu(id)
     const cpus = getAffinity(0)
     this.enlist(id, formatCpulist(cpus))
     // With a nice value its thread is given back with the one that it had, however it was changed.
     const scheduling = { nice: getNice(0), relaxed: false }
-    this.crew.start({ work: null, scheduling, cpus }, () => kvm.requestExit())
+    this.crew.start({ work: null, scheduling, cpus }, () => vcpu.kvm.requestExit())
     await this.crew.command(Command.hold, this.isEnding)
     await this.unlessFailed()
-    this.allow('createVcpu', 'created')
+    this.allow('createVcpu', 'created', 'running', 'paused')
+    vcpu.isWaiting = true
   }
 
-  #addVcpu(id: number): KvmVcpu {
+  #addVcpu(id: number) {
     const index = this.#vcpus.length
     let kvm: KvmVcpu | undefined
     try {
       kvm = this.#kvm.createVcpu(id)
       // Registers are checked against what a vCPU has; `start` tells it of those that come later.
-      kvm.setCpuid(this.#cpuidOf([...this.vcpuIds, id], index))
+      kvm.setCpuid(this.#cpuidOf([...this.#allIds, id], index))
     } catch (error) {
       kvm?.close()
       throw vmError(this.name, error)
@@ -141,8 +148,9 @@ export class BareVm extends Lifecycle {
       cpus: () => this.cpusOf(index),
       repin: (cpus: string) => this.repin(id, cpus),
     }
-    this.#vcpus.push({ kvm, face: new Vcpu(id, kvm, home) })
-    return kvm
+    const vcpu = { kvm, face: new Vcpu(id, kvm, home), isWaiting: false }
+    this.#vcpus.push(vcpu)
+    return vcpu
   }
 
   #cpuidOf(ids: readonly number[], index: number): Uint8Array {
@@ -151,7 +159,9 @@ export class BareVm extends Lifecycle {
 
   /** @throws {InputError} for a number that no vCPU has; it lists those that there are */
   vcpu(id: number): Vcpu {
-    return this.#vcpus[this.indexOf(id)]!.face
+    const { face, isWaiting } = this.#vcpus[this.indexOf(id)]!
+    if (!isWaiting) throw new InputError('vcpu', 'one whose createVcpu() has come to its end', show(id))
+    return face
   }
 
   /** The CPUs that a vCPU's thread may use, from the kernel, ascending; those that it had when it has ended. */
@@ -267,7 +277,7 @@ export class BareVm extends Lifecycle {
   protected override async start(): Promise<void> {
     this.#io.start()
     for (const [index, { kvm, face }] of this.#vcpus.entries()) {
-      kvm.setCpuid(this.#cpuidOf(this.vcpuIds, index))
+      kvm.setCpuid(this.#cpuidOf(this.#allIds, index))
       this.crew.assign(index, this.#io.workOf(face.vcpu, kvm))
     }
     await this.crew.command(Command.hold, this.isEnding)

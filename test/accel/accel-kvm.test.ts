@@ -105,6 +105,23 @@ testWithKvm('vCPUs that are made at the same time all get their thread', async (
   for (const id of guest.vcpuIds()) assert.is(allowedOf(guest, id), allowedOf(guest, 0))
 })
 
+testWithKvm('a vCPU that is only being made is not there yet', async () => {
+  await using guest = new AccelKvm()
+  await guest.init()
+  const making = guest.createVcpu(0)
+  assert.match(
+    refusal(() => guest.setVcpuAffinity(0, [cpu])).message,
+    /^vcpu: expected one whose createVcpu\(\) has come/,
+  )
+  assert.match(refusal(() => guest.setVcpuPriority(0, -1)).message, /^vcpu: expected/)
+  assert.equal(guest.vcpuIds(), [])
+  assert.match((await failure(guest.createVcpu(0))).message, /none of 0, which it has/)
+  await making
+  assert.equal(guest.vcpuIds(), [0])
+  guest.setVcpuAffinity(0, [cpu])
+  assert.is(allowedOf(guest, 0), `${cpu}`)
+})
+
 testWithKvm('a guest runs, prints, and ends through its exit port', async () => {
   const text = 'made by hand\n'
   await using guest = await accelWith(greet, { rdx: 0x3f8n, rsi: 0x2000n, rcx: BigInt(text.length), rbx: 7n })
