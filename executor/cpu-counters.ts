@@ -11,7 +11,22 @@ export const CACHE_EVENTS: readonly CounterEvent[] = [
   { type: PERF_TYPE_HARDWARE, config: PERF_COUNT_HW_CACHE_MISSES },
 ]
 
-/** Owns a counter for each event on each CPU. */
+/**
+ * Owns a counter for each event on each CPU.
+ * @example
+ * ```ts
+ * import { CpuCounters } from 'homenode/executor'
+ *
+ * try {
+ *   using counters = CpuCounters.open([0])
+ *   await new Promise((resolve) => setTimeout(resolve, 100))
+ *   const [references, misses] = counters.read().get(0) ?? []
+ *   console.log(`CPU 0: ${misses} misses of ${references} references`)
+ * } catch (error) {
+ *   console.log(`no counters here: ${error}`)
+ * }
+ * ```
+ */
 export class CpuCounters implements Disposable {
   readonly #counters: { readonly cpu: number; readonly fds: readonly OwnedFd[] }[] = []
 

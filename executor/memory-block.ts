@@ -19,7 +19,21 @@ function layoutOf(bytes: number, node: number): VmLayout & { readonly cells: rea
   }
 }
 
-/** Owns memory that is bound to a node and has all of its pages there. What is asked of it is done one after the other. */
+/**
+ * Owns memory that is bound to a node and has all of its pages there. What is asked of it is done one after the other.
+ * @example
+ * ```ts
+ * import { detectHost } from 'homenode'
+ * import { MemoryBlock } from 'homenode/executor'
+ *
+ * const { nodes } = await detectHost()
+ * const node = nodes.find(({ memory }) => memory.total !== 0)?.id ?? 0
+ * await using block = await MemoryBlock.allocate(1024 ** 2, node)
+ * block.view().fill(1)
+ * const found = await block.residentBytes()
+ * found[node] // => 1024 ** 2
+ * ```
+ */
 export class MemoryBlock {
   /** Whole pages: what was asked for, rounded up. */
   readonly bytes: number
