@@ -31,7 +31,10 @@ export interface SampledVcpu {
   readonly tid: () => number
 }
 
-/** Owns the descriptors of the statistics, which are opened when they are first read. */
+/**
+ * Owns the descriptors of the statistics. They have to be open before the vCPUs run: KVM_GET_STATS_FD waits for a vCPU that is
+ * in the guest, for as long as it stays there.
+ */
 export class Sampler implements Disposable {
   readonly #vcpus: readonly SampledVcpu[]
   #stats: readonly KvmStats[] | null | undefined
@@ -40,10 +43,15 @@ export class Sampler implements Disposable {
     this.#vcpus = vcpus
   }
 
+  /** Before the vCPUs run. Once it is done, nothing more. */
+  open(): void {
+    // `null` is remembered: the kernel has none.
+    if (this.#stats === undefined) this.#stats = this.#openAll()
+  }
+
   /** In the order of the VM's vCPUs. About 60 us each, and nothing that its thread would wait for. */
   sample(): VcpuSample[] {
-    // `null` is remembered: the kernel has none.
-    if (this.#stats === undefined) this.#stats = this.#open()
+    this.open()
     return this.#vcpus.map(({ vcpu, block, tid }, i) => ({
       vcpu,
       atMs: performance.now(),
@@ -53,7 +61,7 @@ export class Sampler implements Disposable {
     }))
   }
 
-  #open(): KvmStats[] | null {
+  #openAll(): KvmStats[] | null {
     const stats: KvmStats[] = []
     try {
       for (const { fd } of this.#vcpus) stats.push(KvmStats.open(fd))

@@ -240,6 +240,7 @@ export class Vm extends Placement {
 
   protected override assignments(): Assignment[] {
     this.#io.start()
+    this.#sampler.open()
     return this.#machine.vcpus.map((vcpu, i) => ({
       work: this.#io.workOf(this.plan.vcpus[i]!.vcpu, vcpu),
       interrupt: () => vcpu.requestExit(),

@@ -58,6 +58,16 @@ testWithKvm('samples of a running vCPU grow, and agree with each other', async (
   )
 })
 
+testWithKvm('a guest that never leaves is sampled for the first time while it runs', async () => {
+  await using vm = await create(spin)
+  await vm.run()
+  // By then it is in the guest: a call that waits for the vCPU would never return.
+  await delay(200)
+  const [{ exits, thread }] = vm.sample() as [VcpuSample]
+  assert.equal(exits, {})
+  assert.is(thread?.lastCpu, cpus[0])
+})
+
 testWithKvm('a closed VM is not sampled', async () => {
   const vm = await create(spin)
   await vm.close()
