@@ -12,7 +12,9 @@ export type Accessor = CpuId | { readonly cpu: CpuId } | { readonly vcpu: VcpuId
 
 /** What was recorded of accesses to a node's memory: by its own CPUs, and by others. */
 export interface Recorded {
+  /** Accesses from the node's own CPUs. */
   readonly local: number
+  /** Accesses from other nodes. */
   readonly remote: number
   /** Share of the local ones, 0 to 1; `null` where nothing was recorded. */
   readonly localRate: number | null
