@@ -13,8 +13,11 @@ import { syntheticHost } from '../../src/topology/index.js'
 import { bundleExecutor } from '../executor/bundle.js'
 import { cpus, MiB, nodes } from '../executor/plans.js'
 import { boundMappings, holdings, leftSince, settledHoldings } from '../executor/process.js'
+import { skipUnless } from '../skip.js'
 
-const { accel } = await bundleExecutor()
+const { accel, executor } = await bundleExecutor()
+const mbind = executor.probeMbind()
+const testBound = skipUnless(mbind.usable, mbind.usable ? '' : `memory cannot be bound: ${mbind.text}`)
 const { CpuTopology, VcpuAffinityManager } = accel
 const topology = await CpuTopology.detect()
 const node = nodes.filter((id) => topology.getNodeCpus(id).length > 0).at(-1)!
@@ -47,7 +50,7 @@ const isBound = (address: number) => boundMappings().some(({ start, end }) => st
 
 // ------------------------------------------------------------------------------------------------------ memory
 
-test('memory is bound to the node that is said, has all its pages there, and holds what is written', async () => {
+testBound('memory is bound to the node that is said, has all its pages there, and holds what is written', async () => {
   await using optimizer = make()
   const allocation = await optimizer.allocateMemory(3 * MiB + 1, node)
   const bytes = 3 * MiB + PAGE
@@ -63,7 +66,7 @@ test('memory is bound to the node that is said, has all its pages there, and hol
   assert.is(optimizer.memoryOf(allocation.address, 8, 4).length, 4)
 })
 
-test('every strategy gives memory, and says by what it chose', async () => {
+testBound('every strategy gives memory, and says by what it chose', async () => {
   await using optimizer = make()
   assert.is(optimizer.allocationStrategy, 'Adaptive')
   const bases = { LocalFirst: 'distance', LoadBalanced: 'budget in use', Adaptive: 'cost' } as const
@@ -87,7 +90,7 @@ test('every strategy gives memory, and says by what it chose', async () => {
   )
 })
 
-test('memory that is given back is unmapped, and its budget is there again', async () => {
+testBound('memory that is given back is unmapped, and its budget is there again', async () => {
   await using optimizer = make({ [node]: 2 * MiB })
   const { address } = await optimizer.allocateMemory(2 * MiB)
   assert.is(optimizer.nodeStats(node).budget.used, 2 * MiB)
@@ -102,7 +105,7 @@ test('memory that is given back is unmapped, and its budget is there again', asy
   assert.ok(isBound((await optimizer.allocateMemory(2 * MiB)).address))
 })
 
-test('a view that outlives its memory shows zeros', async () => {
+testBound('a view that outlives its memory shows zeros', async () => {
   await using optimizer = make()
   const { address } = await optimizer.allocateMemory(MiB)
   const view = optimizer.memoryOf(address)
@@ -112,7 +115,7 @@ test('a view that outlives its memory shows zeros', async () => {
   view[0] = 1
 })
 
-test('addresses that nothing is allocated at are refused with those that are', async () => {
+testBound('addresses that nothing is allocated at are refused with those that are', async () => {
   await using optimizer = make()
   await refuses(
     'InputError',
@@ -145,7 +148,7 @@ test('sizes and nodes that make no sense are refused', async () => {
   assert.is(optimizer.nodeStats(node).budget.used, 0)
 })
 
-test('a batch is there as a whole', async () => {
+testBound('a batch is there as a whole', async () => {
   await using optimizer = make()
   const batch = await optimizer.allocateBatch([PAGE, 2 * PAGE, MiB], node)
   assert.equal(
@@ -160,7 +163,7 @@ test('a batch is there as a whole', async () => {
   assert.equal(await optimizer.allocateBatch([]), [])
 })
 
-test('a batch of which one part has no room leaves nothing behind', async () => {
+testBound('a batch of which one part has no room leaves nothing behind', async () => {
   await using optimizer = make({ [node]: 2 * MiB })
   const before = boundMappings()
   await refuses('UnsupportedError', /no node has room for 1028 KiB: node \d+ has 1 MiB left/, () =>
@@ -170,7 +173,7 @@ test('a batch of which one part has no room leaves nothing behind', async () => 
   assert.is(optimizer.nodeStats(node).budget.used, 0)
 })
 
-test('memory that the kernel does not have is refused before any of it is taken', async () => {
+testBound('memory that the kernel does not have is refused before any of it is taken', async () => {
   const total = topology.host.nodes.find(({ id }) => id === node)!.memory.total!
   await using optimizer = make({ [node]: total })
   const before = boundMappings()
@@ -181,7 +184,7 @@ test('memory that the kernel does not have is refused before any of it is taken'
   assert.is(optimizer.nodeStats(node).budget.used, 0)
 })
 
-test('the budget is kept by calls at the same time', async () => {
+testBound('the budget is kept by calls at the same time', async () => {
   await using optimizer = make({ [node]: 4 * MiB })
   const results = await Promise.allSettled(Array.from({ length: 6 }, () => optimizer.allocateMemory(MiB)))
   assert.is(results.filter(({ status }) => status === 'fulfilled').length, 4)
@@ -199,7 +202,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 12 },
 )
 
-test('whatever is allocated and freed, the budget in use is what the kernel has bound', async () => {
+testBound('whatever is allocated and freed, the budget in use is what the kernel has bound', async () => {
   const before = boundBytes()
   await fc.assert(
     fc.asyncProperty(steps, async (sequence) => {
@@ -242,7 +245,7 @@ test('the current node is that of the CPU that the calling thread is on', async 
   }
 })
 
-test('memory for the calling thread is on its node', async () => {
+testBound('memory for the calling thread is on its node', async () => {
   await using optimizer = make(Object.fromEntries(nodes.map((id) => [id, MiB])))
   optimizer.setAllocationStrategy('LoadBalanced')
   const [cpu] = cpus
@@ -277,7 +280,7 @@ test("statistics are the kernel's: none before the first update, no rates before
   assert.is(optimizer.allNodeStats().get(node)!.seconds, second.seconds)
 })
 
-test('CPUs that work are seen to, and pages that are given out are counted', async () => {
+testBound('CPUs that work are seen to, and pages that are given out are counted', async () => {
   await using optimizer = make()
   await optimizer.updateStats()
   for (const until = performance.now() + 100; performance.now() < until; );
@@ -370,7 +373,7 @@ test('statistics come from the files below the root that is given', async () => 
   assert.match(await optimizer.diagnosticReport(), /cache misses: unknown: the files are of another system/)
 })
 
-test('where resctrl measures every node, bandwidth is known, and BandwidthOptimized goes by it', async () => {
+testBound('where resctrl measures every node, bandwidth is known, and BandwidthOptimized goes by it', async () => {
   const root = recordedRoot()
   const file = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true })
@@ -407,7 +410,7 @@ test('where resctrl measures every node, bandwidth is known, and BandwidthOptimi
 
 // ------------------------------------------------------------------------------- placement, moves, suggestions
 
-test('vCPUs are placed near the memory that is allocated, and the manager has them so', async () => {
+testBound('vCPUs are placed near the memory that is allocated, and the manager has them so', async () => {
   const manager = VcpuAffinityManager.withTopology(topology)
   await using optimizer = new accel.NumaOptimizer(topology, manager, { [node]: BUDGET })
   const without = await optimizer.optimizeVcpuPlacement(1)
@@ -435,7 +438,7 @@ test('on a host that is described, the nodes of the vCPUs are those of the memor
   assert.equal([...placed.values()].sort(), [2, 2, 3, 3])
 })
 
-test('there is nothing to move where everything is where it should be', async () => {
+testBound('there is nothing to move where everything is where it should be', async () => {
   await using optimizer = make()
   await optimizer.allocateBatch([MiB, MiB])
   for (const strategy of ['LocalFirst', 'LoadBalanced', 'BandwidthOptimized', 'Adaptive'] as const) {
@@ -450,7 +453,7 @@ test('there is nothing to move where everything is where it should be', async ()
   }
 })
 
-test('a full budget is suggested to be looked at, with the figure', async () => {
+testBound('a full budget is suggested to be looked at, with the figure', async () => {
   await using optimizer = make({ [node]: 10 * PAGE })
   const kinds = async () => (await optimizer.optimizationSuggestions()).map(({ kind }) => kind)
   assert.is((await kinds()).includes('budget-used'), false)
@@ -461,7 +464,7 @@ test('a full budget is suggested to be looked at, with the figure', async () => 
   assert.is((await kinds()).includes('one-node'), nodes.length === 1)
 })
 
-test('the report has the strategy, every node, every allocation, and where the figures come from', async () => {
+testBound('the report has the strategy, every node, every allocation, and where the figures come from', async () => {
   await using optimizer = make()
   const before = await optimizer.diagnosticReport()
   assert.match(before, /^NUMA optimizer\nstrategy: Adaptive\n/)
@@ -491,7 +494,7 @@ function withGhost() {
 }
 const GHOST = 1000
 
-test('what the kernel refuses is an error with the call, and nothing stays behind', async () => {
+testBound('what the kernel refuses is an error with the call, and nothing stays behind', async () => {
   await using optimizer = withGhost()
   optimizer.setAllocationStrategy('LocalFirst')
   const before = boundMappings()
@@ -505,7 +508,7 @@ test('what the kernel refuses is an error with the call, and nothing stays behin
   for (const id of [node, GHOST]) assert.is(optimizer.nodeStats(id).budget.used, 0)
 })
 
-test('memory that cannot be moved stays where it is, as do the budgets, and the reason is told', async () => {
+testBound('memory that cannot be moved stays where it is, as do the budgets, and the reason is told', async () => {
   await using optimizer = withGhost()
   optimizer.setAllocationStrategy('LocalFirst')
   const [first, second] = await optimizer.allocateBatch([MiB, MiB], node)
@@ -526,7 +529,7 @@ test('memory that cannot be moved stays where it is, as do the budgets, and the 
   )
 })
 
-test('memory can be freed while it is moved, and taken while others are', async () => {
+testBound('memory can be freed while it is moved, and taken while others are', async () => {
   await using optimizer = withGhost()
   optimizer.setAllocationStrategy('LocalFirst')
   const batch = await optimizer.allocateBatch(Array<number>(20).fill(MiB), node)
@@ -579,7 +582,7 @@ for (const [name, warnings] of [
 
 // ---------------------------------------------------------------------------------------------------- the end
 
-test('a closed optimizer has given everything back, and gives nothing more', async () => {
+testBound('a closed optimizer has given everything back, and gives nothing more', async () => {
   const sizes = Array.from({ length: 20 }, () => MiB)
   {
     // Threads of the pool, and the JavaScript engine's memory, are there before anything is counted.
@@ -618,7 +621,7 @@ test('a closed optimizer has given everything back, and gives nothing more', asy
   }
 })
 
-test('memory that is on its way when the optimizer is closed is given back', async () => {
+testBound('memory that is on its way when the optimizer is closed is given back', async () => {
   const before = boundMappings()
   const optimizer = make()
   const pending = optimizer.allocateBatch([8 * MiB, 8 * MiB]).catch((error: Error) => error.name)

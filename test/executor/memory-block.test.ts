@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BASE_PAGE } from '../../executor/ffi/mapping.js'
+import { skipUnless } from '../skip.js'
 import { MiB, nodes } from './plans.js'
 import { boundMappings } from './process.js'
 import { executor, failure } from './vms.js'
@@ -11,11 +12,13 @@ import { executor, failure } from './vms.js'
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 const { MemoryBlock } = executor
+const mbind = executor.probeMbind()
+const testBound = skipUnless(mbind.usable, mbind.usable ? '' : `memory cannot be bound: ${mbind.text}`)
 const node = nodes.at(-1)!
 
 const isMapped = (address: number) => boundMappings().some(({ start, end }) => start <= address && address < end)
 
-test('a block has all of its pages on its node, and is whole pages', async () => {
+testBound('a block has all of its pages on its node, and is whole pages', async () => {
   await using block = await MemoryBlock.allocate(4 * MiB - 1, node)
   assert.is(block.bytes, 4 * MiB)
   assert.is(block.node, node)
@@ -24,7 +27,7 @@ test('a block has all of its pages on its node, and is whole pages', async () =>
   assert.equal(await block.residentBytes(), { [node]: 4 * MiB })
 })
 
-test('what is written is there, through every view', async () => {
+testBound('what is written is there, through every view', async () => {
   await using block = await MemoryBlock.allocate(MiB, node)
   block.view().fill(7, 100, 200)
   const part = block.view(150, 100)
@@ -42,21 +45,21 @@ test('what is written is there, through every view', async () => {
   }
 })
 
-test('a block that is moved to where it is stays there, with its content', async () => {
+testBound('a block that is moved to where it is stays there, with its content', async () => {
   await using block = await MemoryBlock.allocate(MiB, node)
   block.view()[MiB - 1] = 9
   assert.equal(await block.moveTo(node), { [node]: MiB })
   assert.is(block.view()[MiB - 1], 9)
 })
 
-test('a block that cannot be moved is as before', async () => {
+testBound('a block that cannot be moved is as before', async () => {
   await using block = await MemoryBlock.allocate(MiB, node)
   assert.is((await failure(block.moveTo(1000))).name, 'SyscallError')
   assert.is(block.node, node)
   assert.equal(await block.residentBytes(), { [node]: MiB })
 })
 
-test('memory that no node has, and nodes that no machine has, are refused, and nothing stays mapped', async () => {
+testBound('memory that no node has, and nodes that no machine has, are refused, and nothing stays mapped', async () => {
   const before = boundMappings()
   const tooMuch = await failure(MemoryBlock.allocate(2 ** 46, node))
   assert.is(tooMuch.name, 'UnsupportedError')
@@ -65,7 +68,7 @@ test('memory that no node has, and nodes that no machine has, are refused, and n
   assert.equal(boundMappings(), before)
 })
 
-test('a block that nobody has a view of is unmapped when it is closed, once', async () => {
+testBound('a block that nobody has a view of is unmapped when it is closed, once', async () => {
   const block = await MemoryBlock.allocate(MiB, node)
   await Promise.all([block.close(), block.close()])
   await block.close()
@@ -75,25 +78,28 @@ test('a block that nobody has a view of is unmapped when it is closed, once', as
   assert.throws(() => block.moveTo(node), TypeError)
 })
 
-test('a view that is kept shows zeros after the close, can be written to, and keeps addresses until it is dropped', async () => {
-  const block = await MemoryBlock.allocate(MiB, node)
-  const views = [block.view(), block.view(BASE_PAGE, 8)]
-  views[0]!.fill(5)
-  await block.close()
-  assert.equal([views[0]![0], views[0]![MiB - 1], views[1]![0]], [0, 0, 0])
-  views[1]![0] = 1
-  collectGarbage()
-  await delay(10)
-  assert.ok(isMapped(block.address))
-  views.length = 0
-  for (let i = 0; i < 100 && isMapped(block.address); i++) {
+testBound(
+  'a view that is kept shows zeros after the close, can be written to, and keeps addresses until it is dropped',
+  async () => {
+    const block = await MemoryBlock.allocate(MiB, node)
+    const views = [block.view(), block.view(BASE_PAGE, 8)]
+    views[0]!.fill(5)
+    await block.close()
+    assert.equal([views[0]![0], views[0]![MiB - 1], views[1]![0]], [0, 0, 0])
+    views[1]![0] = 1
     collectGarbage()
     await delay(10)
-  }
-  assert.is(isMapped(block.address), false)
-})
+    assert.ok(isMapped(block.address))
+    views.length = 0
+    for (let i = 0; i < 100 && isMapped(block.address); i++) {
+      collectGarbage()
+      await delay(10)
+    }
+    assert.is(isMapped(block.address), false)
+  },
+)
 
-test('a close waits for what was begun', async () => {
+testBound('a close waits for what was begun', async () => {
   const block = await MemoryBlock.allocate(8 * MiB, node)
   const moving = block.moveTo(node)
   const looking = block.residentBytes()
