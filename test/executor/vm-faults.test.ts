@@ -268,7 +268,6 @@ testWithKvm('a process that ends while threads are starting does not abort', () 
 testWithKvm('a process without descriptors to spare is told which call failed, and goes on', () => {
   const script = `
     const { readdirSync, openSync } = await import('node:fs')
-    const { Piscina } = {}
     await (await spinning()).close()
     const before = readdirSync('/proc/self/fd').length
     const held = []
@@ -285,6 +284,28 @@ testWithKvm('a process without descriptors to spare is told which call failed, a
   assert.match(message, /^VM "demo": (open\(\/dev\/kvm\)|ioctl\(KVM_CREATE_VM\)): EMFILE /, stderr)
   assert.is(grown, '0')
   assert.is(end, 'went on')
+})
+
+testWithKvm('a vCPU that KVM has no descriptor for is refused, and the others stay', () => {
+  const script = `
+    const { openSync, closeSync } = await import('node:fs')
+    const { AccelKvm } = await import(process.env.BUNDLE + '/accel.js')
+    const guest = new AccelKvm({ name: 'web' })
+    await guest.init()
+    await guest.createVcpu(0)
+    const held = []
+    try { for (;;) held.push(openSync('/dev/null')) } catch {}
+    const error = await guest.createVcpu(1).catch((error) => error)
+    console.log(error.message)
+    console.log(guest.vcpuIds().join())
+    for (const fd of held) closeSync(fd)
+    await guest.createVcpu(1)
+    console.log(guest.vcpuIds().join())
+    await guest.close()`
+  const { stdout, stderr } = runScript(script, 'ulimit -n 200;')
+  const [message = '', before, after] = stdout.trim().split('\n')
+  assert.match(message, /^VM "web".*ioctl\(KVM_CREATE_VCPU\): EMFILE /, stderr)
+  assert.equal([before, after], ['0', '0,1'])
 })
 
 test.run()
