@@ -7,6 +7,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { kvm_run } from './abi/kvm.js'
 import { CoalescedRing } from './coalesced.js'
+import { collectGarbage } from './collect.js'
 import { DeviceBus } from './devices/bus.js'
 import { createDevices } from './devices/create.js'
 import type { DeviceSpec } from './devices/device.js'
@@ -161,5 +162,6 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
   }
 }
 
+collectGarbage()
 // When Node has come to the end of loading this file; a vCPU may begin before.
 setImmediate(announceLoaded)
