@@ -60,7 +60,8 @@ function sources(folder: string): string[] {
 
 /** Imports of a file, relative ones as paths from the root without extension. */
 function importsOf(file: string): Import[] {
-  const text = readFileSync(join(root, file), 'utf8')
+  // Without the examples in docstrings, which import the package.
+  const text = readFileSync(join(root, file), 'utf8').replace(/^ *\*.*$/gm, '')
   return [...text.matchAll(IMPORT)].map(([, name = '']) => {
     const target = name.startsWith('.') ? normalize(join(dirname(file), name)).replace(/\.js$/, '') : name
     return { file, target }
