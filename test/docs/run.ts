@@ -78,7 +78,13 @@ export class Workplace {
   /** @param output where a line `...` stands for any lines; `null`: any output */
   #expect(command: string, args: readonly string[], exit: number, output: string | null): void {
     const env = { ...process.env, PATH: `${join(this.folder, 'bin')}:${process.env.PATH}`, NO_COLOR: '1' }
-    const done = spawnSync(command, args, { cwd: this.folder, env, encoding: 'utf8', timeout: LIMIT_MS })
+    const done = spawnSync(command, args, {
+      cwd: this.folder,
+      env,
+      encoding: 'utf8',
+      timeout: LIMIT_MS,
+      killSignal: 'SIGKILL',
+    })
     assert.is(done.status, exit, `ended with ${done.signal ?? done.status}\n${done.stdout}${done.stderr}`)
     if (output === null) return
     const parts = output.trimEnd().split(/^\.\.\.(?:\n|$)/m)
@@ -88,7 +94,7 @@ export class Workplace {
 }
 
 /** What is run of a block: with what is said to be before and after it. */
-export function programOf({ code, marks }: Fence): string {
+function programOf({ code, marks }: Fence): string {
   const said = pathToFileURL(join(root, 'test/docs/said.mjs')).href
   const helpers = `import { gives as __gives, throws as __throws } from '${said}'`
   return [helpers, marks.before, checked(code), marks.after, ''].join('\n')

@@ -22,7 +22,6 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   vm: ({ name }) => ['two-node', 'four-node'].includes(name),
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
-  docs: ({ name }) => name === 'two-node',
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),
 }
 
