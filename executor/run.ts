@@ -94,14 +94,15 @@ export async function carryOut(
       onProgress?.(watch.progress(elapsed()))
       await each(checkRunning)
     }
-    const readers = inOrderOf(carried, running())
-    const memory = await Promise.all(readers.map((vm) => vm.readMemory(promisedVm(promised, vm))))
     watch.look()
     const ran = elapsed()
     await each(async (vm) => {
       await checkRunning(vm)
       await vm.stop()
     })
+    // Only now, when the vCPUs' threads are free to do it: new ones would have to start beside guests that never rest.
+    const readers = inOrderOf(carried, running())
+    const memory = await Promise.all(readers.map((vm) => vm.readMemory(promisedVm(promised, vm))))
     await each((vm) => vm.close())
 
     const findings = [
