@@ -3,7 +3,6 @@
  * as a whole. What the threads work on is the subclass's: a guest (vm.ts), or a walk over the memory (walkers.ts).
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parseCpulist } from '../src/cpulist.js'
 import { type Finding, InputError, show } from '../src/errors.js'
 import type { PlanVm, RunMemory } from '../src/types.js'
@@ -97,8 +96,7 @@ export abstract class Placement extends Lifecycle {
     for (const [i, { work, interrupt }] of this.assignments().entries()) {
       if (this.isEnding()) break
       this.crew.start({ work, scheduling, cpus: parseCpulist(this.cpusOf(i)) }, interrupt)
-      // A new thread takes Node 10 ms on this one.
-      await nextTurn()
+      await this.crew.begun(this.isEnding)
     }
     await this.crew.command(Command.hold, this.isEnding)
     await this.unlessFailed()
