@@ -5,6 +5,7 @@
 
 import { rmSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Plugin } from 'esbuild'
 import { bundle } from '../../bundle.mjs'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -29,11 +30,12 @@ export interface ExecutorBundle {
   readonly accel: typeof import('../../src/accel/index.js')
 }
 
-export async function bundleExecutor(): Promise<ExecutorBundle> {
+/** @param plugins that change what is bundled, as with doubles */
+export async function bundleExecutor(plugins: Plugin[] = []): Promise<ExecutorBundle> {
   const outdir = `${root}build/executor-test-${process.pid}`
   process.on('exit', () => rmSync(outdir, { recursive: true, force: true }))
   // The pool is in a chunk here, and finds its worker beside that.
-  await bundle(entryPoints, outdir, { chunkNames: '[name]-[hash]' })
+  await bundle(entryPoints, outdir, { chunkNames: '[name]-[hash]', plugins })
   const load = (name: keyof typeof entryPoints) => import(pathToFileURL(`${outdir}/${name}.js`).href)
   return {
     directory: outdir,
