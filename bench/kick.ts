@@ -1,6 +1,7 @@
 /**
  * How long it takes to stop a vCPU whose guest never leaves: from the main thread's call until it knows that the vCPU's
- * thread is out of KVM_RUN. `pause()` of a `Vm`, and a C program that does the same (c/kick.c), by turns.
+ * thread is out of KVM_RUN. `stop()` of a `Vm`, which ends when the thread has let go of everything, each time of a new
+ * one; `pause()`, again and again of the same; and a C program (c/kick.c), by turns.
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -28,29 +29,49 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
   using peer = new Peer('kick')
   const executor = await bundleExecutor()
 
-  const javascript: number[][] = []
+  const stopped: number[][] = []
+  const paused: number[][] = []
   const c: number[][] = []
   for (let round = 0; round < rounds; round++) {
-    javascript.push(await kicks(executor, stage, samples))
+    stopped.push(await stops(executor, stage, samples))
+    paused.push(await pauses(executor, stage, samples))
     if (peer.missing === null) c.push(kicksInPeer(peer, stage, samples))
   }
   const medians = (turns: readonly number[][]) => turns.map((turn) => percentile(turn, 50))
-  const ratio = ratioOf(medians(javascript), medians(c))
+  const ratio = ratioOf(medians(paused), medians(c))
   return {
     kind: 'Bench',
     name: 'kick',
     host: hostFacts(),
-    rows: [rowOf('JavaScript', javascript.flat()), ...(c.length > 0 ? [rowOf('C', c.flat())] : [])],
+    rows: [
+      rowOf('JavaScript, stop()', stopped.flat()),
+      rowOf('JavaScript, pause()', paused.flat()),
+      ...(c.length > 0 ? [rowOf('C', c.flat())] : []),
+    ],
     ...(ratio === null ? {} : { ratio }),
     notes: [
       `${rounds} turns of ${samples} stops each on CPU ${cpu}, each after the guest has spun for ${SPIN_MS} ms`,
-      ...(peer.missing === null ? [] : [peer.missing]),
+      ...(peer.missing === null ? ['ratio: C / pause(), medians'] : [peer.missing]),
     ],
   }
 }
 
 /** Microseconds of each. */
-async function kicks(bundle: ExecutorBundle, stage: Stage, samples: number): Promise<number[]> {
+async function stops(bundle: ExecutorBundle, stage: Stage, samples: number): Promise<number[]> {
+  const found: number[] = []
+  for (let left = samples; left > 0; left--) {
+    await using vm = await createVm(bundle, stage)
+    await vm.run()
+    await delay(SPIN_MS)
+    const start = performance.now()
+    await vm.stop()
+    found.push((performance.now() - start) * 1000)
+  }
+  return found
+}
+
+/** Microseconds of each. */
+async function pauses(bundle: ExecutorBundle, stage: Stage, samples: number): Promise<number[]> {
   const found: number[] = []
   await using vm = await createVm(bundle, stage)
   await vm.run()

@@ -44,7 +44,7 @@ testWithPeer('kick: a spinning guest is stopped in both, in a time with percenti
   const { rows, svg } = quick('kick')
   assert.equal(
     rows.map(({ what }) => what),
-    ['JavaScript', 'C'],
+    ['JavaScript, stop()', 'JavaScript, pause()', 'C'],
   )
   above(0, rows, 'p50us', 'p99us', 'maxUs')
   assert.ok(rows.every(({ p50us, p99us, maxUs }) => p50us! <= p99us! && p99us! <= maxUs!))
