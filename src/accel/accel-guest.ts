@@ -72,7 +72,8 @@ export abstract class AccelGuest implements AsyncDisposable {
    * import { AccelKvm } from 'homenode/accel'
    *
    * await using accel = new AccelKvm({ name: 'web' })
-   * console.log((await accel.init()).enforced, accel.state) // true { name: 'created' }
+   * await accel.init() // => { enforced: true }
+   * accel.state // => { name: 'created' }
    * ```
    */
   async init(): Promise<Effect> {
@@ -113,7 +114,7 @@ export abstract class AccelGuest implements AsyncDisposable {
    * await using accel = new AccelKvm()
    * await accel.init()
    * for (const id of [0, 1]) await accel.createVcpu(id)
-   * console.log(accel.vcpuIds()) // [0, 1]
+   * accel.vcpuIds() // => [0, 1]
    * ```
    */
   async createVcpu(id: number): Promise<Effect> {
@@ -130,7 +131,7 @@ export abstract class AccelGuest implements AsyncDisposable {
    * import { AccelKvm } from 'homenode/accel'
    *
    * await using accel = new AccelKvm()
-   * console.log(accel.vcpuIds()) // []
+   * accel.vcpuIds() // => []
    * ```
    */
   vcpuIds(): readonly number[] {
@@ -149,7 +150,7 @@ export abstract class AccelGuest implements AsyncDisposable {
    * await accel.init()
    * await accel.createVcpu(0)
    * accel.vcpu(0).startInRealMode(0x7c00, { rsp: 0x7c00n })
-   * console.log(accel.vcpu(0).registers().rip) // 31744n
+   * accel.vcpu(0).registers().rip // => 31744n
    * ```
    */
   vcpu(id: number): GuestVcpu {
@@ -188,7 +189,7 @@ export abstract class AccelGuest implements AsyncDisposable {
    * accel.enableNuma(1)
    * await accel.setupNumaMemory({ node: accel.numaConfig().nodeIds[0], size: 2 ** 20, gpa: 0 })
    * const { entry } = await accel.load(Uint8Array.of(0xf4), 0x1000) // hlt
-   * console.log(entry) // 4096
+   * entry // => 4096
    * ```
    */
   async load(image: Uint8Array, gpa = 0): Promise<{ readonly entry: number }> {
@@ -208,7 +209,7 @@ export abstract class AccelGuest implements AsyncDisposable {
    * accel.enableNuma(1)
    * await accel.setupNumaMemory({ node: accel.numaConfig().nodeIds[0], size: 2 ** 20, gpa: 0 })
    * accel.write(0x2000, Uint8Array.of(1, 2, 3))
-   * console.log(accel.read(0x2000, 2)) // Uint8Array(2) [ 1, 2 ]
+   * accel.read(0x2000, 2) // => Uint8Array.of(1, 2)
    * ```
    */
   write(gpa: number, bytes: Uint8Array): void {
@@ -313,10 +314,10 @@ export abstract class AccelGuest implements AsyncDisposable {
    * accel.vcpu(0).startInLongMode(entry)
    * await accel.run()
    * await accel.pause()
-   * console.log(accel.vcpu(0).registers().rip) // 4096n
+   * accel.vcpu(0).registers().rip // => 4096n
    * await accel.resume()
    * await accel.stop()
-   * console.log(accel.state) // { name: 'stopped', by: 'caller', exitCode: null }
+   * accel.state // => { name: 'stopped', by: 'caller', exitCode: null }
    * ```
    */
   async run(patience?: Patience): Promise<Effect> {

@@ -62,7 +62,8 @@ export interface ResidentMemory extends Required<NumaMemoryRequest> {
  * accel.vcpu(0).startInLongMode(entry)
  * accel.exitPort()
  * await accel.run()
- * console.log((await accel.wait()).exitCode) // 42
+ * const { exitCode } = await accel.wait()
+ * exitCode // => 42
  * ```
  */
 export class AccelKvm extends AccelGuest {
@@ -102,7 +103,7 @@ export class AccelKvm extends AccelGuest {
 
   /**
    * The CPUs that a vCPU's thread may use, from the kernel (`sched_getaffinity`), ascending; when it has ended, its last.
-   * @throws {InputError} for a number that no vCPU has; it lists those that there are
+   * @throws {InputError} for a number that no vCPU has; it lists those that there are. `setVcpuAffinity()` has an example
    */
   getVcpuAffinity(id: number): readonly CpuId[] {
     return this.required('getVcpuAffinity').affinityOf(id)
@@ -125,7 +126,7 @@ export class AccelKvm extends AccelGuest {
    * await accel.createVcpu(0)
    * const [cpu] = accel.getVcpuAffinity(0)
    * accel.setVcpuAffinity(0, [cpu])
-   * console.log(accel.getVcpuAffinity(0)) // [0]
+   * accel.getVcpuAffinity(0) // => [cpu]
    * ```
    */
   setVcpuAffinity(id: number, cpus: readonly CpuId[]): Effect {
@@ -187,7 +188,7 @@ export class AccelKvm extends AccelGuest {
    *
    * await using accel = new AccelKvm()
    * accel.enableNuma(accel.topology.numaNodes)
-   * console.log(accel.numaConfig().enabled) // true
+   * accel.numaConfig().enabled // => true
    * ```
    */
   enableNuma(nodes: number | readonly NodeId[]): void {
@@ -213,7 +214,7 @@ export class AccelKvm extends AccelGuest {
    * await using accel = new AccelKvm()
    * accel.enableNuma(1)
    * accel.disableNuma()
-   * console.log(accel.numaConfig()) // { enabled: false, nodes: 0, nodeIds: [] }
+   * accel.numaConfig() // => { enabled: false, nodes: 0, nodeIds: [] }
    * ```
    */
   disableNuma(): void {
@@ -282,7 +283,9 @@ export class AccelKvm extends AccelGuest {
    * await accel.init()
    * accel.enableNuma(1)
    * await accel.setupNumaMemory({ node: accel.numaConfig().nodeIds[0], size: 2 ** 20, gpa: 0 })
-   * for (const { gpa, node, resident } of await accel.residentMemory()) console.log(gpa, node, resident) // 0 0 { '0': 1048576 }
+   * const [{ gpa, node, resident }] = await accel.residentMemory()
+   * gpa // => 0
+   * resident[node] // => 2 ** 20
    * ```
    */
   async residentMemory(): Promise<readonly ResidentMemory[]> {
@@ -306,7 +309,8 @@ export class AccelKvm extends AccelGuest {
    * accel.enableNuma(1)
    * const [node] = accel.numaConfig().nodeIds
    * accel.bindVcpuToNumaNode(0, node)
-   * console.log(accel.getVcpuNumaNode(0), accel.getVcpuNumaNode(1)) // 0 undefined
+   * accel.getVcpuNumaNode(0) // => node
+   * accel.getVcpuNumaNode(1) // => undefined
    * ```
    */
   bindVcpuToNumaNode(id: number, node: NodeId): Effect {

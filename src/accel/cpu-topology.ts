@@ -37,7 +37,23 @@ export interface TopologyStats {
   readonly memoryPerNode: Readonly<Record<NodeId, number | null>>
 }
 
-/** A snapshot: CPUs that go offline later are still in it. Only online CPUs count. */
+/**
+ * A snapshot: CPUs that go offline later are still in it. Only online CPUs count.
+ * @example
+ * ```ts
+ * import { syntheticHost } from 'homenode'
+ * import { CpuTopology } from 'homenode/accel'
+ *
+ * const topology = CpuTopology.of(syntheticHost('pack:2 [numa(memory=64GB)] l3:1 core:2 pu:2'))
+ * topology.totalCpus // => 8
+ * topology.numaNodes // => 2
+ * topology.cpusPerNode.get(1) // => [4, 5, 6, 7]
+ * topology.cpuToNode.get(5) // => 1
+ * for (const { level, sizeKiB, sharedCpus } of (await CpuTopology.detect()).cacheTopology) {
+ *   console.log(`L${level}: ${sizeKiB} KiB for CPUs ${sharedCpus}`)
+ * }
+ * ```
+ */
 export class CpuTopology {
   /** All that was detected. */
   readonly host: Host
@@ -70,6 +86,14 @@ export class CpuTopology {
    * The topology of this machine, or of a copy of its files, as the kernel shows it.
    * @param options `root`: the directory that holds `sys` and `proc`; default `/`
    * @throws {InputError} where that is no root of a Linux system
+   * @example
+   * ```ts
+   * import { CpuTopology } from 'homenode/accel'
+   *
+   * const topology = await CpuTopology.detect()
+   * topology.totalCpus > 0 // => true
+   * await CpuTopology.detect({ root: '/nowhere' }) // throws InputError: ...
+   * ```
    */
   static async detect(options: DetectOptions = {}): Promise<CpuTopology> {
     return CpuTopology.detectSync(options)
@@ -77,7 +101,7 @@ export class CpuTopology {
 
   /**
    * As `detect()`, at once: some dozen small files for each CPU, 5 ms with 2 CPUs.
-   * @throws {InputError} as `detect()`
+   * @throws {InputError} as `detect()`, which has an example
    */
   static detectSync(options: DetectOptions = {}): CpuTopology {
     const root = options.root ?? '/'
@@ -94,7 +118,7 @@ export class CpuTopology {
    * import { CpuTopology } from 'homenode/accel'
    *
    * const topology = CpuTopology.of(syntheticHost('pack:2 [numa(memory=64GB)] l3:1 core:4 pu:2'))
-   * console.log(topology.getNodeCpus(1)) // [8, 9, 10, 11, 12, 13, 14, 15]
+   * topology.getNodeCpus(1) // => [8, 9, 10, 11, 12, 13, 14, 15]
    * ```
    */
   static of(host: Host, caches: readonly CacheLevel[] = []): CpuTopology {
@@ -104,6 +128,15 @@ export class CpuTopology {
   /**
    * The online CPUs of a node, ascending.
    * @throws {InputError} for a node that the host does not have; it lists those that it has
+   * @example
+   * ```ts
+   * import { syntheticHost } from 'homenode'
+   * import { CpuTopology } from 'homenode/accel'
+   *
+   * const topology = CpuTopology.of(syntheticHost('pack:2 [numa(memory=64GB)] core:2 pu:1'))
+   * topology.getNodeCpus(1) // => [2, 3]
+   * topology.getNodeCpus(2) // throws InputError: node: expected one of the nodes 0-1, got 2
+   * ```
    */
   getNodeCpus(node: NodeId): readonly CpuId[] {
     const cpus = this.cpusPerNode.get(node)
@@ -118,6 +151,14 @@ export class CpuTopology {
    * their distance from its own (SLIT); the lowest number first where they are equally near.
    * @param count how many at most; there are fewer where the host has fewer
    * @throws {InputError} for a CPU that is not online (it lists those that are), or a count that is no whole number from 0
+   * @example
+   * ```ts
+   * import { syntheticHost } from 'homenode'
+   * import { CpuTopology } from 'homenode/accel'
+   *
+   * const topology = CpuTopology.of(syntheticHost('pack:2 [numa(memory=64GB)] l3:2 core:2 pu:2'))
+   * topology.getClosestCpus(5, 4) // => [4, 6, 7, 0]
+   * ```
    */
   getClosestCpus(cpu: CpuId, count: number): readonly CpuId[] {
     const from = this.#online.get(cpu)

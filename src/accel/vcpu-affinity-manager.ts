@@ -45,13 +45,14 @@ export interface VcpuRebalance {
  *
  * const manager = new VcpuAffinityManager()
  * await manager.configureVcpuAffinity(1)
- * console.log(manager.getVcpuConfig(0)?.affinity.cpus()) // [0]
+ * const cpus = manager.getVcpuConfig(0)?.affinity.cpus()
  *
  * await using accel = new AccelKvm()
  * await accel.init()
  * await accel.createVcpu(0)
  * manager.applyTo(accel)
- * console.log(accel.getVcpuAffinity(0)) // [0]
+ * accel.getVcpuAffinity(0) // => cpus
+ * manager.vcpuIds() // => [0]
  * ```
  */
 export class VcpuAffinityManager {
@@ -79,7 +80,7 @@ export class VcpuAffinityManager {
    * const topology = CpuTopology.of(syntheticHost('pack:2 [numa(memory=64GB)] l3:1 core:4 pu:2'))
    * const manager = VcpuAffinityManager.withTopology(topology)
    * await manager.configureVcpuAffinity(4, { enableHt: false })
-   * console.log([0, 1, 2, 3].map((id) => manager.getVcpuConfig(id)?.affinity.cpus())) // [[0], [2], [4], [6]]
+   * manager.vcpuIds().map((id) => manager.getVcpuConfig(id)?.affinity.cpus()) // => [[0], [2], [4], [6]]
    * ```
    */
   static withTopology(topology: CpuTopology, options: PlatformOptions = {}): VcpuAffinityManager {
@@ -91,13 +92,20 @@ export class VcpuAffinityManager {
   /**
    * The topology that the vCPUs are placed on.
    * @throws {InputError} where there is no Linux system to ask: `withTopology()` takes a described one
+   * @example
+   * ```ts
+   * import { VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * manager.topologyStats().totalCpus // => manager.getTopology().totalCpus
+   * ```
    */
   getTopology(): CpuTopology {
     this.#topology ??= this.#given ?? CpuTopology.detectSync({ root: this.#root })
     return this.#topology
   }
 
-  /** How many CPUs, cores, caches and nodes there are, and how much memory. @throws {InputError} as `getTopology()` */
+  /** How many CPUs, cores, caches and nodes there are, and how much memory. @throws {InputError} as `getTopology()`, which has an example */
   topologyStats(): TopologyStats {
     return this.getTopology().stats()
   }
@@ -114,7 +122,8 @@ export class VcpuAffinityManager {
    *
    * const manager = new VcpuAffinityManager()
    * const { plan, vcpus } = await manager.configureVcpuAffinity(1, { memory: '16MiB' })
-   * console.log(plan.cost.lostVcpus, vcpus[0].numaNode) // 0 0
+   * plan.cost.lostVcpus // => 0
+   * vcpus[0].numaNode // => plan.vms[0].vcpus[0].node
    * ```
    */
   async configureVcpuAffinity(n: number, options: ConfigureOptions = {}): Promise<VcpuConfiguration> {
@@ -133,7 +142,7 @@ export class VcpuAffinityManager {
     return { plan, vcpus }
   }
 
-  /** Numbers of the vCPUs that are configured, ascending. */
+  /** Numbers of the vCPUs that are configured, ascending. The example of the class shows it. */
   vcpuIds(): readonly number[] {
     return [...this.#configs.keys()].sort((a, b) => a - b)
   }
@@ -159,7 +168,8 @@ export class VcpuAffinityManager {
    * const manager = new VcpuAffinityManager()
    * const [cpu] = manager.getTopology().cpuToNode.keys()
    * const { affinity, priority } = manager.setVcpuConfig(0, { affinity: [cpu], priority: -5 })
-   * console.log(affinity.contains(cpu), priority) // true -5
+   * affinity.contains(cpu) // => true
+   * priority // => -5
    * ```
    */
   setVcpuConfig(id: number, change: VcpuConfigChange): VcpuConfig {
@@ -186,7 +196,8 @@ export class VcpuAffinityManager {
    * const manager = VcpuAffinityManager.withTopology(topology)
    * await manager.configureVcpuAffinity(2)
    * manager.setVcpuConfig(1, { affinity: [7] }) // the other node
-   * console.log((await manager.rebalanceVcpus()).moves) // [{ vcpuId: 1, from: [7], to: [1] }]
+   * const { moves } = await manager.rebalanceVcpus()
+   * moves // => [{ vcpuId: 1, from: [7], to: [1] }]
    * ```
    */
   async rebalanceVcpus(): Promise<VcpuRebalance> {
@@ -234,6 +245,14 @@ export class VcpuAffinityManager {
   /**
    * What is configured, for people: the host, each vCPU with its CPUs, node and who shares its core, and what it costs.
    * @throws {InputError} as `getTopology()`
+   * @example
+   * ```ts
+   * import { VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await manager.configureVcpuAffinity(1)
+   * console.log(manager.diagnosticReport())
+   * ```
    */
   diagnosticReport(): string {
     return showConfiguration(this.getTopology(), this.#all(), this.#plan)
@@ -255,7 +274,7 @@ export class VcpuAffinityManager {
    * await accel.createVcpu(0)
    * const manager = VcpuAffinityManager.withTopology(accel.topology)
    * await manager.configureVcpuAffinity(1, { priority: -5 })
-   * console.log(manager.applyTo(accel)) // { enforced: true }
+   * manager.applyTo(accel) // => { enforced: true }
    * ```
    */
   applyTo(accel: AccelKvm): Effect {

@@ -6,7 +6,18 @@ import type { CpuId, NodeId } from '../types.js'
 import { requireCpus, requireNode, requireNodeCpus } from './checks.js'
 import type { CpuTopology } from './cpu-topology.js'
 
-/** A set of CPUs, by the numbers of the kernel. */
+/**
+ * A set of CPUs, by the numbers of the kernel.
+ * @example
+ * ```ts
+ * import { AffinityMask } from 'homenode/accel'
+ *
+ * const mask = new AffinityMask([3, 2, 0])
+ * mask.cpus() // => [0, 2, 3]
+ * mask.contains(1) // => false
+ * String(mask) // => '0,2-3'
+ * ```
+ */
 export class AffinityMask {
   readonly #cpus: readonly CpuId[]
 
