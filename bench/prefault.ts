@@ -1,6 +1,6 @@
 /**
- * How fast a guest's memory gets its pages: base pages and transparent huge pages, by as many threads on the same CPUs in
- * the executor and in a C program (c/prefault.c), by turns. Both only fault in what is mapped and bound; the executor's
+ * How fast a guest's memory gets its pages: base pages, transparent huge pages and reserved ones, by as many threads on the
+ * same CPUs in the executor and in a C program (c/prefault.c), by turns. Both only fault in what is mapped and bound; the executor's
  * threads are there already, as after the first VM of a process.
  */
 
@@ -8,31 +8,31 @@ import { bundleExecutor, type ExecutorBundle } from '../test/executor/bundle.js'
 import { MiB, nodes, planOf } from '../test/executor/plans.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, type Row, rounded } from './bench.js'
 import { barChart } from './plot.js'
+import { HUGE_BYTES, HugePages } from './vm/huge-pages.js'
 import { Peer } from './vm/peer.js'
 import { ratioOf } from './vm/turns.js'
 
 const GiB = 1024 * MiB
 const FULL = { rounds: 7, bytes: 2 * GiB }
 const QUICK = { rounds: 1, bytes: 128 * MiB }
-const KINDS = [
-  { pages: 'base', transparentHugePages: false },
-  { pages: 'transparent huge', transparentHugePages: true },
-]
+const PAGES = ['base', 'transparent huge', 'reserved huge'] as const
+type Pages = (typeof PAGES)[number]
 
 async function run({ quick }: BenchOptions): Promise<Bench> {
   const { rounds, bytes } = quick ? QUICK : FULL
   const node = nodes[0]!
   const executor = await bundleExecutor()
   using peer = new Peer('prefault')
-  const vm = planOf({ vcpus: ['0'], cells: [bytes], node }).vms[0]!
-  const results = KINDS.map((kind) => ({ ...kind, javascript: [] as number[], c: [] as number[] }))
+  using pool = new HugePages(node, bytes)
+  const kinds = PAGES.filter((pages) => pages !== 'reserved huge' || pool.missing === null)
+  const results = kinds.map((pages) => ({ pages, javascript: [] as number[], c: [] as number[] }))
   // Starts the threads.
-  const { threads } = await prefault(executor, vm, false)
-  for (const { transparentHugePages, javascript, c } of results) {
-    const ours = async () => javascript.push((await prefault(executor, vm, transparentHugePages)).seconds)
+  const { threads } = await prefault(executor, node, bytes, 'base')
+  for (const { pages, javascript, c } of results) {
+    const ours = async () => javascript.push((await prefault(executor, node, bytes, pages)).seconds)
     const theirs = () => {
       if (peer.missing !== null) return
-      const [[ns]] = peer.run(bytes, Number(transparentHugePages), node, ...threads) as [[number]]
+      const [[ns]] = peer.run(bytes, PAGES.indexOf(pages), node, ...threads) as [[number]]
       c.push(ns / 1e9)
     }
     for (let round = 0; round < rounds; round++) {
@@ -54,20 +54,24 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
     notes: [
       `GiB/s: ${rounds} turns of ${bytes / MiB} MiB on node ${node} by ${threads.length} threads, medians`,
       ...(peer.missing === null ? [] : [peer.missing]),
+      ...(pool.missing === null ? [] : [pool.missing]),
     ],
   }
 }
 
-type PlanVm = Parameters<ExecutorBundle['placedMemory']['placeMemory']>[0]
-
 /** Seconds that it took, and the CPUs of each thread that did it. */
 async function prefault(
   { placedMemory, prefault: { cpusOfNode, dividePrefault, releaseMemory } }: ExecutorBundle,
-  vm: PlanVm,
-  transparentHugePages: boolean,
+  node: number,
+  bytes: number,
+  pages: Pages,
 ): Promise<{ readonly seconds: number; readonly threads: readonly string[] }> {
+  const pageSize = pages === 'reserved huge' ? HUGE_BYTES : 4096
+  const vm = planOf({ vcpus: ['0'], cells: [bytes], node, pageSize }).vms[0]!
   const start = performance.now()
-  const { memory } = await placedMemory.placeMemory(vm, { memory: { transparentHugePages } })
+  const { memory } = await placedMemory.placeMemory(vm, {
+    memory: { transparentHugePages: pages === 'transparent huge' },
+  })
   const seconds = (performance.now() - start) / 1000
   const threads = dividePrefault(memory.layout, cpusOfNode).map(({ cpus }) => cpus.join(','))
   await releaseMemory(memory)

@@ -1,10 +1,10 @@
 /*
  * The C peer of the bench `prefault`: memory that is mapped, and faulted in by several threads, each its part.
  *
- *   prefault BYTES HUGE(0|1) NODE CPUS [CPUS ...]
+ *   prefault BYTES HUGE(0|1|2) NODE CPUS [CPUS ...]
  *
- * A thread for each list of CPUs, and as many parts; bound to the node. HUGE asks for transparent huge pages. Prints the
- * nanoseconds that the faulting in took.
+ * A thread for each list of CPUs, and as many parts; bound to the node. HUGE 1 asks for transparent huge pages, 2 for
+ * reserved ones. Prints the nanoseconds that the faulting in took.
  */
 #define _GNU_SOURCE
 #include <linux/mempolicy.h>
@@ -41,10 +41,11 @@ int main(int argc, char **argv)
     unsigned node = atoi(argv[3]);
     unsigned long mask[16] = {0};
     mask[node / 64] = 1ul << (node % 64);
-    char *memory = map(bytes + ALIGNMENT, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+    int huge = atoi(argv[2]), flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    char *memory = huge == 2 ? map(bytes, flags | MAP_HUGETLB, -1) : map(bytes + ALIGNMENT, flags, -1);
     memory = (char *)(((uintptr_t)memory + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
     check(syscall(SYS_mbind, memory, bytes, MPOL_BIND, mask, 8 * sizeof mask, 0), "mbind");
-    if (atoi(argv[2])) check(madvise(memory, bytes, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+    if (huge == 1) check(madvise(memory, bytes, MADV_HUGEPAGE), "MADV_HUGEPAGE");
     pthread_barrier_init(&ready, NULL, count + 1);
     struct worker *workers = calloc(count, sizeof *workers);
     if (workers == NULL) err(1, "calloc");
