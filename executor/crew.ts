@@ -97,13 +97,13 @@ export class Crew {
   }
 
   /**
-   * Waits until the threads that were started run code of their own. All at once they would hold the main thread up, tens
-   * of milliseconds at a time: it waits for locks of the C library's heap, whose holders wait for a CPU.
+   * Waits until all threads that were started but one run code of their own. All at once they would hold the main thread
+   * up, tens of milliseconds at a time: it waits for locks of the C library's heap, whose holders wait for a CPU.
    * @param abandoned asked again and again: whether to wait no longer
    */
   async begun(abandoned: () => boolean): Promise<void> {
     const isLate = ({ block, end }: Member) => end === null && Atomics.load(block.control, TID) === 0
-    while (this.#members.some(isLate) && !abandoned()) await this.#news()
+    while (this.#members.filter(isLate).length > 1 && !abandoned()) await this.#news()
   }
 
   /** Gives a thread that was started without it what it works on, before the command to go. */

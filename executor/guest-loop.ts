@@ -100,7 +100,8 @@ function loop(block: VcpuBlock, room: GuestRoom): VcpuEnd {
         if (count === 1) isAnswered = transfer(device, port, size, start, isWrite)
         else {
           const end = start + size * count
-          for (let at = start; at < end && isAnswered; at += size) isAnswered = transfer(device, port, size, at, isWrite)
+          for (let at = start; at < end && isAnswered; at += size)
+            isAnswered = transfer(device, port, size, at, isWrite)
         }
       } else if (reason === KVM_EXIT_MMIO) {
         const address = words[MMIO_ADDRESS]! + words[MMIO_ADDRESS + 1]! * 2 ** 32

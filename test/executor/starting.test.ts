@@ -4,29 +4,29 @@ import * as assert from 'uvu/assert'
 import { cpus } from './plans.js'
 import { makeVm, testWithKvm } from './vms.js'
 
-testWithKvm('a thread is started when those before it run, and the main thread has turns in between', async () => {
-  const vcpus = 6
-  await using vm = await makeVm({ vcpus: Array.from({ length: vcpus }, () => cpus.join(',')) })
-  /** Of each new thread: how many vCPUs had one that ran. */
-  const begun: number[] = []
-  const count = (_: Worker) => begun.push(vm.vcpus.filter(({ tid }) => tid !== 0).length)
-  process.on('worker', count)
-  let turns = 0
-  const timer = setInterval(() => turns++, 0)
-  try {
-    await vm.prepare()
-  } finally {
-    clearInterval(timer)
-    process.off('worker', count)
-  }
-  // Threads that faulted the memory in are used again.
-  const reused = vcpus - begun.length
-  assert.ok(begun.length >= 2, `${begun.length} new threads`)
-  assert.equal(
-    begun,
-    begun.map((_, i) => reused + i),
-  )
-  assert.ok(turns >= begun.length, `${turns} turns in ${begun.length} starts`)
-})
+testWithKvm(
+  'a thread is started when all but one of those before it run, and the main thread has turns in between',
+  async () => {
+    const vcpus = 6
+    await using vm = await makeVm({ vcpus: Array.from({ length: vcpus }, () => cpus.join(',')) })
+    /** Of each new thread: how many vCPUs had one that ran. */
+    const begun: number[] = []
+    const count = (_: Worker) => begun.push(vm.vcpus.filter(({ tid }) => tid !== 0).length)
+    process.on('worker', count)
+    let turns = 0
+    const timer = setInterval(() => turns++, 0)
+    try {
+      await vm.prepare()
+    } finally {
+      clearInterval(timer)
+      process.off('worker', count)
+    }
+    // Threads that faulted the memory in are used again.
+    const reused = vcpus - begun.length
+    assert.ok(begun.length >= 2, `${begun.length} new threads`)
+    begun.forEach((count, i) => assert.ok(count >= reused + i - 1, `${count} of ${reused + i} threads ran`))
+    assert.ok(turns >= begun.length, `${turns} turns in ${begun.length} starts`)
+  },
+)
 
 test.run()
