@@ -24,7 +24,8 @@ testWithKvm(
     // Threads that faulted the memory in are used again.
     const reused = vcpus - begun.length
     assert.ok(begun.length >= 2, `${begun.length} new threads`)
-    begun.forEach((count, i) => assert.ok(count >= reused + i - 1, `${count} of ${reused + i} threads ran`))
+    for (const [i, count] of begun.entries())
+      assert.ok(count >= reused + i - 1, `${count} of ${reused + i} threads ran`)
     assert.ok(turns >= begun.length, `${turns} turns in ${begun.length} starts`)
   },
 )
