@@ -1,20 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BASE_PAGE } from '../../executor/ffi/mapping.js'
 import { skipUnless } from '../skip.js'
 import { MiB, nodes } from './plans.js'
-import { boundMappings } from './process.js'
+import { boundMappings, collectGarbage, unmapUnseen } from './process.js'
 import { executor, failure } from './vms.js'
 
-setFlagsFromString('--expose-gc')
-const collectGarbage: () => void = runInNewContext('gc')
 const { MemoryBlock } = executor
 const mbind = executor.probeMbind()
 const testBound = skipUnless(mbind.usable, mbind.usable ? '' : `memory cannot be bound: ${mbind.text}`)
 const node = nodes.at(-1)!
+
+test.before.each(unmapUnseen)
 
 const isMapped = (address: number) => boundMappings().some(({ start, end }) => start <= address && address < end)
 

@@ -3,6 +3,20 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+setFlagsFromString('--expose-gc')
+/** Has V8 collect all garbage, at once. */
+export const collectGarbage: () => void = runInNewContext('gc')
+
+/** Memory whose last view was left by an earlier test is unmapped when that is collected, which might be in the middle of a later one. */
+export async function unmapUnseen(): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    collectGarbage()
+    await delay(5)
+  }
+}
 
 export interface Holdings {
   readonly fds: readonly string[]
