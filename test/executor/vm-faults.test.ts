@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -7,19 +6,8 @@ import { crash } from './guests/behaviours.js'
 import { count, echo } from './guests/programs.js'
 import { cpus, MiB, planOf } from './plans.js'
 import { leftSince, settledHoldings } from './process.js'
-import {
-  directory,
-  executor,
-  failure,
-  first,
-  last,
-  makeVm,
-  makeVmWith,
-  number64,
-  run,
-  testWithKvm,
-  warmUp,
-} from './vms.js'
+import { runScript } from './script.js'
+import { executor, failure, first, last, makeVm, makeVmWith, number64, run, testWithKvm, warmUp } from './vms.js'
 
 const data = (module: string) => `data:text/javascript,${encodeURIComponent(module)}`
 
@@ -226,26 +214,6 @@ testWithKvm('the signal of the caller ends the creation while memory is faulted 
   assert.match((await failure(makeVm({ cells: [2048 * MiB] }, { onProgress }))).message, 'from the caller')
   assert.equal(await leftSince(before), [])
 })
-
-/** What a process of its own prints and ends with. */
-function runScript(script: string, prefix = '') {
-  const whole = `
-    const { Vm } = await import(process.env.BUNDLE + '/executor.js')
-    const { sealPlan } = await import(process.env.BUNDLE + '/verified.js')
-    const plan = sealPlan(JSON.parse(process.env.PLAN))
-    const spinning = async (code) => {
-      const vm = await Vm.create(plan, 'demo')
-      await vm.load(Uint8Array.of(0xeb, 0xfe))
-      for (const vcpu of vm.vcpus) vcpu.startInLongMode(0)
-      await vm.run()
-      return vm
-    }
-    ${script}`
-  const plan = JSON.stringify(planOf({ vcpus: [first, last] }))
-  const env = { ...process.env, NODE: process.execPath, SCRIPT: whole, BUNDLE: directory, PLAN: plan }
-  const command = `${prefix} exec "$NODE" --input-type=module -e "$SCRIPT"`
-  return spawnSync('sh', ['-c', command], { encoding: 'utf8', env, timeout: 60_000 })
-}
 
 testWithKvm('a process that ends while its guests run does not hang', () => {
   assert.is(runScript('await spinning(); process.exit(5)').status, 5)
