@@ -4,7 +4,7 @@ import { SyscallError } from '../src/errors.js'
 import type { MemoryPolicy } from '../src/types.js'
 import { closeAll } from './close.js'
 import { closeFd, createMemoryFile } from './ffi/files.js'
-import { BASE_PAGE, forbidHugePages, Mapping } from './ffi/mapping.js'
+import { BASE_PAGE, forbidHugePages, Mapping, TRANSPARENT_BYTES } from './ffi/mapping.js'
 import { bindMemory } from './ffi/numa.js'
 import type { CellLayout, MemoryRange, VmLayout } from './layout.js'
 import type { MemorySpan } from './residency.js'
@@ -26,9 +26,6 @@ export interface MemoryOptions {
   /** Host virtual address of the first byte, a multiple of the page size: there, or it is an error. Default: where the kernel puts it. */
   readonly address?: number
 }
-
-/** Transparent huge pages of x86-64, and of arm64 with its usual base page. */
-export const TRANSPARENT_BYTES = 2 * 1024 ** 2
 
 interface CellMemory {
   readonly mapping: Mapping

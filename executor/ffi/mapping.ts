@@ -41,25 +41,52 @@ export class Mapping implements Disposable {
   /** Host virtual address. */
   readonly address: number
   readonly bytes: number
+  /** Bytes behind it that belong to it, and that nobody uses. */
+  readonly #guard: number
   #open = true
 
-  private constructor(address: number, bytes: number) {
+  private constructor(address: number, bytes: number, guard = 0) {
     this.address = address
     this.bytes = bytes
+    this.#guard = guard
   }
 
   /**
-   * Private memory without content; no page exists before it is touched or prefaulted.
+   * Private memory without content; no page exists before it is touched or prefaulted. The kernel joins none of its pages with
+   * those of a neighbour: with a transparent huge page that two mappings share, whoever moves one would move a part of the other.
    * @param pageSize bytes: the base page, or a huge page size that divides `bytes`
    * @param address where it has to be; default: where the kernel puts it
    * @throws {SyscallError} ENOMEM where too few huge pages are free; EEXIST where something else is at the address
    */
   static anonymous(bytes: number, pageSize = BASE_PAGE, address?: number): Mapping {
-    const huge = pageSize > BASE_PAGE ? MAP_HUGETLB | (Math.log2(pageSize) << MAP_HUGE_SHIFT) : 0
-    return Mapping.#map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | huge, -1, address, {
+    const isBase = pageSize <= BASE_PAGE
+    const huge = isBase ? 0 : MAP_HUGETLB | (Math.log2(pageSize) << MAP_HUGE_SHIFT)
+    const guard = isBase && address === undefined ? BASE_PAGE : 0
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | huge
+    const wide = Mapping.#map(bytes + guard, flags, -1, address, {
       ENOMEM: 'the address space or its limit (ulimit -v) is used up, or there are too few free huge pages',
       EINVAL: `the kernel has no pages of ${pageSize} bytes: see /sys/kernel/mm/hugepages`,
     })
+    try {
+      if (guard > 0) return wide.#guarded(wide.address, bytes)
+      if (isBase) forbidSharedHugePages(wide.address, bytes)
+      return wide
+    } catch (error) {
+      wide.close()
+      throw error
+    }
+  }
+
+  /** A part of it as a mapping of its own, with a page behind it that the kernel joins with nothing; the rest is given back. */
+  #guarded(address: number, bytes: number): Mapping {
+    const end = address + bytes + BASE_PAGE
+    const before = address - this.address
+    const behind = this.address + this.bytes + this.#guard - end
+    // Pages of different advice are not in one range of the kernel's, and a huge page is never in two.
+    forbidHugePages(end - BASE_PAGE, BASE_PAGE)
+    if (before > 0) libc.munmap(this.address, before)
+    if (behind > 0) libc.munmap(end, behind)
+    return new Mapping(address, bytes, BASE_PAGE)
   }
 
   /**
@@ -83,11 +110,7 @@ export class Mapping implements Disposable {
 
   static #aligned(bytes: number, hugePageSize: number): Mapping {
     const wide = Mapping.anonymous(bytes + hugePageSize)
-    const address = Math.ceil(wide.address / hugePageSize) * hugePageSize
-    const before = address - wide.address
-    if (before > 0) libc.munmap(wide.address, before)
-    libc.munmap(address + bytes, hugePageSize - before)
-    return new Mapping(address, bytes)
+    return wide.#guarded(Math.ceil(wide.address / hugePageSize) * hugePageSize, bytes)
   }
 
   /**
@@ -124,7 +147,7 @@ export class Mapping implements Disposable {
   close(): void {
     if (!this.#open) return
     this.#open = false
-    const rc = libc.munmap(this.address, this.bytes)
+    const rc = libc.munmap(this.address, this.bytes + this.#guard)
     if (rc < 0) throw refused(libc.errno(), 'munmap')
   }
 
@@ -179,6 +202,19 @@ export function forbidHugePages(address: number, bytes: number): void {
     const error = libc.errno()
     if (error !== EINVAL) throw refused(error, 'madvise(MADV_NOHUGEPAGE)')
   }
+}
+
+/** Transparent huge pages of x86-64, and of arm64 with its usual base page. */
+export const TRANSPARENT_BYTES = 2 * 1024 ** 2
+
+/** Keeps the kernel from huge pages that lie only in part in a range: its first and its last pages. */
+function forbidSharedHugePages(address: number, bytes: number): void {
+  const first = Math.ceil(address / TRANSPARENT_BYTES) * TRANSPARENT_BYTES
+  const last = Math.floor((address + bytes) / TRANSPARENT_BYTES) * TRANSPARENT_BYTES
+  const end = address + bytes
+  const head = first < last ? first : end
+  if (head > address) forbidHugePages(address, head - address)
+  if (first < last && last < end) forbidHugePages(last, end - last)
 }
 
 /**

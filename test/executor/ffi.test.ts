@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -16,6 +16,7 @@ import {
   setAffinity,
 } from '../../executor/ffi/threads.js'
 import { SyscallError } from '../../src/errors.js'
+import { skipUnless } from '../skip.js'
 import { cpus, nodes } from './plans.js'
 
 const DEAD_FD = 987_654
@@ -126,6 +127,49 @@ test('a closed mapping is not in the address space, gives no view, and can be cl
   mapping.close()
   assert.not.match(readFileSync('/proc/self/numa_maps', 'utf8'), line)
   assert.throws(() => mapping.view(), TypeError)
+})
+
+const testTransparent = skipUnless(
+  existsSync('/sys/kernel/mm/transparent_hugepage'),
+  'this kernel has no transparent huge pages',
+)
+
+testTransparent('no huge page can lie in two mappings: each is a range of its own for the kernel', () => {
+  const MiB = 2 ** 20
+  // Far from where the kernel puts anything by itself.
+  const address = 2 ** 44 + BASE_PAGE
+  const mappings = [
+    ...[1, 3, 4, 1].map((count) => Mapping.anonymous(count * MiB + BASE_PAGE)),
+    Mapping.transparent(3 * MiB, 2 * MiB),
+    Mapping.transparent(3 * MiB, 2 * MiB),
+  ]
+  const fixed = [0, 3, 6].map((at) => Mapping.anonymous(3 * MiB, BASE_PAGE, address + at * MiB))
+  try {
+    const ranges = readFileSync('/proc/self/smaps', 'utf8')
+      .split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
+      .map((text) => {
+        const [start = 0, end = 0] = text
+          .split(' ', 1)[0]!
+          .split('-')
+          .map((hex) => Number.parseInt(hex, 16))
+        return { start, end, mayBeHuge: !/^VmFlags:.* nh/m.test(text) }
+      })
+    for (const mapping of mappings) {
+      const range = ranges.find(({ start, end }) => start <= mapping.address && mapping.address < end)
+      assert.is(range?.end, mapping.address + mapping.bytes)
+      assert.is(range?.start, mapping.address)
+    }
+    // These lie side by side: of them only what is huge pages as a whole may be such.
+    const huge = ranges.filter(({ start, end, mayBeHuge }) => {
+      return mayBeHuge && fixed.some((one) => one.address < end && start < one.address + one.bytes)
+    })
+    for (const { start, end } of huge) {
+      const owner = fixed.find((one) => one.address <= start && end <= one.address + one.bytes)
+      assert.ok(owner !== undefined, `${start.toString(16)}-${end.toString(16)}`)
+    }
+  } finally {
+    for (const mapping of [...mappings, ...fixed]) mapping.close()
+  }
 })
 
 test('a view stays inside of its mapping', () => {
