@@ -105,6 +105,8 @@ export class Mapping implements Disposable {
       mapping.close()
       throw error
     }
+    // The advice above was for all of it.
+    if (address !== undefined) forbidSharedHugePages(address, bytes)
     return mapping
   }
 

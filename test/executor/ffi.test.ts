@@ -143,7 +143,11 @@ testTransparent('no huge page can lie in two mappings: each is a range of its ow
     Mapping.transparent(3 * MiB, 2 * MiB),
     Mapping.transparent(3 * MiB, 2 * MiB),
   ]
-  const fixed = [0, 3, 6].map((at) => Mapping.anonymous(3 * MiB, BASE_PAGE, address + at * MiB))
+  const fixed = [0, 3, 6, 9].map((at) =>
+    at === 0 || at === 9
+      ? Mapping.anonymous(3 * MiB, BASE_PAGE, address + at * MiB)
+      : Mapping.transparent(3 * MiB, 2 * MiB, address + at * MiB),
+  )
   try {
     const ranges = readFileSync('/proc/self/smaps', 'utf8')
       .split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
