@@ -2,16 +2,17 @@
 
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { failureOf, type VcpuEnd } from './failure.js'
 import { installKickHandler, kickThread } from './ffi/threads.js'
-import { runInThread } from './pool.js'
+import { comesBack, runInThread } from './pool.js'
 import {
   allocateBlocks,
   blockOf,
   Command,
   type CommandValue,
   command,
+  PHASE,
   Phase,
   type PhaseValue,
   phaseOf,
@@ -21,12 +22,18 @@ import {
 } from './shared.js'
 import type { VcpuTask } from './vcpu-worker.js'
 
+/**
+ * For how long the main thread waits in place for threads that were told something: most answer within 0.1 ms, and what
+ * wakes an event loop is often later than that, at times by milliseconds.
+ */
+const IN_PLACE_MS = 0.5
 /** How long a thread that was told something may take before it is told again. */
 const REPEAT_MS = 2
 /** How long a thread that is told to stop may take before it is ended: only JavaScript that does not return does. */
 const PATIENCE_MS = 3000
 
 interface Member {
+  readonly index: number
   readonly block: VcpuBlock
   readonly port: MessagePort
   /** Makes KVM_RUN return as soon as it is entered again. */
@@ -45,7 +52,8 @@ export class Crew {
   readonly #shared: SharedArrayBuffer
   readonly #events: CrewEvents
   readonly #members: Member[] = []
-  readonly #done: Promise<void>[] = []
+  /** A thread has had its work done: it is back in the pool, or gone. */
+  readonly #back: Promise<unknown>[] = []
   /** Called when a thread has told something, or ended. */
   #wake: () => void = () => {}
 
@@ -69,31 +77,58 @@ export class Crew {
   start(task: Omit<VcpuTask, 'shared' | 'index' | 'port'>, interrupt: () => void): void {
     const index = this.#members.length
     const { port1: port, port2 } = new MessageChannel()
-    const member: Member = { block: this.block(index), port, interrupt, killer: new AbortController(), end: null }
-    this.#members.push(member)
-    let last: VcpuEnd | null = null
-    port.on('message', (message: VcpuMessage) => {
-      if (message.kind === 'end') {
-        last = message.end
-        member.killer.abort()
-      } else if (message.kind !== 'phase' && member.end === null) this.#events.told(index, message)
-      this.#wake()
-    })
-    live.add(this)
-    const settle = (end: VcpuEnd) => {
-      member.end = end
-      port.close()
-      if (this.#rest().length === 0) live.delete(this)
-      this.#events.ended(index, end)
-      this.#wake()
+    const member: Member = {
+      index,
+      block: this.block(index),
+      port,
+      interrupt,
+      killer: new AbortController(),
+      end: null,
     }
+    this.#members.push(member)
+    live.add(this)
     const whole: VcpuTask = { ...task, shared: this.#shared, index, port: port2 }
     const run = runInThread('runVcpu', whole, { transfer: [port2], signal: member.killer.signal })
-    const isOver = async (error: unknown) => {
-      await threadIsGone(Atomics.load(member.block.control, TID))
-      settle(last ?? { kind: 'failed', failure: failureOf(error) })
+    port.on('message', (message: VcpuMessage) => this.#hear(index, message))
+    this.#back.push(this.#whenBack(index, run))
+  }
+
+  async #whenBack(index: number, run: Promise<void>): Promise<void> {
+    const { block, port } = this.#members[index]!
+    const error = await run.catch((error: unknown) => error)
+    if (error !== undefined) await threadIsGone(Atomics.load(block.control, TID))
+    this.#hearAll()
+    // One that has told its end has it already.
+    this.#settle(index, { kind: 'failed', failure: failureOf(error) })
+    port.close()
+  }
+
+  #hear(index: number, message: VcpuMessage): void {
+    const member = this.#members[index]!
+    if (message.kind === 'end') {
+      comesBack(this.#back[index]!)
+      this.#settle(index, message.end)
+    } else if (message.kind === 'useless') member.killer.abort()
+    else if (message.kind !== 'phase' && member.end === null) this.#events.told(index, message)
+    this.#wake()
+  }
+
+  /** What threads have told, without waiting for a turn of the event loop. */
+  #hearAll(): void {
+    for (const { index, port } of this.#members) {
+      for (let heard = receiveMessageOnPort(port); heard !== undefined; heard = receiveMessageOnPort(port)) {
+        this.#hear(index, heard.message)
+      }
     }
-    this.#done.push(run.then(settle, isOver))
+  }
+
+  #settle(index: number, end: VcpuEnd): void {
+    const member = this.#members[index]!
+    if (member.end !== null) return
+    member.end = end
+    if (this.#rest().length === 0) live.delete(this)
+    this.#events.ended(index, end)
+    this.#wake()
   }
 
   /**
@@ -119,10 +154,12 @@ export class Crew {
     const phase: PhaseValue = value === Command.go ? Phase.running : Phase.held
     for (const { block } of this.#members) command(block, value)
     const late = () => this.#members.filter(({ block, end }) => end === null && phaseOf(block) !== phase)
-    for (let rest = late(); rest.length > 0 && !abandoned(); rest = late()) {
-      if (value === Command.hold) for (const member of rest) kick(member)
+    if (value === Command.hold) kickAndWait(late(), phase)
+    while (late().length > 0 && !abandoned()) {
       await this.#news()
+      if (value === Command.hold) for (const member of late()) kick(member)
     }
+    this.#hearAll()
   }
 
   /** Something has been told, or it is time to look again. */
@@ -136,16 +173,21 @@ export class Crew {
   /** Stops every vCPU, wherever it is, and resolves when all of them have let go of memory and descriptors. */
   async stop(): Promise<void> {
     for (const { block } of this.#members) command(block, Command.stop)
-    const all = Promise.all(this.#done)
     const startedAt = performance.now()
-    for (let rest = this.#rest(); rest.length > 0; rest = this.#rest()) {
-      for (const member of rest) kick(member)
+    kickAndWait(this.#rest(), Phase.done)
+    this.#hearAll()
+    while (this.#rest().length > 0) {
+      await this.#news()
+      for (const member of this.#rest()) kick(member)
       // Not one that is still loading koffi: ending that aborts the process.
       const isLate = performance.now() - startedAt > PATIENCE_MS
-      for (const { killer, block } of rest) if (isLate && block.control[TID] !== 0) killer.abort()
-      await Promise.race([all, delay(REPEAT_MS)])
+      for (const { killer, block } of this.#rest()) if (isLate && block.control[TID] !== 0) killer.abort()
     }
-    await all
+  }
+
+  /** Resolves when no thread is one of this crew any more: each is back in the pool, as it was, or gone. */
+  async disband(): Promise<void> {
+    await Promise.all(this.#back)
   }
 
   /** As `stop()`, without the event loop: the process is about to end, and Node waits for threads in system calls. */
@@ -169,6 +211,19 @@ function kick({ block, interrupt }: Member): void {
   if (tid === 0 || phaseOf(block) === Phase.done) return
   interrupt()
   kickThread(tid)
+}
+
+/** Wakes threads up wherever they are, and waits a moment until they are in a phase. */
+function kickAndWait(members: readonly Member[], phase: PhaseValue): void {
+  const startedAt = performance.now()
+  for (const member of members) kick(member)
+  for (const { block } of members) {
+    for (let found = phaseOf(block); found !== phase && found !== Phase.done; found = phaseOf(block)) {
+      const left = startedAt + IN_PLACE_MS - performance.now()
+      if (left <= 0) return
+      Atomics.wait(block.control, PHASE, found, left)
+    }
+  }
 }
 
 /** A thread that was ended goes on for a moment: until it is gone, its memory has to stay. */

@@ -290,6 +290,7 @@ export abstract class Lifecycle implements AsyncDisposable {
   async #close(): Promise<void> {
     // While a thread may still run, its memory has to stay.
     await this.stop()
+    await this.crew.disband()
     await this.dispose()
   }
 

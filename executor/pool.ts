@@ -46,15 +46,25 @@ function thePool(): Piscina {
 /** The functions of the worker's file, by name. */
 type WorkerFunctions = typeof import('./vcpu-worker.js')
 
+/** Tasks whose threads are about to be free. */
+const coming = new Set<Promise<unknown>>()
+
+/** What the task was for is done: who needs a thread next waits for this one rather than start another. */
+export function comesBack(task: Promise<unknown>): void {
+  coming.add(task)
+  void task.finally(() => coming.delete(task))
+}
+
 /**
  * Calls a function of vcpu-worker.ts in a thread of its own.
  * @param signal ends the thread, if it is not inside of a system call
  */
-export function runInThread<Name extends keyof WorkerFunctions>(
+export async function runInThread<Name extends keyof WorkerFunctions>(
   name: Name,
   task: Parameters<WorkerFunctions[Name]>[0],
   { transfer = [], signal }: { transfer?: readonly Transferable[]; signal?: AbortSignal } = {},
 ): Promise<Awaited<ReturnType<WorkerFunctions[Name]>>> {
+  if (coming.size > 0) await Promise.all(coming)
   return thePool().run(task, {
     name,
     transferList: [...transfer] as never[],

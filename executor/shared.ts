@@ -84,5 +84,7 @@ export type VcpuMessage =
   | { readonly kind: 'output'; readonly device: number }
   /** Something that the caller allowed to be refused was. */
   | { readonly kind: 'refused'; readonly failure: Failure }
-  /** It has ended, and its thread can be of no use to others. */
+  /** It has ended; its thread is about to go back to the pool. */
   | { readonly kind: 'end'; readonly end: VcpuEnd }
+  /** After that: its thread cannot be made what it was. */
+  | { readonly kind: 'useless' }

@@ -74,8 +74,20 @@ class Line {
   readonly post = (message: VcpuMessage): void => this.#port.postMessage(message)
 
   enter(phase: PhaseValue): void {
-    Atomics.store(this.block.control, PHASE, phase)
-    this.post({ kind: 'phase' })
+    this.#announce({ kind: 'phase' }, phase)
+  }
+
+  /** The last word: everything of the VM has been let go of. */
+  end(end: VcpuEnd): void {
+    this.#announce({ kind: 'end', end }, Phase.done)
+  }
+
+  #announce(message: VcpuMessage, phase: PhaseValue): void {
+    const { control } = this.block
+    // First: who sees the phase finds everything that was told.
+    this.post(message)
+    Atomics.store(control, PHASE, phase)
+    Atomics.notify(control, PHASE)
   }
 
   /** Does what the commands say; returns when it is to run, or with `false` when it is to stop. */
@@ -96,17 +108,15 @@ class Line {
 }
 
 /** Pins itself, waits for the command to go, and works until the command to stop. */
-export async function runVcpu(task: VcpuTask): Promise<VcpuEnd> {
+export async function runVcpu(task: VcpuTask): Promise<void> {
   announceLoaded()
   const line = new Line(task)
   const schedule = takeSchedule(task.cpus, task.scheduling, (failure) => line.post({ kind: 'refused', failure }))
-  const end = await workAsTold(task, line, schedule)
-  const isAsBefore = schedule.restore()
-  Atomics.store(line.block.control, PHASE, Phase.done)
-  if (isAsBefore) return end
-  line.post({ kind: 'end', end })
+  line.end(await workAsTold(task, line, schedule))
+  if (schedule.restore()) return
+  line.post({ kind: 'useless' })
   // The main thread ends this one.
-  return new Promise(() => {})
+  await new Promise(() => {})
 }
 
 async function workAsTold(task: VcpuTask, line: Line, schedule: Schedule): Promise<VcpuEnd> {

@@ -1,8 +1,10 @@
 import type { Worker } from 'node:worker_threads'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cpus } from './plans.js'
-import { makeVm, testWithKvm } from './vms.js'
+import { spin } from '../../executor/guests/spin.js'
+import type { Vm } from '../../executor/vm.js'
+import { cpus, MiB } from './plans.js'
+import { first, makeVm, makeVmWith, testWithKvm } from './vms.js'
 
 testWithKvm(
   'a thread is started when all but one of those before it run, and the main thread has turns in between',
@@ -29,5 +31,24 @@ testWithKvm(
     assert.ok(turns >= begun.length, `${turns} turns in ${begun.length} starts`)
   },
 )
+
+testWithKvm('the threads of a VM that has stopped are those of the next one', async () => {
+  let started = 0
+  const count = () => started++
+  const vms: Vm[] = []
+  try {
+    for (let i = 0; i < 20; i++)
+      vms.push(await makeVmWith(spin.code, {}, { vcpus: Array(4).fill(first), cells: [MiB] }))
+    for (const [i, vm] of vms.entries()) {
+      await vm.run()
+      await vm.stop()
+      if (i === 0) process.on('worker', count)
+    }
+  } finally {
+    process.off('worker', count)
+    for (const vm of vms) await vm.close()
+  }
+  assert.is(started, 0)
+})
 
 test.run()
