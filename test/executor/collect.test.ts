@@ -14,12 +14,16 @@ test('a thread that collects has no garbage, and keeps no address space for it',
       const turn = () => new Promise((resolve) => setImmediate(resolve))
       const garbage = new WeakRef({})
       await turn()
-      const before = virtualMiB()
-      collectGarbage()
-      await turn()
+      const before = [virtualMiB()]
+      for (let call = 0; call < 4; call++) {
+        collectGarbage()
+        await turn()
+        before.push(virtualMiB())
+      }
       require('worker_threads').parentPort.postMessage({
         isGone: garbage.deref() === undefined,
-        grownMiB: virtualMiB() - before,
+        // Of each call; Node reserves address space for itself meanwhile, but not each time.
+        grownMiB: Math.min(...before.slice(1).map((mib, call) => mib - before[call])),
       })
     })`
   const limit = 2048
@@ -29,7 +33,7 @@ test('a thread that collects has no garbage, and keeps no address space for it',
     worker.on('message', resolve)
   })
   assert.ok(isGone)
-  assert.ok(grownMiB < limit / 2, `${grownMiB} MiB of address space are kept`)
+  assert.ok(grownMiB < limit / 4, `${grownMiB} MiB of address space are kept`)
 })
 
 test.run()
