@@ -12,7 +12,6 @@ import {
   Command,
   type CommandValue,
   command,
-  PHASE,
   Phase,
   type PhaseValue,
   phaseOf,
@@ -23,10 +22,10 @@ import {
 import type { VcpuTask } from './vcpu-worker.js'
 
 /**
- * For how long the main thread waits in place for threads that were told something: most answer within 0.1 ms, and what
- * wakes an event loop is often later than that, at times by milliseconds.
+ * For how long the main thread looks whether threads do what they were told, before it leaves that to the event loop: most
+ * do within 0.1 ms. One that sleeps is woken late at times, by milliseconds, since V8's own threads have its CPU then.
  */
-const IN_PLACE_MS = 0.5
+const LOOK_MS = 0.3
 /** How long a thread that was told something may take before it is told again. */
 const REPEAT_MS = 2
 /** How long a thread that is told to stop may take before it is ended: only JavaScript that does not return does. */
@@ -154,7 +153,7 @@ export class Crew {
     const phase: PhaseValue = value === Command.go ? Phase.running : Phase.held
     for (const { block } of this.#members) command(block, value)
     const late = () => this.#members.filter(({ block, end }) => end === null && phaseOf(block) !== phase)
-    if (value === Command.hold) kickAndWait(late(), phase)
+    if (value === Command.hold) kickAndLook(late(), phase)
     while (late().length > 0 && !abandoned()) {
       await this.#news()
       if (value === Command.hold) for (const member of late()) kick(member)
@@ -174,7 +173,7 @@ export class Crew {
   async stop(): Promise<void> {
     for (const { block } of this.#members) command(block, Command.stop)
     const startedAt = performance.now()
-    kickAndWait(this.#rest(), Phase.done)
+    kickAndLook(this.#rest(), Phase.done)
     this.#hearAll()
     while (this.#rest().length > 0) {
       await this.#news()
@@ -213,17 +212,12 @@ function kick({ block, interrupt }: Member): void {
   kickThread(tid)
 }
 
-/** Wakes threads up wherever they are, and waits a moment until they are in a phase. */
-function kickAndWait(members: readonly Member[], phase: PhaseValue): void {
-  const startedAt = performance.now()
+/** Wakes threads up wherever they are, and looks for a moment whether they are in a phase. */
+function kickAndLook(members: readonly Member[], phase: PhaseValue): void {
+  const until = performance.now() + LOOK_MS
   for (const member of members) kick(member)
-  for (const { block } of members) {
-    for (let found = phaseOf(block); found !== phase && found !== Phase.done; found = phaseOf(block)) {
-      const left = startedAt + IN_PLACE_MS - performance.now()
-      if (left <= 0) return
-      Atomics.wait(block.control, PHASE, found, left)
-    }
-  }
+  const isThere = ({ block }: Member) => phaseOf(block) === phase || phaseOf(block) === Phase.done
+  while (!members.every(isThere) && performance.now() < until);
 }
 
 /** A thread that was ended goes on for a moment: until it is gone, its memory has to stay. */

@@ -74,20 +74,15 @@ class Line {
   readonly post = (message: VcpuMessage): void => this.#port.postMessage(message)
 
   enter(phase: PhaseValue): void {
-    this.#announce({ kind: 'phase' }, phase)
+    Atomics.store(this.block.control, PHASE, phase)
+    this.post({ kind: 'phase' })
   }
 
   /** The last word: everything of the VM has been let go of. */
   end(end: VcpuEnd): void {
-    this.#announce({ kind: 'end', end }, Phase.done)
-  }
-
-  #announce(message: VcpuMessage, phase: PhaseValue): void {
-    const { control } = this.block
-    // First: who sees the phase finds everything that was told.
-    this.post(message)
-    Atomics.store(control, PHASE, phase)
-    Atomics.notify(control, PHASE)
+    // First: who sees the phase finds the message.
+    this.post({ kind: 'end', end })
+    Atomics.store(this.block.control, PHASE, Phase.done)
   }
 
   /** Does what the commands say; returns when it is to run, or with `false` when it is to stop. */
