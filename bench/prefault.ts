@@ -61,7 +61,7 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
 
 /** Seconds that it took, and the CPUs of each thread that did it. */
 async function prefault(
-  { placedMemory, prefault: { cpusOfNode, dividePrefault, releaseMemory } }: ExecutorBundle,
+  { placedMemory, prefault: { cpusOfNode, prefaultRanges, releaseMemory } }: ExecutorBundle,
   node: number,
   bytes: number,
   pages: Pages,
@@ -73,7 +73,9 @@ async function prefault(
     memory: { transparentHugePages: pages === 'transparent huge' },
   })
   const seconds = (performance.now() - start) / 1000
-  const threads = dividePrefault(memory.layout, cpusOfNode).map(({ cpus }) => cpus.join(','))
+  const threads = prefaultRanges(memory.layout, cpusOfNode).flatMap(({ cpus, threads }) =>
+    new Array<string>(threads).fill(cpus.join(',')),
+  )
   await releaseMemory(memory)
   return { seconds, threads }
 }

@@ -7,6 +7,7 @@ import type { VmMemory } from './memory.js'
 import { PlacedMemory, takeMemory } from './placed-memory.js'
 import { runInThread } from './pool.js'
 import { bytesByNode } from './residency.js'
+import { sharedSpan } from './shared-span.js'
 
 /** Laid out as a VM of one cell that has no vCPUs. */
 function layoutOf(bytes: number, node: number): VmLayout & { readonly cells: readonly [CellLayout] } {
@@ -152,7 +153,8 @@ export class MemoryBlock {
 
   async #release(): Promise<void> {
     if (this.#views === 0) return this.#placed.close()
-    await runInThread('giveBack', { address: this.address, bytes: this.bytes, pageSize: BASE_PAGE })
+    const span = { address: this.address, bytes: this.bytes, pageSize: BASE_PAGE }
+    await runInThread('giveBack', sharedSpan(span))
     this.#isEmpty = true
     this.#unmapUnseen()
   }

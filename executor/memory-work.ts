@@ -7,8 +7,9 @@ import { discard, prefault } from './ffi/mapping.js'
 import { movePages } from './ffi/numa.js'
 import { getAffinity, setAffinity } from './ffi/threads.js'
 import { type MemorySpan, type ResidentPages, residentPages } from './residency.js'
+import { type SharedSpan, takeSteps } from './shared-span.js'
 
-/** A span to work on, on these CPUs, until `stop[0]` is not 0. */
+/** What is done from these CPUs, until `stop[0]` is not 0. */
 export interface MemoryTask {
   readonly span: MemorySpan
   readonly cpus: readonly number[]
@@ -22,19 +23,20 @@ type Outcome = Failure | null
  * A stop is seen after each step, and the kernel holds the lock of the address space for as long, on which the main
  * thread's own allocations wait: 32 MiB at a time kept it away for up to 1.5 s, 4 MiB for 0.1 s, at the same speed.
  */
-const STEP = 4 * 1024 ** 2
+const PREFAULT_STEP = 4 * 1024 ** 2
 
-export interface PrefaultTask extends MemoryTask {
-  /** One number: bytes that are done. */
+export interface PrefaultTask extends MemoryTask, SharedSpan {
+  /** One number: bytes that this thread has done. */
   readonly done: Float64Array
 }
 
-export function prefaultSpan({ span, cpus, stop, done }: PrefaultTask): Outcome {
+export function prefaultSpan({ span, taken, cpus, stop, done }: PrefaultTask): Outcome {
+  const stopped = () => Atomics.load(stop, 0) !== 0
   return onCpus(cpus, () => {
-    const step = Math.max(STEP, span.pageSize)
-    while (done[0]! < span.bytes && Atomics.load(stop, 0) === 0) {
-      const bytes = Math.min(step, span.bytes - done[0]!)
-      if (prefault(span.address + done[0]!, bytes)) done[0]! += bytes
+    for (const { address, bytes } of takeSteps({ span, taken }, PREFAULT_STEP)) {
+      while (!stopped() && !prefault(address, bytes));
+      if (stopped()) break
+      done[0]! += bytes
     }
     return null
   })
@@ -103,8 +105,8 @@ function moveBatch(address: number, pageSize: number, count: number, node: numbe
 const GIVE_BACK_STEP = 256 * 1024 ** 2
 
 /** Gives the pages of memory that nobody uses any more back to the kernel. */
-export function giveBack({ address, bytes }: MemorySpan): void {
-  for (let at = 0; at < bytes; at += GIVE_BACK_STEP) discard(address + at, Math.min(GIVE_BACK_STEP, bytes - at))
+export function giveBack(shared: SharedSpan): void {
+  for (const { address, bytes } of takeSteps(shared, GIVE_BACK_STEP)) discard(address, bytes)
 }
 
 /** Closes a file in memory: the last to do so frees its pages, which can take long. */

@@ -7,7 +7,7 @@ import { readText } from './free-memory.js'
 import type { VmLayout } from './layout.js'
 import type { VmMemory } from './memory.js'
 import { runInThread } from './pool.js'
-import type { MemorySpan } from './residency.js'
+import { type SharedSpan, sharedSpan } from './shared-span.js'
 
 /** What a thread is worth starting for. */
 const PART_BYTES = 64 * 1024 ** 2
@@ -15,12 +15,14 @@ const PART_BYTES = 64 * 1024 ** 2
 const MAX_THREADS_PER_RANGE = 16
 const TICK_MS = 100
 
-export interface PrefaultPart {
+export interface PrefaultRange {
   readonly offset: number
   readonly bytes: number
   readonly pageSize: number
   /** Where it is done from. */
   readonly cpus: readonly number[]
+  /** By how many threads. */
+  readonly threads: number
 }
 
 /** CPUs of a node that this process may use; all of them where the node has none. */
@@ -34,20 +36,27 @@ export function cpusOfNode(node: number): readonly number[] {
   return both.length > 0 ? both : own
 }
 
-/** Each range of each cell, in parts of whole pages for as many threads as are worth it. */
-export function dividePrefault(layout: VmLayout, cpusOf: CpusOfNode): PrefaultPart[] {
+/** Each range of each cell, with as many threads as are worth it. */
+export function prefaultRanges(layout: VmLayout, cpusOf: CpusOfNode): PrefaultRange[] {
   return layout.cells.flatMap(({ pageSize, ranges }) =>
-    ranges.flatMap(({ node, offset, bytes }) => {
+    ranges.map(({ node, offset, bytes }) => {
       const cpus = cpusOf(node)
       const threads = Math.min(cpus.length, MAX_THREADS_PER_RANGE, Math.ceil(bytes / Math.max(PART_BYTES, pageSize)))
-      const pages = bytes / pageSize
-      return Array.from({ length: threads }, (_, i): PrefaultPart => {
-        const from = Math.floor((pages * i) / threads) * pageSize
-        const to = Math.floor((pages * (i + 1)) / threads) * pageSize
-        return { offset: offset + from, bytes: to - from, pageSize, cpus }
-      })
+      return { offset, bytes, pageSize, cpus, threads }
     }),
   )
+}
+
+interface Share extends SharedSpan {
+  readonly cpus: readonly number[]
+}
+
+/** One for each thread that is to work on the memory. */
+function sharesOf(memory: VmMemory): Share[] {
+  return prefaultRanges(memory.layout, cpusOfNode).flatMap(({ offset, bytes, pageSize, cpus, threads }) => {
+    const span = { address: memory.addressOf(offset), bytes, pageSize }
+    return new Array<Share>(threads).fill({ ...sharedSpan(span), cpus })
+  })
 }
 
 /** How far the faulting in of memory is. */
@@ -67,9 +76,9 @@ export async function prefaultMemory(
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: PrefaultProgress) => void },
 ): Promise<void> {
   signal?.throwIfAborted()
-  const parts = dividePrefault(memory.layout, cpusOfNode)
+  const shares = sharesOf(memory)
   const stop = new Int32Array(new SharedArrayBuffer(4))
-  const done = parts.map(() => new Float64Array(new SharedArrayBuffer(8)))
+  const done = shares.map(() => new Float64Array(new SharedArrayBuffer(8)))
   const halt = () => Atomics.store(stop, 0, 1)
   const report = () => onProgress?.({ bytes: done.reduce((sum, [bytes]) => sum + bytes!, 0), of: memory.layout.bytes })
   let thrown: unknown
@@ -85,9 +94,8 @@ export async function prefaultMemory(
   signal?.addEventListener('abort', halt)
   try {
     const outcomes = await Promise.all(
-      parts.map(async ({ cpus }, i) => {
-        const task = { span: spanOf(memory, parts[i]!), cpus, stop, done: done[i]! }
-        const failure = await runInThread('prefaultSpan', task).catch(failureOf)
+      shares.map(async (share, i) => {
+        const failure = await runInThread('prefaultSpan', { ...share, stop, done: done[i]! }).catch(failureOf)
         if (failure !== null) halt()
         return failure
       }),
@@ -102,18 +110,13 @@ export async function prefaultMemory(
   }
 }
 
-function spanOf(memory: VmMemory, { offset, bytes, pageSize }: PrefaultPart): MemorySpan {
-  return { address: memory.addressOf(offset), bytes, pageSize }
-}
-
 /**
  * Gives memory back, from as many threads as it was taken by: freeing a TiB takes a thread longer than the main thread
  * may be away. Then unmaps it. What the kernel refuses to take is left to the unmapping.
  */
 export async function releaseMemory(memory: VmMemory): Promise<void> {
   const { files } = memory
-  const spans = dividePrefault(memory.layout, cpusOfNode).map((part) => spanOf(memory, part))
-  await Promise.allSettled(spans.map((span) => runInThread('giveBack', span)))
+  await Promise.allSettled(sharesOf(memory).map((share) => runInThread('giveBack', share)))
   memory.close()
   await Promise.all(files.map((fd) => runInThread('closeFile', fd)))
 }

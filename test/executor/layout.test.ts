@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert'
 import { addressLimit, gpaOf, gpaRanges, lowMemoryEnd, offsetOf } from '../../executor/address-map.js'
 import { bootBytes } from '../../executor/boot.js'
 import { layoutVm, shareMemory } from '../../executor/layout.js'
-import { dividePrefault } from '../../executor/prefault.js'
+import { prefaultRanges } from '../../executor/prefault.js'
+import { sharedSpan, takeSteps } from '../../executor/shared-span.js'
 import type { PlanVm } from '../../src/types.js'
 import { MiB, planOf } from './plans.js'
 
@@ -53,7 +54,7 @@ test('cells lie one after another, and their ranges fill them', () => {
   )
 })
 
-test('every page is prefaulted once, in whole pages, from CPUs of its node', () => {
+test('every page is prefaulted, from CPUs of its node, by no more threads than these or whole parts', () => {
   const cpusOf = (node: number) => Array.from({ length: node + 1 }, (_, i) => 10 * node + i)
   fc.assert(
     fc.property(vms, fc.integer({ min: 1, max: 200 }), (vm, scale) => {
@@ -62,19 +63,42 @@ test('every page is prefaulted once, in whole pages, from CPUs of its node', () 
         memory: cell.memory.map(({ node, bytes }) => ({ node, bytes: bytes * scale })),
       }))
       const layout = layoutVm({ ...vm, cells })
-      const parts = dividePrefault(layout, cpusOf).sort((a, b) => a.offset - b.offset)
-      let at = 0
-      for (const { offset, bytes, pageSize, cpus } of parts) {
-        assert.is(offset, at)
-        assert.ok(bytes > 0)
-        assert.is(bytes % pageSize, 0)
-        at += bytes
-        const range = layout.cells
-          .flatMap(({ ranges }) => ranges)
-          .find((r) => offset >= r.offset && offset + bytes <= r.offset + r.bytes)
-        assert.equal(cpus, cpusOf(range!.node))
+      const whole = layout.cells.flatMap(({ ranges }) => ranges)
+      const found = prefaultRanges(layout, cpusOf)
+      assert.equal(
+        found.map(({ offset, bytes, cpus }) => ({ offset, bytes, cpus })),
+        whole.map(({ offset, bytes, node }) => ({ offset, bytes, cpus: cpusOf(node) })),
+      )
+      for (const { bytes, cpus, threads } of found) {
+        assert.ok(threads >= 1 && threads <= cpus.length)
+        assert.ok((threads - 1) * 64 * MiB < bytes)
       }
-      assert.is(at, layout.bytes)
+    }),
+  )
+})
+
+test('those who share a span take each page once, in whole pages', () => {
+  const pages = fc.record({ pageSize: fc.constantFrom(4096, 2 * MiB, GiB), pages: fc.integer({ min: 1, max: 3000 }) })
+  const turns = fc.infiniteStream(fc.nat(2))
+  fc.assert(
+    fc.property(pages, turns, fc.constantFrom(4 * MiB, 256 * MiB), ({ pageSize, pages }, turns, least) => {
+      const span = { address: GiB, bytes: pages * pageSize, pageSize }
+      const shared = sharedSpan(span)
+      const takers = Array.from({ length: 3 }, () => takeSteps(shared, least))
+      const steps: { address: number; bytes: number }[] = []
+      while (takers.length > 0) {
+        const taker = takers[turns.next().value! % takers.length]!
+        const { done, value } = taker.next()
+        if (done) takers.splice(takers.indexOf(taker), 1)
+        else steps.push(value)
+      }
+      let at = span.address
+      for (const { address, bytes } of steps) {
+        assert.is(address, at)
+        assert.ok(bytes > 0 && bytes % pageSize === 0)
+        at += bytes
+      }
+      assert.is(at, span.address + span.bytes)
     }),
   )
 })
