@@ -13,7 +13,7 @@ import { Peer } from './vm/peer.js'
 import { ratioOf } from './vm/turns.js'
 
 const GiB = 1024 * MiB
-const FULL = { rounds: 7, bytes: 2 * GiB }
+const FULL = { rounds: 21, bytes: 2 * GiB }
 const QUICK = { rounds: 1, bytes: 128 * MiB }
 const PAGES = ['base', 'transparent huge', 'reserved huge'] as const
 type Pages = (typeof PAGES)[number]
