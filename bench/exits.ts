@@ -21,7 +21,7 @@ import { nsPer, ratioOf, waitingPercent } from './vm/turns.js'
 import { runInExecutor, runInPeer, type Scene, type VcpuTurn } from './vm/vcpus.js'
 import { kvmMissing } from './vm/without-kvm.js'
 
-const FULL = { rounds: 9, warmUpSeconds: 0.3, seconds: 2, calls: 1_000_000 }
+const FULL = { rounds: 40, warmUpSeconds: 0.3, seconds: 0.4, calls: 200_000 }
 const QUICK = { rounds: 1, warmUpSeconds: 0.05, seconds: 0.2, calls: 10_000 }
 const SAMPLES_PER_SECOND = 10
 
