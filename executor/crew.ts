@@ -69,7 +69,9 @@ export class Crew {
   /** The thread's number; 0 before it has one, and when it has ended. */
   tid(index: number): number {
     const block = this.block(index)
-    return phaseOf(block) === Phase.done ? 0 : Atomics.load(block.control, TID)
+    // Its end is told before its phase says so.
+    const isOver = phaseOf(block) === Phase.done || (this.#members[index]?.end ?? null) !== null
+    return isOver ? 0 : Atomics.load(block.control, TID)
   }
 
   /** Starts the thread of the next vCPU: it pins itself, and waits for `go`. */
