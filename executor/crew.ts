@@ -98,7 +98,7 @@ export class Crew {
     const { block, port } = this.#members[index]!
     const error = await run.catch((error: unknown) => error)
     if (error !== undefined) await threadIsGone(Atomics.load(block.control, TID))
-    this.#hearAll()
+    await this.#hearAll()
     // One that has told its end has it already.
     this.#settle(index, { kind: 'failed', failure: failureOf(error) })
     port.close()
@@ -115,7 +115,9 @@ export class Crew {
   }
 
   /** What threads have told, without waiting for a turn of the event loop. */
-  #hearAll(): void {
+  async #hearAll(): Promise<void> {
+    // Handlers do not run inside of the call that leads here.
+    await undefined
     for (const { index, port } of this.#members) {
       for (let heard = receiveMessageOnPort(port); heard !== undefined; heard = receiveMessageOnPort(port)) {
         this.#hear(index, heard.message)
@@ -160,7 +162,7 @@ export class Crew {
       await this.#news()
       if (value === Command.hold) for (const member of late()) kick(member)
     }
-    this.#hearAll()
+    await this.#hearAll()
   }
 
   /** Something has been told, or it is time to look again. */
@@ -176,7 +178,7 @@ export class Crew {
     for (const { block } of this.#members) command(block, Command.stop)
     const startedAt = performance.now()
     kickAndLook(this.#rest(), Phase.done)
-    this.#hearAll()
+    await this.#hearAll()
     while (this.#rest().length > 0) {
       await this.#news()
       for (const member of this.#rest()) kick(member)

@@ -339,6 +339,21 @@ testWithKvm('a stop does not wait for an access that is never answered', async (
   assert.is(vm.state.name, 'stopped')
 })
 
+testWithKvm('a handler never runs inside of a call of the caller', async () => {
+  await using vm = await makeVmWith(echo, { rdx: 0x60n, rsi: 0x4000n, rdi: 0x4008n })
+  let isInside = false
+  const seen: boolean[] = []
+  vm.onPort({ start: 0x60 }, { read: () => void seen.push(isInside) })
+  await vm.run()
+  // The guest's access is told meanwhile, and heard when the VM stops.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+  isInside = true
+  const stopping = vm.stop()
+  isInside = false
+  await stopping
+  assert.equal(seen, [false])
+})
+
 testWithKvm('a VM that is disposed of leaves no descriptor, mapping or thread behind', async () => {
   const once = async () => {
     await using vm = await makeVmWith(count, { rdi: 0x3000n }, { vcpus: [first, last], cells: [8 * MiB, 4 * MiB] })
