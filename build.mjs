@@ -16,7 +16,7 @@ const ENTRIES = {
   index: 'src/index.ts',
   planner: 'src/planner/index.ts',
   executor: 'executor/index.ts',
-  accel: 'src/accel/index.ts',
+  accel: 'executor/accel/index.ts',
   cli: 'src/cli/main.ts',
 }
 
@@ -45,7 +45,7 @@ function install() {
 }
 
 async function compilePlanner() {
-  const sources = readdirSync(at('assembly'))
+  const sources = readdirSync(at('assembly'), { recursive: true })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => at('assembly', name))
   const release = at('dist/planner.wasm')
@@ -217,9 +217,9 @@ function checkPlannerBundle(metafile) {
 
 /** pool.ts finds vcpu-worker.cjs beside the file that it is in: that has to be an entry, not a chunk in its folder. */
 function checkWorkerPath(metafile) {
-  const [output] = Object.entries(metafile.outputs).find(([, { inputs }]) => 'executor/pool.ts' in inputs)
+  const [output] = Object.entries(metafile.outputs).find(([, { inputs }]) => 'executor/threads/pool.ts' in inputs)
   if (output !== 'dist/executor.js')
-    throw new Error(`executor/pool.ts is in ${output}, where it does not find its worker`)
+    throw new Error(`executor/threads/pool.ts is in ${output}, where it does not find its worker`)
 }
 
 async function bundleEntries() {

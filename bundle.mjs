@@ -26,7 +26,7 @@ export async function bundle(entryPoints, outdir, more = {}) {
     logLevel: 'warning',
     ...more,
   }
-  const worker = { 'vcpu-worker': 'executor/vcpu-worker.ts' }
+  const worker = { 'vcpu-worker': 'executor/worker/vcpu-worker.ts' }
   const [{ metafile }] = await Promise.all([
     build({
       ...common,

@@ -2,13 +2,13 @@
 // (docs/planner-abi.md is made of them). Nodes are named by the kernel's ids, VMs by the handle that addVm returns.
 // Here: the host, the options, the search; VMs, results and refusals have files of their own.
 import { ABI_VERSION, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY, MODEL_HOME, MODEL_HORIZON, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
-import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizes, resetHost, setSlit } from './host';
-import { setOvercommitTo } from './capacity';
-import { model, resetModel } from './model';
-import { setStrategyTo } from './cpus';
-import { countVms, placedVms, refusedVms, resetRequest, vmAlive, vmSlots } from './request';
-import { improve, isOptimal, makeRoomWith, placeAll, refine, resetSearch, settle, stepsTaken } from './search';
-import { MAX_WHOLE, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './use';
+import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizes, resetHost, setSlit } from './problem/host';
+import { setOvercommitTo } from './model/capacity';
+import { model, resetModel } from './problem/coefficients';
+import { setStrategyTo } from './place/cpus';
+import { countVms, placedVms, refusedVms, resetRequest, vmAlive, vmSlots } from './problem/request';
+import { improve, isOptimal, makeRoomWith, placeAll, refine, resetSearch, settle, stepsTaken } from './search/search';
+import { MAX_WHOLE, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './model/use';
 
 export * from './vms';
 export * from './refusals';

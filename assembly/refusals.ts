@@ -1,14 +1,14 @@
 // Exports: why a VM is refused, and what would let it in.
 import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, NONE } from './abi';
-import { dedicatedRoom, sharedRoom, unplace } from './capacity';
-import { PLACE_WELL, placeVm } from './construct';
-import { totalCost } from './cost';
-import { moveAside } from './exchange';
-import { clashOf } from './explain';
-import { nodeIndex } from './host';
-import { clearKept, keep, putBack } from './kept';
-import { isVm, vmCells, vmDedicated } from './request';
-import { unsettled, unready } from './use';
+import { dedicatedRoom, sharedRoom, unplace } from './model/capacity';
+import { PLACE_WELL, placeVm } from './place/construct';
+import { totalCost } from './model/cost';
+import { moveAside } from './search/exchange';
+import { clashOf } from './proof/explain';
+import { nodeIndex } from './problem/host';
+import { clearKept, keep, putBack } from './search/kept';
+import { isVm, vmCells, vmDedicated } from './problem/request';
+import { unsettled, unready } from './model/use';
 
 /** The constraints that keep a refused VM out of the plan as it stands, as BECAUSE_ bits; 0: the host has nothing for it. */
 export function refusal(vm: i32): i32 {

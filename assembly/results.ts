@@ -1,14 +1,14 @@
 // Exports: what a solved problem is read back with.
 import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_BANDWIDTH, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
-import { cpuId, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './host';
-import { nodeDemand, nodeShared } from './capacity';
-import { communication } from './communication';
-import { bandwidthCost, capacity, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './cost';
-import { migration } from './migration';
-import { entryNode, entryPages, freePages, nextEntry } from './memory';
-import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './request';
-import { planLowerBound } from './search';
-import { hostInUse } from './use';
+import { cpuId, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './problem/host';
+import { nodeDemand, nodeShared } from './model/capacity';
+import { communication } from './model/communication';
+import { bandwidthCost, capacity, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './model/cost';
+import { migration } from './model/migration';
+import { entryNode, entryPages, freePages, nextEntry } from './model/memory';
+import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './problem/request';
+import { planLowerBound } from './search/search';
+import { hostInUse } from './model/use';
 
 /** Cost of the plan in micro-vCPUs. */
 export function planCost(): f64 {

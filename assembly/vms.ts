@@ -1,13 +1,13 @@
 // Exports: adding, describing and removing VMs.
 import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MEMORY_INTERLEAVE, THREADS_SPREAD } from './abi';
-import { cpuIndex, nodeIndex, pageSizes } from './host';
-import { addCurrentCpu, addCurrentMemory } from './current';
-import { unplace } from './capacity';
-import { model, rounded } from './model';
-import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
-import { setTraffic } from './traffic';
-import { forgetProof } from './search';
-import { MAX_WHOLE, beginUse, isWholeNumber, unsettled } from './use';
+import { cpuIndex, nodeIndex, pageSizes } from './problem/host';
+import { addCurrentCpu, addCurrentMemory } from './problem/current';
+import { unplace } from './model/capacity';
+import { model, rounded } from './problem/coefficients';
+import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './problem/request';
+import { setTraffic } from './problem/traffic';
+import { forgetProof } from './search/search';
+import { MAX_WHOLE, beginUse, isWholeNumber, unsettled } from './model/use';
 
 /** What was known of the VM alone and of the plan is to be found out anew. */
 function changed(vm: i32): void {

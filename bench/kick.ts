@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { spin } from '../executor/guests/spin.js'
+import { spin } from './guests/spin.js'
 import { bundleExecutor, type ExecutorBundle } from '../test/executor/bundle.js'
 import { cpus, MiB } from '../test/executor/plans.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, type Row, rounded } from './bench.js'

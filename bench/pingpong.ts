@@ -3,7 +3,7 @@
  * the executor, and in a C program with the same guest (c/vcpus.c), by turns.
  */
 
-import { pingPong } from '../executor/guests/ping-pong.js'
+import { pingPong } from './guests/ping-pong.js'
 import { bundleExecutor } from '../test/executor/bundle.js'
 import { cpus, MiB } from '../test/executor/plans.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, type Row, rounded } from './bench.js'

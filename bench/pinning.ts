@@ -6,7 +6,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setAffinity } from '../executor/ffi/threads.js'
-import { portLoop } from '../executor/guests/port-loop.js'
+import { portLoop } from './guests/port-loop.js'
 import { parseCpulist } from '../src/cpulist.js'
 import { detectHost, parseRequest, plan } from '../src/index.js'
 import { bundleExecutor } from '../test/executor/bundle.js'

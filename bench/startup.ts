@@ -6,7 +6,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { portLoop } from '../executor/guests/port-loop.js'
+import { portLoop } from './guests/port-loop.js'
 import { cpus, MiB } from '../test/executor/plans.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, type Row, rounded } from './bench.js'
 import { barChart } from './plot.js'

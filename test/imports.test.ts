@@ -31,8 +31,8 @@ const ROOMS: readonly { readonly room: string; readonly may: readonly string[] }
 /** Inside of the executor: from the pool down, nobody imports a layer above. */
 const LAYERS = [
   'executor/run',
-  'executor/vm.ts',
-  'executor/bare-vm.ts',
+  'executor/vm/vm.ts',
+  'executor/vm/bare-vm.ts',
   'executor/walkers',
   'executor/placement',
   'executor/lifecycle',
@@ -72,7 +72,7 @@ const all = [...sources('src'), ...sources('executor')].flatMap(importsOf)
 
 test('the imports of src and executor are found', () => {
   assert.ok(all.length > 150)
-  assert.ok(all.some(({ file, target }) => file === 'executor/pool.ts' && target === 'piscina'))
+  assert.ok(all.some(({ file, target }) => file === 'executor/threads/pool.ts' && target === 'piscina'))
 })
 
 test('each room imports only what it may', () => {
@@ -91,10 +91,10 @@ test('nobody imports the command line', () => {
   )
 })
 
-test('koffi is imported in executor/ffi alone, piscina in executor/pool.ts', () => {
+test('koffi is imported in executor/ffi alone, piscina in executor/threads/pool.ts', () => {
   const users = (name: string) => [...new Set(all.filter(({ target }) => target === name).map(({ file }) => file))]
   assert.ok(users('koffi').length > 0 && users('koffi').every((file) => file.startsWith('executor/ffi/')))
-  assert.equal(users('piscina'), ['executor/pool.ts'])
+  assert.equal(users('piscina'), ['executor/threads/pool.ts'])
 })
 
 test('only verifyPlan seals a plan', () => {

@@ -1,6 +1,6 @@
 /*
  * The C peer of the benches that let vCPUs run for a while: a thread for each, as the executor has it, with the loop of
- * executor/guest-loop.ts, beside a main thread that waits.
+ * executor/worker/guest-loop.ts, beside a main thread that waits.
  *
  *   vcpus IMAGE MEMORY_BYTES WARM_UP_SECONDS SECONDS PORT COALESCED(0|1) COUNTER_AT CPUS REGISTERS
  *         [CPUS REGISTERS ...]

@@ -1,5 +1,5 @@
 /*
- * What the C peers of the benches have in common: a VM as executor/machine.ts and executor/boot.ts make it, threads
+ * What the C peers of the benches have in common: a VM as executor/vm/machine.ts and executor/program/boot.ts make it, threads
  * that are pinned, and what the kernel says about them.
  */
 #ifndef VM_H

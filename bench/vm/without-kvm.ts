@@ -1,6 +1,6 @@
 /** What a bench says that needs KVM, where there is none. */
 
-import { kvmStatus } from '../../executor/probe.js'
+import { kvmStatus } from '../../executor/run/probe.js'
 import { type Bench, hostFacts } from '../bench.js'
 
 /** The whole result, without rows; `null` where KVM is usable. */

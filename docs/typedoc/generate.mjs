@@ -9,7 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, '../..')
 
 /** The entry points of package.json's `exports` that have types. */
-const ENTRIES = ['src/index.ts', 'src/planner/index.ts', 'executor/index.ts', 'src/accel/index.ts']
+const ENTRIES = ['src/index.ts', 'src/planner/index.ts', 'executor/index.ts', 'executor/accel/index.ts']
 
 const [out = join(root, 'docs/api'), tsconfig = join(root, 'tsconfig.json'), ...others] = process.argv.slice(2)
 const entries = others.length > 0 ? others : ENTRIES.map((file) => join(root, file))

@@ -1,6 +1,6 @@
 /**
  * The binary statistics of `linux/kvm.h`, since Linux 5.14. Compared with the installed header by
- * `test/executor/abi.test.ts`.
+ * `test/executor/abi/abi.test.ts`.
  * Source: https://docs.kernel.org/virt/kvm/api.html, KVM_GET_STATS_FD
  */
 

@@ -1,6 +1,6 @@
 /**
  * KVM's user interface in numbers: `linux/kvm.h` and `asm/kvm.h` of x86-64. Names are the header's own; every constant
- * and every offset here is compared with the installed headers by `test/executor/abi.test.ts`.
+ * and every offset here is compared with the installed headers by `test/executor/abi/abi.test.ts`.
  * Source: https://docs.kernel.org/virt/kvm/api.html
  */
 

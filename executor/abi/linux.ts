@@ -1,7 +1,7 @@
 /**
  * Linux outside of KVM, in numbers: memory maps, memory policies, signals, system calls. The values hold on x86-64 and
  * arm64 alike, except for the system call numbers, which are given for each. Compared with the installed headers by
- * `test/executor/abi.test.ts`.
+ * `test/executor/abi/abi.test.ts`.
  */
 
 // open(2)

@@ -1,6 +1,6 @@
 /**
  * Numbers and offsets of linux/perf_event.h, by their C names, as far as counters of CPUs need them.
- * Compared with the installed headers by `test/executor/abi.test.ts`.
+ * Compared with the installed headers by `test/executor/abi/abi.test.ts`.
  */
 
 // enum perf_type_id

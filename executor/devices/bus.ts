@@ -1,6 +1,6 @@
 /** The devices of one vCPU's thread, found by address. */
 
-import type { Bus } from '../kvm.js'
+import type { Bus } from '../kvm/kvm.js'
 import type { Device, DeviceSpec } from './device.js'
 
 interface Place {

@@ -2,7 +2,7 @@
 
 import { assertNever } from '../../src/errors.js'
 import { REPORT_PORT } from '../guests/walk.js'
-import type { VcpuBlock, VcpuMessage } from '../shared.js'
+import type { VcpuBlock, VcpuMessage } from '../wire/shared.js'
 import type { Device, DeviceContext, DeviceModule, DeviceSpec } from './device.js'
 import type { Mailbox } from './remote.js'
 import { createSerial } from './serial.js'

@@ -1,6 +1,6 @@
 /** What answers a guest's accesses to I/O ports, or to memory addresses where no memory is. */
 
-import type { Bus } from '../kvm.js'
+import type { Bus } from '../kvm/kvm.js'
 
 /**
  * `data` is as long as the access (1, 2, 4 or 8 bytes, little-endian), and is used again after the call. A device that

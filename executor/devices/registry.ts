@@ -1,7 +1,7 @@
 /** The devices of a VM on the main thread: which there are, and the handlers that answer here. */
 
 import { InputError, show } from '../../src/errors.js'
-import type { Bus } from '../kvm.js'
+import type { Bus } from '../kvm/kvm.js'
 import type { DeviceAccess, DeviceSpec } from './device.js'
 import { takeOutput } from './serial.js'
 

@@ -1,6 +1,6 @@
 /** Accesses that the main thread answers: the vCPU's thread sends them over and waits. */
 
-import { isStopped, MAIL, type VcpuBlock, type VcpuMessage } from '../shared.js'
+import { isStopped, MAIL, type VcpuBlock, type VcpuMessage } from '../wire/shared.js'
 import type { Device, DeviceAccess } from './device.js'
 
 /** Thrown out of an access that is not answered because the vCPU has been told to stop. */

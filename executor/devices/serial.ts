@@ -4,7 +4,7 @@
  * Source: PC16550D data sheet, section 8.
  */
 
-import { isStopped, type VcpuBlock } from '../shared.js'
+import { isStopped, type VcpuBlock } from '../wire/shared.js'
 import type { Device } from './device.js'
 import { StoppedError } from './remote.js'
 

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { kvmStatus } from '../../executor/probe.js'
+import { kvmStatus } from '../../executor/run/probe.js'
 import { hasProgram } from '../executor/programs.js'
 import { skipUnless } from '../skip.js'
 import { runBench } from './run.js'

@@ -12,22 +12,22 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 
 const entryPoints = {
   executor: 'executor/index.ts',
-  run: 'executor/run.ts',
-  'placed-memory': 'executor/placed-memory.ts',
-  prefault: 'executor/prefault.ts',
+  run: 'executor/run/run.ts',
+  'placed-memory': 'executor/memory/placed-memory.ts',
+  prefault: 'executor/memory/prefault.ts',
   verified: 'src/verified.ts',
-  accel: 'src/accel/index.ts',
+  accel: 'executor/accel/index.ts',
 }
 
 export interface ExecutorBundle {
   /** Where its files are: executor.js, run.js, verified.js. */
   readonly directory: string
   readonly executor: typeof import('../../executor/index.js')
-  readonly run: typeof import('../../executor/run.js')
-  readonly placedMemory: typeof import('../../executor/placed-memory.js')
-  readonly prefault: typeof import('../../executor/prefault.js')
+  readonly run: typeof import('../../executor/run/run.js')
+  readonly placedMemory: typeof import('../../executor/memory/placed-memory.js')
+  readonly prefault: typeof import('../../executor/memory/prefault.js')
   readonly verified: typeof import('../../src/verified.js')
-  readonly accel: typeof import('../../src/accel/index.js')
+  readonly accel: typeof import('../../executor/accel/index.js')
 }
 
 /** @param plugins that change what is bundled, as with doubles */

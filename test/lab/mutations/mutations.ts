@@ -17,7 +17,7 @@ export const MACHINE = 'two-node'
 export const mutations: readonly Mutation[] = [
   {
     name: 'mbind is left out',
-    file: 'executor/memory.ts',
+    file: 'executor/memory/memory.ts',
     text: 'bindMemory(mapped.mapping.address + offset - cell.offset, bytes, nodes, options.policy)',
     replacement: '',
     suite: 'run',
@@ -25,7 +25,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'memory is bound to node 0 always',
-    file: 'executor/memory.ts',
+    file: 'executor/memory/memory.ts',
     text: 'bytes, nodes, options.policy)',
     replacement: 'bytes, [0], options.policy)',
     suite: 'run',
@@ -41,7 +41,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'vCPUs are pinned to the wrong CPU',
-    file: 'executor/schedule.ts',
+    file: 'executor/worker/schedule.ts',
     text: 'attempt(() => setAffinity(0, cpus))',
     replacement: 'setAffinity(0, cpus.map((cpu) => cpu ^ 1))',
     suite: 'run',
@@ -49,7 +49,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'memory is not read back',
-    file: 'executor/placed-memory.ts',
+    file: 'executor/memory/placed-memory.ts',
     text: 'residentBytes: residents[i]!',
     replacement: 'residentBytes: { [node]: bytes }',
     suite: 'memory',
@@ -57,7 +57,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'affinity is not read back',
-    file: 'executor/watch.ts',
+    file: 'executor/run/watch.ts',
     text: 'vcpu.affinities.add(formatCpulist(state.affinity))',
     replacement: 'vcpu.affinities.add(vcpu.planned.cpus)',
     suite: 'cpuset',
@@ -65,7 +65,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'pages are not moved',
-    file: 'executor/memory-work.ts',
+    file: 'executor/worker/memory-work.ts',
     text: 'movePages(address, pageSize, node, status)',
     replacement: 'status.fill(node)',
     suite: 'vm',
@@ -73,7 +73,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a vCPU is not pinned anew',
-    file: 'executor/lifecycle.ts',
+    file: 'executor/vm/lifecycle.ts',
     text: 'setAffinity(tid, wanted)',
     replacement: '',
     suite: 'vm',
@@ -81,7 +81,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'memory of a guest by hand is on node 0 always',
-    file: 'executor/guest-regions.ts',
+    file: 'executor/memory/guest-regions.ts',
     text: 'node, bytes, pageSize)',
     replacement: '0, bytes, pageSize)',
     suite: 'accel',
@@ -89,7 +89,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'binding a vCPU to a node pins nobody',
-    file: 'src/accel/accel-kvm.ts',
+    file: 'executor/accel/guest/accel-kvm.ts',
     text: 'isWithin(now, cpus) ? now : this.#pin(id, cpus)',
     replacement: 'now',
     suite: 'accel',
@@ -97,7 +97,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'the optimizer takes memory of node 0 always',
-    file: 'src/accel/block.ts',
+    file: 'executor/accel/optimizer/block.ts',
     text: 'MemoryBlock.allocate(bytes, node)',
     replacement: 'MemoryBlock.allocate(bytes, 0)',
     suite: 'numa-optimizer',
@@ -105,7 +105,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'the optimizer moves its books and no pages',
-    file: 'src/accel/node-memory.ts',
+    file: 'executor/accel/optimizer/node-memory.ts',
     text: 'await block.moveTo(to)',
     replacement: '',
     suite: 'numa-optimizer',
@@ -113,7 +113,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'pages of the optimizer that are elsewhere stay there',
-    file: 'src/accel/node-memory.ts',
+    file: 'executor/accel/optimizer/node-memory.ts',
     text: 'if (strays > 0) await attempt(',
     replacement: 'if (strays < 0) await attempt(',
     suite: 'numa-optimizer',
@@ -121,7 +121,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'every page that is given out counts as local',
-    file: 'src/accel/node-stats.ts',
+    file: 'executor/accel/stats/node-stats.ts',
     text: 'shareOf(numa.local_node, numa.other_node)',
     replacement: 'shareOf(numa.numa_hit, 0)',
     suite: 'numa-optimizer',

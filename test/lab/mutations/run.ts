@@ -18,7 +18,7 @@ const packageRoot = join(cache, 'mutant')
 
 /** As in build.mjs: what has a mutated module in it. */
 const ENTRIES = {
-  accel: 'src/accel/index.ts',
+  accel: 'executor/accel/index.ts',
   executor: 'executor/index.ts',
   index: 'src/index.ts',
   cli: 'src/cli/main.ts',

@@ -1,0 +1,322 @@
+// Who is where: what is taken of CPUs, cores, LLCs, nodes and shared demand, and placing and unplacing on it.
+import { Flat } from '../flat';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from '../abi';
+import { coreCapacity, coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageSizes } from '../problem/host';
+import { clearMemory, forgetMemory, freePages, releaseMemory, retakeMemory, takeMemory } from './memory';
+import { cellMemory, hasShared, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from '../problem/request';
+
+/** Shared demand that a shared CPU may have. */
+export let overcommit: f64 = 4;
+export function setOvercommitTo(value: f64): void {
+  overcommit = value;
+}
+
+/** Sentinel for "no limit", small enough to be added up over all nodes. */
+export const UNLIMITED: i32 = 1 << 20;
+
+/** 1 + the VM that has the CPU for a dedicated vCPU, or less 1 - that for a thread of its VMM; 0: free. */
+export const cpuOwner = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Dedicated vCPUs on the core. */
+export const coreDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Threads of VMMs that have a CPU of the core. */
+const coreThreads = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Trust domain of the dedicated vCPUs on the core. */
+const coreTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** 1 + the `isolate` or `require` VM that keeps the core for itself; 0: none. */
+const coreHolder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Shared CPUs of the node: usable, on cores without a dedicated vCPU. */
+export const nodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Demand of the shared vCPUs on the node, in millionths of a CPU. */
+export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
+/** Dedicated vCPUs on the node, and on the LLC. */
+const nodeDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const llcDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Parts of cells on the node. */
+const nodeParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+// Nodes with a part, LLCs and cores with a dedicated vCPU.
+let touchedNodes: i32 = 0;
+let touchedLlcs: i32 = 0;
+let touchedCores: i32 = 0;
+
+export function clearOccupancy(): void {
+  touchedNodes = 0;
+  touchedLlcs = 0;
+  touchedCores = 0;
+  for (let cpu = 0; cpu < MAX_CPUS; cpu++) {
+    cpuOwner[cpu] = 0;
+    llcDedicated[cpu] = 0;
+    coreDedicated[cpu] = 0;
+    coreThreads[cpu] = 0;
+    coreHolder[cpu] = 0;
+  }
+  for (let node = 0; node < nodeCount; node++) {
+    nodeShared[node] = nodeUsable[node];
+    nodeDemand[node] = 0;
+    nodeDedicated[node] = 0;
+    nodeParts[node] = 0;
+  }
+  clearMemory();
+}
+
+function coreWidth(core: i32): i32 {
+  return coreCpuStart[core + 1] - coreCpuStart[core];
+}
+
+/** Whether two cores are interchangeable: alike, and the same VMs on the same of their CPUs. */
+export function coresAlike(a: i32, b: i32): bool {
+  if (coreCapacity[a] != coreCapacity[b] || coreWidth(a) != coreWidth(b)) return false;
+  for (let at = 0; at < coreWidth(a); at++) {
+    if (cpuOwner[coreCpus[coreCpuStart[a] + at]] != cpuOwner[coreCpus[coreCpuStart[b] + at]]) return false;
+  }
+  return true;
+}
+
+/** A core that nobody's dedicated vCPU is on. */
+export function isFreshCore(core: i32): bool {
+  return coreDedicated[core] == 0;
+}
+
+/** Usable CPUs of the core that are nobody's. */
+export function freeOnCore(core: i32): i32 {
+  return coreWidth(core) - coreDedicated[core] - coreThreads[core];
+}
+
+/** Usable CPUs that nobody has for itself. */
+export function freeCpus(): i64 {
+  let free: i64 = 0;
+  for (let node = 0; node < nodeCount; node++) free += nodeUsable[node] - nodeDedicated[node];
+  return free;
+}
+
+/** How many dedicated vCPUs of the VM the core can take, the constraints in `relaxed` left aside. */
+export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
+  const width = coreWidth(core);
+  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return UNLIMITED;
+  const threads = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? THREADS_PREFER : vmThreads[vm];
+  const dedicated = coreDedicated[core];
+  const free = width - dedicated - coreThreads[core];
+  if (dedicated == 0) {
+    if (threads != THREADS_ISOLATE && threads != THREADS_REQUIRE) return free;
+    if (coreThreads[core] != 0) return 0;
+    return threads == THREADS_ISOLATE ? 1 : width;
+  }
+  const ownHold = coreHolder[core] == vm + 1;
+  if (threads == THREADS_ISOLATE) return 0;
+  if (threads == THREADS_REQUIRE) return ownHold ? free : 0;
+  if (coreHolder[core] != 0 && !ownHold && (relaxed & BECAUSE_THREAD_POLICY) == 0) return 0;
+  if (coreTrust[core] != vmTrust[vm] && (relaxed & BECAUSE_TRUST) == 0) return 0;
+  return free;
+}
+
+/** How many dedicated vCPUs of the VM the node can take. */
+export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  let room = 0;
+  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+    room = min(UNLIMITED, room + coreRoom(vm, coreList[at], relaxed));
+  }
+  return room;
+}
+
+/** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */
+function roomAmong(vm: i32, cpus: i32, demand: i64): i32 {
+  const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>vmSharedDemand[vm]);
+  return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
+}
+
+/** How many shared vCPUs of the VM the node can take. */
+export function sharedRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  if (!hasShared(vm)) return 0;
+  if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return nodeUsable[node] == 0 ? 0 : UNLIMITED;
+  return roomAmong(vm, nodeShared[node], nodeDemand[node]);
+}
+
+/** How many dedicated vCPUs of the VM the node takes on the empty host. */
+export function emptyDedicatedRoom(vm: i32, node: i32): i32 {
+  return vmThreads[vm] == THREADS_ISOLATE ? nodeCoreStart[node + 1] - nodeCoreStart[node] : nodeUsable[node];
+}
+
+/** How many shared vCPUs of the VM the node takes on the empty host. */
+export function emptySharedRoom(vm: i32, node: i32): i32 {
+  return hasShared(vm) ? roomAmong(vm, nodeUsable[node], 0) : 0;
+}
+
+export function takeCpu(vm: i32, cpu: i32): void {
+  const core = cpuCore[cpu];
+  cpuOwner[cpu] = vm + 1;
+  nodeDedicated[coreNode[core]]++;
+  if (llcDedicated[coreLlc[core]]++ == 0) touchedLlcs++;
+  if (coreDedicated[core]++ > 0) return;
+  touchedCores++;
+  nodeShared[coreNode[core]] -= coreWidth(core) - coreThreads[core];
+  coreTrust[core] = vmTrust[vm];
+  const threads = vmThreads[vm];
+  coreHolder[core] = threads == THREADS_ISOLATE || threads == THREADS_REQUIRE ? vm + 1 : 0;
+}
+
+export function releaseCpu(cpu: i32): void {
+  const core = cpuCore[cpu];
+  cpuOwner[cpu] = 0;
+  nodeDedicated[coreNode[core]]--;
+  if (--llcDedicated[coreLlc[core]] == 0) touchedLlcs--;
+  if (--coreDedicated[core] > 0) return;
+  touchedCores--;
+  nodeShared[coreNode[core]] += coreWidth(core) - coreThreads[core];
+  coreHolder[core] = 0;
+}
+
+/** Whether a thread of the VM's VMM may have a CPU of the core. */
+export function takesThread(vm: i32, core: i32, relaxed: i32): bool {
+  const holder = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? 0 : coreHolder[core];
+  if (holder != 0 && (holder != vm + 1 || vmThreads[vm] == THREADS_ISOLATE)) return false;
+  return coreDedicated[core] + coreThreads[core] < coreWidth(core);
+}
+
+/** Whether the core has a dedicated vCPU or a thread of the VM. */
+export function isOwnCore(vm: i32, core: i32): bool {
+  for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
+    if (abs(cpuOwner[coreCpus[at]]) == vm + 1) return true;
+  }
+  return false;
+}
+
+/** Gives the VM's next thread the CPU. */
+export function takeThread(vm: i32, cpu: i32): void {
+  const core = cpuCore[cpu];
+  threadCpu[vmThreadStart[vm] + vmThreadsPlaced[vm]++] = cpu;
+  cpuOwner[cpu] = -1 - vm;
+  coreThreads[core]++;
+  nodeDedicated[coreNode[core]]++;
+  if (coreDedicated[core] == 0) nodeShared[coreNode[core]]--;
+}
+
+/** Gives back the CPUs of the VM's threads. */
+export function releaseThreads(vm: i32): void {
+  for (let at = 0; at < vmThreadsPlaced[vm]; at++) {
+    const cpu = threadCpu[vmThreadStart[vm] + at];
+    const core = cpuCore[cpu];
+    cpuOwner[cpu] = 0;
+    coreThreads[core]--;
+    nodeDedicated[coreNode[core]]--;
+    if (coreDedicated[core] == 0) nodeShared[coreNode[core]]++;
+  }
+  vmThreadsPlaced[vm] = 0;
+}
+
+/** The core's lowest usable CPU that is free; -1: none. */
+export function freeCpu(core: i32): i32 {
+  for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
+    if (cpuOwner[coreCpus[at]] == 0) return coreCpus[at];
+  }
+  return -1;
+}
+
+function moveParts(vm: i32, sign: i32): void {
+  const start = vmStart[vm];
+  for (let part = start; part < start + vmParts[vm]; part++) {
+    const node = partNode[part];
+    if (nodeParts[node] == (sign > 0 ? 0 : 1)) touchedNodes += sign;
+    nodeParts[node] += sign;
+    nodeDemand[node] += <i64>(sign * partShared[part]) * vmSharedDemand[vm];
+  }
+}
+
+/**
+ * Takes memory and shared demand as the VM's cells and parts stand; false, and nothing is taken, where there is too little
+ * memory. Its dedicated CPUs are taken one by one.
+ */
+export function takeParts(vm: i32, cells: i32): bool {
+  vmCells[vm] = cells;
+  if (!takeMemory(vm)) {
+    vmCells[vm] = 0;
+    return false;
+  }
+  moveParts(vm, 1);
+  return true;
+}
+
+/** The same without memory: for a VM whose memory is left aside. */
+export function takePartsAlone(vm: i32, cells: i32): void {
+  vmCells[vm] = cells;
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + cells; cell++) cellMemory[cell] = -1;
+  moveParts(vm, 1);
+}
+
+function releaseCpus(vm: i32): void {
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) if (vcpuCpu[vcpu] >= 0) releaseCpu(vcpuCpu[vcpu]);
+  releaseThreads(vm);
+}
+
+/** Lets go of everything that the VM has, CPUs as its vCPU array names them. */
+export function unplace(vm: i32): void {
+  moveParts(vm, -1);
+  releaseMemory(vm);
+  forgetMemory(vm);
+  releaseCpus(vm);
+  vmCells[vm] = 0;
+}
+
+/** Lets go of everything, but keeps the lists of memory for `restore`. */
+export function lift(vm: i32): void {
+  moveParts(vm, -1);
+  releaseMemory(vm);
+  releaseCpus(vm);
+  vmCells[vm] = 0;
+}
+
+/** Takes all again that the VM's arrays say: cells, parts, lists of memory, CPUs. Threads' CPUs are taken one by one. */
+export function restore(vm: i32, cells: i32): void {
+  vmCells[vm] = cells;
+  retakeMemory(vm);
+  moveParts(vm, 1);
+  takeCpus(vm);
+}
+
+/** Takes the CPUs that the VM's vCPU array names. */
+export function takeCpus(vm: i32): void {
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) if (vcpuCpu[vcpu] >= 0) takeCpu(vm, vcpuCpu[vcpu]);
+}
+
+/** Whether the shared demand of a node is within `overcommit` times its shared CPUs. */
+export function demandFits(node: i32): bool {
+  const demand = nodeDemand[node];
+  return demand == 0 || <f64>demand <= overcommit * <f64>MICRO * <f64>nodeShared[node];
+}
+
+/** Whether nothing of the node is taken. */
+export function isUntouched(node: i32): bool {
+  if (nodeParts[node] != 0 || nodeDedicated[node] != 0) return false;
+  for (let size = 0; size < pageSizes; size++) {
+    if (freePages[node * MAX_PAGE_SIZES + size] != nodePages[node * MAX_PAGE_SIZES + size]) return false;
+  }
+  return true;
+}
+
+/** Nodes, then LLCs, then cores in use, as one number: what `pack` keeps low between plans of equal cost. */
+export function packScore(): i64 {
+  return (<i64>touchedNodes << 40) | (<i64>touchedLlcs << 20) | <i64>touchedCores;
+}
+
+/** Cores with a dedicated vCPU. */
+export function coresInUse(): i64 {
+  return touchedCores;
+}
+
+/** Difference between the most and the least loaded node, in millionths: what `spread` keeps low. */
+export function spreadScore(): i64 {
+  let most: i64 = 0;
+  let least: i64 = i64.MAX_VALUE;
+  for (let node = 0; node < nodeCount; node++) {
+    if (nodeUsable[node] == 0) continue;
+    const load = (<i64>nodeDedicated[node] * MICRO + nodeDemand[node]) / <i64>nodeUsable[node];
+    most = max(most, load);
+    least = min(least, load);
+  }
+  return most - min(most, least);
+}
+
+/** Shared demand beyond the node's shared CPUs, in millionths: the cost term `overcommit`. */
+export function demandBeyond(node: i32): i64 {
+  return max<i64>(0, nodeDemand[node] - MICRO * <i64>nodeShared[node]);
+}

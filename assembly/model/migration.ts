@@ -1,0 +1,56 @@
+// What a VM loses by moves from where it is now.
+import { MODEL_COPY, MODEL_HORIZON } from '../abi';
+import { coreDedicated, cpuOwner } from './capacity';
+import { currentBytes, setPart, vcpuCurrentSet, vmHasCurrent } from '../problem/current';
+import { coreCpus, coreCpuStart, coreList, cpuId, nodeCoreStart, pageShift } from '../problem/host';
+import { entryNode, entryPages, nextEntry } from './memory';
+import { model, rounded } from '../problem/coefficients';
+import { MICRO, cellMemory, vcpuCpu, vcpuNode, vmCells, vmStart, vmVcpus } from '../problem/request';
+
+/** Stands for the set of the node's shared CPUs, as `vcpuCurrentSet` does for a vCPU's. */
+function sharedSet(node: i32): u64 {
+  let set: u64 = 0;
+  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+    const core = coreList[at];
+    if (coreDedicated[core] != 0) continue;
+    for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
+      if (cpuOwner[coreCpus[cpu]] == 0) set += setPart(cpuId[coreCpus[cpu]]);
+    }
+  }
+  return set;
+}
+
+function repinned(vm: i32): i64 {
+  const start = vmStart[vm];
+  let count: i64 = 0;
+  let node = -1;
+  let shared: u64 = 0;
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    if (vcpuCpu[vcpu] < 0 && vcpuNode[vcpu] != node) {
+      node = vcpuNode[vcpu];
+      shared = sharedSet(node);
+    }
+    const set = vcpuCpu[vcpu] < 0 ? shared : setPart(cpuId[vcpuCpu[vcpu]]);
+    if (set != vcpuCurrentSet[vcpu]) count++;
+  }
+  return count;
+}
+
+/** Micro-vCPUs for each vCPU that gets other CPUs than it has. */
+const REPIN: i64 = 1000;
+
+/** What it takes to get from where the VM is now to where it is planned. */
+export function migration(vm: i32): i64 {
+  if (!vmHasCurrent[vm]) return 0;
+  const start = vmStart[vm];
+  let moved: f64 = 0;
+  for (let cell = 0; cell < vmCells[vm]; cell++) {
+    for (let entry = cellMemory[start + cell]; entry >= 0; entry = nextEntry[entry]) {
+      const bytes = <f64>entryPages[entry] * <f64>(<i64>1 << <i64>pageShift[0]);
+      moved += Math.max(0, bytes - currentBytes(vm, cell, entryNode[entry]));
+    }
+  }
+  const seconds = moved / model[MODEL_COPY];
+  const copying = rounded(((<f64>MICRO * seconds) / model[MODEL_HORIZON]) * <f64>vmVcpus[vm]);
+  return copying + REPIN * repinned(vm);
+}

@@ -1,0 +1,290 @@
+// Which node each cell goes to, or which nodes where it may span several: depth first over the cells, the widest first, cut where
+// what is already fixed costs more than the best assignment known. What a node offers is given, so the same walk serves
+// placing, the bound (on the empty host) and explanations (with constraints left aside).
+import { Flat } from '../flat';
+import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VM_VCPUS, MEMORY_STRICT } from '../abi';
+import { communicationPrice } from '../model/communication';
+import { vmHasCurrent } from '../problem/current';
+import { memoryNode, nodeCount, nodeTwin, pageSizes } from '../problem/host';
+import { barred, fittingPageSize, inPages } from '../model/memory';
+import { offerPages, offerRoom, offerShared, offerUntouched } from './offer';
+import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, pickNode, picks, unpick } from './picks';
+import { firstNodeAsked } from '../model/relations';
+import { cellDedicated, cellPages, cellVcpus, devices, deviceVm, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
+import { vmTraffic } from '../problem/traffic';
+
+/** Assignments that cost more are cut; the leaf lowers it. */
+let ceiling: i64 = i64.MAX_VALUE;
+export function setCeiling(cost: i64): void {
+  ceiling = cost;
+}
+/** Nodes tried; the walk ends when it reaches its budget. */
+export let visits: i32 = 0;
+/** Whether the walk saw everything. */
+export let complete: bool = true;
+
+let budget: i32 = 0;
+/** Lowers what the walk may still try. */
+export function limitVisits(more: i32): void {
+  budget = min(budget, visits + more);
+}
+let relaxed: i32 = 0;
+/** Whether the VM has no ties to certain nodes. */
+let untied: bool = true;
+/** Whether nodes that are twins may stand for each other. */
+let twinsAlike: bool = true;
+export function setTwinsAlike(alike: bool): void {
+  twinsAlike = alike;
+}
+/** Whether cells of the same size are interchangeable. */
+let cellsAlike: bool = true;
+/** Whether memory follows the one node of each cell, so that pages can be counted on the way. */
+let countsPages: bool = true;
+/** Whether memory that spans nodes is in proportion to the vCPUs there. */
+let followsVcpus: bool = false;
+let leaf: (vm: i32, cells: i32) => bool = noLeaf;
+let leaves: i32 = 0;
+/** Ten times the hops between the nodes of the assignment that the leaf sees, weighted by demand. */
+export let leafHops: f64 = 0;
+/** Cells in the order in which they are assigned. */
+const order = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+/** Nodes to try for a cell, by depth, with what each adds to the hops. */
+const tries = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS * MAX_NODES, 8));
+const triesHops = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_NODES, 8));
+
+/** What looking at a whole assignment counts: it takes so much longer than trying a node. */
+const VISITS_OF_LEAF: i32 = 8;
+/** Nodes x parts looked at that count as much as a node tried. */
+const LOOKS_IN_VISIT: i32 = 16;
+/** The same where a whole assignment is looked at. */
+const LOOKS_IN_LEAF: i32 = 64;
+/** Cells up to this size are divided between nodes in every way; larger ones by filling nodes. */
+const SMALL_CELL: i32 = 8;
+
+function noLeaf(_vm: i32, _cells: i32): bool {
+  return true;
+}
+
+/** The widest cells first (most vCPUs, then most pages, then lowest), since they fit in the fewest places. */
+function orderCells(vm: i32, cells: i32): void {
+  const start = vmStart[vm];
+  for (let cell = 0; cell < cells; cell++) {
+    let at = cell;
+    while (at > 0) {
+      const before = order[at - 1];
+      const wider = cellVcpus[start + cell] - cellVcpus[start + before];
+      if (wider < 0 || (wider == 0 && cellPages[start + cell] <= cellPages[start + before])) break;
+      order[at] = before;
+      at--;
+    }
+    order[at] = cell;
+  }
+}
+
+/** Whether so many hops cost more than the ceiling, whatever else there is. */
+function isTooDear(vm: i32, hops: f64): bool {
+  // Sums of fractions of traffic may be off by less than a millionth.
+  const slack: i64 = vmTraffic[vm] < 0 ? 0 : 1;
+  return communicationPrice(vm, hops) - slack > ceiling;
+}
+
+/** Whether an interchangeable node stands for this one, which the walk therefore need not try. */
+function twinStandsFor(node: i32): bool {
+  if (!untied || assigned[node] != 0 || !offerUntouched[node]) return false;
+  for (let twin = nodeTwin[node]; twin >= 0; twin = nodeTwin[twin]) {
+    if (assigned[twin] == 0 && offerUntouched[twin] && !barred[twin]) return true;
+  }
+  return false;
+}
+
+function atLeaf(vm: i32, cells: i32, hops: f64): bool {
+  if ((relaxed & BECAUSE_DEVICE) == 0 && missesDevice(vm)) return true;
+  leaves++;
+  visits += VISITS_OF_LEAF + (picks * picks) / LOOKS_IN_LEAF;
+  leafHops = hops;
+  layParts(vm);
+  return leaf(vm, cells);
+}
+
+/** Counts a visit; false where the budget is used up. */
+function visit(): bool {
+  if (visits >= budget) {
+    complete = false;
+    return false;
+  }
+  visits++;
+  return true;
+}
+
+/** Whether the VM may have vCPUs on the node at all. */
+function isOpen(node: i32): bool {
+  return !barred[node] && memoryNode[node] >= 0 && firstNodeAsked != -2;
+}
+
+/** Whether two cells ask for the same, so that they may be exchanged. */
+function cellsAreAlike(a: i32, b: i32): bool {
+  return cellVcpus[a] == cellVcpus[b] && cellDedicated[a] == cellDedicated[b] && cellPages[a] == cellPages[b];
+}
+
+/** Whether the cells from `depth` on that are alike find room, each by itself, on the nodes from `first` on. */
+function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
+  const start = vmStart[vm];
+  const at = start + order[depth];
+  const dedicated = cellDedicated[at];
+  const shared = cellVcpus[at] - dedicated;
+  let run = 1;
+  while (depth + run < cells && cellsAreAlike(start + order[depth + run], at)) run++;
+  for (let node = first; node < nodeCount && run > 0; node++) {
+    let room = dedicated == 0 ? i32.MAX_VALUE : offerRoom[node] / dedicated;
+    if (shared > 0) room = min(room, offerShared[node] / shared);
+    run -= min(run, max(0, room));
+  }
+  return run == 0;
+}
+
+/** Enters the nodes that the cell may go to as a whole into `tries`, those that add the fewest hops first; how many. */
+function findTries(vm: i32, cells: i32, depth: i32): i32 {
+  const cell = order[depth];
+  const at = vmStart[vm] + cell;
+  const dedicated = cellDedicated[at];
+  const shared = cellVcpus[at] - dedicated;
+  const base = depth * MAX_NODES;
+  let first = 0;
+  if (depth > 0 && cellsAlike) {
+    // Cells that are alike are interchangeable: only ascending nodes.
+    if (cellsAreAlike(vmStart[vm] + order[depth - 1], at)) first = pickNode[picks - 1];
+  }
+  if (!runFits(vm, cells, depth, cellsAlike ? first : 0)) return 0;
+  let count = 0;
+  for (let node = first; node < nodeCount; node++) {
+    if (!isOpen(node) || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
+    if (offerRoom[node] < dedicated || offerShared[node] < shared || twinStandsFor(node)) continue;
+    const hops = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
+    let place = base + count++;
+    while (place > base && triesHops[place - 1] > hops) {
+      tries[place] = tries[place - 1];
+      triesHops[place] = triesHops[place - 1];
+      place--;
+    }
+    tries[place] = node;
+    triesHops[place] = hops;
+  }
+  visits += (count * picks) / LOOKS_IN_VISIT;
+  return count;
+}
+
+/** Walks on from `depth` cells assigned at `hops`; false to end the walk. */
+function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
+  if (depth == cells) return atLeaf(vm, cells, hops);
+  const cell = order[depth];
+  const at = vmStart[vm] + cell;
+  if (vmSpan[vm]) return descendSpan(vm, cells, depth, hops);
+  const count = findTries(vm, cells, depth);
+  for (let next = depth * MAX_NODES; next < depth * MAX_NODES + count; next++) {
+    if (!visit()) return false;
+    const node = tries[next];
+    const further = hops + triesHops[next];
+    if (isTooDear(vm, further)) continue;
+    const home = memoryNode[node] * MAX_PAGE_SIZES;
+    const size = countsPages ? fittingPageSize(vm, cellPages[at], offerPages, home) : 0;
+    if (size < 0) continue;
+    if (countsPages) offerPages[home + size] -= inPages(cellPages[at], size);
+    pick(cell, node, cellDedicated[at], cellVcpus[at] - cellDedicated[at]);
+    const goesOn = descend(vm, cells, depth + 1, further);
+    unpick();
+    if (countsPages) offerPages[home + size] += inPages(cellPages[at], size);
+    if (!goesOn) return false;
+  }
+  return true;
+}
+
+/** Divides a cell between more and more nodes, until one more than are needed. */
+function descendSpan(vm: i32, cells: i32, depth: i32, hops: f64): bool {
+  const at = vmStart[vm] + order[depth];
+  const dedicated = cellDedicated[at];
+  const shared = cellVcpus[at] - dedicated;
+  const most = min(nodeCount, cellVcpus[at]);
+  const before = leaves;
+  let needed = most;
+  for (let parts = 1; parts <= min(most, needed + 1); parts++) {
+    if (!divide(vm, cells, depth, hops, parts, dedicated, shared, 0)) return false;
+    if (leaves > before && needed == most) needed = parts;
+  }
+  return true;
+}
+
+/** vCPUs that go with the pages of a node, where a cell's memory follows its vCPUs. */
+function roomByMemory(vm: i32, at: i32, node: i32): i32 {
+  if (!followsVcpus) return cellVcpus[at];
+  const home = memoryNode[node] * MAX_PAGE_SIZES;
+  let room: i64 = 0;
+  for (let size = 0; size < pageSizes; size++) {
+    const pages = inPages(cellPages[at], size);
+    if (pages > 0) room = max(room, ((offerPages[home + size] + 1) * <i64>cellVcpus[at]) / pages);
+  }
+  return <i32>min(room, <i64>cellVcpus[at]);
+}
+
+/** Puts what is left of the cell on `parts` nodes: `node` or later ones are filled, the last takes the rest. */
+function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, first: i32): bool {
+  const cell = order[depth];
+  const at = vmStart[vm] + cell;
+  const small = cellVcpus[at] <= SMALL_CELL;
+  // The last may be before those that are filled, unless every way to divide is tried anyway.
+  for (let node = parts == 1 && !small ? 0 : first; node < nodeCount; node++) {
+    if (!visit()) return false;
+    if (!isOpen(node) || twinStandsFor(node) || isPickedFor(cell, node)) continue;
+    const room = roomByMemory(vm, at, node);
+    const mostDedicated = min(min(dedicated, offerRoom[node]), room);
+    const mostShared = min(min(shared, offerShared[node]), room - mostDedicated);
+    if (parts == 1) {
+      if (mostDedicated < dedicated || mostShared < shared) continue;
+      if (!divideOn(vm, cells, depth, hops, parts, dedicated, shared, node, dedicated, shared)) return false;
+      continue;
+    }
+    // Something has to be left for each of the other parts.
+    const most = min(mostDedicated + mostShared, dedicated + shared - parts + 1);
+    for (let here = most; here > 0; here = small ? here - 1 : 0) {
+      const seats = min(here, mostDedicated);
+      if (here - seats > mostShared) continue;
+      if (!divideOn(vm, cells, depth, hops, parts, dedicated, shared, node, seats, here - seats)) return false;
+    }
+  }
+  return true;
+}
+
+/** Puts so many vCPUs of the cell on the node and goes on with the rest. */
+function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, node: i32, seats: i32, floats: i32): bool {
+  const cell = order[depth];
+  const further = hops + hopsToAssigned(vm, cells, cell, node, seats, floats);
+  if (isTooDear(vm, further)) return true;
+  pick(cell, node, seats, floats);
+  const goesOn =
+    parts == 1
+      ? descend(vm, cells, depth + 1, further)
+      : divide(vm, cells, depth, further, parts - 1, dedicated - seats, shared - floats, node + 1);
+  unpick();
+  return goesOn;
+}
+
+/**
+ * Shows every assignment of the VM's `cells` cells (laid out before) that the offer allows and that may cost no more than
+ * the ceiling to `onLeaf`, in the VM's part arrays; it returns false to end the walk. Where cells span nodes, only assignments
+ * worth trying. False: the walk was ended, or its budget did.
+ */
+export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
+  relaxed = relax;
+  budget = maxVisits;
+  visits = 0;
+  leaves = 0;
+  clearPicks();
+  complete = true;
+  leaf = onLeaf;
+  untied = twinsAlike && firstNodeAsked == -1 && !vmHasCurrent[vm];
+  for (let device = 0; device < devices; device++) untied = untied && deviceVm[device] != vm;
+  cellsAlike = firstNodeAsked == -1 && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
+  countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm];
+  followsVcpus = vmMemory[vm] == MEMORY_STRICT;
+  orderCells(vm, cells);
+  return descend(vm, cells, 0, 0);
+}

@@ -1,0 +1,343 @@
+// Placing one VM as cheaply as it goes, everything else staying where it is.
+import { Flat } from '../flat';
+import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from '../abi';
+import { layOutCells, fewestCells, mostCells } from '../problem/cells';
+import { coreCpus, coreCpuStart, cpuCore, cpuNode, memoryNode, nodeCount, speedsDiffer } from '../problem/host';
+import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, unplace } from '../model/capacity';
+import { bandwidthCost, overcommitCost, vmCost } from '../model/cost';
+import { model, rounded } from '../problem/coefficients';
+import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
+import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
+import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
+import { offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
+import { barred, freePages } from '../model/memory';
+import { firstNodeAsked, prepareRelations } from '../model/relations';
+import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
+import { cellDedicated, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from '../problem/request';
+
+/** Nodes tried for a number of cells, until one assignment is known and after. */
+const VISITS_TO_FIT: i32 = 20000;
+const VISITS_TO_IMPROVE: i32 = 500;
+/** How many cells more than the best known number are tried, unless all effort is asked for. */
+const MORE_CELLS: i32 = 2;
+/** Nodes tried for all numbers of cells beyond that of the nodes. */
+const VISITS_TO_IMPROVE_BY_CELLS: i32 = 1000;
+
+/** On as few cores as possible, whatever that costs, so that others find theirs. */
+export const PLACE_DENSE: i32 = 0;
+/** Where it is cheapest, with no more cells than nodes where that will do. */
+export const PLACE_SOON: i32 = 1;
+/** Where it is cheapest, with any number of cells. */
+export const PLACE_WELL: i32 = 2;
+
+// The best placement of the VM that is being placed. Its memory follows from it.
+let bestCells: i32 = 0;
+let bestCost: i64 = 0;
+let bestScore: i64 = 0;
+let bestParts: i32 = 0;
+const bestVcpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS, 8));
+const bestDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS, 8));
+const bestPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VM_CELLS, 8));
+const bestPartCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestPartNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestPartDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestPartShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+const bestThreadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_THREADS, 8));
+
+/** The number that decides between plans of equal cost. */
+export function tieScore(): i64 {
+  return strategy == STRATEGY_SPREAD ? spreadScore() : packScore();
+}
+
+/** What is lost by nodes, not by VMs of their own. */
+function lossOfNodes(): i64 {
+  return overcommitCost() + bandwidthCost();
+}
+
+/** What the other VMs on the cores of this VM lose by it. */
+function lossOfNeighbours(vm: i32): i64 {
+  const start = vmStart[vm];
+  let cost: i64 = 0;
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    if (vcpuCpu[vcpu] < 0) continue;
+    const core = cpuCore[vcpuCpu[vcpu]];
+    for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
+      const owner = cpuOwner[coreCpus[at]] - 1;
+      if (owner >= 0 && owner != vm) cost += rounded(vmWeight[owner] * model[MODEL_SMT] * <f64>MICRO);
+    }
+  }
+  return cost;
+}
+
+function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
+  const start = vmStart[vm];
+  bestCells = cells;
+  bestCost = cost;
+  bestScore = score;
+  bestParts = vmParts[vm];
+  for (let cell = 0; cell < cells; cell++) {
+    bestVcpus[cell] = cellVcpus[start + cell];
+    bestDedicated[cell] = cellDedicated[start + cell];
+    bestPages[cell] = cellPages[start + cell];
+  }
+  for (let part = 0; part < bestParts; part++) {
+    bestPartCell[part] = partCell[start + part];
+    bestPartNode[part] = partNode[start + part];
+    bestPartDedicated[part] = partDedicated[start + part];
+    bestPartShared[part] = partShared[start + part];
+  }
+  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
+    bestCpu[vcpu] = vcpuCpu[start + vcpu];
+    bestNode[vcpu] = vcpuNode[start + vcpu];
+  }
+  for (let at = 0; at < vmThreadCpus[vm]; at++) bestThreadCpu[at] = threadCpu[vmThreadStart[vm] + at];
+  if (effort != PLACE_DENSE) setCeiling(cost);
+}
+
+/** Takes what keepBest kept. */
+function takeBest(vm: i32): void {
+  const start = vmStart[vm];
+  for (let cell = 0; cell < bestCells; cell++) {
+    cellVcpus[start + cell] = bestVcpus[cell];
+    cellDedicated[start + cell] = bestDedicated[cell];
+    cellPages[start + cell] = bestPages[cell];
+  }
+  vmParts[vm] = bestParts;
+  for (let part = 0; part < bestParts; part++) {
+    partCell[start + part] = bestPartCell[part];
+    partNode[start + part] = bestPartNode[part];
+    partDedicated[start + part] = bestPartDedicated[part];
+    partShared[start + part] = bestPartShared[part];
+  }
+  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
+    vcpuCpu[start + vcpu] = bestCpu[vcpu];
+    vcpuNode[start + vcpu] = bestNode[vcpu];
+  }
+  takeParts(vm, bestCells);
+  takeCpus(vm);
+  for (let at = 0; at < vmThreadCpus[vm]; at++) takeThread(vm, bestThreadCpu[at]);
+}
+
+function isBetter(cells: i32, cost: i64, score: i64): bool {
+  if (bestCells == 0) return true;
+  if (effort == PLACE_DENSE && score != bestScore) return score < bestScore;
+  if (cost != bestCost) return cost < bestCost;
+  return cells != bestCells ? cells < bestCells : score < bestScore;
+}
+
+export function demandFitsEverywhere(vm: i32): bool {
+  const start = vmStart[vm];
+  for (let part = start; part < start + vmParts[vm]; part++) if (!demandFits(partNode[part])) return false;
+  return true;
+}
+
+let effort: i32 = PLACE_SOON;
+/** Nodes that the last call of placeVm tried. */
+export let visitsToPlace: i32 = 0;
+let lossBefore: i64 = 0;
+
+/** Places the VM as its parts stand, prices that, takes it back; keeps it where it is the best so far. */
+function tryCpus(vm: i32, cells: i32, way: i32): void {
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
+  if (!assignNodes(vm, cells) || !takeParts(vm, cells)) return;
+  const seated = seatVcpus(vm, cells, way) && !leavesCoresIdle(vm, cells) && chooseThreadCpus(vm, vcpuNode[start]);
+  if (seated && demandFitsEverywhere(vm)) {
+    if (way != CHOOSE_KEPT) swapForTraffic(vm, cells);
+    onSeated(vm, cells, addedCost(vm));
+  }
+  unplace(vm);
+}
+
+/** What the plan loses by the VM where it is. */
+export function addedCost(vm: i32): i64 {
+  return vmCost(vm) + lossOfNodes() - lossBefore + lossOfNeighbours(vm);
+}
+
+/** Is shown every placement that is tried, while the VM has it. */
+let onSeated: (vm: i32, cells: i32, cost: i64) => bool = keepIfBetter;
+
+function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
+  const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
+  if (bestCells == 0) limitVisits(VISITS_TO_IMPROVE);
+  if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
+  return true;
+}
+
+export function tryAssignment(vm: i32, cells: i32): bool {
+  tryCpus(vm, cells, CHOOSE_NEAR);
+  if (vmHasCurrent[vm]) tryCpus(vm, cells, CHOOSE_KEPT);
+  if (vmDedicated[vm] == 0) return true;
+  if (speedsDiffer) tryCpus(vm, cells, CHOOSE_FAST);
+  if (effort == PLACE_DENSE) tryCpus(vm, cells, CHOOSE_DENSE);
+  return true;
+}
+
+/** Lays the VM's parts where its vCPUs are now; false where that is not a place for so many cells. */
+function layCurrentParts(vm: i32, cells: i32): bool {
+  const start = vmStart[vm];
+  let parts = 0;
+  let vcpu = start;
+  for (let cell = 0; cell < cells; cell++) {
+    const first = start + parts;
+    for (let end = vcpu + cellVcpus[start + cell]; vcpu < end; vcpu++) {
+      const cpu = vcpuCurrentCpu[vcpu];
+      if (cpu < 0 || barred[cpuNode[cpu]] || memoryNode[cpuNode[cpu]] < 0) return false;
+      let at = first;
+      while (at < start + parts && partNode[at] < cpuNode[cpu]) at++;
+      if (at == start + parts || partNode[at] != cpuNode[cpu]) {
+        for (let later = start + parts; later > at; later--) {
+          partNode[later] = partNode[later - 1];
+          partDedicated[later] = partDedicated[later - 1];
+          partShared[later] = partShared[later - 1];
+        }
+        partCell[start + parts++] = cell;
+        partNode[at] = cpuNode[cpu];
+        partDedicated[at] = 0;
+        partShared[at] = 0;
+      }
+      if (vcpuShared[vcpu]) partShared[at]++;
+      else partDedicated[at]++;
+    }
+    if (start + parts > first + 1 && !vmSpan[vm]) return false;
+  }
+  vmParts[vm] = parts;
+  return !missesDevice(vm);
+}
+
+/** Whether the node of a strict device holds none of the VM's parts. */
+function missesDevice(vm: i32): bool {
+  for (let device = 0; device < devices; device++) {
+    if (deviceVm[device] != vm || !deviceStrict[device]) continue;
+    let missed = true;
+    for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) if (partNode[part] == deviceNode[device]) missed = false;
+    if (missed) return true;
+  }
+  return false;
+}
+
+/** Tries where the VM is now: what is looked for has to be worth the moves. */
+function tryCurrent(vm: i32): void {
+  if (!vmHasCurrent[vm] || firstNodeAsked == -2) return;
+  const cells = vmCellsAsked[vm] != 0 ? vmCellsAsked[vm] : vmCurrentCells[vm];
+  if (cells < fewestCells(vm) || cells > mostCells(vm) || !layOutCells(vm, cells)) return;
+  if (layCurrentParts(vm, cells)) tryCpus(vm, cells, CHOOSE_KEPT);
+}
+
+/**
+ * Whether the VM's cells, as they stand, and its threads find their CPUs and memory and leave every node's shared demand met, the
+ * constraints in `relaxed` left aside.
+ */
+export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
+  // Then every CPU takes any number of vCPUs.
+  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return true;
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
+  if (!assignNodes(vm, cells) && (relaxed & BECAUSE_NEAR) == 0) return false;
+  // With these left aside memory is somewhere, and only its sum counts.
+  const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
+  if (anywhere) takePartsAlone(vm, cells);
+  else if (!takeParts(vm, cells)) return false;
+  setAside(relaxed);
+  const seated = seatVcpus(vm, cells, CHOOSE_NEAR) && !leavesCoresIdle(vm, cells);
+  const served = (relaxed & BECAUSE_EMULATOR) != 0 || chooseThreadCpus(vm, vcpuNode[start]);
+  const met = (relaxed & BECAUSE_OVERCOMMIT) != 0 || demandFitsEverywhere(vm);
+  unplace(vm);
+  setAside(0);
+  return seated && served && met;
+}
+
+/** Offers the VM what is free, the constraints in `relaxed` left aside. */
+export function offerHost(vm: i32, relaxed: i32): void {
+  for (let node = 0; node < nodeCount; node++) {
+    offerRoom[node] = dedicatedRoom(vm, node, relaxed);
+    offerShared[node] = sharedRoom(vm, node, relaxed);
+    offerUntouched[node] = isUntouched(node);
+  }
+  offerPagesFrom(freePages);
+  prepareRelations(vm, relaxed);
+}
+
+/** Tries so many cells, unless that cannot be better than what is known; the visits that it took. */
+function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
+  if (!layOutCells(vm, cells)) return 0;
+  // More cells have to pay: the smallest number is taken on a tie.
+  if (bestCells != 0) setCeiling(cells < bestCells ? bestCost : bestCost - 1);
+  walkAssignments(vm, cells, 0, maxVisits, tryAssignment);
+  visitsToPlace += visits;
+  return visits;
+}
+
+/** Whether nothing better is to be looked for: where room is what matters, the fewest cells do. */
+function isDone(vm: i32): bool {
+  return bestCells != 0 && (effort == PLACE_DENSE || bestCost <= max<i64>(0, vmBound[vm]));
+}
+
+function bestIsOnOneNode(): bool {
+  for (let part = 1; part < bestParts; part++) if (bestPartNode[part] != bestPartNode[0]) return false;
+  return true;
+}
+
+/** Fills the best placement of the VM; false where it has none. */
+function findBest(vm: i32): bool {
+  const first = fewestCells(vm);
+  const last = mostCells(vm);
+  const early = min(last, max(first, nodeCount));
+  tryCurrent(vm);
+  for (let cells = first; cells <= early && !isDone(vm); cells++) {
+    if (effort != PLACE_WELL && bestCells != 0 && cells > bestCells + MORE_CELLS) break;
+    tryCells(vm, cells, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
+  }
+  // Where the VM is on one node, more cells do not help; else they let it be divided more unevenly between nodes.
+  const enough = bestCells != 0 && (effort != PLACE_WELL || bestIsOnOneNode());
+  if (early == last || isDone(vm) || enough) return bestCells != 0;
+  // The finest cells fit where any do.
+  let left = VISITS_TO_IMPROVE_BY_CELLS - tryCells(vm, last, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
+  if (effort != PLACE_WELL) return bestCells != 0;
+  for (let cells = early + 1; cells < last && left > 0 && !isDone(vm); cells++) left -= tryCells(vm, cells, left);
+  return bestCells != 0;
+}
+
+/**
+ * Places the VM in a PLACE_ way; false, and nothing has changed, where it does not fit.
+ */
+export function placeVm(vm: i32, how: i32): bool {
+  effort = how;
+  visitsToPlace = 0;
+  offerHost(vm, 0);
+  lossBefore = lossOfNodes();
+  bestCells = 0;
+  setCeiling(i64.MAX_VALUE);
+  if (!isRoomOffered(vm) || !findBest(vm)) return false;
+  takeBest(vm);
+  return true;
+}
+
+/**
+ * Shows `onFound` placements of the VM that cost up to `ceiling`, each while the VM has it, `onLeaf` being called for every assignment of
+ * cells to nodes until it returns false; whether all assignments were seen, if it did not. The VM is not placed, before and after.
+ */
+export function showPlacements(vm: i32, maxVisits: i32, ceiling: i64, onFound: (vm: i32, cells: i32, cost: i64) => bool, onLeaf: (vm: i32, cells: i32) => bool): bool {
+  effort = PLACE_SOON;
+  visitsToPlace = 0;
+  offerHost(vm, 0);
+  if (!isRoomOffered(vm)) return true;
+  lossBefore = lossOfNodes();
+  onSeated = onFound;
+  let left = maxVisits;
+  let seen = true;
+  let goesOn = true;
+  tryCurrent(vm);
+  for (let cells = fewestCells(vm); cells <= mostCells(vm) && left > 0 && goesOn; cells++) {
+    if (!layOutCells(vm, cells)) break;
+    setCeiling(ceiling);
+    goesOn = walkAssignments(vm, cells, 0, left, onLeaf) || !complete;
+    left -= visits;
+    seen = seen && complete;
+  }
+  onSeated = keepIfBetter;
+  visitsToPlace = maxVisits - left;
+  return seen && left > 0;
+}

@@ -1,0 +1,178 @@
+// Which CPUs of a node a cell's dedicated vCPUs get: whole or idle cores before parts of busy ones, and as few LLCs as
+// possible, so that vCPUs of a VM share caches.
+import { Flat } from '../flat';
+import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from '../abi';
+import { coreCapacity, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from '../problem/host';
+import { coreRoom, freeCpu, isFreshCore, isOwnCore, takeCpu, takesThread, takeThread } from '../model/capacity';
+import { vcpuCpu, vmStart, vmThreadCpus, vmThreads, vmThreadsPlaced, vmVcpus } from '../problem/request';
+
+/** STRATEGY_ number. */
+export let strategy: i32 = 0;
+export function setStrategyTo(value: i32): void {
+  strategy = value;
+}
+
+/** Room and own vCPUs by LLC, for one call of chooseCpus. */
+const llcRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const llcOwn = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+
+/** What chooseCpus took, ascending. */
+export const chosen = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+
+/** Whether cores are to be filled, whatever that costs. */
+let dense: bool = false;
+/** BECAUSE_ bits of constraints to leave aside, where an explanation asks what would be without them. */
+export let aside: i32 = 0;
+export function setAside(constraints: i32): void {
+  aside = constraints;
+}
+
+/** Only cores of this capacity are looked at; 0: all. */
+let level: i32 = 0;
+
+/** vCPUs of the VM that the core takes when only fresh (or only busy) cores are looked at. */
+function roomOn(vm: i32, core: i32, fresh: bool): i32 {
+  if (isFreshCore(core) != fresh || (level != 0 && coreCapacity[core] != level)) return 0;
+  const room = coreRoom(vm, core, aside);
+  // Where cores are plenty, `spread` takes one vCPU each; the siblings count as busy once it has.
+  return fresh && !dense && vmThreads[vm] == THREADS_SPREAD ? min(room, 1) : room;
+}
+
+function countLlcs(vm: i32, node: i32, fresh: bool): i32 {
+  const first = nodeCoreStart[node];
+  const last = nodeCoreStart[node + 1];
+  for (let at = first; at < last; at++) {
+    llcRoom[coreLlc[coreList[at]]] = 0;
+    llcOwn[coreLlc[coreList[at]]] = 0;
+  }
+  let room = 0;
+  for (let at = first; at < last; at++) {
+    const core = coreList[at];
+    const more = roomOn(vm, core, fresh);
+    llcRoom[coreLlc[core]] += more;
+    room += more;
+  }
+  const start = vmStart[vm];
+  for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
+    const cpu = vcpuCpu[vcpu];
+    if (cpu >= 0 && cpuNode[cpu] == node) llcOwn[coreLlc[cpuCore[cpu]]]++;
+  }
+  return room;
+}
+
+/** Whether LLC `a` serves `wanted` vCPUs, of `need` that the VM still has for the node, better than `b`. */
+function serves(wanted: i32, need: i32, a: i32, b: i32): bool {
+  const allA = llcRoom[a] >= need;
+  const allB = llcRoom[b] >= need;
+  if (allA != allB) return allA;
+  const wholeA = llcRoom[a] >= wanted;
+  const wholeB = llcRoom[b] >= wanted;
+  if (wholeA != wholeB) return wholeA;
+  if (!wholeA) return llcRoom[a] > llcRoom[b];
+  if (llcOwn[a] != llcOwn[b]) return llcOwn[a] > llcOwn[b];
+  return strategy == STRATEGY_SPREAD ? llcRoom[a] > llcRoom[b] : llcRoom[a] < llcRoom[b];
+}
+
+/** Takes up to `wanted` CPUs on one LLC of the node; the number taken. */
+function takeFromLlc(vm: i32, node: i32, llc: i32, wanted: i32, fresh: bool, at: i32): i32 {
+  let taken = 0;
+  for (let next = nodeCoreStart[node]; next < nodeCoreStart[node + 1] && taken < wanted; next++) {
+    const core = coreList[next];
+    if (coreLlc[core] != llc) continue;
+    for (let room = min(roomOn(vm, core, fresh), wanted - taken); room > 0; room--) {
+      const cpu = freeCpu(core);
+      takeCpu(vm, cpu);
+      chosen[at + taken++] = cpu;
+    }
+  }
+  return taken;
+}
+
+function takePass(vm: i32, node: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
+  let taken = 0;
+  let room = countLlcs(vm, node, fresh);
+  while (taken < wanted && room > 0) {
+    let best = -1;
+    for (let next = nodeCoreStart[node]; next < nodeCoreStart[node + 1]; next++) {
+      const llc = coreLlc[coreList[next]];
+      if (llcRoom[llc] > 0 && (best < 0 || serves(wanted - taken, need - taken, llc, best))) best = llc;
+    }
+    const more = takeFromLlc(vm, node, best, wanted - taken, fresh, at + taken);
+    taken += more;
+    room -= llcRoom[best];
+    llcRoom[best] = 0;
+    if (more == 0) break;
+  }
+  return taken;
+}
+
+/** The highest capacity below `below` of a core of the node; 0: none. */
+function nextLevel(node: i32, below: i32): i32 {
+  let next = 0;
+  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+    const capacity = coreCapacity[coreList[at]];
+    if (capacity < below) next = max(next, capacity);
+  }
+  return next;
+}
+
+/** A pass over the cores of each capacity in turn, the fastest first. */
+function takeFastest(vm: i32, node: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
+  let taken = 0;
+  level = nextLevel(node, i32.MAX_VALUE);
+  while (level != 0 && taken < wanted) {
+    taken += takePass(vm, node, wanted - taken, need - taken, fresh, at + taken);
+    level = nextLevel(node, level);
+  }
+  level = 0;
+  return taken;
+}
+
+/** On its own cores, on cores without vCPUs, on any. */
+function threadRank(vm: i32, core: i32): i32 {
+  return isOwnCore(vm, core) ? 0 : isFreshCore(core) ? 1 : 2;
+}
+
+/** Takes CPUs of the node for the VM's emulator and I/O threads; false where there are too few. */
+export function chooseThreadCpus(vm: i32, node: i32): bool {
+  for (let rank = 0; rank < 3; rank++) {
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+      const core = coreList[at];
+      while (vmThreadsPlaced[vm] < vmThreadCpus[vm] && takesThread(vm, core, aside) && threadRank(vm, core) <= rank) {
+        takeThread(vm, freeCpu(core));
+      }
+    }
+  }
+  return vmThreadsPlaced[vm] == vmThreadCpus[vm];
+}
+
+/** Few LLCs, on fresh cores where there are some. */
+export const CHOOSE_NEAR: i32 = 0;
+/** The fastest cores, then few LLCs. */
+export const CHOOSE_FAST: i32 = 1;
+/** Cores that are busy already, then as few others as possible. */
+export const CHOOSE_DENSE: i32 = 2;
+/** The CPUs that the vCPUs have now, then as CHOOSE_NEAR. */
+export const CHOOSE_KEPT: i32 = 3;
+
+/**
+ * Takes up to `wanted` CPUs of the node for the VM in the CHOOSE_ way; the number taken, which are then in `chosen`. `need`: how many the
+ * VM still has for the node with these, which should have one LLC.
+ */
+export function chooseCpus(vm: i32, node: i32, wanted: i32, need: i32, way: i32): i32 {
+  const pass = way == CHOOSE_FAST ? takeFastest : takePass;
+  dense = way == CHOOSE_DENSE;
+  let taken = pass(vm, node, wanted, need, !dense, 0);
+  if (taken < wanted) taken += pass(vm, node, wanted - taken, need - taken, dense, taken);
+  dense = false;
+  for (let next = 1; next < taken; next++) {
+    const cpu = chosen[next];
+    let at = next;
+    while (at > 0 && chosen[at - 1] > cpu) {
+      chosen[at] = chosen[at - 1];
+      at--;
+    }
+    chosen[at] = cpu;
+  }
+  return taken;
+}

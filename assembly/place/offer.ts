@@ -1,0 +1,32 @@
+// What the nodes offer to a VM that is being assigned.
+import { Flat } from '../flat';
+import { MAX_NODES, MAX_PAGE_SIZES } from '../abi';
+import { nodeCount, pageSizes } from '../problem/host';
+import { vmDedicated, vmVcpus } from '../problem/request';
+
+/** What the nodes offer to the VM: how many of its dedicated and of its shared vCPUs they take, and free pages. */
+export const offerRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const offerShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const offerPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
+/** Nodes that nobody uses: twins among them are interchangeable. */
+export const offerUntouched = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
+
+/** Whether all nodes together take the VM's vCPUs. */
+export function isRoomOffered(vm: i32): bool {
+  let room = 0;
+  let shared = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    room += offerRoom[node];
+    shared += offerShared[node];
+  }
+  return room >= vmDedicated[vm] && shared >= vmVcpus[vm] - vmDedicated[vm];
+}
+
+/** Fills the pages of the offer. */
+export function offerPagesFrom(free: Flat<i64>): void {
+  for (let node = 0; node < nodeCount; node++) {
+    for (let size = 0; size < pageSizes; size++) {
+      offerPages[node * MAX_PAGE_SIZES + size] = free[node * MAX_PAGE_SIZES + size];
+    }
+  }
+}

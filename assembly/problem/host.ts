@@ -1,0 +1,293 @@
+// The host as flat arrays. Nodes and CPUs have an index (ascending by the kernel's number); so have page sizes.
+// Everything that search needs of the host's shape is derived once, by prepareHost.
+import { Flat } from '../flat';
+import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES } from '../abi';
+
+export let nodeCount: i32 = 0;
+export const nodeId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeHasMemory = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
+/** SLIT units, row = from; 0 = not given. */
+const slit = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * MAX_NODES, 8));
+
+/** Bytes a second that the node's memory gives; 0: not known. */
+export const nodeBandwidth = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
+
+export let pageSizes: i32 = 0;
+/** Ascending; index 0 is the base page. */
+export const pageShift = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_PAGE_SIZES, 8));
+/** Pages free for guests before any VM is placed, by node and page size. */
+export const nodePages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
+
+export let cpuCount: i32 = 0;
+export const cpuId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuCore = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const cpuUsable = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_CPUS, 8));
+
+// Derived. Cores and LLCs keep the numbers that the caller gave (below MAX_CPUS).
+export let prepared: bool = false;
+/** The most online CPUs that a core of the host has. */
+export let widestCore: i32 = 1;
+/** The node whose memory the CPUs of a node use; -1: no node has memory. */
+export const memoryNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** The least distance beyond 10 from the node to memory. */
+export const nodeReach = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Whether some LLC has CPUs on more than one node. */
+export let llcSpansNodes: bool = false;
+/** Whether some usable CPUs are slower than others. */
+export let speedsDiffer: bool = false;
+/** LLCs with an online CPU on the node. */
+export const nodeLlcs = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** The nearest lower node that is alike in everything: exchanging the two changes nothing. -1: none. */
+export const nodeTwin = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Usable CPUs of the node. */
+export const nodeUsable = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Cores with usable CPUs, by node; within a node by LLC, then fastest, widest, lowest first. */
+export const nodeCoreStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * (MAX_NODES + 1), 8));
+export const coreList = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Where a core is in coreList. */
+export const corePlace = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** A core's usable CPUs, ascending. */
+export const coreCpuStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * (MAX_CPUS + 1), 8));
+export const coreCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const coreOnline = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const llcSeenBy = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+
+export function resetHost(): void {
+  nodeCount = 0;
+  cpuCount = 0;
+  pageSizes = 0;
+  prepared = false;
+}
+
+export function nodeIndex(id: i32): i32 {
+  let low = 0;
+  let high = nodeCount - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const found = nodeId[middle];
+    if (found == id) return middle;
+    if (found < id) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+/** Index of a CPU; -1: the host has none such online. */
+export function cpuIndex(id: i32): i32 {
+  let low = 0;
+  let high = cpuCount - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const found = cpuId[middle];
+    if (found == id) return middle;
+    if (found < id) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+export function addNodeEntry(id: i32, hasMemory: bool): i32 {
+  const node = nodeCount++;
+  nodeId[node] = id;
+  nodeHasMemory[node] = hasMemory;
+  nodeBandwidth[node] = 0;
+  for (let other = 0; other < MAX_NODES; other++) {
+    slit[node * MAX_NODES + other] = 0;
+    slit[other * MAX_NODES + node] = 0;
+  }
+  for (let size = 0; size < MAX_PAGE_SIZES; size++) nodePages[node * MAX_PAGE_SIZES + size] = 0;
+  prepared = false;
+  return node;
+}
+
+export function setSlit(from: i32, to: i32, distance: i32): void {
+  slit[from * MAX_NODES + to] = distance;
+  prepared = false;
+}
+
+/** SLIT distance between two nodes by index: 10 and 20 where the caller gave none. */
+export function distance(from: i32, to: i32): i32 {
+  const given = slit[from * MAX_NODES + to];
+  if (given != 0) return given;
+  return from == to ? 10 : 20;
+}
+
+/** Index of a page size, which is entered where it is new; -1 when there are too many. */
+export function enterPageSize(shift: i32): i32 {
+  let at = 0;
+  while (at < pageSizes && pageShift[at] < shift) at++;
+  if (at < pageSizes && pageShift[at] == shift) return at;
+  if (pageSizes == MAX_PAGE_SIZES) return -1;
+  for (let size = pageSizes; size > at; size--) {
+    pageShift[size] = pageShift[size - 1];
+    for (let node = 0; node < nodeCount; node++) {
+      nodePages[node * MAX_PAGE_SIZES + size] = nodePages[node * MAX_PAGE_SIZES + size - 1];
+    }
+  }
+  pageSizes++;
+  pageShift[at] = shift;
+  for (let node = 0; node < nodeCount; node++) nodePages[node * MAX_PAGE_SIZES + at] = 0;
+  return at;
+}
+
+/** Index of a page size; -1 where the host has none such. */
+export function pageSizeIndex(shift: i32): i32 {
+  for (let size = 0; size < pageSizes; size++) if (pageShift[size] == shift) return size;
+  return -1;
+}
+
+export function addCpuEntry(id: i32, node: i32, llc: i32, core: i32, capacity: i32, usable: bool): i32 {
+  const cpu = cpuCount++;
+  cpuId[cpu] = id;
+  cpuNode[cpu] = node;
+  cpuLlc[cpu] = llc;
+  cpuCore[cpu] = core;
+  cpuCapacity[cpu] = capacity;
+  cpuUsable[cpu] = usable;
+  prepared = false;
+  return cpu;
+}
+
+function coreComesBefore(a: i32, b: i32): bool {
+  if (coreNode[a] != coreNode[b]) return coreNode[a] < coreNode[b];
+  if (coreLlc[a] != coreLlc[b]) return coreLlc[a] < coreLlc[b];
+  if (coreCapacity[a] != coreCapacity[b]) return coreCapacity[a] > coreCapacity[b];
+  const widthA = coreCpuStart[a + 1] - coreCpuStart[a];
+  const widthB = coreCpuStart[b + 1] - coreCpuStart[b];
+  return widthA != widthB ? widthA > widthB : a < b;
+}
+
+function deriveCores(): void {
+  for (let core = 0; core <= MAX_CPUS; core++) coreCpuStart[core] = 0;
+  for (let core = 0; core < MAX_CPUS; core++) coreOnline[core] = 0;
+  widestCore = 1;
+  speedsDiffer = false;
+  let capacity = 0;
+  for (let cpu = 0; cpu < cpuCount; cpu++) {
+    const core = cpuCore[cpu];
+    coreOnline[core]++;
+    widestCore = max(widestCore, coreOnline[core]);
+    if (!cpuUsable[cpu]) continue;
+    coreCpuStart[core + 1]++;
+    speedsDiffer = speedsDiffer || (capacity != 0 && capacity != cpuCapacity[cpu]);
+    capacity = cpuCapacity[cpu];
+  }
+  for (let core = 0; core < MAX_CPUS; core++) coreCpuStart[core + 1] += coreCpuStart[core];
+  // coreOnline now counts what is already entered.
+  for (let core = 0; core < MAX_CPUS; core++) coreOnline[core] = 0;
+  for (let cpu = 0; cpu < cpuCount; cpu++) {
+    if (!cpuUsable[cpu]) continue;
+    const core = cpuCore[cpu];
+    if (coreOnline[core] == 0) {
+      coreNode[core] = cpuNode[cpu];
+      coreLlc[core] = cpuLlc[cpu];
+      coreCapacity[core] = cpuCapacity[cpu];
+    }
+    coreCpus[coreCpuStart[core] + coreOnline[core]++] = cpu;
+  }
+}
+
+function sortCores(): void {
+  let cores = 0;
+  for (let core = 0; core < MAX_CPUS; core++) {
+    if (coreCpuStart[core + 1] == coreCpuStart[core]) continue;
+    // Insertion: hosts list their cores almost in this order.
+    let at = cores++;
+    while (at > 0 && coreComesBefore(core, coreList[at - 1])) {
+      coreList[at] = coreList[at - 1];
+      at--;
+    }
+    coreList[at] = core;
+  }
+  for (let place = 0; place < cores; place++) corePlace[coreList[place]] = place;
+  let at = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    nodeCoreStart[node] = at;
+    while (at < cores && coreNode[coreList[at]] == node) at++;
+  }
+  nodeCoreStart[nodeCount] = at;
+}
+
+function deriveNodes(): void {
+  for (let llc = 0; llc < MAX_CPUS; llc++) llcSeenBy[llc] = -1;
+  llcSpansNodes = false;
+  for (let node = 0; node < nodeCount; node++) {
+    let nearest = -1;
+    nodeReach[node] = i32.MAX_VALUE;
+    for (let other = 0; other < nodeCount; other++) {
+      if (!nodeHasMemory[other]) continue;
+      nodeReach[node] = min(nodeReach[node], distance(node, other) - 10);
+      if (nearest < 0 || distance(node, other) < distance(node, nearest)) nearest = other;
+    }
+    memoryNode[node] = nodeHasMemory[node] ? node : nearest;
+    if (nearest < 0) nodeReach[node] = 0;
+    nodeUsable[node] = 0;
+    nodeLlcs[node] = 0;
+    for (let cpu = 0; cpu < cpuCount; cpu++) {
+      if (cpuNode[cpu] != node) continue;
+      if (cpuUsable[cpu]) nodeUsable[node]++;
+      if (llcSeenBy[cpuLlc[cpu]] == node) continue;
+      llcSpansNodes = llcSpansNodes || llcSeenBy[cpuLlc[cpu]] >= 0;
+      llcSeenBy[cpuLlc[cpu]] = node;
+      nodeLlcs[node]++;
+    }
+  }
+}
+
+/** Whether the nodes have alike cores, in the same LLCs, and alike memory. */
+function haveAlikeParts(a: i32, b: i32): bool {
+  if (nodeUsable[a] != nodeUsable[b] || nodeLlcs[a] != nodeLlcs[b]) return false;
+  for (let size = 0; size < pageSizes; size++) {
+    if (nodePages[a * MAX_PAGE_SIZES + size] != nodePages[b * MAX_PAGE_SIZES + size]) return false;
+  }
+  const cores = nodeCoreStart[a + 1] - nodeCoreStart[a];
+  if (nodeCoreStart[b + 1] - nodeCoreStart[b] != cores) return false;
+  for (let at = 0; at < cores; at++) {
+    const coreA = coreList[nodeCoreStart[a] + at];
+    const coreB = coreList[nodeCoreStart[b] + at];
+    if (coreCapacity[coreA] != coreCapacity[coreB]) return false;
+    if (coreCpuStart[coreA + 1] - coreCpuStart[coreA] != coreCpuStart[coreB + 1] - coreCpuStart[coreB]) return false;
+    if (at == 0) continue;
+    const sameA = coreLlc[coreA] == coreLlc[coreList[nodeCoreStart[a] + at - 1]];
+    const sameB = coreLlc[coreB] == coreLlc[coreList[nodeCoreStart[b] + at - 1]];
+    if (sameA != sameB) return false;
+  }
+  return true;
+}
+
+/** Whether exchanging two nodes changes no distance and nobody's memory node. */
+function standAlike(a: i32, b: i32): bool {
+  if (memoryNode[a] != a || memoryNode[b] != b) return false;
+  if (distance(a, b) != distance(b, a) || distance(a, a) != distance(b, b)) return false;
+  for (let other = 0; other < nodeCount; other++) {
+    if (other == a || other == b) continue;
+    if (memoryNode[other] == a || memoryNode[other] == b) return false;
+    if (distance(a, other) != distance(b, other) || distance(other, a) != distance(other, b)) return false;
+  }
+  return true;
+}
+
+function deriveTwins(): void {
+  for (let node = 0; node < nodeCount; node++) {
+    nodeTwin[node] = -1;
+    if (llcSpansNodes) continue;
+    // The last node of a class knows the class: exchanges that change nothing can be combined.
+    for (let other = node - 1; other >= 0 && nodeTwin[node] < 0; other--) {
+      if (haveAlikeParts(node, other) && standAlike(node, other)) nodeTwin[node] = other;
+    }
+  }
+}
+
+export function prepareHost(): void {
+  deriveCores();
+  sortCores();
+  deriveNodes();
+  deriveTwins();
+  prepared = true;
+}

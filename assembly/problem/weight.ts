@@ -1,0 +1,53 @@
+// How much weight of VMs can be placed at the most, as far as CPUs and memory in all can tell.
+import { Flat } from '../flat';
+import { MAX_VMS, MEMORY_PREFERRED } from '../abi';
+import { rounded } from './coefficients';
+import { MICRO, vmDedicated, vmMemory, vmPages, vmWeight } from './request';
+
+/** The VM's weight in millionths, at least one. */
+export function weightOf(vm: i32): i64 {
+  return max<i64>(1, rounded(vmWeight[vm] * <f64>MICRO));
+}
+
+export function greatestCommonDivisor(a: i64, b: i64): i64 {
+  return b == 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+/** CPUs of its own, or base pages on nodes with CPUs, that the VM needs. */
+function needOf(vm: i32, ofMemory: bool): i64 {
+  if (!ofMemory) return vmDedicated[vm];
+  return vmMemory[vm] == MEMORY_PREFERRED ? 0 : vmPages[vm];
+}
+
+const ranked = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+
+/** The most weight that goes with so much of one thing, if the last VM may be placed in part. */
+function weightWithin(list: Flat<i32>, from: i32, to: i32, free: i64, ofMemory: bool): i64 {
+  let vms = 0;
+  for (let next = from; next < to; next++) {
+    const vm = list[next];
+    const need = <f64>needOf(vm, ofMemory);
+    let place = vms++;
+    // Who weighs most for what it takes comes first.
+    while (place > 0 && need * vmWeight[ranked[place - 1]] < <f64>needOf(ranked[place - 1], ofMemory) * vmWeight[vm]) {
+      ranked[place] = ranked[place - 1];
+      place--;
+    }
+    ranked[place] = vm;
+  }
+  let weight: i64 = 0;
+  let left = free;
+  for (let next = 0; next < vms; next++) {
+    const need = needOf(ranked[next], ofMemory);
+    if (need > left) return weight + rounded((<f64>weightOf(ranked[next]) * <f64>max<i64>(0, left)) / <f64>need) + 1;
+    weight += weightOf(ranked[next]);
+    left -= need;
+  }
+  return weight;
+}
+
+/** The most weight, a multiple of `unit`, of the VMs from `from` to `to` in the list that go with so many CPUs and base pages. */
+export function mostWeight(list: Flat<i32>, from: i32, to: i32, cpus: i64, pages: i64, unit: i64): i64 {
+  const weight = min(weightWithin(list, from, to, cpus, false), weightWithin(list, from, to, pages, true));
+  return (weight / unit) * unit;
+}

@@ -1,0 +1,287 @@
+// A number that no plan of the placed VMs can be below: what each loses alone, what the shared demand exceeds all CPUs by, and what it
+// costs that only so many VMs of a size find a node or an LLC for themselves, and only so many vCPUs a good CPU.
+import { Flat } from '../flat';
+import { MAX_CPUS, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_STRICT } from '../abi';
+import { mostCells } from '../problem/cells';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, nodeCoreStart, nodeCount, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from '../problem/host';
+import { freeOnCore } from '../model/capacity';
+import { rounded } from '../problem/coefficients';
+import { cellVcpusAsked, demandOf, MICRO, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmSlots, vmSpan, vmStart, vmVcpus, vmWeight } from '../problem/request';
+import { isPlain, lossApart, talkApart } from './bound';
+
+/** The fewest vCPUs of the VM that can be on another node than the rest; 0: it cannot be divided. */
+function smallestPiece(vm: i32): i32 {
+  if (vmSpan[vm] || (vmCellsAsked[vm] == 0 && vmVcpus[vm] <= MAX_VM_CELLS)) return 1;
+  if (vmCellsAsked[vm] == 1) return 0;
+  if (!vmCellsGiven[vm]) return max(1, vmVcpus[vm] / mostCells(vm));
+  let least = vmVcpus[vm];
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCellsAsked[vm]; cell++) least = min(least, cellVcpusAsked[cell]);
+  return least;
+}
+
+// VMs that compete for groups: what each saves by having all of itself in one, and its size.
+let rivals: i32 = 0;
+const saving = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+const size = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+const order = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+/** Room in the groups. */
+let groups: i32 = 0;
+const groupRoom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_CPUS, 8));
+/** Sizes that occur, ascending, how many groups' worth of rivals of that size or more there is room for, and how many there are. */
+const sizes = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+const roomFor = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+const taken = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+
+function enterRival(own: i64, saves: i64): void {
+  if (saves <= 0) return;
+  let at = rivals++;
+  size[at] = own;
+  saving[at] = saves;
+  while (at > 0 && saving[order[at - 1]] < saves) {
+    order[at] = order[at - 1];
+    at--;
+  }
+  order[at] = rivals - 1;
+}
+
+function countSizes(): i32 {
+  let count = 0;
+  for (let rival = 0; rival < rivals; rival++) {
+    let at = 0;
+    while (at < count && sizes[at] < size[rival]) at++;
+    if (at < count && sizes[at] == size[rival]) continue;
+    for (let later = count++; later > at; later--) sizes[later] = sizes[later - 1];
+    sizes[at] = size[rival];
+  }
+  for (let at = 0; at < count; at++) {
+    roomFor[at] = 0;
+    taken[at] = 0;
+    for (let group = 0; group < groups; group++) roomFor[at] += groupRoom[group] / sizes[at];
+  }
+  return count;
+}
+
+/**
+ * What the rivals lose at the least because a group holds only so many of a size. Who may be whole is a laminar matroid (for each
+ * size: at most so many of that size or more), so taking those that save most first is the most that can be saved.
+ */
+function lossOfRivals(): i64 {
+  const count = countSizes();
+  let loss: i64 = 0;
+  for (let next = 0; next < rivals; next++) {
+    const rival = order[next];
+    let fits = true;
+    for (let at = 0; at < count && sizes[at] <= size[rival]; at++) fits = fits && taken[at] < roomFor[at];
+    if (!fits) loss += saving[rival];
+    for (let at = 0; at < count && sizes[at] <= size[rival] && fits; at++) taken[at]++;
+  }
+  return loss;
+}
+
+function isPlaced(vm: i32): bool {
+  return vmAlive[vm] && vmCells[vm] != 0;
+}
+
+/** Ordered pairs of the VM's vCPUs that are on different nodes where it is not on one; -1: it cannot be divided. */
+function pairsDivided(vm: i32): i64 {
+  const piece = smallestPiece(vm);
+  return piece == 0 ? -1 : 2 * <i64>piece * <i64>(vmVcpus[vm] - piece);
+}
+
+/** More than any VM loses: what one that cannot be divided saves by not being. */
+const NO_END: i64 = i64.MAX_VALUE >> 16;
+
+/** What the VM saves by being on one node: all that it loses (or only its `communication`) where it is not, less its least. */
+function savedOnNode(vm: i32, talkOnly: bool): i64 {
+  const apart = pairsDivided(vm);
+  if (apart < 0) return NO_END;
+  return talkOnly ? talkApart(vm, apart, 0) - talkApart(vm, 0, 0) : lossApart(vm, apart, 0) - vmBound[vm];
+}
+
+/** The same for one LLC. */
+function savedInLlc(vm: i32, talkOnly: bool): i64 {
+  const across = 2 * <i64>(vmVcpus[vm] - 1);
+  return talkOnly ? talkApart(vm, 0, across) - talkApart(vm, 0, 0) : lossApart(vm, 0, across) - vmBound[vm];
+}
+
+function lossForNodes(talkOnly: bool): i64 {
+  rivals = 0;
+  groups = nodeCount;
+  for (let node = 0; node < nodeCount; node++) groupRoom[node] = nodeUsable[node];
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (isPlaced(vm) && isPlain(vm)) enterRival(vmVcpus[vm], savedOnNode(vm, talkOnly));
+  }
+  return lossOfRivals();
+}
+
+/** More than any host has. */
+const MOST_PAGES: i64 = 1 << 50;
+
+function lossForMemory(talkOnly: bool): i64 {
+  rivals = 0;
+  groups = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    let pages: i64 = 0;
+    for (let page = 0; page < pageSizes; page++) {
+      const shift = <i64>(pageShift[page] - pageShift[0]);
+      pages += min(nodePages[node * MAX_PAGE_SIZES + page], MOST_PAGES >> shift) << shift;
+    }
+    groupRoom[groups++] = pages;
+  }
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (isPlaced(vm) && isPlain(vm) && vmMemory[vm] == MEMORY_STRICT) enterRival(vmPages[vm], savedOnNode(vm, talkOnly));
+  }
+  return lossOfRivals();
+}
+
+/** Usable CPUs of each LLC. */
+const llcCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+
+function lossForLlcs(talkOnly: bool): i64 {
+  rivals = 0;
+  groups = 0;
+  for (let llc = 0; llc < MAX_CPUS; llc++) llcCpus[llc] = 0;
+  for (let at = 0; at < nodeCoreStart[nodeCount]; at++) {
+    const core = coreList[at];
+    llcCpus[coreLlc[core]] += coreCpuStart[core + 1] - coreCpuStart[core];
+  }
+  for (let llc = 0; llc < MAX_CPUS; llc++) {
+    if (llcCpus[llc] > 0) groupRoom[groups++] = llcCpus[llc];
+    llcCpus[llc] = 0;
+  }
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (isPlaced(vm) && isPlain(vm)) enterRival(vmVcpus[vm], savedInLlc(vm, talkOnly));
+  }
+  return lossOfRivals();
+}
+
+/** What is lost at the least because VMs compete for nodes, for their memory or for LLCs. */
+function lossOfDivided(talkOnly: bool): i64 {
+  return max(lossForNodes(talkOnly), max(lossForMemory(talkOnly), lossForLlcs(talkOnly)));
+}
+
+// Kinds of CPUs, by what a vCPU of weight 1 loses there by far memory and slow cores, ascending, with how many there are.
+let kinds: i32 = 0;
+const kindLoss = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_CPUS, 8));
+const kindCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+const byWeight = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+
+function enterCpus(loss: f64, cpus: i32): void {
+  let at = 0;
+  while (at < kinds && kindLoss[at] < loss) at++;
+  if (at < kinds && kindLoss[at] == loss) {
+    kindCpus[at] += cpus;
+    return;
+  }
+  for (let later = kinds++; later > at; later--) {
+    kindLoss[later] = kindLoss[later - 1];
+    kindCpus[later] = kindCpus[later - 1];
+  }
+  kindLoss[at] = loss;
+  kindCpus[at] = cpus;
+}
+
+/** Fills the kinds from all usable CPUs, or from those that are nobody's. */
+function findKinds(memoryBound: f64, onlyFree: bool): void {
+  kinds = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    const far = (memoryBound * <f64>nodeReach[node]) / 10;
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+      const core = coreList[at];
+      const cpus = onlyFree ? freeOnCore(core) : coreCpuStart[core + 1] - coreCpuStart[core];
+      if (cpus > 0) enterCpus(far + <f64>(1024 - coreCapacity[core]) / 1024, cpus);
+    }
+  }
+}
+
+/** What so many dedicated vCPUs of such a weight lose at the least by far memory and slow cores on the CPUs that are free. */
+export function lossOnFreeCpus(vcpus: i32, weight: f64, memoryBound: f64): i64 {
+  findKinds(memoryBound, true);
+  let loss: f64 = 0;
+  let left = vcpus;
+  for (let kind = 0; kind < kinds && left > 0; kind++) {
+    const here = min(left, kindCpus[kind]);
+    loss += <f64>here * kindLoss[kind];
+    left -= here;
+  }
+  // Each vCPU could be a VM of its own, with two terms that are rounded.
+  return max<i64>(0, rounded(weight * loss * <f64>MICRO) - <i64>vcpus - 1);
+}
+
+/** Whether a vCPU of this weight loses whole millionths on every kind of CPU. */
+function lossesAreWhole(weight: f64): bool {
+  for (let kind = 0; kind < kinds; kind++) {
+    const loss = weight * kindLoss[kind] * <f64>MICRO;
+    if (Math.abs(loss - Math.floor(loss + 0.5)) > 1e-6) return false;
+  }
+  return true;
+}
+
+/**
+ * What dedicated vCPUs lose at the least by far memory and slow cores, since each CPU has one: the heaviest on the best CPUs, which is
+ * the least that sums of weight x loss can be.
+ */
+function lossForCpus(): i64 {
+  let memoryBound: f64 = 1;
+  let vms = 0;
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!isPlaced(vm) || vmDedicated[vm] == 0) continue;
+    memoryBound = Math.min(memoryBound, vmMemoryBound[vm]);
+    let at = vms++;
+    while (at > 0 && vmWeight[byWeight[at - 1]] < vmWeight[vm]) {
+      byWeight[at] = byWeight[at - 1];
+      at--;
+    }
+    byWeight[at] = vm;
+  }
+  findKinds(memoryBound, false);
+  let loss: f64 = 0;
+  let slack: f64 = 0;
+  let kind = 0;
+  let left = kinds > 0 ? kindCpus[0] : 0;
+  for (let at = 0; at < vms; at++) {
+    // Two terms of each VM are rounded by themselves, unless they are whole.
+    if (!lossesAreWhole(vmWeight[byWeight[at]])) slack += 1;
+    for (let vcpus = vmDedicated[byWeight[at]]; vcpus > 0 && kind < kinds; ) {
+      const here = min(vcpus, left);
+      loss += <f64>here * kindLoss[kind] * vmWeight[byWeight[at]];
+      vcpus -= here;
+      left -= here;
+      if (left == 0 && ++kind < kinds) left = kindCpus[kind];
+    }
+  }
+  // Doubles are far more exact than a tenth of a millionth here.
+  return max<i64>(0, rounded(Math.ceil(loss * <f64>MICRO - slack - 0.1)));
+}
+
+/** The least `communication` of all placed VMs. */
+function lossByTalk(): i64 {
+  let loss: i64 = 0;
+  for (let vm = 0; vm < vmSlots; vm++) if (isPlaced(vm) && isPlain(vm)) loss += talkApart(vm, 0, 0);
+  return loss + lossOfDivided(true);
+}
+
+/** Shared demand beyond all CPUs that dedicated vCPUs leave. */
+function demandBeyondAll(): i64 {
+  let demand: i64 = 0;
+  let cpus: i64 = 0;
+  for (let node = 0; node < nodeCount; node++) cpus += nodeUsable[node];
+  for (let vm = 0; vm < vmSlots; vm++) {
+    if (!isPlaced(vm)) continue;
+    cpus -= vmDedicated[vm];
+    demand += demandOf(vm, 0, vmVcpus[vm] - vmDedicated[vm]);
+  }
+  return max<i64>(0, demand - MICRO * cpus);
+}
+
+/** What each placed VM loses alone, and what the shared demand exceeds all CPUs by. */
+export function simpleBound(): i64 {
+  let bound: i64 = 0;
+  for (let vm = 0; vm < vmSlots; vm++) if (isPlaced(vm)) bound += vmBound[vm];
+  return bound + demandBeyondAll();
+}
+
+/** The bound of the plan as it stands: the better of two. One takes each VM by itself, the other each term. */
+export function lowerBound(): i64 {
+  return max(simpleBound() + lossOfDivided(false), lossForCpus() + lossByTalk() + demandBeyondAll());
+}

@@ -1,0 +1,143 @@
+// Why a VM does not fit: the smallest set of constraints that clash, found by leaving constraints aside.
+import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES, MAX_VM_CELLS } from '../abi';
+import { fewestCells, layOutCells, mostCells } from '../problem/cells';
+import { nodeCount, pageShift, pageSizeIndex, pageSizes } from '../problem/host';
+import { freePages, isWhole } from '../model/memory';
+import { setCeiling, walkAssignments } from '../place/assign';
+import { offerPages, isRoomOffered } from '../place/offer';
+import { offerHost, standsUp } from '../place/construct';
+import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from '../problem/request';
+
+const VISITS: i32 = 20000;
+const ENOUGH_PAGES: i64 = 1 << 50;
+/** More than were ever needed. */
+const MOST_CORRECTIONS: i32 = 64;
+/** All constraints. */
+const ALL: i32 = 4095;
+/** In the order in which they are left out of the clash: the last ones are blamed rather. */
+const leastBlamed: StaticArray<i32> = [
+  BECAUSE_NEAR, BECAUSE_SEPARATE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_TRUST, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE,
+  BECAUSE_THREAD_POLICY, BECAUSE_MEMORY_POLICY, BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_CPU_EXCLUSIVE,
+];
+
+let found: bool = false;
+let leftAside: i32 = 0;
+
+function onFit(vm: i32, cells: i32): bool {
+  found = standsUp(vm, cells, leftAside);
+  return !found;
+}
+
+/** The most memory, in base pages, that the nodes have together in pages of one size that the VM takes. */
+function allFreePages(vm: i32): i64 {
+  const shift = vmPageShift[vm];
+  let most: i64 = 0;
+  for (let size = 0; size < pageSizes; size++) {
+    if ((shift != 0 && pageShift[size] != shift) || !isWhole(vmPages[vm], size)) continue;
+    let pages: i64 = 0;
+    for (let node = 0; node < nodeCount; node++) pages += freePages[node * MAX_PAGE_SIZES + size];
+    most = max(most, pages << <i64>(pageShift[size] - pageShift[0]));
+  }
+  return most;
+}
+
+/** Whether the host has the VM's page size and its memory is whole pages of it. */
+function takesItsPageSize(vm: i32): bool {
+  if (vmPageShift[vm] == 0) return true;
+  const size = pageSizeIndex(vmPageShift[vm]);
+  return size >= 0 && isWhole(vmPages[vm], size);
+}
+
+/** Whether the VM fits where the constraints in `relaxed` are left aside. */
+function fits(vm: i32, relaxed: i32): bool {
+  const shift = vmPageShift[vm];
+  const asked = vmCellsAsked[vm];
+  const given = vmCellsGiven[vm];
+  if ((relaxed & BECAUSE_PAGE_SIZE) != 0) vmPageShift[vm] = 0;
+  if ((relaxed & BECAUSE_CELL_NODE) != 0) {
+    // A cell that may span nodes is like as many cells as it has vCPUs.
+    vmCellsAsked[vm] = min(vmVcpus[vm], MAX_VM_CELLS);
+    vmCellsGiven[vm] = false;
+  }
+  const fitting = fitsAsAsked(vm, relaxed);
+  vmPageShift[vm] = shift;
+  vmCellsAsked[vm] = asked;
+  vmCellsGiven[vm] = given;
+  return fitting;
+}
+
+function fitsAsAsked(vm: i32, relaxed: i32): bool {
+  offerHost(vm, relaxed);
+  const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
+  if ((relaxed & BECAUSE_MEMORY_CAPACITY) == 0 && anywhere && allFreePages(vm) < vmPages[vm]) return false;
+  if ((relaxed & BECAUSE_PAGE_SIZE) == 0 && anywhere && !takesItsPageSize(vm)) return false;
+  if (anywhere) {
+    for (let entry = 0; entry < nodeCount * MAX_PAGE_SIZES; entry++) offerPages[entry] = ENOUGH_PAGES;
+  }
+  found = false;
+  leftAside = relaxed;
+  setCeiling(i64.MAX_VALUE);
+  if (!isRoomOffered(vm)) return false;
+  const last = mostCells(vm);
+  // The finest cells fit where any do.
+  for (let cells = fewestCells(vm); cells <= last && !found; cells = cells < nodeCount ? cells + 1 : max(cells + 1, last)) {
+    if (layOutCells(vm, cells)) walkAssignments(vm, cells, relaxed, VISITS, onFit);
+  }
+  return found;
+}
+
+/** Of each of these sets every clash has a constraint: all the others together can be met. */
+const corrections: StaticArray<i32> = new StaticArray<i32>(MOST_CORRECTIONS);
+let correctionCount: i32 = 0;
+
+/** Constraints, as few as possible and fewer than `below`, of which each correction has one; -1: there are no such. */
+function fewestInAll(below: i32): i32 {
+  for (let count = 0; count < below; count++) {
+    for (let set = ALL; set >= 0; set--) {
+      if (popcnt(set) != count) continue;
+      let at = 0;
+      while (at < correctionCount && (set & corrections[at]) != 0) at++;
+      if (at == correctionCount) return set;
+    }
+  }
+  return -1;
+}
+
+/** Enters what is left out of a set of constraints that can be met, once nothing more can be added to it; `clash` cannot be met. */
+function enterCorrection(vm: i32, clash: i32, met: i32): void {
+  for (let at = leastBlamed.length - 1; at >= 0; at--) {
+    const more = met | leastBlamed[at];
+    if (more != met && (clash & ~more) != 0 && fits(vm, ALL & ~more)) met = more;
+  }
+  corrections[correctionCount++] = ALL & ~met;
+}
+
+/** Where a constraint of the clash, left aside alone, lets the VM in, every clash has it. */
+function enterSingleCorrections(vm: i32, clash: i32): void {
+  correctionCount = 0;
+  for (let at = 0; at < leastBlamed.length; at++) {
+    const constraint = leastBlamed[at];
+    if ((clash & constraint) != 0 && fits(vm, constraint)) corrections[correctionCount++] = constraint;
+  }
+}
+
+/**
+ * The constraints, as BECAUSE_ bits, that keep a VM out of the plan as it stands: the fewest that cannot be met together. 0: there is
+ * nothing to give it at all. The VM must not be placed.
+ */
+export function clashOf(vm: i32): i32 {
+  let clash = ALL;
+  for (let at = 0; at < leastBlamed.length; at++) {
+    const without = clash & ~leastBlamed[at];
+    if (!fits(vm, ALL & ~without)) clash = without;
+  }
+  // No constraint can be left out of that; whether another set has fewer is seen from what every clash must have.
+  enterSingleCorrections(vm, clash);
+  while (correctionCount < MOST_CORRECTIONS) {
+    const fewer = fewestInAll(popcnt(clash));
+    if (fewer < 0) return clash;
+    if (!fits(vm, ALL & ~fewer)) return fewer;
+    enterCorrection(vm, clash, fewer);
+  }
+  return clash;
+}

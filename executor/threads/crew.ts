@@ -1,0 +1,238 @@
+/** The vCPU threads of one VM: commands to them, what they tell, and how each comes to its end. */
+
+import { existsSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { failureOf, type VcpuEnd } from '../wire/failure.js'
+import { installKickHandler, kickThread } from '../ffi/threads.js'
+import { comesBack, runInThread } from './pool.js'
+import {
+  allocateBlocks,
+  blockOf,
+  Command,
+  type CommandValue,
+  command,
+  Phase,
+  type PhaseValue,
+  phaseOf,
+  TID,
+  type VcpuBlock,
+  type VcpuMessage,
+} from '../wire/shared.js'
+import type { VcpuTask } from '../worker/vcpu-worker.js'
+
+/**
+ * For how long the main thread looks whether threads do what they were told, before it leaves that to the event loop: most
+ * do within 0.1 ms. One that sleeps is woken late at times, by milliseconds, since V8's own threads have its CPU then.
+ */
+const LOOK_MS = 0.3
+/** How long a thread that was told something may take before it is told again. */
+const REPEAT_MS = 2
+/** How long a thread that is told to stop may take before it is ended: only JavaScript that does not return does. */
+const PATIENCE_MS = 3000
+
+interface Member {
+  readonly index: number
+  readonly block: VcpuBlock
+  readonly port: MessagePort
+  /** Makes KVM_RUN return as soon as it is entered again. */
+  readonly interrupt: () => void
+  readonly killer: AbortController
+  end: VcpuEnd | null
+}
+
+export interface CrewEvents {
+  /** A vCPU's thread has let go of everything. */
+  ended(index: number, end: VcpuEnd): void
+  told(index: number, message: VcpuMessage): void
+}
+
+export class Crew {
+  readonly #shared: SharedArrayBuffer
+  readonly #events: CrewEvents
+  readonly #members: Member[] = []
+  /** A thread has had its work done: it is back in the pool, or gone. */
+  readonly #back: Promise<unknown>[] = []
+  /** Called when a thread has told something, or ended. */
+  #wake: () => void = () => {}
+
+  constructor(vcpus: number, events: CrewEvents) {
+    installKickHandler()
+    this.#shared = allocateBlocks(vcpus)
+    this.#events = events
+  }
+
+  block(index: number): VcpuBlock {
+    return blockOf(this.#shared, index)
+  }
+
+  /** The thread's number; 0 before it has one, and when it has ended. */
+  tid(index: number): number {
+    const block = this.block(index)
+    // Its end is told before its phase says so.
+    const isOver = phaseOf(block) === Phase.done || (this.#members[index]?.end ?? null) !== null
+    return isOver ? 0 : Atomics.load(block.control, TID)
+  }
+
+  /** Starts the thread of the next vCPU: it pins itself, and waits for `go`. */
+  start(task: Omit<VcpuTask, 'shared' | 'index' | 'port'>, interrupt: () => void): void {
+    const index = this.#members.length
+    const { port1: port, port2 } = new MessageChannel()
+    const member: Member = {
+      index,
+      block: this.block(index),
+      port,
+      interrupt,
+      killer: new AbortController(),
+      end: null,
+    }
+    this.#members.push(member)
+    live.add(this)
+    const whole: VcpuTask = { ...task, shared: this.#shared, index, port: port2 }
+    const run = runInThread('runVcpu', whole, { transfer: [port2], signal: member.killer.signal })
+    port.on('message', (message: VcpuMessage) => this.#hear(index, message))
+    this.#back.push(this.#whenBack(index, run))
+  }
+
+  async #whenBack(index: number, run: Promise<void>): Promise<void> {
+    const { block, port } = this.#members[index]!
+    const error = await run.catch((error: unknown) => error)
+    if (error !== undefined) await threadIsGone(Atomics.load(block.control, TID))
+    await this.#hearAll()
+    // One that has told its end has it already.
+    this.#settle(index, { kind: 'failed', failure: failureOf(error) })
+    port.close()
+  }
+
+  #hear(index: number, message: VcpuMessage): void {
+    const member = this.#members[index]!
+    if (message.kind === 'end') {
+      comesBack(this.#back[index]!)
+      this.#settle(index, message.end)
+    } else if (message.kind === 'useless') member.killer.abort()
+    else if (message.kind !== 'phase' && member.end === null) this.#events.told(index, message)
+    this.#wake()
+  }
+
+  /** What threads have told, without waiting for a turn of the event loop. */
+  async #hearAll(): Promise<void> {
+    // Handlers do not run inside of the call that leads here.
+    await undefined
+    for (const { index, port } of this.#members) {
+      for (let heard = receiveMessageOnPort(port); heard !== undefined; heard = receiveMessageOnPort(port)) {
+        this.#hear(index, heard.message)
+      }
+    }
+  }
+
+  #settle(index: number, end: VcpuEnd): void {
+    const member = this.#members[index]!
+    if (member.end !== null) return
+    member.end = end
+    if (this.#rest().length === 0) live.delete(this)
+    this.#events.ended(index, end)
+    this.#wake()
+  }
+
+  /**
+   * Waits until all threads that were started but one run code of their own. All at once they would hold the main thread
+   * up, tens of milliseconds at a time: it waits for locks of the C library's heap, whose holders wait for a CPU.
+   * @param abandoned asked again and again: whether to wait no longer
+   */
+  async begun(abandoned: () => boolean): Promise<void> {
+    const isLate = ({ block, end }: Member) => end === null && Atomics.load(block.control, TID) === 0
+    while (this.#members.filter(isLate).length > 1 && !abandoned()) await this.#news()
+  }
+
+  /** Gives a thread that was started without it what it works on, before the command to go. */
+  assign(index: number, work: NonNullable<VcpuTask['work']>): void {
+    this.#members[index]!.port.postMessage(work)
+  }
+
+  /**
+   * Gives a command and waits until every thread that has not ended is in the phase that it leads to.
+   * @param abandoned asked again and again: whether to wait no longer
+   */
+  async command(value: CommandValue, abandoned: () => boolean): Promise<void> {
+    const phase: PhaseValue = value === Command.go ? Phase.running : Phase.held
+    for (const { block } of this.#members) command(block, value)
+    const late = () => this.#members.filter(({ block, end }) => end === null && phaseOf(block) !== phase)
+    if (value === Command.hold) kickAndLook(late(), phase)
+    while (late().length > 0 && !abandoned()) {
+      await this.#news()
+      if (value === Command.hold) for (const member of late()) kick(member)
+    }
+    await this.#hearAll()
+  }
+
+  /** Something has been told, or it is time to look again. */
+  #news(): Promise<unknown> {
+    const news = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    return Promise.race([news, delay(REPEAT_MS)])
+  }
+
+  /** Stops every vCPU, wherever it is, and resolves when all of them have let go of memory and descriptors. */
+  async stop(): Promise<void> {
+    for (const { block } of this.#members) command(block, Command.stop)
+    const startedAt = performance.now()
+    kickAndLook(this.#rest(), Phase.done)
+    await this.#hearAll()
+    while (this.#rest().length > 0) {
+      await this.#news()
+      for (const member of this.#rest()) kick(member)
+      // Not one that is still loading koffi: ending that aborts the process.
+      const isLate = performance.now() - startedAt > PATIENCE_MS
+      for (const { killer, block } of this.#rest()) if (isLate && block.control[TID] !== 0) killer.abort()
+    }
+  }
+
+  /** Resolves when no thread is one of this crew any more: each is back in the pool, as it was, or gone. */
+  async disband(): Promise<void> {
+    await Promise.all(this.#back)
+  }
+
+  /** As `stop()`, without the event loop: the process is about to end, and Node waits for threads in system calls. */
+  stopNow(): void {
+    for (const { block } of this.#members) command(block, Command.stop)
+    const startedAt = performance.now()
+    const rest = () => this.#members.filter(({ block }) => phaseOf(block) !== Phase.done && block.control[TID] !== 0)
+    for (let late = rest(); late.length > 0 && performance.now() - startedAt < PATIENCE_MS; late = rest()) {
+      for (const member of late) kick(member)
+      Atomics.wait(pause, 0, 0, REPEAT_MS)
+    }
+  }
+
+  #rest(): Member[] {
+    return this.#members.filter(({ end }) => end === null)
+  }
+}
+
+function kick({ block, interrupt }: Member): void {
+  const tid = Atomics.load(block.control, TID)
+  if (tid === 0 || phaseOf(block) === Phase.done) return
+  interrupt()
+  kickThread(tid)
+}
+
+/** Wakes threads up wherever they are, and looks for a moment whether they are in a phase. */
+function kickAndLook(members: readonly Member[], phase: PhaseValue): void {
+  const until = performance.now() + LOOK_MS
+  for (const member of members) kick(member)
+  const isThere = ({ block }: Member) => phaseOf(block) === phase || phaseOf(block) === Phase.done
+  while (!members.every(isThere) && performance.now() < until);
+}
+
+/** A thread that was ended goes on for a moment: until it is gone, its memory has to stay. */
+async function threadIsGone(tid: number): Promise<void> {
+  while (tid !== 0 && existsSync(`/proc/self/task/${tid}`)) await delay(REPEAT_MS)
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
+/** Crews with threads. */
+const live = new Set<Crew>()
+process.on('exit', () => {
+  for (const crew of live) crew.stopNow()
+})

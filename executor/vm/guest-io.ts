@@ -1,0 +1,161 @@
+/** What answers a VM's guest: devices here and in the vCPUs' threads, coalesced writes, doorbells. */
+
+import { InputError, show } from '../../src/errors.js'
+import { allocateRingLock } from '../devices/coalesced.js'
+import type { DeviceSpec } from '../devices/device.js'
+import { type AccessHandler, type AddressRange, type DeviceInThread, DeviceRegistry } from '../devices/registry.js'
+import { answer } from '../devices/remote.js'
+import { allocateSerial } from '../devices/serial.js'
+import { type Doorbell, Doorbells } from './doorbells.js'
+import { type Failure, failureOf } from '../wire/failure.js'
+import { kickThread } from '../ffi/threads.js'
+import type { Bus, KvmVm } from '../kvm/kvm.js'
+import type { KvmVcpu } from '../kvm/kvm-vcpu.js'
+import type { VcpuBlock, VcpuMessage } from '../wire/shared.js'
+import type { GuestWork } from '../worker/vcpu-worker.js'
+
+export const COM1 = 0x3f8
+const SERIAL_PORTS = 8
+/** Where QEMU's isa-debug-exit is in many test kernels. */
+export const EXIT_PORT = 0xf4
+const EXIT_PORTS = 4
+/** Coalesced writes that no exit has brought up are fetched after so long. */
+const COALESCED_MS = 20
+
+/** What it knows of its VM. */
+export interface IoHome {
+  readonly kvm: KvmVm
+  /** Throws when the VM has run. */
+  beforeRun(operation: string): void
+  /** Guest physical addresses where memory is. */
+  memoryMap(): readonly { readonly gpa: number; readonly bytes: number }[]
+  block(index: number): VcpuBlock
+  /** Threads of the vCPUs. */
+  tids(): number[]
+  isRunning(): boolean
+  fail(index: number | null, failure: Failure, cause?: unknown): void
+}
+
+export class GuestIo {
+  readonly #home: IoHome
+  readonly #devices = new DeviceRegistry()
+  readonly #doorbells = new Doorbells()
+  readonly #ringLock = allocateRingLock()
+  #isCoalesced = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(home: IoHome) {
+    this.#home = home
+  }
+
+  onPort(range: AddressRange, handler: AccessHandler | DeviceInThread): void {
+    this.#onAccess('port', range, handler)
+  }
+
+  onMmio(range: AddressRange, handler: AccessHandler | DeviceInThread): void {
+    for (const { gpa, bytes } of this.#home.memoryMap()) {
+      if (range.start < gpa + bytes && range.start + (range.length ?? 1) > gpa) {
+        throw new InputError('mmio range', 'addresses where no memory is', show(range.start))
+      }
+    }
+    this.#onAccess('mmio', range, handler)
+  }
+
+  #onAccess(bus: Bus, range: AddressRange, handler: AccessHandler | DeviceInThread): void {
+    if ('module' in handler) {
+      this.attach(bus, range, { kind: 'module', url: String(handler.module), options: handler.options })
+    } else {
+      this.attach(bus, range, { kind: 'main' }, { handler })
+    }
+  }
+
+  /** A device that is made of data. */
+  attach(
+    bus: Bus,
+    range: AddressRange,
+    what: DeviceSpec['what'],
+    more: Parameters<DeviceRegistry['add']>[3] = {},
+  ): void {
+    this.#home.beforeRun('attach')
+    this.#devices.add(bus, range, what, more)
+  }
+
+  serial(onOutput: (bytes: Uint8Array) => void, start: number): void {
+    const what = { kind: 'serial', shared: allocateSerial() } as const
+    this.attach('port', { start, length: SERIAL_PORTS }, what, { output: onOutput })
+  }
+
+  exitPort(start: number): void {
+    this.attach('port', { start, length: EXIT_PORTS }, { kind: 'exit' })
+  }
+
+  coalesce(bus: Bus, range: AddressRange): void {
+    this.#home.beforeRun('coalesce')
+    this.#home.kvm.coalesce(bus, range.start, range.length ?? 1)
+    this.#isCoalesced = true
+  }
+
+  ioeventfd(
+    bus: Bus,
+    where: { readonly address: number; readonly bytes?: number; readonly value?: bigint },
+    onEvent?: (count: number) => void,
+  ): Doorbell {
+    this.#home.beforeRun('ioeventfd')
+    const { address, bytes = 0, value } = where
+    return this.#doorbells.add((fd) => this.#home.kvm.ioeventfd(bus, address, bytes, fd, value), onEvent)
+  }
+
+  /** Whether somebody answers for one of these addresses. */
+  hasDevice(bus: Bus, start: number, length: number): boolean {
+    return this.#devices.specs.some((spec) => spec.bus === bus && start < spec.end && start + length > spec.start)
+  }
+
+  /** The vCPUs are about to have their work. */
+  start(): void {
+    this.#doorbells.start((error) => this.#home.fail(null, failureOf(error), error))
+    if (this.#isCoalesced) this.#timer = setInterval(() => this.#fetchCoalesced(), COALESCED_MS)
+  }
+
+  /** What the thread of a vCPU does. */
+  workOf(vcpu: number, { fd, runPage }: KvmVcpu): GuestWork {
+    const ring = this.#isCoalesced ? { offset: this.#home.kvm.coalescedRing, lock: this.#ringLock } : null
+    return { kind: 'guest', vcpu, fd, page: runPage, devices: this.#devices.specs, ring }
+  }
+
+  /** Brings a vCPU out of the guest for a moment, so that its thread sees what the kernel has kept. */
+  #fetchCoalesced(): void {
+    if (!this.#home.isRunning()) return
+    const tid = this.#home.tids().find((each) => each !== 0)
+    if (tid !== undefined) kickThread(tid)
+  }
+
+  /** @param vcpu the number of the vCPU that has sent the message */
+  received(index: number, vcpu: number, message: VcpuMessage): void {
+    try {
+      if (message.kind === 'output') this.#devices.fetchOutput(message.device)
+      else if (message.kind === 'accesses') void this.#answer(index, vcpu, message)
+    } catch (error) {
+      this.#home.fail(index, failureOf(error), error)
+    }
+  }
+
+  async #answer(index: number, vcpu: number, { accesses }: VcpuMessage & { kind: 'accesses' }): Promise<void> {
+    try {
+      answer(this.#home.block(index), await this.#devices.answer(accesses, vcpu))
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      this.#home.fail(index, { kind: 'device', text }, error instanceof Error ? error.cause : undefined)
+    }
+  }
+
+  /** Nothing runs any more: what has been printed last is handed over. */
+  atEnd(): void {
+    clearInterval(this.#timer)
+    this.#devices.fetchAll()
+  }
+
+  /** After the VM, whose kernel side counts into the doorbells. */
+  close(): Promise<void> {
+    return this.#doorbells.close()
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * The threads of one VM and what they do as a whole: start, run, pause, come to an end. Which vCPUs there are, what they
+ * work on and what is given back afterwards is the subclass's.
+ */
+
+import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
+import { type Finding, InputError, show } from '../../src/errors.js'
+import { Crew } from '../threads/crew.js'
+import { errorOf, type Failure, failureOf, type VcpuEnd, VmError, vmError } from '../wire/failure.js'
+import { getAffinity, setAffinity } from '../ffi/threads.js'
+import { refusalOf } from '../plan/findings.js'
+import { Command, type VcpuBlock, type VcpuMessage } from '../wire/shared.js'
+import { type Patience, type VmEnd, type VmState, VmStateError, withPatience } from './vm-state.js'
+
+interface Member {
+  /** Its number. */
+  readonly vcpu: number
+  /** cpulist that it has now. */
+  cpus: string
+  end: VcpuEnd | null
+}
+
+export abstract class Lifecycle implements AsyncDisposable {
+  /** The VM's name. */
+  readonly name: string
+  protected readonly crew: Crew
+  /** What the kernel refused and the caller goes on without. */
+  protected readonly refused: Finding[] = []
+  readonly #members: Member[] = []
+  #state: VmState = { name: 'created' }
+  /** Why it is on its way to its end, before it is there. */
+  #ending: VmState | null = null
+  /** Resolves when it has come to its end. */
+  readonly #ended: Promise<void>
+  #settleEnd: () => void = () => {}
+  #started: Promise<void> | null = null
+  #closing: Promise<void> | null = null
+
+  /** @param most how many vCPUs it can have */
+  protected constructor(name: string, most: number) {
+    this.name = name
+    this.#ended = new Promise((resolve) => {
+      this.#settleEnd = resolve
+    })
+    this.crew = new Crew(most, {
+      ended: (index, end) => this.#vcpuEnded(index, end),
+      told: (index, message) => this.#told(index, message),
+    })
+  }
+
+  /** Where it is between its creation and its end. */
+  get state(): VmState {
+    return this.#state
+  }
+
+  /** Has a thread for each vCPU wait for the command to go. */
+  protected abstract start(): Promise<void>
+  /** A message of a vCPU's thread that is the subclass's affair. */
+  protected abstract received(index: number, message: VcpuMessage): void
+  /** Nothing runs any more. What it throws is an error of the caller's code. */
+  protected abstract atEnd(): void
+  /** Gives back everything that the threads have used, when they have ended. */
+  protected abstract dispose(): Promise<void>
+
+  /**
+   * One more vCPU, whose thread is the next that the crew starts.
+   * @param vcpu its number
+   * @param cpus cpulist
+   */
+  protected enlist(vcpu: number, cpus: string): void {
+    this.#members.push({ vcpu, cpus, end: null })
+  }
+
+  /**
+   * Counters and state of a vCPU's thread.
+   * @internal
+   */
+  block(index: number): VcpuBlock {
+    return this.crew.block(index)
+  }
+
+  /** Number of a vCPU's thread, as in /proc/self/task; 0 while it has none. */
+  tid(index: number): number {
+    return this.crew.tid(index)
+  }
+
+  /**
+   * How a vCPU came to its end; `null`: it has not.
+   * @internal
+   */
+  endOf(index: number): VcpuEnd | null {
+    return this.#members[index]!.end
+  }
+
+  /** cpulist that a vCPU has now: its first one, or that of `repin`. */
+  cpusOf(index: number): string {
+    return this.#members[index]!.cpus
+  }
+
+  /**
+   * Starts a thread for each vCPU, pinned and scheduled, and has them wait. `run()` does that as well.
+   * @throws {VmError}
+   */
+  prepare(patience: Patience = {}): Promise<void> {
+    this.allow('prepare', 'created')
+    this.#started ??= this.start()
+    return withPatience(this.name, 'prepare', patience, this.#started)
+  }
+
+  protected readonly isEnding = () => this.#ending !== null
+
+  /**
+   * Lets the vCPUs run.
+   * @throws {VmError} where one of them could not be started
+   */
+  async run(patience: Patience = {}): Promise<void> {
+    await this.prepare(patience)
+    this.allow('run', 'created')
+    await this.#command('run', Command.go, patience)
+  }
+
+  /** Has the vCPUs wait, outside of the guest; resolves when all of them do. Accesses under way are answered first. */
+  async pause(patience: Patience = {}): Promise<void> {
+    this.allow('pause', 'running')
+    await this.#command('pause', Command.hold, patience)
+  }
+
+  /**
+   * Lets the vCPUs of a paused VM go on.
+   * @throws {VmStateError} for one that is not paused
+   */
+  async resume(patience: Patience = {}): Promise<void> {
+    this.allow('resume', 'paused')
+    await this.#command('resume', Command.go, patience)
+  }
+
+  async #command(operation: string, value: typeof Command.go | typeof Command.hold, patience: Patience) {
+    let isAbandoned = false
+    const work = async () => {
+      await this.crew.command(value, () => isAbandoned || this.isEnding())
+      await this.unlessFailed()
+      if (!isAbandoned && this.#ending === null) this.#state = { name: value === Command.go ? 'running' : 'paused' }
+    }
+    try {
+      await withPatience(this.name, operation, patience, work())
+    } catch (error) {
+      // A pause that nobody waits for must not come later; a start or a resumption may.
+      if (value === Command.hold && this.#ending === null) {
+        isAbandoned = true
+        void this.crew.command(Command.go, this.isEnding)
+      }
+      throw error
+    }
+  }
+
+  /** Stops every vCPU, wherever it is. A VM that has stopped already, or failed, stays as it is. */
+  async stop(patience: Patience = {}): Promise<void> {
+    await withPatience(this.name, 'stop', patience, this.#end({ name: 'stopped', by: 'caller', exitCode: null }))
+  }
+
+  /**
+   * Resolves when the VM has stopped, with how.
+   * @throws {VmError} when it has failed
+   */
+  async wait(patience: Patience = {}): Promise<VmEnd> {
+    await withPatience(this.name, 'wait', patience, this.#ended)
+    if (this.#state.name === 'failed') throw this.#state.error
+    return this.#state as VmEnd
+  }
+
+  /** Throws an end that has come in the meantime, where that is a failure. */
+  protected async unlessFailed(): Promise<void> {
+    if (this.#ending === null) return
+    await this.#ended
+    if (this.#state.name === 'failed') throw this.#state.error
+  }
+
+  #end(end: VmState): Promise<void> {
+    if (this.#ending !== null) return this.#ended
+    this.#ending = end
+    const over = () => {
+      this.#state = end
+      try {
+        this.atEnd()
+      } catch (error) {
+        if (end.name !== 'failed') this.#state = { name: 'failed', error: vmError(this.name, error) }
+      }
+      this.#settleEnd()
+    }
+    void this.crew.stop().then(over, over)
+    return this.#ended
+  }
+
+  /** The VM has failed; resolves, with the error, when nothing of it runs any more. */
+  protected async failed(error: unknown): Promise<VmError> {
+    const failure = vmError(this.name, error)
+    await this.#end({ name: 'failed', error: failure })
+    return failure
+  }
+
+  /** @param index of the vCPU that it is about; `null`: none */
+  protected fail(index: number | null, failure: Failure, cause?: unknown): void {
+    const vcpu = index === null ? null : this.#members[index]!.vcpu
+    void this.#end({ name: 'failed', error: new VmError(this.name, vcpu, failure, cause) })
+  }
+
+  #vcpuEnded(index: number, end: VcpuEnd): void {
+    this.#members[index]!.end = end
+    if (end.kind === 'failed') this.fail(index, end.failure)
+    else if (end.kind === 'exited') void this.#end({ name: 'stopped', by: 'guest', exitCode: end.code })
+    else if (this.#members.every((member) => member.end?.kind === 'halted')) {
+      void this.#end({ name: 'stopped', by: 'halt', exitCode: null })
+    }
+  }
+
+  #told(index: number, message: VcpuMessage): void {
+    if (message.kind === 'refused') {
+      this.refused.push(refusalOf(this.name, this.#members[index]!.vcpu, errorOf(message.failure)))
+    } else this.received(index, message)
+  }
+
+  /** Throws unless the VM is in one of these states. */
+  protected allow(operation: string, ...allowed: VmState['name'][]): void {
+    if (allowed.includes(this.#state.name)) return
+    if (this.#state.name === 'failed') throw this.#state.error
+    throw new VmStateError(this.name, operation, allowed, this.#state.name)
+  }
+
+  /** Throws unless the VM is at rest and can still run. */
+  protected allowAtRest(operation: string): void {
+    this.allow(operation, 'created', 'paused')
+  }
+
+  /** Throws when its memory is given back, or about to be. */
+  protected allowOpen(operation: string): void {
+    if (this.#closing !== null) throw new VmStateError(this.name, operation, ['created', 'running', 'paused'], 'closed')
+  }
+
+  /** Throws unless the VM has not run yet. */
+  protected allowBeforeRun(operation: string): void {
+    this.allow(operation, 'created')
+    if (this.#started !== null) throw new VmStateError(this.name, operation, ['created'], 'running')
+  }
+
+  /** Which of the vCPUs has this number. */
+  protected indexOf(vcpu: number): number {
+    const index = this.#members.findIndex((member) => member.vcpu === vcpu)
+    if (index >= 0) return index
+    const numbers = formatCpulist(this.#members.map((member) => member.vcpu))
+    throw new InputError('vcpu', `a number of a vCPU of VM "${this.name}" (${numbers || 'none yet'})`, show(vcpu))
+  }
+
+  /**
+   * Gives a vCPU other CPUs, while it runs or before, and reads back that it has them.
+   * @param vcpu its number
+   * @param cpus cpulist
+   * @returns the cpulist that the kernel says it has
+   * @throws {VmError} where the kernel refuses, or leaves some out: the vCPU keeps those that it had
+   */
+  repin(vcpu: number, cpus: string): string {
+    this.allow('repin', 'created', 'running', 'paused')
+    const index = this.indexOf(vcpu)
+    const wanted = parseCpulist(cpus)
+    const tid = this.tid(index)
+    if (tid !== 0) {
+      try {
+        const before = getAffinity(tid)
+        setAffinity(tid, wanted)
+        const found = getAffinity(tid)
+        if (found.join() !== wanted.join()) {
+          setAffinity(tid, before)
+          throw new Error(
+            `the kernel gave CPU ${found.join(',')} of CPU ${cpus}: the others are offline or not in the cpuset`,
+          )
+        }
+      } catch (error) {
+        throw new VmError(this.name, vcpu, failureOf(error), error)
+      }
+    }
+    this.#members[index]!.cpus = cpus
+    return cpus
+  }
+
+  /** Stops the vCPUs and gives everything back; once, however often it is called. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    // While a thread may still run, its memory has to stay.
+    await this.stop()
+    await this.crew.disband()
+    await this.dispose()
+  }
+
+  /** `close()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

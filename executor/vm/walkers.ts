@@ -1,0 +1,29 @@
+/** A planned VM where no guest can run: pinned threads that walk over the memory that is bound as the plan says. */
+
+import type { PlanVm } from '../../src/types.js'
+import { shareMemory } from '../plan/layout.js'
+import { type PlacedMemory, placeMemory } from '../memory/placed-memory.js'
+import { type Assignment, Placement, type PlacementOptions } from './placement.js'
+
+export class Walkers extends Placement {
+  static async create(plan: PlanVm, options: PlacementOptions): Promise<Walkers> {
+    return new Walkers(plan, await placeMemory(plan, options), options)
+  }
+
+  private constructor(plan: PlanVm, placed: PlacedMemory, options: PlacementOptions) {
+    super(plan, placed, options)
+  }
+
+  protected override assignments(): Assignment[] {
+    return shareMemory(this.layout, 0).map(({ start, end }) => ({
+      work: { kind: 'walk', address: this.memory.addressOf(start), bytes: end - start },
+      interrupt: () => {},
+    }))
+  }
+
+  protected override received(): void {}
+
+  protected override atEnd(): void {}
+
+  protected override async release(): Promise<void> {}
+}

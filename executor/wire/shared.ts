@@ -1,0 +1,90 @@
+/**
+ * What the main thread and the vCPU threads share: a block of memory for each vCPU. A thread that is inside KVM_RUN gets
+ * no messages, so commands to it and counters from it go through here. It can send messages at any time.
+ */
+
+import type { DeviceAccess } from '../devices/device.js'
+import type { Failure, VcpuEnd } from './failure.js'
+
+export const Command = { hold: 0, go: 1, stop: 2 } as const
+/** starting: it pins itself; held: waits for `go`; running; done: the thread has left all memory and descriptors. */
+export const Phase = { starting: 0, held: 1, running: 2, done: 3 } as const
+
+export type CommandValue = (typeof Command)[keyof typeof Command]
+export type PhaseValue = (typeof Phase)[keyof typeof Phase]
+
+/** Indices into `control`. */
+export const COMMAND = 0
+export const PHASE = 1
+/** Number of the thread, 0 before it has begun. */
+export const TID = 2
+/** 1 while the thread waits for an answer from the main thread. */
+export const MAIL = 3
+/** A thread whose core scheduling cookie this one takes when it goes; 0: none. */
+export const COOKIE_OF = 4
+
+/** Exit reasons that are counted apart; KVM has under 64. */
+export const EXIT_REASONS = 64
+
+const CONTROL_BYTES = 64
+const ANSWER_BYTES = 64
+const PROGRESS_BYTES = 64
+const BLOCK_BYTES = CONTROL_BYTES + ANSWER_BYTES + PROGRESS_BYTES + EXIT_REASONS * 8
+
+export interface VcpuBlock {
+  readonly control: Int32Array
+  /** What the main thread answers to a read. */
+  readonly answer: Uint8Array
+  /**
+   * Exits by reason; walks over the memory at index 0 where there is no guest. Doubles rather than 64-bit integers: no
+   * BigInt in the loop, exact up to 2^53, and a reader on another thread sees the old or the new value, as 64-bit CPUs
+   * store an aligned double at once.
+   */
+  readonly exits: Float64Array
+  /** One number, that of the guest's last report; of pages visited where there is no guest. */
+  readonly progress: Float64Array
+}
+
+export function allocateBlocks(vcpus: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(vcpus * BLOCK_BYTES)
+}
+
+export function blockOf(buffer: SharedArrayBuffer, index: number): VcpuBlock {
+  const at = index * BLOCK_BYTES
+  return {
+    control: new Int32Array(buffer, at, CONTROL_BYTES / 4),
+    answer: new Uint8Array(buffer, at + CONTROL_BYTES, 8),
+    progress: new Float64Array(buffer, at + CONTROL_BYTES + ANSWER_BYTES, 1),
+    exits: new Float64Array(buffer, at + CONTROL_BYTES + ANSWER_BYTES + PROGRESS_BYTES, EXIT_REASONS),
+  }
+}
+
+export function command({ control }: VcpuBlock, value: CommandValue): void {
+  Atomics.store(control, COMMAND, value)
+  Atomics.notify(control, COMMAND)
+  // A thread that waits for an answer looks at the command as well.
+  Atomics.notify(control, MAIL)
+}
+
+export function phaseOf(block: VcpuBlock): number {
+  return Atomics.load(block.control, PHASE)
+}
+
+export function isStopped(block: VcpuBlock): boolean {
+  return Atomics.load(block.control, COMMAND) === Command.stop
+}
+
+/** What a vCPU's thread tells the main thread. */
+export type VcpuMessage =
+  /** It is held, or runs: see its block. */
+  | { readonly kind: 'phase' }
+  /** It waits until these are answered. */
+  | { readonly kind: 'accesses'; readonly accesses: readonly DeviceAccess[] }
+  /** A device has output for the main thread in its shared memory. */
+  | { readonly kind: 'output'; readonly device: number }
+  /** Something that the caller allowed to be refused was. */
+  | { readonly kind: 'refused'; readonly failure: Failure }
+  /** It has ended; its thread is about to go back to the pool. */
+  | { readonly kind: 'end'; readonly end: VcpuEnd }
+  /** After that: its thread cannot be made what it was. */
+  | { readonly kind: 'useless' }

@@ -1,0 +1,172 @@
+/**
+ * What a thread of the pool does: run one vCPU, or work on memory. An entry point of its own, because the pool loads it
+ * by its file name. Functions return failures as data; errors lose their class on the way between threads. A thread is
+ * used again by others, so that each function leaves it as it was.
+ */
+
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { kvm_run } from '../abi/kvm.js'
+import { CoalescedRing } from '../devices/coalesced.js'
+import { collectGarbage } from './collect.js'
+import { DeviceBus } from '../devices/bus.js'
+import { createDevices } from '../devices/create.js'
+import type { DeviceSpec } from '../devices/device.js'
+import { Mailbox } from '../devices/remote.js'
+import { failureOf, type VcpuEnd } from '../wire/failure.js'
+import { announceLoaded } from '../ffi/gate.js'
+import { runGuest } from './guest-loop.js'
+import { type RunPage, viewRunPage } from '../kvm/kvm-vcpu.js'
+import { type Schedule, type Scheduling, takeSchedule } from './schedule.js'
+import {
+  blockOf,
+  COMMAND,
+  COOKIE_OF,
+  Command,
+  PHASE,
+  Phase,
+  type PhaseValue,
+  TID,
+  type VcpuBlock,
+  type VcpuMessage,
+} from '../wire/shared.js'
+import { walkMemory } from './walk-loop.js'
+
+export { watchEvents } from './event-work.js'
+export { closeFile, giveBack, moveSpan, prefaultSpan, readBack } from './memory-work.js'
+
+export interface GuestWork {
+  readonly kind: 'guest'
+  readonly vcpu: number
+  readonly fd: number
+  readonly page: RunPage
+  readonly devices: readonly DeviceSpec[]
+  /** Where the ring of coalesced writes is in the page, and the lock for it; `null`: none are coalesced. */
+  readonly ring: { readonly offset: number; readonly lock: SharedArrayBuffer } | null
+}
+
+export interface WalkWork {
+  readonly kind: 'walk'
+  readonly address: number
+  readonly bytes: number
+}
+
+export interface VcpuTask {
+  readonly shared: SharedArrayBuffer
+  /** Of its block in `shared`. */
+  readonly index: number
+  readonly port: MessagePort
+  readonly cpus: readonly number[]
+  readonly scheduling: Scheduling
+  /** `null`: it comes through the port, before the command to go. */
+  readonly work: GuestWork | WalkWork | null
+}
+
+/** What a vCPU's thread has to do with the main thread. */
+class Line {
+  readonly block: VcpuBlock
+  readonly #port: MessagePort
+
+  constructor({ shared, index, port }: VcpuTask) {
+    this.block = blockOf(shared, index)
+    this.#port = port
+  }
+
+  readonly post = (message: VcpuMessage): void => this.#port.postMessage(message)
+
+  enter(phase: PhaseValue): void {
+    Atomics.store(this.block.control, PHASE, phase)
+    this.post({ kind: 'phase' })
+  }
+
+  /** The last word: everything of the VM has been let go of. */
+  end(end: VcpuEnd): void {
+    // First: who sees the phase finds the message.
+    this.post({ kind: 'end', end })
+    Atomics.store(this.block.control, PHASE, Phase.done)
+  }
+
+  /** Does what the commands say; returns when it is to run, or with `false` when it is to stop. */
+  attend(whenRunning: () => void): boolean {
+    const { control } = this.block
+    for (;;) {
+      whenRunning()
+      const command = Atomics.load(control, COMMAND)
+      if (command === Command.stop) return false
+      if (command === Command.go) {
+        if (Atomics.load(control, PHASE) !== Phase.running) this.enter(Phase.running)
+        return true
+      }
+      this.enter(Phase.held)
+      Atomics.wait(control, COMMAND, Command.hold)
+    }
+  }
+}
+
+/** Pins itself, waits for the command to go, and works until the command to stop. */
+export async function runVcpu(task: VcpuTask): Promise<void> {
+  announceLoaded()
+  const line = new Line(task)
+  const schedule = takeSchedule(task.cpus, task.scheduling, (failure) => line.post({ kind: 'refused', failure }))
+  line.end(await workAsTold(task, line, schedule))
+  if (schedule.restore()) return
+  line.post({ kind: 'useless' })
+  // The main thread ends this one.
+  await new Promise(() => {})
+}
+
+async function workAsTold(task: VcpuTask, line: Line, schedule: Schedule): Promise<VcpuEnd> {
+  const { control } = line.block
+  try {
+    Atomics.store(control, TID, schedule.tid)
+    schedule.apply()
+    const prepared = task.work === null ? null : await prepare(task.work, line)
+    if (!line.attend(() => {})) return { kind: 'told' }
+    schedule.shareCore(Atomics.load(control, COOKIE_OF))
+    const work = prepared ?? (await prepare(receiveMessageOnPort(task.port)!.message, line))
+    return work()
+  } catch (error) {
+    return { kind: 'failed', failure: failureOf(error) }
+  }
+}
+
+/** Everything that may wait, before the thread is ready. */
+async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => VcpuEnd> {
+  const { block } = line
+  if (work.kind === 'walk') {
+    return () => {
+      walkMemory(block, work.address, work.bytes, () => line.attend(() => {}))
+      return { kind: 'told' }
+    }
+  }
+  const ending: { code: number | null } = { code: null }
+  const exit = (code: number) => {
+    ending.code ??= code
+  }
+  const mailbox = new Mailbox(block, line.post)
+  const context = { vcpu: work.vcpu, exit }
+  const devices = await createDevices(work.devices, { block, mailbox, post: line.post, context })
+  const { fd, ring } = work
+  return () => {
+    // SAFETY: the vCPU's owner closes it only after this thread is done, and the views end with this function.
+    const page = viewRunPage(work.page)
+    const bytes = new Uint8Array(page)
+    return runGuest(block, {
+      fd,
+      page,
+      ports: new DeviceBus('port', work.devices, devices),
+      mmio: new DeviceBus('mmio', work.devices, devices),
+      mailbox,
+      ring: ring === null ? null : new CoalescedRing(page, ring.offset, ring.lock, block),
+      ending,
+      // An exit that is requested after the command has been read stays requested.
+      attend: () =>
+        line.attend(() => {
+          bytes[kvm_run.immediate_exit] = 0
+        }),
+    })
+  }
+}
+
+collectGarbage()
+// When Node has come to the end of loading this file; a vCPU may begin before.
+setImmediate(announceLoaded)
