@@ -5,10 +5,10 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { spin } from './guests/spin.js'
 import { bundleExecutor, type ExecutorBundle } from '../test/executor/bundle.js'
 import { cpus, MiB } from '../test/executor/plans.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, type Row, rounded } from './bench.js'
+import { spin } from './guests/spin.js'
 import { barChart } from './plot.js'
 import { Peer } from './vm/peer.js'
 import { percentile, ratioOf } from './vm/turns.js'

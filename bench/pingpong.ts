@@ -3,10 +3,10 @@
  * the executor, and in a C program with the same guest (c/vcpus.c), by turns.
  */
 
-import { pingPong } from './guests/ping-pong.js'
 import { bundleExecutor } from '../test/executor/bundle.js'
 import { cpus, MiB } from '../test/executor/plans.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, type Row, rounded } from './bench.js'
+import { pingPong } from './guests/ping-pong.js'
 import { barChart } from './plot.js'
 import { Peer } from './vm/peer.js'
 import { ratioOf } from './vm/turns.js'

@@ -6,12 +6,12 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setAffinity } from '../executor/ffi/threads.js'
-import { portLoop } from './guests/port-loop.js'
 import { parseCpulist } from '../src/cpulist.js'
 import { detectHost, parseRequest, plan } from '../src/index.js'
 import { bundleExecutor } from '../test/executor/bundle.js'
 import { cpus, MiB } from '../test/executor/plans.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, type Row, rounded } from './bench.js'
+import { portLoop } from './guests/port-loop.js'
 import { barChart } from './plot.js'
 import { Peer } from './vm/peer.js'
 import { ratioOf } from './vm/turns.js'

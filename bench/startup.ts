@@ -6,9 +6,9 @@
 
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { portLoop } from './guests/port-loop.js'
 import { cpus, MiB } from '../test/executor/plans.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, type Row, rounded } from './bench.js'
+import { portLoop } from './guests/port-loop.js'
 import { barChart } from './plot.js'
 import { Peer } from './vm/peer.js'
 import { imageOf, registersOf, type Stage } from './vm/vcpus.js'

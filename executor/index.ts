@@ -3,34 +3,11 @@
  * @module homenode/executor
  */
 
-export { BareVm, type BareVmOptions } from './vm/bare-vm.js'
-export { CACHE_EVENTS, CpuCounters } from './observe/cpu-counters.js'
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
-export type { Doorbell } from './vm/doorbells.js'
-export { type Failure, VmError } from './wire/failure.js'
 export type { CounterEvent } from './ffi/perf.js'
-export type { MemoryRegion, RegionRequest } from './memory/guest-regions.js'
 export type { Bus } from './kvm/kvm.js'
 export type { RegisterName, Registers } from './kvm/kvm-vcpu.js'
-export type { MemoryOptions } from './memory/memory.js'
-export { MemoryBlock } from './memory/memory-block.js'
-export type { ThreadState } from './observe/observe.js'
-export type { CellPages, PlaceMemoryOptions } from './memory/placed-memory.js'
-export type { PlacementOptions, SchedulingOptions } from './vm/placement.js'
-export type { PrefaultProgress } from './memory/prefault.js'
-export {
-  type AffinityStatus,
-  type KvmStatus,
-  kvmStatus,
-  type MbindStatus,
-  probeAffinity,
-  probeMbind,
-  type Refused,
-} from './run/probe.js'
-export type { ResidentPages } from './observe/residency.js'
-export { type RunOptions, runPlan } from './run/run.js'
-export type { VcpuSample } from './vm/sampler.js'
 export type {
   ControlName,
   DescriptorTable,
@@ -40,8 +17,31 @@ export type {
   SpecialRegisters,
   TableName,
 } from './kvm/start-state.js'
+export type { MemoryRegion, RegionRequest } from './memory/guest-regions.js'
+export type { MemoryOptions } from './memory/memory.js'
+export { MemoryBlock } from './memory/memory-block.js'
+export type { CellPages, PlaceMemoryOptions } from './memory/placed-memory.js'
+export type { PrefaultProgress } from './memory/prefault.js'
+export { CACHE_EVENTS, CpuCounters } from './observe/cpu-counters.js'
+export type { ThreadState } from './observe/observe.js'
+export type { ResidentPages } from './observe/residency.js'
 export { type KvmStatistic, KvmStats, type KvmValues } from './observe/stats.js'
+export {
+  type AffinityStatus,
+  type KvmStatus,
+  kvmStatus,
+  type MbindStatus,
+  probeAffinity,
+  probeMbind,
+  type Refused,
+} from './run/probe.js'
+export { type RunOptions, runPlan } from './run/run.js'
+export type { RunProgress } from './run/watch.js'
+export { BareVm, type BareVmOptions } from './vm/bare-vm.js'
+export type { Doorbell } from './vm/doorbells.js'
+export type { PlacementOptions, SchedulingOptions } from './vm/placement.js'
+export type { VcpuSample } from './vm/sampler.js'
 export type { Vcpu } from './vm/vcpu.js'
 export { Vm, type VmOptions } from './vm/vm.js'
 export { DeadlineError, type Patience, type VmEnd, type VmState, VmStateError } from './vm/vm-state.js'
-export type { RunProgress } from './run/watch.js'
+export { type Failure, VmError } from './wire/failure.js'

@@ -54,14 +54,14 @@ function mostMore(request: Request, model: RequestVm): number {
   return Math.min(MAX_VMS - request.vms.length, Math.floor((MAX_VCPUS - vcpus) / model.vcpus))
 }
 
-/** The request with `more` VMs like the model, new ones, each with a name (and, unless it shares one, a trust domain) of its own. */
+/** The request with `more` VMs like the model, new ones, each with a name of its own. */
 function withMore(request: Request, model: RequestVm, more: number): Request {
   const taken = new Set(request.vms.map(({ name }) => name))
   const vms = [...request.vms]
   for (let number = 1; vms.length < request.vms.length + more; number++) {
     const name = `${model.name} +${number}`
     if (taken.has(name)) continue
-    vms.push({ ...model, name, trust: model.trust === model.name ? name : model.trust, current: null })
+    vms.push({ ...model, name, current: null })
   }
   return withVms(request, vms)
 }

@@ -21,8 +21,16 @@ export function parseRequest(input: unknown): Request {
   const given = parseWith(requestFormat, input)
   const vms = given.vms.map((vm, at) => readVcpuSets(vm, `vms[${at}]`))
   checkTogether(vms)
-  const { reserve, overcommit, strategy, model } = given
-  const request: Request = freezeDeep({ reserve, overcommit, strategy, model, vms: vms.map(complete) })
+  const { reserve, freeMemoryOnly, deviceNodes, overcommit, strategy, model } = given
+  const request: Request = freezeDeep({
+    reserve,
+    freeMemoryOnly,
+    deviceNodes,
+    overcommit,
+    strategy,
+    model,
+    vms: vms.map((vm) => complete(vm, deviceNodes.length > 0)),
+  })
   parsed.add(request)
   return request
 }
@@ -39,11 +47,13 @@ export function requestSchema(): object {
   return z.toJSONSchema(requestFormat, { io: 'input' })
 }
 
-function complete(vm: VmWithSets): RequestVm {
+function complete(vm: VmWithSets, hasDeviceNodes: boolean): RequestVm {
   return {
     ...vm,
     dedicatedVcpus: vm.dedicatedVcpus ?? [],
-    trust: vm.trust ?? vm.name,
+    memoryNodes: vm.memoryNodes ?? null,
+    avoidDeviceNodes: vm.avoidDeviceNodes ?? (hasDeviceNodes && vm.devices.length === 0),
+    trust: vm.trust ?? null,
     traffic: vm.traffic === 'uniform' ? null : vm.traffic,
     current: vm.current ?? null,
   }

@@ -31,8 +31,11 @@ export interface PagePool {
 export interface HostNode {
   /** The operating system's number. */
   readonly id: NodeId
-  /** Bytes; `free` counts pages of the base size only. 0 in total: a node without memory. `null`: unknown. */
-  readonly memory: { readonly total: number | null; readonly free: number | null }
+  /**
+   * Bytes; `free` counts pages of the base size only. 0 in total: a node without memory. `null`: unknown. `reclaimable`: what the
+   * kernel gives back on top of `free` when memory is asked for (page cache); absent where it is not known.
+   */
+  readonly memory: { readonly total: number | null; readonly free: number | null; readonly reclaimable?: number }
   /** Ascending by size; the first is the base page, larger ones are reserved huge pages. */
   readonly pages: readonly PagePool[]
   /** `false` where the cpuset keeps this process from the node's memory (free counts are 0 then); absent otherwise. */
@@ -65,6 +68,16 @@ export interface HostCpu {
   readonly capacity: number | null
 }
 
+/** What all nodes together can give of pages of one size, where that is less than they have free. */
+export interface HostLimit {
+  /** Bytes of a page. */
+  readonly size: number
+  /** Most pages that can be had now. */
+  readonly pages: number
+  /** What limits them, for people: `memory.max of /a/b`, `hugetlb.2MB.max of /a`, `resv_hugepages`. */
+  readonly cause: string
+}
+
 /** A machine, as `homenode topo --json` prints it. */
 export interface Host {
   /** Of this format. */
@@ -77,6 +90,8 @@ export interface Host {
   readonly distances: readonly (readonly number[])[]
   /** Ascending by id. */
   readonly cpus: readonly HostCpu[]
+  /** Ascending by size, at most one for each size; absent where nothing limits. */
+  readonly limits?: readonly HostLimit[]
 }
 
 // ------------------------------------------------------------------------------------------------- Request
@@ -100,6 +115,8 @@ export interface CostModel {
   readonly communication: number
   /** Lost vCPUs per busy SMT sibling. */
   readonly smt: number
+  /** Lost vCPUs per vCPU for each cell beyond the first. */
+  readonly cells: number
   /** Lost vCPUs per vCPU for each 10 units of distance from a device. */
   readonly device: number
   /** How fast memory is moved to another node, in a re-plan. */
@@ -143,10 +160,14 @@ export interface RequestVm {
   readonly pageSize: number | 'any'
   /** Mean load of a shared vCPU, above 0 up to 1. */
   readonly demand: number
-  /** Devices that it uses: `strict` ones have one of its cells on their node, others cost where none is. */
+  /** Nodes that its memory may be on, ascending; `null`: any. */
+  readonly memoryNodes: readonly NodeId[] | null
+  /** It has neither vCPUs nor memory on the request's `deviceNodes`. */
+  readonly avoidDeviceNodes: boolean
+  /** Devices that it uses: `strict` ones have one of its cells on their node (or nearest to it), others cost where none is. */
   readonly devices: readonly { readonly node: NodeId; readonly strict: boolean }[]
-  /** Trust domain: VMs of different ones never share a core. */
-  readonly trust: string
+  /** Trust domain: VMs of different ones never share a core. `null`: one of its own, without a name (model.md, `trust`). */
+  readonly trust: string | null
   /** Names of VMs that it shares no node with. */
   readonly separateFrom: readonly string[]
   /** Names of VMs whose first node is its own. */
@@ -175,7 +196,13 @@ export interface Request {
     readonly cpus: readonly CpuId[] | { readonly allBut: readonly CpuId[] }
     /** Bytes, on every node. */
     readonly memory: number
+    /** Nodes whose memory no VM gets, ascending. */
+    readonly nodes: readonly NodeId[]
   }
+  /** Memory counts only where it is free now: what could be reclaimed stays where it is. */
+  readonly freeMemoryOnly: boolean
+  /** Nodes that have devices, ascending: VMs with `avoidDeviceNodes` keep off. */
+  readonly deviceNodes: readonly NodeId[]
   /** Most demand of shared vCPUs for each shared CPU of a node. */
   readonly overcommit: number
   /** Decides between plans of equal cost. */
@@ -194,6 +221,7 @@ export const COST_TERMS = [
   'communication',
   'smt',
   'capacity',
+  'cells',
   'device',
   'overcommit',
   'bandwidth',
@@ -254,6 +282,8 @@ export interface PlanVm {
 export interface Refusal {
   /** As in the request. */
   readonly name: string
+  /** It is known that no plan of at least the same weight places it; `false`: the search ended before. */
+  readonly proven: boolean
   /** The constraints that clash, with the numbers per node. */
   readonly because: readonly { readonly constraint: string; readonly text: string }[]
   /** Single changes that would make it fit, each planned, cheapest first. */

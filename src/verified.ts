@@ -11,7 +11,9 @@ export interface Grounds {
   /** The host's CPUs; empty where they are not known. */
   readonly cpus: readonly HostCpu[]
   /** By the VM's name. */
-  readonly vms: Readonly<Record<string, { readonly memoryPolicy: MemoryPolicy; readonly trust: string } | undefined>>
+  readonly vms: Readonly<
+    Record<string, { readonly memoryPolicy: MemoryPolicy; readonly trust: string | null } | undefined>
+  >
 }
 
 const sealed = new WeakMap<object, Grounds>()

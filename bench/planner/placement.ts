@@ -61,6 +61,7 @@ export function planOf(
     // Peers give no reasons.
     refused: refused.map(({ name }) => ({
       name,
+      proven: false,
       because: [{ constraint: 'none given', text: solver.name }],
       nearest: [],
     })),

@@ -4,10 +4,10 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { portLoop } from '../guests/port-loop.js'
 import { REPORT_PORT } from '../../executor/guests/walk.js'
 import { observeThread } from '../../executor/observe/observe.js'
 import { bundleExecutor } from '../../test/executor/bundle.js'
+import { portLoop } from '../guests/port-loop.js'
 import { createVm } from '../vm/vcpus.js'
 
 const [, , memoryBytes, ...cpus] = process.argv

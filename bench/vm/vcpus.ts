@@ -4,10 +4,10 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { bootImage } from '../../executor/program/boot.js'
 import type { Guest, GuestShare } from '../../executor/guests/guest.js'
 import { REPORT_PORT } from '../../executor/guests/walk.js'
 import { observeThread } from '../../executor/observe/observe.js'
+import { bootImage } from '../../executor/program/boot.js'
 import type { Vm } from '../../executor/vm/vm.js'
 import type { ExecutorBundle } from '../../test/executor/bundle.js'
 import { planOf } from '../../test/executor/plans.js'

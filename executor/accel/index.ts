@@ -3,10 +3,18 @@
  * @module homenode/accel
  */
 
-export { VmError } from '../wire/failure.js'
+export type { CacheLevel } from '../../src/topology/caches.js'
 export type { Patience, VmEnd, VmState } from '../index.js'
 export { DeadlineError, VmStateError } from '../vm/vm-state.js'
-export type { CacheLevel } from '../../src/topology/caches.js'
+export { VmError } from '../wire/failure.js'
+export {
+  VcpuAffinityManager,
+  type VcpuAffinityManagerOptions,
+  type VcpuConfiguration,
+  type VcpuRebalance,
+} from './affinity/vcpu-affinity-manager.js'
+export type { ConfigureOptions } from './affinity/vcpu-request.js'
+export { CpuTopology, type TopologyStats } from './cpu-topology.js'
 export type { AccelGuestOptions, GuestVcpu } from './guest/accel-guest.js'
 export {
   AccelKvm,
@@ -15,28 +23,20 @@ export {
   type NumaMemoryRequest,
   type ResidentMemory,
 } from './guest/accel-kvm.js'
+export { AffinityMask, type VcpuConfig, type VcpuConfigChange } from './guest/vcpu-config.js'
+export type { NumaConfig } from './numa-config.js'
 export type { Allocation } from './optimizer/allocation.js'
 export type { MemoryPerNode } from './optimizer/budget.js'
-export { CpuTopology, type TopologyStats } from './cpu-topology.js'
-export type { NumaCounter } from './stats/node-counters.js'
 export type { FailedMove, MovedBlock } from './optimizer/node-memory.js'
-export type { KernelNodeStats, NumaRates } from './stats/node-stats.js'
-export type { NumaConfig } from './numa-config.js'
 export {
   NumaOptimizer,
   type NumaOptimizerOptions,
   type Rebalance,
   type VcpuPlacement,
 } from './optimizer/numa-optimizer.js'
-export { currentPlatform, type Effect, type Platform, type PlatformOptions } from './platform.js'
 export type { Accessor, Recorded } from './optimizer/recorded-accesses.js'
 export type { AllocationStrategy, Basis } from './optimizer/strategy.js'
 export type { NodeStats, Suggestion, SuggestionKind } from './optimizer/suggestions.js'
-export {
-  VcpuAffinityManager,
-  type VcpuAffinityManagerOptions,
-  type VcpuConfiguration,
-  type VcpuRebalance,
-} from './affinity/vcpu-affinity-manager.js'
-export { AffinityMask, type VcpuConfig, type VcpuConfigChange } from './guest/vcpu-config.js'
-export type { ConfigureOptions } from './affinity/vcpu-request.js'
+export { currentPlatform, type Effect, type Platform, type PlatformOptions } from './platform.js'
+export type { NumaCounter } from './stats/node-counters.js'
+export type { KernelNodeStats, NumaRates } from './stats/node-stats.js'

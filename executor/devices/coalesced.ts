@@ -5,10 +5,10 @@
  */
 
 import { kvm_coalesced_mmio, kvm_coalesced_mmio_ring } from '../abi/kvm.js'
-import type { DeviceBus } from './bus.js'
-import { type Mailbox, StoppedError } from './remote.js'
 import { BASE_PAGE } from '../ffi/mapping.js'
 import { isStopped, type VcpuBlock } from '../wire/shared.js'
+import type { DeviceBus } from './bus.js'
+import { type Mailbox, StoppedError } from './remote.js'
 
 const ENTRIES = Math.floor((BASE_PAGE - kvm_coalesced_mmio_ring.size) / kvm_coalesced_mmio.size)
 const FIRST = kvm_coalesced_mmio_ring.first / 4

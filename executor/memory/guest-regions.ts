@@ -2,14 +2,14 @@
 
 import { InputError, show } from '../../src/errors.js'
 import { formatBytes } from '../../src/units.js'
-import type { CpuidEntry } from '../kvm/cpuid.js'
-import { vmError } from '../wire/failure.js'
 import { BASE_PAGE } from '../ffi/mapping.js'
+import type { CpuidEntry } from '../kvm/cpuid.js'
 import { KVM_RANGES } from '../kvm/kvm.js'
+import { bytesByNode } from '../observe/residency.js'
 import { layoutRange } from '../plan/layout.js'
+import { vmError } from '../wire/failure.js'
 import type { VmMemory } from './memory.js'
 import { PlacedMemory, takeMemory } from './placed-memory.js'
-import { bytesByNode } from '../observe/residency.js'
 
 /** Memory that a guest is to have. */
 export interface RegionRequest {

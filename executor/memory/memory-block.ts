@@ -2,12 +2,12 @@
 
 import { BASE_PAGE, viewOf } from '../ffi/mapping.js'
 import { freeOnNode } from '../observe/free-memory.js'
+import { bytesByNode } from '../observe/residency.js'
 import type { CellLayout, VmLayout } from '../plan/layout.js'
+import { runInThread } from '../threads/pool.js'
+import { sharedSpan } from '../wire/shared-span.js'
 import type { VmMemory } from './memory.js'
 import { PlacedMemory, takeMemory } from './placed-memory.js'
-import { runInThread } from '../threads/pool.js'
-import { bytesByNode } from '../observe/residency.js'
-import { sharedSpan } from '../wire/shared-span.js'
 
 /** Laid out as a VM of one cell that has no vCPUs. */
 function layoutOf(bytes: number, node: number): VmLayout & { readonly cells: readonly [CellLayout] } {

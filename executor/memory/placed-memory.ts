@@ -2,15 +2,15 @@
 
 import type { Finding, SyscallError } from '../../src/errors.js'
 import type { PlanVm, RunMemory } from '../../src/types.js'
-import { errorOf, vmError } from '../wire/failure.js'
 import { TRANSPARENT_BYTES } from '../ffi/mapping.js'
-import { memoryFindings, refusalOf } from '../plan/findings.js'
 import { requireFreeMemory } from '../observe/free-memory.js'
-import { type CellLayout, layoutVm, type MemoryRange, type VmLayout } from '../plan/layout.js'
-import { type MemoryOptions, VmMemory } from './memory.js'
-import { runInThread } from '../threads/pool.js'
-import { cpusOfNode, type PrefaultProgress, prefaultMemory, releaseMemory } from './prefault.js'
 import { bytesByNode, type MemorySpan, type ResidentPages } from '../observe/residency.js'
+import { memoryFindings, refusalOf } from '../plan/findings.js'
+import { type CellLayout, layoutVm, type MemoryRange, type VmLayout } from '../plan/layout.js'
+import { runInThread } from '../threads/pool.js'
+import { errorOf, vmError } from '../wire/failure.js'
+import { type MemoryOptions, VmMemory } from './memory.js'
+import { cpusOfNode, type PrefaultProgress, prefaultMemory, releaseMemory } from './prefault.js'
 
 /** How memory is placed. */
 export interface PlaceMemoryOptions {

@@ -1,13 +1,13 @@
 /** Gives a VM's memory its pages before the guest runs, from several threads on the nodes that they are on. */
 
 import { parseCpulist } from '../../src/cpulist.js'
-import { errorOf, failureOf } from '../wire/failure.js'
 import { getAffinity } from '../ffi/threads.js'
 import { readText } from '../observe/free-memory.js'
 import type { VmLayout } from '../plan/layout.js'
-import type { VmMemory } from './memory.js'
 import { runInThread } from '../threads/pool.js'
+import { errorOf, failureOf } from '../wire/failure.js'
 import { type SharedSpan, sharedSpan } from '../wire/shared-span.js'
+import type { VmMemory } from './memory.js'
 
 /** What a thread is worth starting for. */
 const PART_BYTES = 64 * 1024 ** 2

@@ -3,13 +3,13 @@
  * virtual address = byte offset into the VM's memory. (`Vm` starts others with identity paging: start-state.ts.)
  */
 
-import { gpaOf } from '../plan/address-map.js'
 import type { Guest } from '../guests/guest.js'
 import type { KvmVcpu } from '../kvm/kvm-vcpu.js'
-import { shareMemory } from '../plan/layout.js'
-import type { VmMemory } from '../memory/memory.js'
-import { pageTableBytes, pageTables } from './paging.js'
 import { startLong } from '../kvm/start-state.js'
+import type { VmMemory } from '../memory/memory.js'
+import { gpaOf } from '../plan/address-map.js'
+import { shareMemory } from '../plan/layout.js'
+import { pageTableBytes, pageTables } from './paging.js'
 
 const PAGE = 4096
 const CODE = 0

@@ -5,8 +5,8 @@ import { SyscallError, UnsupportedError } from '../../src/errors.js'
 import { BASE_PAGE, Mapping, prefault } from '../ffi/mapping.js'
 import { bindMemory } from '../ffi/numa.js'
 import { getAffinity, setAffinity } from '../ffi/threads.js'
-import { readText } from '../observe/free-memory.js'
 import { KVM_DEVICE, Kvm } from '../kvm/kvm.js'
+import { readText } from '../observe/free-memory.js'
 import { residentBytes } from '../observe/residency.js'
 
 /** What this system does not let the executor do. */

@@ -1,10 +1,10 @@
 /** Core scheduling cookies: on a core with SMT siblings only threads of the same trust domain run at the same time. */
 
 import { UnsupportedError } from '../../src/errors.js'
-import type { Crew } from './crew.js'
 import { createCoreCookie } from '../ffi/scheduling.js'
-import { hasNoCoreScheduling } from '../worker/schedule.js'
 import { COOKIE_OF } from '../wire/shared.js'
+import { hasNoCoreScheduling } from '../worker/schedule.js'
+import type { Crew } from './crew.js'
 
 interface Holder {
   readonly crew: Crew

@@ -3,9 +3,8 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import { failureOf, type VcpuEnd } from '../wire/failure.js'
 import { installKickHandler, kickThread } from '../ffi/threads.js'
-import { comesBack, runInThread } from './pool.js'
+import { failureOf, type VcpuEnd } from '../wire/failure.js'
 import {
   allocateBlocks,
   blockOf,
@@ -20,6 +19,7 @@ import {
   type VcpuMessage,
 } from '../wire/shared.js'
 import type { VcpuTask } from '../worker/vcpu-worker.js'
+import { comesBack, runInThread } from './pool.js'
 
 /**
  * For how long the main thread looks whether threads do what they were told, before it leaves that to the event loop: most

@@ -6,13 +6,13 @@ import type { DeviceSpec } from '../devices/device.js'
 import { type AccessHandler, type AddressRange, type DeviceInThread, DeviceRegistry } from '../devices/registry.js'
 import { answer } from '../devices/remote.js'
 import { allocateSerial } from '../devices/serial.js'
-import { type Doorbell, Doorbells } from './doorbells.js'
-import { type Failure, failureOf } from '../wire/failure.js'
 import { kickThread } from '../ffi/threads.js'
 import type { Bus, KvmVm } from '../kvm/kvm.js'
 import type { KvmVcpu } from '../kvm/kvm-vcpu.js'
+import { type Failure, failureOf } from '../wire/failure.js'
 import type { VcpuBlock, VcpuMessage } from '../wire/shared.js'
 import type { GuestWork } from '../worker/vcpu-worker.js'
+import { type Doorbell, Doorbells } from './doorbells.js'
 
 export const COM1 = 0x3f8
 const SERIAL_PORTS = 8

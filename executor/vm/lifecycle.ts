@@ -5,10 +5,10 @@
 
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import { type Finding, InputError, show } from '../../src/errors.js'
-import { Crew } from '../threads/crew.js'
-import { errorOf, type Failure, failureOf, type VcpuEnd, VmError, vmError } from '../wire/failure.js'
 import { getAffinity, setAffinity } from '../ffi/threads.js'
 import { refusalOf } from '../plan/findings.js'
+import { Crew } from '../threads/crew.js'
+import { errorOf, type Failure, failureOf, type VcpuEnd, VmError, vmError } from '../wire/failure.js'
 import { Command, type VcpuBlock, type VcpuMessage } from '../wire/shared.js'
 import { type Patience, type VmEnd, type VmState, VmStateError, withPatience } from './vm-state.js'
 

@@ -3,13 +3,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { UnsupportedError } from '../../src/errors.js'
 import type { HostCpu } from '../../src/types.js'
-import { gpaRanges } from '../plan/address-map.js'
 import { closeAll } from '../ffi/close.js'
 import { formatCpuid, guestCpuid, parseCpuid } from '../kvm/cpuid.js'
-import { guestTopology } from '../plan/guest-topology.js'
 import { Kvm, type KvmVm } from '../kvm/kvm.js'
 import type { KvmVcpu } from '../kvm/kvm-vcpu.js'
 import type { VmMemory } from '../memory/memory.js'
+import { gpaRanges } from '../plan/address-map.js'
+import { guestTopology } from '../plan/guest-topology.js'
 
 export interface MachineOptions {
   /** Interrupt controllers in the kernel. vCPUs but the first then wait to be started by it, and a halt waits for an interrupt. */

@@ -5,8 +5,8 @@ import { exitName } from '../abi/kvm.js'
 import { ENOTTY, ESRCH } from '../abi/linux.js'
 import { closeAll } from '../ffi/close.js'
 import { observeThread, type ThreadState } from '../observe/observe.js'
-import type { VcpuBlock } from '../wire/shared.js'
 import { KvmStats, type KvmValues } from '../observe/stats.js'
+import type { VcpuBlock } from '../wire/shared.js'
 
 /** Of one vCPU, since it began to run: two samples make rates. */
 export interface VcpuSample {

@@ -1,8 +1,8 @@
 /** A planned VM where no guest can run: pinned threads that walk over the memory that is bound as the plan says. */
 
 import type { PlanVm } from '../../src/types.js'
-import { shareMemory } from '../plan/layout.js'
 import { type PlacedMemory, placeMemory } from '../memory/placed-memory.js'
+import { shareMemory } from '../plan/layout.js'
 import { type Assignment, Placement, type PlacementOptions } from './placement.js'
 
 export class Walkers extends Placement {

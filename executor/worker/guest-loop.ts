@@ -10,14 +10,14 @@ import {
   kvm_run,
 } from '../abi/kvm.js'
 import { EAGAIN, EINTR } from '../abi/linux.js'
-import type { CoalescedRing } from '../devices/coalesced.js'
 import type { DeviceBus } from '../devices/bus.js'
+import type { CoalescedRing } from '../devices/coalesced.js'
 import type { Device } from '../devices/device.js'
 import { type Mailbox, StoppedError } from '../devices/remote.js'
-import { explainExit } from '../kvm/exits.js'
-import type { Failure, VcpuEnd } from '../wire/failure.js'
 import { refused } from '../ffi/libc.js'
+import { explainExit } from '../kvm/exits.js'
 import { enterGuest } from '../kvm/kvm-vcpu.js'
+import type { Failure, VcpuEnd } from '../wire/failure.js'
 import { EXIT_REASONS, type VcpuBlock } from '../wire/shared.js'
 
 const RUN_HINTS = {

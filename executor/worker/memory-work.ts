@@ -1,12 +1,12 @@
 /** What threads of the pool do with memory: fault it in, read back where it is, move it, give it back. */
 
 import { EACCES, EBUSY, ENOENT, ENOMEM } from '../abi/linux.js'
-import { type Failure, failureOf } from '../wire/failure.js'
 import { closeFd } from '../ffi/files.js'
 import { discard, prefault } from '../ffi/mapping.js'
 import { movePages } from '../ffi/numa.js'
 import { getAffinity, setAffinity } from '../ffi/threads.js'
 import { type MemorySpan, type ResidentPages, residentPages } from '../observe/residency.js'
+import { type Failure, failureOf } from '../wire/failure.js'
 import { type SharedSpan, takeSteps } from '../wire/shared-span.js'
 
 /** What is done from these CPUs, until `stop[0]` is not 0. */

@@ -2,9 +2,9 @@
 
 import { SyscallError } from '../../src/errors.js'
 import { EINVAL, ENODEV } from '../abi/linux.js'
-import { type Failure, failureOf } from '../wire/failure.js'
 import { getNice, setNice, setRealtime, shareCoreCookie } from '../ffi/scheduling.js'
 import { currentThread, getAffinity, setAffinity } from '../ffi/threads.js'
+import { type Failure, failureOf } from '../wire/failure.js'
 
 export interface Scheduling {
   /** SCHED_FIFO with this priority, 1 to 99. */

@@ -6,17 +6,14 @@
 
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { kvm_run } from '../abi/kvm.js'
-import { CoalescedRing } from '../devices/coalesced.js'
-import { collectGarbage } from './collect.js'
 import { DeviceBus } from '../devices/bus.js'
+import { CoalescedRing } from '../devices/coalesced.js'
 import { createDevices } from '../devices/create.js'
 import type { DeviceSpec } from '../devices/device.js'
 import { Mailbox } from '../devices/remote.js'
-import { failureOf, type VcpuEnd } from '../wire/failure.js'
 import { announceLoaded } from '../ffi/gate.js'
-import { runGuest } from './guest-loop.js'
 import { type RunPage, viewRunPage } from '../kvm/kvm-vcpu.js'
-import { type Schedule, type Scheduling, takeSchedule } from './schedule.js'
+import { failureOf, type VcpuEnd } from '../wire/failure.js'
 import {
   blockOf,
   COMMAND,
@@ -29,6 +26,9 @@ import {
   type VcpuBlock,
   type VcpuMessage,
 } from '../wire/shared.js'
+import { collectGarbage } from './collect.js'
+import { runGuest } from './guest-loop.js'
+import { type Schedule, type Scheduling, takeSchedule } from './schedule.js'
 import { walkMemory } from './walk-loop.js'
 
 export { watchEvents } from './event-work.js'

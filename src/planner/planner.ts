@@ -42,7 +42,7 @@ function readRefusals(problem: Problem): Refusal[] {
     return [{ vm, handle, because: becauseOf(problem, vm, handle) }]
   })
   for (const { handle } of refused) problem.wasm.removeVm(handle)
-  return refused.map(({ vm, because }) => ({ name: vm.name, because, nearest: nearestOf(problem, vm) }))
+  return refused.map(({ vm, because }) => ({ name: vm.name, proven: false, because, nearest: nearestOf(problem, vm) }))
 }
 
 /** An instance of planner.wasm with a face in objects. It holds one problem at a time and needs no closing. */

@@ -169,7 +169,7 @@ export function addVm(problem: Problem, vm: RequestVm, at: number): number {
   addTraffic(problem, vm, handle, order, at)
   addCurrent(problem, vm.current, handle, order, at)
   if (vm.emulator === 'dedicated') accepted(wasm.setVmThreadCpus(handle, 1 + vm.iothreads), 'the emulator')
-  accepted(wasm.setVmTrust(handle, trust.get(vm.trust) ?? 0), 'a trust domain')
+  if (vm.trust !== null) accepted(wasm.setVmTrust(handle, trust.get(vm.trust) ?? 0), 'a trust domain')
   if (vm.pageSize !== 'any') accepted(wasm.setVmPageSize(handle, log2(vm.pageSize)), 'a page size')
   accepted(wasm.setVmWeight(handle, vm.weight), 'a weight')
   accepted(wasm.setVmMemoryBound(handle, vm.memoryBound), 'memoryBound')
@@ -221,7 +221,7 @@ export function buildProblem(wasm: PlannerExports, host: Host, request: Request)
   const unknown = ('allBut' in cpus ? [] : cpus).filter((cpu) => !known.has(cpu))
   if (unknown.length > 0) throw new InputError('reserve.cpus', 'CPUs of the host', `${unknown.join(',')}`)
   wasm.reset()
-  const names = [...new Set(request.vms.map((vm) => vm.trust))]
+  const names = [...new Set(request.vms.flatMap((vm) => vm.trust ?? []))]
   const trust = new Map(names.map((name, domain) => [name, domain]))
   const problem = { wasm, host, request, basePage: basePageOf(host), handles: [], trust }
   addNodes(problem)

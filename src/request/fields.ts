@@ -34,13 +34,16 @@ export const guestMemory = size
   .refine((bytes) => bytes % GRANULE === 0, { error: `a multiple of ${formatBytes(GRANULE)}` })
   .refine((bytes) => bytes <= MAX_MEMORY, { error: `at most ${formatBytes(MAX_MEMORY)}` })
 
-const PAGE_SIZES: readonly number[] = [4096, 2 ** 21, 2 ** 30]
-const PAGE_SIZE = 'a page size of 4KiB, 2MiB or 1GiB, or "any"'
+const PAGE_SIZE = `a page size of the host, such as 4KiB, 2MiB or 1GiB (a power of two from ${formatBytes(GRANULE)}), or "any"`
 
-/** Bytes of a page, or `any`. */
+/** Bytes of a page, or `any`. Which sizes there are depends on the host, which a request is read without. */
 export const pageSize = read(z.unknown(), (value) => (value === 'any' ? 'any' : parseBytes(value, '')))
-  .refine((bytes) => bytes === 'any' || PAGE_SIZES.includes(bytes), { error: PAGE_SIZE })
-  .meta({ type: 'string', examples: ['any', '4KiB', '2MiB', '1GiB'] })
+  .refine((bytes) => bytes === 'any' || isPageSize(bytes), { error: PAGE_SIZE })
+  .meta({ type: 'string', examples: ['any', '4KiB', '64KiB', '2MiB', '1GiB'] })
+
+function isPageSize(bytes: number): boolean {
+  return bytes >= GRANULE && bytes <= MAX_MEMORY && Number.isInteger(Math.log2(bytes))
+}
 
 /** Bytes a second: a number, or a size with a unit and perhaps `/s`. */
 export const bandwidth = z.union([
@@ -53,6 +56,9 @@ export const cpulistText = z.string({ error: 'a cpulist such as "0-3,8"' })
 
 /** A set of numbers as text, perhaps none. */
 export const cpulistOrNone = read(cpulistText, (text) => parseCpulist(text, { allowEmpty: true }))
+
+/** Nodes as text, at least one. */
+export const nodeList = read(cpulistText, (text) => parseCpulist(text))
 
 /** CPUs of a host that is not known yet, perhaps none: these, or with `all` every one but these. */
 export const hostCpus = read(cpulistText, (text) => {

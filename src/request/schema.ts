@@ -4,11 +4,13 @@ import * as z from 'zod'
 import {
   bandwidth,
   between,
+  cpulistOrNone,
   cpulistText,
   guestMemory,
   hostCpus,
   id,
   name,
+  nodeList,
   pageSize,
   positive,
   size,
@@ -33,6 +35,7 @@ const model = z.strictObject({
   home: between(0, 1).default(0.9),
   communication: coefficient.default(0.1),
   smt: coefficient.default(0.38),
+  cells: coefficient.default(0.01),
   device: coefficient.default(0.05),
   copyBytesPerSecond: between(1, Number.MAX_SAFE_INTEGER).default(4_294_967_296),
   horizonSeconds: between(1, 1e9).default(600),
@@ -41,6 +44,7 @@ const model = z.strictObject({
 const reserve = z.strictObject({
   cpus: hostCpus.default([]),
   memory: size.optional().transform((bytes) => bytes ?? 0),
+  nodes: cpulistOrNone.default([]),
 })
 
 const cell = z.strictObject({ vcpus: cpulistText, memory: guestMemory })
@@ -57,6 +61,8 @@ const vm = z.strictObject({
   memoryPolicy: z.enum(['strict', 'preferred', 'interleave']).default('strict'),
   pageSize: pageSize.default('any'),
   demand: positive(1).default(1),
+  memoryNodes: nodeList.optional(),
+  avoidDeviceNodes: z.boolean().optional(),
   devices: z.array(z.strictObject({ node: id, strict: z.boolean().default(true) })).default([]),
   trust: name.optional(),
   separateFrom: z.array(name).default([]),
@@ -74,6 +80,8 @@ export const requestFormat = z.strictObject({
   schemaVersion: z.literal(1).optional(),
   kind: z.literal('Request').optional(),
   reserve: reserve.prefault({}),
+  freeMemoryOnly: z.boolean().default(false),
+  deviceNodes: cpulistOrNone.default([]),
   overcommit: positive(MAX_OVERCOMMIT).default(4),
   strategy: z.enum(['pack', 'spread']).default('pack'),
   model: model.prefault({}),

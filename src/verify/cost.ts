@@ -49,6 +49,7 @@ const NOTHING: MicroTerms = {
   communication: 0,
   smt: 0,
   capacity: 0,
+  cells: 0,
   device: 0,
   overcommit: 0,
   bandwidth: 0,

@@ -28,6 +28,8 @@ const planVm = z.strictObject({
 
 const refusal = z.strictObject({
   name,
+  /** A plan from elsewhere need not say. */
+  proven: z.boolean().default(false),
   because: z.array(z.strictObject({ constraint: z.string(), text: z.string() })).min(1),
   nearest: z.array(z.strictObject({ change: z.string(), lostVcpus: lost })),
 })

@@ -105,6 +105,7 @@ export function planOf(host: Host, input: unknown, specs: Readonly<Record<string
     }),
     refused: refused.map(({ name }) => ({
       name,
+      proven: false,
       because: [{ constraint: 'memory-capacity', text: 'it does not fit' }],
       nearest: [],
     })),

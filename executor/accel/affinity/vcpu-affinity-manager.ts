@@ -3,10 +3,10 @@
 import { formatCpulist, parseCpulist } from '../../../src/cpulist.js'
 import { InputError, show } from '../../../src/errors.js'
 import type { CpuId, CurrentPlacement, VerifiedPlan } from '../../../src/types.js'
-import type { AccelKvm } from '../guest/accel-kvm.js'
 import { CpuTopology, type TopologyStats } from '../cpu-topology.js'
-import { currentPlatform, type Effect, ENFORCED, type Platform, type PlatformOptions, unenforced } from '../platform.js'
+import type { AccelKvm } from '../guest/accel-kvm.js'
 import { changed, requireOwnCores, type VcpuConfig, type VcpuConfigChange } from '../guest/vcpu-config.js'
+import { currentPlatform, type Effect, ENFORCED, type Platform, type PlatformOptions, unenforced } from '../platform.js'
 import { showConfiguration } from './vcpu-report.js'
 import { type ConfigureOptions, placeVcpus, plannedVm } from './vcpu-request.js'
 

@@ -1,5 +1,6 @@
 /** The guest of an `AccelKvm`: its vCPUs and their registers, what is in its memory, what answers it, and its life. */
 
+import { InputError, UnsupportedError } from '../../../src/errors.js'
 import type {
   AccessHandler,
   AddressRange,
@@ -10,7 +11,6 @@ import type {
   VmEnd,
   VmState,
 } from '../../index.js'
-import { InputError, UnsupportedError } from '../../../src/errors.js'
 import { loadExecutor } from '../load-executor.js'
 import { currentPlatform, type Effect, ENFORCED, type Platform, type PlatformOptions, unenforced } from '../platform.js'
 

@@ -3,11 +3,11 @@
 import { getPriority } from 'node:os'
 import { formatCpulist } from '../../../src/cpulist.js'
 import type { CpuId, NodeId } from '../../../src/types.js'
-import { AccelGuest, type AccelGuestOptions } from './accel-guest.js'
 import { requireCpus, requireMemoryNode, requireNodeCpus, requirePageSize } from '../checks.js'
 import { CpuTopology } from '../cpu-topology.js'
 import { chooseNodes, type NumaConfig, requireEnabled } from '../numa-config.js'
 import { type Effect, ENFORCED } from '../platform.js'
+import { AccelGuest, type AccelGuestOptions } from './accel-guest.js'
 import { requirePriority } from './vcpu-config.js'
 
 /** How an `AccelKvm` is made. */

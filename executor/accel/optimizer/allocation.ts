@@ -1,8 +1,8 @@
 /** What a caller gets of memory that was given out. */
 
 import type { NodeId } from '../../../src/types.js'
-import { type HeldBlock, strayBytes } from './node-memory.js'
 import { type Effect, ENFORCED } from '../platform.js'
+import { type HeldBlock, strayBytes } from './node-memory.js'
 import type { Basis } from './strategy.js'
 
 /** Memory that was given out. */

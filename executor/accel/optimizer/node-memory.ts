@@ -3,9 +3,9 @@
 import { InputError, show, UnsupportedError } from '../../../src/errors.js'
 import type { NodeId } from '../../../src/types.js'
 import { formatBytes } from '../../../src/units.js'
+import { forEach } from '../for-each.js'
 import type { Block, MakeBlock } from './block.js'
 import type { NodeBudgets } from './budget.js'
-import { forEach } from '../for-each.js'
 import { type PlacedBlock, planMoves } from './rebalance.js'
 import { type AllocationStrategy, type Choice, type NodeLoad, rankNodes, type Site } from './strategy.js'
 

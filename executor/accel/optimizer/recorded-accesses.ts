@@ -2,10 +2,10 @@
 
 import { InputError, show } from '../../../src/errors.js'
 import type { CpuId, NodeId, VcpuId } from '../../../src/types.js'
+import type { VcpuAffinityManager } from '../affinity/vcpu-affinity-manager.js'
 import { requireNode } from '../checks.js'
 import type { CpuTopology } from '../cpu-topology.js'
 import { shareOf } from '../stats/node-stats.js'
-import type { VcpuAffinityManager } from '../affinity/vcpu-affinity-manager.js'
 
 /** Who accesses memory: a CPU (a plain number is one, too), a configured vCPU, or anybody on a node. */
 export type Accessor = CpuId | { readonly cpu: CpuId } | { readonly vcpu: VcpuId } | { readonly node: NodeId }

@@ -1,9 +1,9 @@
 /** The last two readings of what the kernel and the CPUs count. */
 
-import type { CpuCounters } from '../../index.js'
 import { SyscallError, UnsupportedError } from '../../../src/errors.js'
 import type { SysReader } from '../../../src/topology/files.js'
 import type { NodeId } from '../../../src/types.js'
+import type { CpuCounters } from '../../index.js'
 import type { CpuTopology } from '../cpu-topology.js'
 import { loadExecutor } from '../load-executor.js'
 import { type Counters, readNodeCounters } from './node-counters.js'

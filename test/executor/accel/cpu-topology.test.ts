@@ -9,8 +9,8 @@ import * as assert from 'uvu/assert'
 import { CpuTopology } from '../../../executor/accel/index.js'
 import { InputError } from '../../../src/errors.js'
 import { syntheticHost } from '../../../src/topology/index.js'
-import { hasProgram } from '../programs.js'
 import { skipUnless } from '../../skip.js'
+import { hasProgram } from '../programs.js'
 
 const testWithLscpu = skipUnless(hasProgram('lscpu'), 'no lscpu (Debian: util-linux)')
 const root = mkdtempSync(join(tmpdir(), 'homenode-accel-'))

@@ -2,9 +2,9 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { skipUnless } from '../../skip.js'
 import { runScript } from '../script.js'
 import { testWithKvm } from '../vms.js'
-import { skipUnless } from '../../skip.js'
 
 const testRefused = process.arch === 'x64' ? testWithKvm : skipUnless(false, 'the filter has the numbers of x86-64')
 

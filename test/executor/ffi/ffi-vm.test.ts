@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as kvm from '../../../executor/abi/kvm.js'
-import { explainExit } from '../../../executor/kvm/exits.js'
 import {
   closeFd,
   createEventFd,
@@ -25,6 +24,7 @@ import {
   shareCoreCookie,
 } from '../../../executor/ffi/scheduling.js'
 import { currentThread } from '../../../executor/ffi/threads.js'
+import { explainExit } from '../../../executor/kvm/exits.js'
 import { Kvm, KvmVm } from '../../../executor/kvm/kvm.js'
 import { KvmVcpu } from '../../../executor/kvm/kvm-vcpu.js'
 import { changeSpecialRegisters, readSpecialRegisters } from '../../../executor/kvm/start-state.js'

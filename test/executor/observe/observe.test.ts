@@ -3,7 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { currentThread } from '../../../executor/ffi/threads.js'
-import { observeThread, schedstatOf, statOf, switchesFromSched, switchesFromStatus } from '../../../executor/observe/observe.js'
+import {
+  observeThread,
+  schedstatOf,
+  statOf,
+  switchesFromSched,
+  switchesFromStatus,
+} from '../../../executor/observe/observe.js'
 import { cpus } from '../plans.js'
 
 const fields = Array.from({ length: 50 }, (_, i) => String(i + 3))

@@ -6,10 +6,10 @@ import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { formatCpulist } from '../../../../src/cpulist.js'
+import { skipUnless } from '../../../skip.js'
 import { count } from '../../guests/programs.js'
 import { cpus } from '../../plans.js'
 import { accel, number64, refusal, testWithKvm } from '../../vms.js'
-import { skipUnless } from '../../../skip.js'
 import { accelWith, allowedOf, cpu, niceOf, node, otherCpu, topologyWith, twoNodes } from '../accels.js'
 
 const { AccelKvm } = accel

@@ -7,13 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { setAffinity } from '../../../../executor/ffi/threads.js'
 import type { NumaOptimizer } from '../../../../executor/accel/index.js'
+import { setAffinity } from '../../../../executor/ffi/threads.js'
 import { syntheticHost } from '../../../../src/topology/index.js'
+import { skipUnless } from '../../../skip.js'
 import { bundleExecutor } from '../../bundle.js'
 import { cpus, MiB, nodes } from '../../plans.js'
 import { boundMappings, holdings, leftSince, settledHoldings, unmapUnseen } from '../../process.js'
-import { skipUnless } from '../../../skip.js'
 
 const { accel, executor } = await bundleExecutor()
 const mbind = executor.probeMbind()

@@ -2,8 +2,8 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { NO_STATS } from '../../../../executor/accel/stats/node-stats.js'
 import { type Facts, type NodeStats, suggest } from '../../../../executor/accel/optimizer/suggestions.js'
+import { NO_STATS } from '../../../../executor/accel/stats/node-stats.js'
 
 const NUMA = { numa_hit: 100, numa_miss: 0, numa_foreign: 0, interleave_hit: 0, local_node: 100, other_node: 0 }
 

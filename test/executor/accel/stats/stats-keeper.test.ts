@@ -4,14 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PERF_COUNT_SW_CONTEXT_SWITCHES, PERF_TYPE_SOFTWARE } from '../../../../executor/abi/perf.js'
-import { CpuCounters } from '../../../../executor/observe/cpu-counters.js'
 import { CpuTopology } from '../../../../executor/accel/cpu-topology.js'
 import { type OpenCacheCounters, StatsKeeper } from '../../../../executor/accel/stats/stats-keeper.js'
+import { CpuCounters } from '../../../../executor/observe/cpu-counters.js'
 import { SyscallError } from '../../../../src/errors.js'
 import { directoryReader } from '../../../../src/topology/node-fs.js'
+import { skipUnless } from '../../../skip.js'
 import { cpus } from '../../plans.js'
 import { holdings } from '../../process.js'
-import { skipUnless } from '../../../skip.js'
 
 const topology = await CpuTopology.detect()
 const node = topology.cpuToNode.get(cpus[0]!)!
