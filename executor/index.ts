@@ -6,7 +6,6 @@
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
 export type { CounterEvent } from './ffi/perf.js'
-export type { Bus } from './kvm/kvm.js'
 export type { RegisterName, Registers } from './kvm/kvm-vcpu.js'
 export type {
   ControlName,
@@ -44,4 +43,5 @@ export type { VcpuSample } from './vm/sampler.js'
 export type { Vcpu } from './vm/vcpu.js'
 export { Vm, type VmOptions } from './vm/vm.js'
 export { DeadlineError, type Patience, type VmEnd, type VmState, VmStateError } from './vm/vm-state.js'
+export type { Bus } from './wire/device-spec.js'
 export { type Failure, VmError } from './wire/failure.js'

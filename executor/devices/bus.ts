@@ -1,7 +1,7 @@
 /** The devices of one vCPU's thread, found by address. */
 
-import type { Bus } from '../kvm/kvm.js'
-import type { Device, DeviceSpec } from './device.js'
+import type { Bus, DeviceSpec } from '../wire/device-spec.js'
+import type { Device } from './device.js'
 
 interface Place {
   readonly start: number

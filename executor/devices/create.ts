@@ -2,8 +2,9 @@
 
 import { assertNever } from '../../src/errors.js'
 import { REPORT_PORT } from '../guests/walk.js'
+import type { DeviceSpec } from '../wire/device-spec.js'
 import type { VcpuBlock, VcpuMessage } from '../wire/shared.js'
-import type { Device, DeviceContext, DeviceModule, DeviceSpec } from './device.js'
+import type { Device, DeviceContext, DeviceModule } from './device.js'
 import type { Mailbox } from './remote.js'
 import { createSerial } from './serial.js'
 

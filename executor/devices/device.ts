@@ -1,7 +1,5 @@
 /** What answers a guest's accesses to I/O ports, or to memory addresses where no memory is. */
 
-import type { Bus } from '../kvm/kvm.js'
-
 /**
  * `data` is as long as the access (1, 2, 4 or 8 bytes, little-endian), and is used again after the call. A device that
  * only reads or only writes leaves the other out; the guest fails that tries it.
@@ -25,28 +23,4 @@ export interface DeviceContext {
 export interface DeviceModule {
   /** What `createDevice` gets as its first argument: anything that can be cloned, e.g. a `SharedArrayBuffer`. */
   createDevice(options: unknown, context: DeviceContext): Device
-}
-
-/** A device as the vCPU's threads are told of it. */
-export interface DeviceSpec {
-  readonly bus: Bus
-  /** First address. */
-  readonly start: number
-  /** Address after the last. */
-  readonly end: number
-  readonly what: /** Handled by the main thread. */
-    | { readonly kind: 'main' }
-    | { readonly kind: 'module'; readonly url: string; readonly options: unknown }
-    | { readonly kind: 'serial'; readonly shared: SharedArrayBuffer }
-    | { readonly kind: 'exit' }
-    | { readonly kind: 'report' }
-}
-
-/** An access that the main thread answers. */
-export interface DeviceAccess {
-  /** Index of the device. */
-  readonly device: number
-  readonly write: boolean
-  readonly address: number
-  readonly data: Uint8Array
 }

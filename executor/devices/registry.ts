@@ -1,8 +1,7 @@
 /** The devices of a VM on the main thread: which there are, and the handlers that answer here. */
 
 import { InputError, show } from '../../src/errors.js'
-import type { Bus } from '../kvm/kvm.js'
-import type { DeviceAccess, DeviceSpec } from './device.js'
+import type { Bus, DeviceAccess, DeviceSpec } from '../wire/device-spec.js'
 import { takeOutput } from './serial.js'
 
 /** Addresses, from `start`: ports, or guest physical addresses. */

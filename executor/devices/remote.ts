@@ -1,7 +1,8 @@
 /** Accesses that the main thread answers: the vCPU's thread sends them over and waits. */
 
+import type { DeviceAccess } from '../wire/device-spec.js'
 import { isStopped, MAIL, type VcpuBlock, type VcpuMessage } from '../wire/shared.js'
-import type { Device, DeviceAccess } from './device.js'
+import type { Device } from './device.js'
 
 /** Thrown out of an access that is not answered because the vCPU has been told to stop. */
 export class StoppedError extends Error {

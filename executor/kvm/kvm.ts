@@ -39,6 +39,7 @@ import { E2BIG } from '../abi/linux.js'
 import { closeFd, ioctl, ioctlStruct, OwnedFd, openDevice } from '../ffi/files.js'
 import * as libc from '../ffi/libc.js'
 import { BASE_PAGE, Mapping } from '../ffi/mapping.js'
+import type { Bus } from '../wire/device-spec.js'
 import { KvmVcpu } from './kvm-vcpu.js'
 
 export const KVM_DEVICE = '/dev/kvm'
@@ -55,9 +56,6 @@ const CREATE_VM_HINTS = {
   EBUSY: 'another hypervisor (VirtualBox, VMware) uses the CPU: stop it',
   ENOMEM: 'the kernel has no memory for it',
 }
-
-/** Where accesses of the guest go to: the I/O ports, or memory addresses where no memory is. */
-export type Bus = 'port' | 'mmio'
 
 /** `/dev/kvm` */
 export class Kvm extends OwnedFd {

@@ -6,8 +6,8 @@ import { closeAll } from '../ffi/close.js'
 import { closeFd, createMemoryFile } from '../ffi/files.js'
 import { BASE_PAGE, forbidHugePages, Mapping, TRANSPARENT_BYTES } from '../ffi/mapping.js'
 import { bindMemory } from '../ffi/numa.js'
-import type { MemorySpan } from '../observe/residency.js'
 import type { CellLayout, MemoryRange, VmLayout } from '../plan/layout.js'
+import type { MemorySpan } from '../wire/shared-span.js'
 
 /** How a VM's memory is taken from the host. */
 export interface MemoryOptions {

@@ -4,13 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { BASE_PAGE } from '../ffi/mapping.js'
 import { pageNodes } from '../ffi/numa.js'
 import { hugeRanges } from '../ffi/pagemap.js'
-
-/** A range of the process's memory in pages of one size. */
-export interface MemorySpan {
-  readonly address: number
-  readonly bytes: number
-  readonly pageSize: number
-}
+import type { MemorySpan } from '../wire/shared-span.js'
 
 /** Memory of a span that is on one node in pages of one size. */
 export interface ResidentPages {

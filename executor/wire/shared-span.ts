@@ -1,6 +1,11 @@
 /** Memory that several threads work on, each taking a step when it has done one: none of them waits for a slow one. */
 
-import type { MemorySpan } from '../observe/residency.js'
+/** A range of the process's memory in pages of one size. */
+export interface MemorySpan {
+  readonly address: number
+  readonly bytes: number
+  readonly pageSize: number
+}
 
 export interface SharedSpan {
   readonly span: MemorySpan

@@ -3,7 +3,7 @@
  * no messages, so commands to it and counters from it go through here. It can send messages at any time.
  */
 
-import type { DeviceAccess } from '../devices/device.js'
+import type { DeviceAccess } from './device-spec.js'
 import type { Failure, VcpuEnd } from './failure.js'
 
 export const Command = { hold: 0, go: 1, stop: 2 } as const

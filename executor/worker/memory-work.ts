@@ -5,8 +5,9 @@ import { closeFd } from '../ffi/files.js'
 import { discard, prefault } from '../ffi/mapping.js'
 import { movePages } from '../ffi/numa.js'
 import { getAffinity, setAffinity } from '../ffi/threads.js'
-import { type MemorySpan, type ResidentPages, residentPages } from '../observe/residency.js'
+import { type ResidentPages, residentPages } from '../observe/residency.js'
 import { type Failure, failureOf } from '../wire/failure.js'
+import type { MemorySpan } from '../wire/shared-span.js'
 import { type SharedSpan, takeSteps } from '../wire/shared-span.js'
 
 /** What is done from these CPUs, until `stop[0]` is not 0. */

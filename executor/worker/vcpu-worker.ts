@@ -9,10 +9,10 @@ import { kvm_run } from '../abi/kvm.js'
 import { DeviceBus } from '../devices/bus.js'
 import { CoalescedRing } from '../devices/coalesced.js'
 import { createDevices } from '../devices/create.js'
-import type { DeviceSpec } from '../devices/device.js'
 import { Mailbox } from '../devices/remote.js'
 import { announceLoaded } from '../ffi/gate.js'
 import { type RunPage, viewRunPage } from '../kvm/kvm-vcpu.js'
+import type { DeviceSpec } from '../wire/device-spec.js'
 import { failureOf, type VcpuEnd } from '../wire/failure.js'
 import {
   blockOf,

@@ -1,0 +1,302 @@
+/**
+ * The rooms of the house: the one source of who may import whom. imports.test.ts holds the code to it, CONTRIBUTING.md
+ * shows it (`node --import tsx test/house/write.ts` puts it there).
+ */
+
+export interface Room {
+  /** Its files: a folder, a file, or several that are alike. Paths from the root, without extension. */
+  readonly files: readonly string[]
+  readonly holds: string
+  /** First files of other rooms, all of them further down in the list: an import never goes up. */
+  readonly may: readonly string[]
+  /** Packages, and modules of Node by their names. */
+  readonly packages?: readonly string[]
+}
+
+/** What everybody of the room's part of the house may use, too. */
+export const LEAVES = 'src/types'
+
+const FACE = 'the exports of the package'
+
+/** From the top down. */
+export const ROOMS: readonly Room[] = [
+  {
+    files: ['src/cli/'],
+    holds: 'the command line: a file a command, and the views of results',
+    may: ['executor/index', 'src/capacity', 'src/plan', 'src/verify', 'src/request', 'src/planner/', 'src/topology/'],
+    packages: ['commander', 'cli-table3', 'picocolors', 'node:fs', 'node:fs/promises', 'node:os', 'node:util'],
+  },
+  {
+    files: ['executor/accel/'],
+    holds: "the integration guide's classes: `guest/`, `affinity/`, `optimizer/`, `stats/`",
+    may: [
+      'executor/index',
+      'executor/vm/',
+      'executor/ffi/',
+      'executor/wire/',
+      'src/plan',
+      'src/verify',
+      'src/request',
+      'src/verify/',
+      'src/topology/',
+    ],
+    packages: ['node:os'],
+  },
+  {
+    files: ['executor/index'],
+    holds: `${FACE} \`homenode/executor\``,
+    may: [
+      'executor/run/',
+      'executor/vm/',
+      'executor/memory/',
+      'executor/devices/',
+      'executor/observe/',
+      'executor/kvm/',
+      'executor/ffi/',
+      'executor/wire/',
+    ],
+  },
+  {
+    files: ['executor/run/'],
+    holds: 'a plan carried out from beginning to end, what is seen meanwhile, what this machine can do',
+    may: [
+      'executor/vm/',
+      'executor/program/',
+      'executor/devices/',
+      'executor/observe/',
+      'executor/kvm/',
+      'executor/plan/',
+      'executor/ffi/',
+      'executor/guests/',
+      'executor/wire/',
+      'executor/abi/',
+      'src/verified',
+    ],
+    packages: ['node:timers/promises'],
+  },
+  {
+    files: ['executor/vm/'],
+    holds: "a VM and its vCPUs: states, threads' places, I/O, samples",
+    may: [
+      'executor/program/',
+      'executor/memory/',
+      'executor/threads/',
+      'executor/worker/',
+      'executor/devices/',
+      'executor/observe/',
+      'executor/kvm/',
+      'executor/plan/',
+      'executor/ffi/',
+      'executor/wire/',
+      'executor/abi/',
+      'src/verified',
+    ],
+    packages: ['node:timers/promises', 'node:worker_threads'],
+  },
+  {
+    files: ['executor/program/'],
+    holds: 'what is put into a guest before it starts: ELF, page tables, registers',
+    may: ['executor/memory/', 'executor/kvm/', 'executor/plan/', 'executor/guests/'],
+    packages: ['node:timers/promises'],
+  },
+  {
+    files: ['executor/memory/'],
+    holds: 'guest memory: mapped, bound, faulted in, moved, read back',
+    may: [
+      'executor/threads/',
+      'executor/observe/',
+      'executor/kvm/',
+      'executor/plan/',
+      'executor/ffi/',
+      'executor/wire/',
+    ],
+  },
+  {
+    files: ['executor/threads/'],
+    holds: 'threads of the pool (the only import of Piscina), and those of one VM',
+    may: ['executor/worker/', 'executor/ffi/', 'executor/wire/'],
+    packages: ['piscina', 'node:fs', 'node:timers/promises', 'node:url', 'node:worker_threads'],
+  },
+  {
+    files: ['executor/worker/'],
+    holds: 'what runs in a thread of the pool: the loop of a vCPU, work on memory',
+    may: [
+      'executor/devices/',
+      'executor/observe/',
+      'executor/kvm/',
+      'executor/ffi/',
+      'executor/guests/',
+      'executor/wire/',
+      'executor/abi/',
+    ],
+    packages: ['node:worker_threads'],
+  },
+  {
+    files: ['executor/devices/'],
+    holds: "what answers a guest's accesses",
+    may: ['executor/ffi/', 'executor/guests/', 'executor/wire/', 'executor/abi/'],
+  },
+  {
+    files: ['executor/observe/'],
+    holds: 'what the kernel says of threads, pages, counters and free memory',
+    may: ['executor/plan/', 'executor/ffi/', 'executor/wire/', 'executor/abi/'],
+    packages: ['node:fs'],
+  },
+  {
+    files: ['executor/kvm/'],
+    holds: 'KVM by its descriptors: system, VM, vCPU; CPUID, registers, exits',
+    may: ['executor/plan/', 'executor/ffi/', 'executor/wire/', 'executor/abi/'],
+  },
+  {
+    files: ['executor/plan/'],
+    holds: 'what a plan means here: layout, addresses, guest topology, findings',
+    may: ['executor/guests/', 'executor/wire/'],
+  },
+  {
+    files: ['executor/ffi/'],
+    holds: "calls of libc (the only imports of koffi), and who has memory that is not JavaScript's",
+    may: ['executor/abi/'],
+    packages: ['koffi', 'node:util', 'node:worker_threads'],
+  },
+  {
+    files: ['executor/guests/'],
+    holds: 'the guest of `homenode run`, its assembly beside its bytes',
+    may: [],
+  },
+  { files: ['executor/wire/'], holds: 'what crosses between threads', may: [] },
+  { files: ['executor/abi/'], holds: 'numbers and layouts of the kernel', may: [] },
+  {
+    files: ['src/index'],
+    holds: `${FACE} \`homenode\``,
+    may: ['src/capacity', 'src/plan', 'src/verify', 'src/request', 'src/verified', 'src/planner/', 'src/topology/'],
+  },
+  {
+    files: ['src/capacity'],
+    holds: 'how many more VMs fit',
+    may: ['src/verify', 'src/request', 'src/planner/', 'src/request/'],
+  },
+  { files: ['src/plan'], holds: 'the door of `planner/`', may: ['src/request', 'src/planner/'] },
+  {
+    files: ['src/verify'],
+    holds: 'the door of `verify/`: the only one that seals a plan',
+    may: ['src/request', 'src/verify/', 'src/verified'],
+  },
+  { files: ['src/request'], holds: 'the door of `request/`', may: ['src/request/'], packages: ['zod'] },
+  { files: ['src/verified'], holds: 'the mark of a verified plan', may: [] },
+  {
+    files: ['src/planner/'],
+    holds: '`Host` + `Request` -> candidate `Plan`: the module with a face in objects, and the order of moves',
+    may: [],
+  },
+  {
+    files: ['src/verify/'],
+    holds: 'candidate -> findings and price; shares no code with the planner',
+    may: ['src/request/'],
+    packages: ['zod'],
+  },
+  {
+    files: ['src/request/'],
+    holds: "a request's fields, defaults and rules",
+    may: [],
+    packages: ['zod'],
+  },
+  {
+    files: ['src/topology/'],
+    holds: 'sysfs, synthetic descriptions, host files -> `Host`',
+    may: [],
+    packages: ['zod', 'node:fs', 'node:path'],
+  },
+  {
+    files: [LEAVES, 'src/errors', 'src/cpulist', 'src/units', 'src/freeze', 'src/schema'],
+    holds: 'what everybody in `src/` and `executor/` may use: formats, errors, cpulists, sizes',
+    may: [],
+    packages: ['zod'],
+  },
+  {
+    files: ['assembly/index', 'assembly/vms', 'assembly/results', 'assembly/refusals'],
+    holds: 'the exports of `planner.wasm`: arguments are checked, no algorithm',
+    may: [
+      'assembly/search/',
+      'assembly/proof/',
+      'assembly/place/',
+      'assembly/model/',
+      'assembly/problem/',
+      'assembly/abi',
+    ],
+  },
+  {
+    files: ['assembly/search/'],
+    holds: 'which VMs are placed how: several together, branch and bound, steps',
+    may: ['assembly/proof/', 'assembly/place/', 'assembly/model/', 'assembly/problem/', 'assembly/abi'],
+  },
+  {
+    files: ['assembly/proof/'],
+    holds: 'lower bounds, and why a VM is refused',
+    may: ['assembly/place/', 'assembly/model/', 'assembly/problem/', 'assembly/abi'],
+  },
+  {
+    files: ['assembly/place/'],
+    holds: 'one VM onto the host as it stands: nodes, memory, CPUs',
+    may: ['assembly/model/', 'assembly/problem/', 'assembly/abi'],
+  },
+  {
+    files: ['assembly/model/'],
+    holds: 'who is where, what is left, what it costs',
+    may: ['assembly/problem/', 'assembly/abi'],
+  },
+  { files: ['assembly/problem/'], holds: 'host and request as flat arrays', may: ['assembly/abi'] },
+  {
+    files: ['assembly/abi', 'assembly/flat'],
+    holds: 'numbers of the interface (the source of `docs/planner-abi.md`); arrays at fixed addresses',
+    may: [],
+  },
+]
+
+/** Where things go that are added most often. */
+export const PLACES: readonly { readonly what: string; readonly where: string }[] = [
+  {
+    what: 'a cost term',
+    where:
+      'docs/model.md; `COST_TERMS` and its coefficient in src/types.ts, src/request/schema.ts; assembly/abi.ts (`TERM_`, `MODEL_`), assembly/model/cost.ts, assembly/proof/bound.ts; src/verify/cost.ts',
+  },
+  {
+    what: 'a constraint',
+    where:
+      'docs/model.md; its field in src/types.ts, src/request/schema.ts; assembly/abi.ts (`BECAUSE_`), where assembly/place/ or assembly/model/ asks what is allowed, src/planner/refusal.ts (its words); src/verify/constraints.ts and the file of its subject',
+  },
+  { what: 'a quirk of sysfs', where: 'src/topology/, the file of its subject; a tree with it in test/topology/' },
+  { what: 'a command', where: 'src/cli/, a file of its name and a line in main.ts; its output in a view beside it' },
+  { what: 'a device', where: 'executor/devices/' },
+  { what: 'a VMM to attach to', where: 'executor/found/ (a room to be made), above executor/run/' },
+  { what: 'a picture', where: 'src/picture/ (a room to be made), below src/cli/' },
+  {
+    what: 'an engine',
+    where: 'src/fleet/ (a room to be made), below src/cli/; in another language: clients/',
+  },
+]
+
+/** The room of a file, a path from the root without extension. */
+export function roomOf(path: string): Room | undefined {
+  return ROOMS.find(({ files }) => files.some((file) => (file.endsWith('/') ? path.startsWith(file) : path === file)))
+}
+
+/** `src/types` -> `src/*.ts`: how a room is named to people. */
+function nameOf({ files }: Room): string {
+  return files.map((file) => `\`${file.endsWith('/') ? file : `${file}.ts`}\``).join(', ')
+}
+
+/** The part of CONTRIBUTING.md between its two marks. */
+export function roomsText(): string {
+  const short = (first: string) => `\`${first}\``
+  const rows = ROOMS.map((room) => `| ${nameOf(room)} | ${room.holds} | ${room.may.map(short).join(' ') || '-'} |`)
+  const places = PLACES.map(({ what, where }) => `| ${what} | ${where} |`)
+  return [
+    '| room | holds | may use |',
+    '|---|---|---|',
+    ...rows,
+    '',
+    '| where do I put ... | |',
+    '|---|---|',
+    ...places,
+  ].join('\n')
+}
