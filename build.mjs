@@ -66,7 +66,8 @@ async function compilePlanner() {
   const asc = (...options) =>
     run(process.execPath, [at('node_modules/assemblyscript/bin/asc.js'), ...common, ...options], { cwd: root })
   await Promise.all([
-    asc('-o', debug, '--debug', '--sourceMap'),
+    // Without that pass the zeros of static arrays are in the file: 23 MB.
+    asc('-o', debug, '--debug', '--sourceMap', '--runPasses', 'memory-packing'),
     asc('-o', release, '-O3', '--shrinkLevel', '1', '--converge', '--noAssert'),
   ])
 }
@@ -176,7 +177,7 @@ ${signatures.join('')}}
   )
   writeIfChanged(
     at('src/planner/generated/wasm.ts'),
-    `${GENERATED}\n/** planner.wasm in base64. */\nexport const WASM_BASE64 =\n  '${Buffer.from(bytes).toString('base64')}'\n`,
+    `${GENERATED}\n/** planner.wasm in base64. */\nexport const WASM_BASE64: string =\n  '${Buffer.from(bytes).toString('base64')}'\n`,
   )
 }
 
@@ -224,10 +225,16 @@ function checkWorkerPath(metafile) {
 
 async function bundleEntries() {
   const { bundle } = await import('./bundle.mjs')
-  const metafile = await bundle(ENTRIES, 'dist', { sourcemap: true })
+  const metafile = await bundle(ENTRIES, 'dist')
   checkPlannerBundle(metafile)
   checkWorkerPath(metafile)
   chmodSync(at('dist/cli.js'), 0o755)
+}
+
+/** All but the planner's modules, which are kept while their source is: what is not made any more would be packed. */
+function removeOldOutput() {
+  for (const name of readdirSync(at('dist')).filter((name) => !/\.wasm(\.map)?$/.test(name)))
+    rmSync(at('dist', name), { recursive: true })
 }
 
 async function emitTypes() {
@@ -247,7 +254,7 @@ try {
   checkModule(bytes, described)
   generateTables(bytes, described)
   generateDocs(described)
-  rmSync(at('dist/chunks'), { recursive: true, force: true })
+  removeOldOutput()
   await Promise.all([bundleEntries(), emitTypes()])
 } catch (error) {
   console.error(`build: ${error.stderr || error.message}`)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,20 +10,22 @@ import { skipUnless } from '../skip.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const folder = mkdtempSync(join(tmpdir(), 'homenode-package-'))
+/** Unpacked, in bytes. Source maps or the planner's debug build would be more. */
+const MAX_SIZE = 2_000_000
 const npm = ['--no-audit', '--no-fund', '--loglevel=error']
+
+/** What `npm pack --json` says of the package. */
+let packed: { readonly filename: string; readonly unpackedSize: number }
 
 function run(command: string, ...args: string[]): string {
   return execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
 test.before(() => {
-  execFileSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder, ...npm], {
-    cwd: root,
-    stdio: 'ignore',
-  })
-  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? ''
+  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...npm]
+  packed = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' }))[0]
   writeFileSync(join(folder, 'package.json'), '{"type": "module", "private": true}')
-  run('npm', 'install', join(folder, tarball), ...npm)
+  run('npm', 'install', join(folder, packed.filename), ...npm)
 })
 
 test.after(() => rmSync(folder, { recursive: true, force: true }))
@@ -38,6 +40,10 @@ test('the package has what it needs and nothing of the workshop', () => {
   }
   const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
   assert.equal(Object.keys(dependencies).sort(), ['cli-table3', 'commander', 'koffi', 'picocolors', 'piscina', 'zod'])
+})
+
+test('the package is small', () => {
+  assert.ok(packed.unpackedSize > 0 && packed.unpackedSize < MAX_SIZE, `${packed.unpackedSize} bytes`)
 })
 
 test('homenode topo runs from an empty folder', () => {
