@@ -1,6 +1,5 @@
 /** `homenode doctor`: what this machine lacks, for what, and how to mend it; and whether placing guests pays on it. */
 
-import type { Command } from 'commander'
 import type { Check } from './doctor/check.js'
 import { examine } from './doctor/examine.js'
 import { systemProbes } from './doctor/probes.js'
@@ -13,27 +12,7 @@ interface DoctorOptions {
   readonly color: ColorWhen
 }
 
-const EXAMPLES = `
-Examples:
-  homenode doctor
-  homenode doctor --json | jq '.checks[] | select(.status != "ok")'
-
-Exit code: 0 "homenode run" works here, if need be without guests; 1 it cannot.`
-
-export function addDoctor(program: Command): void {
-  program
-    .command('doctor')
-    .summary('say what is missing on this machine, and whether placing pays')
-    .description(
-      'Looks at KVM, privileges, the cpuset, NUMA, huge pages, cgroups and versions on this machine, and says whether placing guests pays on it.',
-    )
-    .option('--json', 'print the checks as a JSON object')
-    .addHelpText('after', EXAMPLES)
-    .action(doctor)
-}
-
-async function doctor(_: unknown, command: Command): Promise<void> {
-  const { json, color } = command.optsWithGlobals<DoctorOptions>()
+export async function doctor({ json, color }: DoctorOptions): Promise<void> {
   const checks = await examine(systemProbes())
   if (json) printJson({ schemaVersion: 1, kind: 'DoctorReport', checks })
   else print(showChecks(checks, styleOf(process.stdout, color)))

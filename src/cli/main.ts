@@ -1,16 +1,11 @@
 #!/usr/bin/env node
-/** The command `homenode`. Each command is a file beside this one; here is what they have in common. */
+/** The command `homenode`: what its commands have in common, and how it ends. */
 
 import { Command, Option } from 'commander'
 import { VERSION } from '../planner/generated/abi.js'
-import { addCapacity } from './capacity.js'
-import { addCheck } from './check.js'
-import { addDoctor } from './doctor.js'
+import { addCommands } from './commands.js'
 import { endingOf } from './errors.js'
 import { type ColorWhen, styleOf, watchStreams } from './output.js'
-import { addPlan } from './plan.js'
-import { addRun } from './run.js'
-import { addTopo } from './topo.js'
 
 const EXAMPLES = `
 Examples:
@@ -31,7 +26,7 @@ const program = new Command('homenode')
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({ outputError: () => {} })
   .exitOverride()
-for (const add of [addTopo, addPlan, addCapacity, addCheck, addRun, addDoctor]) add(program)
+addCommands(program)
 
 /** Says how it ended, and leaves the exit code for when the process is through. */
 function end(error: unknown): void {

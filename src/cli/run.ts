@@ -1,17 +1,17 @@
 /** `homenode run`: plans, carries the plan out for a while, and reports what the kernel says happened. */
 
-import { type Command, Option } from 'commander'
 import type { RunOptions, RunProgress } from '../../executor/index.js'
 import { parseRequest } from '../request.js'
-import { detectHost } from '../topology/index.js'
+import { detectHost } from '../topology/node-fs.js'
 import type { Backend, Host, RunReport, VerifiedPlan } from '../types.js'
 import { demoRequest } from './demo-request.js'
 import { CommandError, EXIT } from './errors.js'
 import { nameOf } from './input.js'
-import { formatCount, positiveNumber } from './numbers.js'
+import { formatCount } from './numbers.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
-import { planVerified, readRequest } from './plan.js'
+import { planVerified } from './plan.js'
 import { showPlan } from './plan-view.js'
+import { readRequest } from './request-source.js'
 import { showRun } from './run-view.js'
 import { summarize } from './topo-view.js'
 
@@ -24,44 +24,7 @@ interface RunCommandOptions {
   readonly color: ColorWhen
 }
 
-const DEFAULT_SECONDS = 3
-const MAX_SECONDS = 86_400
-
-const EXAMPLES = `
-Examples:
-  homenode run                      one VM with half of the CPUs, for ${DEFAULT_SECONDS} seconds
-  homenode run -f request.json --seconds 10
-  homenode run --backend threads    pinned threads instead of guests
-  homenode run --relaxed            where binding or pinning may be refused
-  homenode run --json | jq .verified
-
-Exit code: 0 all is where it was planned, 1 it is not or the system refused,
-3 some VM does not fit (nothing runs), 4 some VM failed while others ran, or the
-kernel refused what --relaxed allows it to.`
-
-export function addRun(program: Command): void {
-  program
-    .command('run')
-    .summary('plan, run the guests there, and verify it')
-    .description(
-      'Plans, runs small guests under KVM as planned, and reads back from the kernel where they really were.',
-    )
-    .option('-f, --request <file>', 'the request, in JSON; - is standard input; without it one VM that suits the host')
-    .option('--seconds <s>', 'how long the guests run', positiveNumber('--seconds', MAX_SECONDS), DEFAULT_SECONDS)
-    .addOption(
-      new Option('--backend <name>', 'what runs; without it KVM where it is usable, else threads').choices([
-        'kvm',
-        'threads',
-      ]),
-    )
-    .option('--relaxed', 'go on where the kernel refuses to bind memory or to pin and schedule threads, and report it')
-    .option('--json', 'print the report as a JSON object')
-    .addHelpText('after', EXAMPLES)
-    .action(run)
-}
-
-async function run(_: unknown, command: Command): Promise<void> {
-  const options = command.optsWithGlobals<RunCommandOptions>()
+export async function run(options: RunCommandOptions): Promise<void> {
   const { request: file, json } = options
   const style = styleOf(process.stdout, options.color)
   const given = file === undefined ? undefined : await readRequest(file)

@@ -198,17 +198,6 @@ test('a full disk is an error in one line', () => {
   assert.match(stderr, /^homenode: the output cannot be written: ENOSPC[^\n]*\n1\n$/)
 })
 
-test('only commands that ask the kernel load koffi', async () => {
-  const maps = "require('fs').readFileSync('/proc/self/maps', 'utf8')"
-  const watcher = file('watch.cjs', `process.on('exit', () => { if (/koffi/.test(${maps})) process.exitCode = 77 })`)
-  const env = { NODE_OPTIONS: `--require ${watcher}` }
-  const planned = await homenode(['plan', ...on, '-f', small, '--json'], { env })
-  const checked = await homenode(['check', '-', ...on, '-f', small], { env, input: planned.stdout })
-  const shown = await homenode(['topo'], { env })
-  const examined = await homenode(['doctor'], { env })
-  assert.equal([planned.code, checked.code, shown.code, examined.code], [0, 0, 0, 77])
-})
-
 test('only HOMENODE_DEBUG shows a stack', async () => {
   const { stderr } = await homenode(['plan', '-f', 'nowhere.json'], { env: { HOMENODE_DEBUG: '1' } })
   assert.match(stderr, /\n {4}at /)

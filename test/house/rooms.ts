@@ -265,7 +265,11 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
       'docs/model.md; its field in src/types.ts, src/request/schema.ts; assembly/abi.ts (`BECAUSE_`), where assembly/place/ or assembly/model/ asks what is allowed, src/planner/refusal.ts (its words); src/verify/constraints.ts and the file of its subject',
   },
   { what: 'a quirk of sysfs', where: 'src/topology/, the file of its subject; a tree with it in test/topology/' },
-  { what: 'a command', where: 'src/cli/, a file of its name and a line in main.ts; its output in a view beside it' },
+  {
+    what: 'a command',
+    where:
+      'src/cli/commands.ts (how it is called), a file of its name beside it (what it does), its output in a view beside that',
+  },
   { what: 'a device', where: 'executor/devices/' },
   { what: 'a VMM to attach to', where: 'executor/found/ (a room to be made), above executor/run/' },
   { what: 'a picture', where: 'src/picture/ (a room to be made), below src/cli/' },

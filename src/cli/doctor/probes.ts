@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import type { AffinityStatus, KvmStatus, MbindStatus } from '../../../executor/index.js'
-import { detectHost } from '../../topology/index.js'
+import { detectHost } from '../../topology/node-fs.js'
 import type { Host } from '../../types.js'
 
 /** The executor's own tries, each of which asks the kernel. */

@@ -1,0 +1,183 @@
+/**
+ * The commands: how each is called, and where what it does is. That is loaded when the command is called, so that help
+ * and mistakes are answered at once.
+ */
+
+import { type Command, Option } from 'commander'
+import { MAX } from '../planner/generated/abi.js'
+import { positiveNumber, wholeNumber } from './numbers.js'
+import { HOST_OPTIONS, requires } from './options.js'
+
+/** Gets the command's options with those of the program, and its arguments. */
+type Action = (options: never, ...args: string[]) => Promise<void>
+
+interface CommandEntry {
+  readonly name: string
+  /** For the list of commands. */
+  readonly summary: string
+  readonly description: string
+  /** Name with brackets, and what it is. */
+  readonly argument?: readonly [string, string]
+  readonly options: readonly Option[]
+  /** Options that have to be given, as their values are called. */
+  readonly needs: readonly string[]
+  /** Lines of the help after "Examples:", with what else comes at its end. */
+  readonly examples: string
+  load(): Promise<Action>
+}
+
+const MAX_SEED = 2 ** 31 - 1
+const MAX_SECONDS = 86_400
+const DEFAULT_SECONDS = 3
+
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'topo',
+    summary: 'show the CPUs, caches, nodes and memory of a host',
+    description: 'Shows a host: nodes with their CPUs and memory, distances, last-level caches, CPUs not to be used.',
+    options: [
+      ...HOST_OPTIONS,
+      new Option('--record <dir>', 'copy the files that the host is read from, for --root').conflicts([
+        'host',
+        'synthetic',
+      ]),
+      new Option('--json', 'print the host as a JSON object'),
+    ],
+    needs: [],
+    examples: `
+  homenode topo                       this machine
+  homenode topo --json > host.json    saved, for --host
+  homenode topo --root ./copy         a copy of another machine's /sys and /proc
+  homenode topo --record ./copy       makes such a copy, for a bug report
+  homenode topo --synthetic "pack:2 [numa(memory=64GB)] l3:2 core:8 pu:2"`,
+    load: async () => (await import('./topo.js')).topo,
+  },
+  {
+    name: 'plan',
+    summary: 'plan where the VMs of a request go',
+    description:
+      'Plans vCPUs and memory of the VMs of a request, with the price, a lower bound, and reasons for refusals.',
+    options: [
+      ...HOST_OPTIONS,
+      new Option('-f, --request <file>', 'the request, in JSON; - is standard input'),
+      new Option('--steps <n>', `the most steps of search, up to ${MAX.STEPS}`).argParser(
+        wholeNumber('--steps', MAX.STEPS),
+      ),
+      new Option('--seed <n>', 'the same seed gives the same plan').argParser(wholeNumber('--seed', MAX_SEED)),
+      new Option('--json', 'print the plan as a JSON object'),
+    ],
+    needs: ['request'],
+    examples: `
+  homenode plan -f request.json
+  homenode plan -f request.json --host host.json --json > plan.json
+  homenode plan -f request.json --synthetic "pack:2 [numa] core:8 pu:2"
+  echo '{"vms": [{"name": "db", "vcpus": 1, "memory": "1GiB"}]}' |
+    homenode plan -f -
+
+A request:
+  {"reserve": {"cpus": "0", "memory": "1GiB"}, "strategy": "pack",
+   "vms": [{"name": "db", "vcpus": 2, "memory": "8GiB"},
+           {"name": "web", "vcpus": 4, "memory": "4GiB", "cpuPolicy": "shared"}
+          ]}
+
+Exit code: 0 every VM is placed, 3 some VM does not fit.`,
+    load: async () => (await import('./plan.js')).plan,
+  },
+  {
+    name: 'capacity',
+    summary: 'how many more VMs like one of a request fit',
+    description: 'Says how many more VMs like one of a request fit beside it, and what stops the next.',
+    options: [
+      ...HOST_OPTIONS,
+      new Option('-f, --request <file>', 'the request, in JSON; - is standard input'),
+      new Option('--vm <name>', 'the VM that the others are like'),
+      new Option('--json', 'print a JSON object'),
+    ],
+    needs: ['request', 'vm'],
+    examples: `
+  homenode capacity -f request.json --vm web
+  homenode capacity -f request.json --vm web --host host.json --json`,
+    load: async () => (await import('./capacity.js')).capacity,
+  },
+  {
+    name: 'check',
+    summary: 'check a plan against a host and a request',
+    description: 'Checks every constraint and recomputes the cost of a plan, without the code of the planner.',
+    argument: ['<plan>', 'the plan, as "plan --json" prints it; - is standard input'],
+    options: [
+      ...HOST_OPTIONS,
+      new Option('-f, --request <file>', 'the request that it is for; - is standard input'),
+      new Option('--json', 'print the findings as a JSON object'),
+    ],
+    needs: ['request'],
+    examples: `
+  homenode check plan.json -f request.json
+  homenode check plan.json -f request.json --host host.json --json
+  homenode plan -f request.json --json | homenode check - -f request.json
+
+Exit code: 0 the plan holds, 3 it does not.`,
+    load: async () => (await import('./check.js')).check,
+  },
+  {
+    name: 'run',
+    summary: 'plan, run the guests there, and verify it',
+    description:
+      'Plans, runs small guests under KVM as planned, and reads back from the kernel where they really were.',
+    options: [
+      new Option(
+        '-f, --request <file>',
+        'the request, in JSON; - is standard input; without it one VM that suits the host',
+      ),
+      new Option('--seconds <s>', 'how long the guests run')
+        .argParser(positiveNumber('--seconds', MAX_SECONDS))
+        .default(DEFAULT_SECONDS),
+      new Option('--backend <name>', 'what runs; without it KVM where it is usable, else threads').choices([
+        'kvm',
+        'threads',
+      ]),
+      new Option(
+        '--relaxed',
+        'go on where the kernel refuses to bind memory or to pin and schedule threads, and report it',
+      ),
+      new Option('--json', 'print the report as a JSON object'),
+    ],
+    needs: [],
+    examples: `
+  homenode run                      one VM with half of the CPUs, for ${DEFAULT_SECONDS} seconds
+  homenode run -f request.json --seconds 10
+  homenode run --backend threads    pinned threads instead of guests
+  homenode run --relaxed            where binding or pinning may be refused
+  homenode run --json | jq .verified
+
+Exit code: 0 all is where it was planned, 1 it is not or the system refused,
+3 some VM does not fit (nothing runs), 4 some VM failed while others ran, or the
+kernel refused what --relaxed allows it to.`,
+    load: async () => (await import('./run.js')).run,
+  },
+  {
+    name: 'doctor',
+    summary: 'say what is missing on this machine, and whether placing pays',
+    description:
+      'Looks at KVM, privileges, the cpuset, NUMA, huge pages, cgroups and versions on this machine, and says whether placing guests pays on it.',
+    options: [new Option('--json', 'print the checks as a JSON object')],
+    needs: [],
+    examples: `
+  homenode doctor
+  homenode doctor --json | jq '.checks[] | select(.status != "ok")'
+
+Exit code: 0 "homenode run" works here, if need be without guests; 1 it cannot.`,
+    load: async () => (await import('./doctor.js')).doctor,
+  },
+]
+
+export function addCommands(program: Command): void {
+  for (const { name, summary, description, argument, options, needs, examples, load } of COMMANDS) {
+    const command = program.command(name).summary(summary).description(description)
+    if (argument !== undefined) command.argument(...argument)
+    for (const option of options) command.addOption(option)
+    command
+      .addHelpText('after', `\nExamples:${examples}`)
+      .hook('preAction', requires(needs))
+      .action(async () => (await load())(command.optsWithGlobals<never>(), ...command.args))
+  }
+}

@@ -1,0 +1,68 @@
+/** What a command loads: the scripts that V8 ran in its process, ES modules and CommonJS alike. */
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { homenode, root, SMALL, scratch, TWO_NODES } from './command.js'
+
+const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const plannerBase64 = readFileSync(join(root, 'dist/planner.wasm')).toString('base64')
+const on = ['--synthetic', TWO_NODES]
+const file = scratch()
+
+/** Files that `homenode <args>` loads. */
+async function scriptsOf(args: readonly string[], input: string): Promise<string[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'homenode-loads-'))
+  try {
+    const { stderr } = await homenode(args, { input, env: { NODE_V8_COVERAGE: directory } })
+    assert.is(stderr, '')
+    const scripts = readdirSync(directory).flatMap((name) => {
+      const { result } = JSON.parse(readFileSync(join(directory, name), 'utf8'))
+      return result.map(({ url }: { url: string }) => url)
+    })
+    return scripts.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url))
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** Of our dependencies and the planner's module, those that `homenode <args>` loads. */
+async function loadedBy(args: readonly string[], input = ''): Promise<string[]> {
+  const scripts = await scriptsOf(args, input)
+  const packages = Object.keys(dependencies).filter((name) =>
+    scripts.some((script) => script.includes(`/node_modules/${name}/`)),
+  )
+  const ours = scripts.filter((script) => script.startsWith(join(root, 'dist/')))
+  const hasPlanner = ours.some((script) => readFileSync(script, 'utf8').includes(plannerBase64))
+  return [...packages, ...(hasPlanner ? ['planner.wasm'] : [])].sort()
+}
+
+test('version and help load what parses the command line, and no more', async () => {
+  const commands = ['topo', 'plan', 'capacity', 'check', 'run', 'doctor'].map((command) => [command, '--help'])
+  for (const args of [['--version'], ['--help'], ...commands]) {
+    assert.equal(await loadedBy(args), ['commander', 'picocolors'], args.join(' '))
+  }
+})
+
+test('topo loads no validation unless it reads a saved host', async () => {
+  assert.equal(await loadedBy(['topo']), ['cli-table3', 'commander', 'picocolors'])
+  const { stdout } = await homenode(['topo', ...on, '--json'])
+  assert.equal(await loadedBy(['topo', '--host', '-'], stdout), ['cli-table3', 'commander', 'picocolors', 'zod'])
+})
+
+test('plan loads the planner, check does not', async () => {
+  const request = file('request.json', SMALL)
+  const common = ['cli-table3', 'commander', 'picocolors']
+  assert.equal(await loadedBy(['plan', ...on, '-f', request]), [...common, 'planner.wasm', 'zod'])
+  const { stdout } = await homenode(['plan', ...on, '-f', request, '--json'])
+  assert.equal(await loadedBy(['check', '-', ...on, '-f', request], stdout), [...common, 'zod'])
+})
+
+test('doctor, which asks the kernel, loads koffi', async () => {
+  assert.equal(await loadedBy(['doctor']), ['cli-table3', 'commander', 'koffi', 'picocolors', 'piscina', 'zod'])
+})
+
+test.run()
