@@ -3,8 +3,10 @@
  * Source: Documentation/ABI/testing/sysfs-devices-system-cpu (cache/index*).
  */
 
+import { readCgroups } from './cgroups.js'
 import { CPU_DIRECTORY, readCpuIds } from './cpus.js'
-import { listNumbered, readInteger, readList, readMask, readText, type SysReader } from './files.js'
+import { readCpuset } from './cpuset.js'
+import { listNumbered, readInteger, readSetOf, readText, type SysReader } from './files.js'
 
 /** One cache. */
 export interface CacheLevel {
@@ -23,7 +25,8 @@ const TYPES = ['Data', 'Instruction', 'Unified'] as const
 /** Caches of the online CPUs, by level, then by their first CPU, data before instructions. None where the kernel shows none. */
 export function readCaches(reader: SysReader): readonly CacheLevel[] {
   const caches = new Map<string, CacheLevel>()
-  for (const cpu of readCpuIds(reader).online) {
+  const cpuset = readCpuset(reader, readCgroups(reader))
+  for (const cpu of readCpuIds(reader, cpuset.cpus).online) {
     for (const cache of readCachesOf(reader, cpu)) {
       const { level, type, sharedCpus } = cache
       caches.set(`${level} ${type} ${sharedCpus.join()}`, cache)
@@ -42,8 +45,8 @@ function readCachesOf(reader: SysReader, cpu: number): CacheLevel[] {
     const cache = `${directory}/index${index}`
     const level = readInteger(reader, `${cache}/level`)
     const type = TYPES.find((each) => each === readText(reader, `${cache}/type`))
-    const shared = readList(reader, `${cache}/shared_cpu_list`) ?? readMask(reader, `${cache}/shared_cpu_map`)
-    if (level === undefined || type === undefined || shared === undefined || !shared.includes(cpu)) return []
+    const shared = readSetOf(reader, cpu, `${cache}/shared_cpu_list`, `${cache}/shared_cpu_map`)
+    if (level === undefined || type === undefined || shared === undefined) return []
     return [{ level, type, sizeKiB: readSize(reader, `${cache}/size`), sharedCpus: shared }]
   })
 }

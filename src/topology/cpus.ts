@@ -1,9 +1,9 @@
 /**
- * Which CPUs there are, and how the online ones are grouped: cores, packages, last-level caches.
+ * Which CPUs there are, and how the online ones are grouped: cores, last-level caches.
  * Source: Documentation/admin-guide/cputopology.rst, Documentation/ABI/testing/sysfs-devices-system-cpu.
  */
 
-import { listNumbered, readInteger, readList, readMask, readText, type SysReader } from './files.js'
+import { listNumbered, readInteger, readList, readSetOf, readText, type SysReader } from './files.js'
 import { partition } from './groups.js'
 
 export const CPU_DIRECTORY = 'sys/devices/system/cpu'
@@ -14,17 +14,28 @@ export interface CpuIds {
   readonly online: ReadonlySet<number>
 }
 
-/** A CPU is offline where its own file or the list says so: edited and old trees have only one of the two. */
-export function readCpuIds(reader: SysReader): CpuIds {
+/**
+ * A CPU's own file says whether it is online. Where it has none (the kernel cannot switch it off, or the tree is old), the
+ * list of all says so, or the cpuset, which the kernel keeps to online CPUs. The list comes last since containers fake it:
+ * lxcfs counts as many CPUs as the container has, from 0.
+ * @param allowed the CPUs of the cpuset; `undefined`: not restricted
+ */
+export function readCpuIds(reader: SysReader, allowed: ReadonlySet<number> | undefined): CpuIds {
   const listed = readList(reader, `${CPU_DIRECTORY}/online`)
   const directories = listNumbered(reader, CPU_DIRECTORY, 'cpu')
   const present = directories.length > 0 ? directories : (listed ?? [])
   const inList = new Set(listed?.length ? listed : present)
-  const isOnline = (cpu: number) => inList.has(cpu) && readText(reader, `${CPU_DIRECTORY}/cpu${cpu}/online`) !== '0'
+  const isOnline = (cpu: number) => {
+    const own = readText(reader, `${CPU_DIRECTORY}/cpu${cpu}/online`)
+    return own === '1' || (own !== '0' && (inList.has(cpu) || allowed?.has(cpu) === true))
+  }
   return { present, online: new Set(present.filter(isOnline)) }
 }
 
-/** CPUs that `isolcpus` keeps from the scheduler. */
+/**
+ * CPUs between which the scheduler does not move threads, by `isolcpus`. The file has those of its flag `domain`, which
+ * is the default; `managed_irq` and `nohz` alone, and `nohz_full`, do not isolate in this sense, and are not in it.
+ */
 export function readIsolated(reader: SysReader): ReadonlySet<number> {
   return new Set(readList(reader, `${CPU_DIRECTORY}/isolated`))
 }
@@ -41,19 +52,11 @@ export function readCores(
   const siblingsOf = (cpu: number) => {
     const topology = `${CPU_DIRECTORY}/cpu${cpu}/topology`
     const siblings =
-      readList(reader, `${topology}/core_cpus_list`) ??
-      readList(reader, `${topology}/thread_siblings_list`) ??
-      readMask(reader, `${topology}/core_cpus`) ??
-      readMask(reader, `${topology}/thread_siblings`)
+      readSetOf(reader, cpu, `${topology}/core_cpus_list`, `${topology}/core_cpus`) ??
+      readSetOf(reader, cpu, `${topology}/thread_siblings_list`, `${topology}/thread_siblings`)
     return siblings?.filter((sibling) => nodeOf(sibling) === nodeOf(cpu))
   }
   return partition(online, siblingsOf)
-}
-
-/** The kernel's number of the package of a core, by its first CPU; `null` where it gives none or -1. */
-export function readPackage(reader: SysReader, cpu: number): number | null {
-  const id = readInteger(reader, `${CPU_DIRECTORY}/cpu${cpu}/topology/physical_package_id`)
-  return id === undefined || id < 0 ? null : id
 }
 
 /** Domains of the last data or unified cache level; CPUs of one node where the caches are not known. */
@@ -82,6 +85,6 @@ function readLastLevelSharers(reader: SysReader, cpu: number): number[] | undefi
     .filter((cache) => readText(reader, `${cache}/type`) !== 'Instruction')
     .map((cache) => ({ cache, level: readInteger(reader, `${cache}/level`) ?? 0 }))
     .sort((a, b) => b.level - a.level)
-    .map(({ cache }) => readList(reader, `${cache}/shared_cpu_list`) ?? readMask(reader, `${cache}/shared_cpu_map`))
-    .find((shared) => shared?.includes(cpu))
+    .map(({ cache }) => readSetOf(reader, cpu, `${cache}/shared_cpu_list`, `${cache}/shared_cpu_map`))
+    .find((shared) => shared !== undefined)
 }

@@ -34,6 +34,17 @@ export function readMask(reader: SysReader, path: string): number[] | undefined 
   return parsed(readText(reader, path), parseCpumask)
 }
 
+/**
+ * The set of CPUs that `member` belongs to, from the list, or else from the mask. A set without it is passed over: some
+ * kernels show an empty or a wrong one in one of the two files.
+ */
+export function readSetOf(reader: SysReader, member: number, list: string, mask: string): number[] | undefined {
+  const listed = readList(reader, list)
+  if (listed?.includes(member)) return listed
+  const masked = readMask(reader, mask)
+  return masked?.includes(member) ? masked : undefined
+}
+
 function parsed(text: string | undefined, parse: (text: string) => number[]): number[] | undefined {
   if (text === undefined) return undefined
   try {

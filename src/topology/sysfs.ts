@@ -3,19 +3,22 @@
 import { InputError } from '../errors.js'
 import type { Host, HostCpu, HostNode } from '../types.js'
 import { readCapacities } from './capacity.js'
-import { CPU_DIRECTORY, readCores, readCpuIds, readIsolated, readLlcs, readPackage } from './cpus.js'
-import { readCpuset } from './cpuset.js'
+import { readCgroups } from './cgroups.js'
+import { CPU_DIRECTORY, readCores, readCpuIds, readIsolated, readLlcs } from './cpus.js'
+import { type Cpuset, readCpuset } from './cpuset.js'
 import type { SysReader } from './files.js'
 import { indexOfMembers } from './groups.js'
 import { readNodeMemory, readPageSize } from './memory.js'
 import { readBandwidth, readDistances, readNodeIds, readNodeOfCpus } from './nodes.js'
+import { readPackages } from './packages.js'
 
 /**
  * Reads the CPUs, the nodes and the cpuset of the process. A kernel without NUMA is one node 0 with all CPUs.
  * @throws {InputError} where there are no CPUs: it is not the root of a Linux system
  */
 export function readHost(reader: SysReader): Host {
-  const { present, online } = readCpuIds(reader)
+  const cpuset = readCpuset(reader, readCgroups(reader))
+  const { present, online } = readCpuIds(reader, cpuset.cpus)
   if (present.length === 0) {
     throw new InputError(CPU_DIRECTORY, 'the CPUs of a Linux system (cpu0, cpu1, ...)', 'none')
   }
@@ -23,13 +26,12 @@ export function readHost(reader: SysReader): Host {
   const nodeIds = numaIds.length > 0 ? numaIds : [0]
   const nodeOfCpu = readNodeOfCpus(reader, numaIds, present)
   const nodeOf = (cpu: number) => (numaIds.length === 0 ? 0 : (nodeOfCpu.get(cpu) ?? null))
-  const cpuset = readCpuset(reader)
   return {
     schemaVersion: 1,
     kind: 'Host',
     nodes: readNodes(reader, nodeIds, cpuset.nodes),
     distances: readDistances(reader, nodeIds),
-    cpus: readCpus(reader, present, online, nodeOf, cpuset.cpus),
+    cpus: readCpus(reader, present, online, nodeOf, cpuset),
   }
 }
 
@@ -60,13 +62,13 @@ function readCpus(
   present: readonly number[],
   online: ReadonlySet<number>,
   nodeOf: (cpu: number) => number | null,
-  cpuset: ReadonlySet<number> | undefined,
+  cpuset: Cpuset,
 ): HostCpu[] {
   const isolated = readIsolated(reader)
   const cores = readCores(reader, online, nodeOf)
   const coreOf = indexOfMembers(cores)
   const llcOf = indexOfMembers(readLlcs(reader, online, nodeOf))
-  const packages = cores.map(([first]) => readPackage(reader, first!))
+  const packages = readPackages(reader, cores)
   const capacities = readCapacities(
     reader,
     cores.map(([first]) => first!),
@@ -76,8 +78,8 @@ function readCpus(
       id,
       node: nodeOf(id),
       online: online.has(id),
-      allowed: cpuset === undefined || cpuset.has(id),
-      isolated: isolated.has(id),
+      allowed: cpuset.cpus?.has(id) ?? true,
+      isolated: isolated.has(id) || cpuset.isolated.has(id),
     }
     const core = coreOf.get(id)
     if (core === undefined) return { ...common, package: null, llc: null, core: null, thread: null, capacity: null }

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cache, column, cpu, hostOf, node } from './tree.js'
+import { readCaches } from '../../src/topology/caches.js'
+import { cache, column, cpu, hostOf, node, treeReader } from './tree.js'
 
 test('siblings decide cores, not core_id', () => {
   const tree = {
@@ -61,6 +62,22 @@ test('a CPU is offline when its own file says so, or the list leaves it out', ()
   assert.equal(listed.cpus[1], { id: 1, node: null, online: false, allowed: true, isolated: false, ...offline })
 })
 
+test('the own file of a CPU, and a cpuset that has it, outweigh a list that a container fakes', () => {
+  const tree = {
+    ...cpu(0, { online: '1\n' }),
+    ...cpu(1, { online: '0\n' }),
+    ...cpu(2),
+    ...cpu(3),
+    ...node(0, { cpulist: '0-3' }),
+    'sys/devices/system/cpu/online': '1\n',
+    'proc/self/cgroup': '0::/\n',
+    'proc/mounts': 'cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n',
+    'sys/fs/cgroup/cpuset.cpus.effective': '2\n',
+  }
+  assert.equal(column(tree, 'online'), [true, false, true, false])
+  assert.equal(column(tree, 'allowed'), [false, false, true, false])
+})
+
 test('an offline sibling leaves its core and its cache', () => {
   const shared = { 'topology/core_cpus_list': '0-1', ...cache(0, 3, 'Unified', '0-1') }
   const tree = { ...cpu(0, { online: '0', ...shared }), ...cpu(1, { online: '1', ...shared }) }
@@ -96,17 +113,55 @@ test('without cache information the LLC is the node, also for some of the CPUs',
   assert.equal(column(some, 'llc'), [0, 1, 0, 2])
 })
 
-test('packages have the numbers of the kernel, and none where it says -1', () => {
+test('a list without the CPU itself is passed over for the mask, of caches and of cores', () => {
+  const files = (mask: string, wrong: string) => ({
+    'topology/core_cpus_list': wrong,
+    'topology/core_cpus': mask,
+    'cache/index0/level': '2',
+    'cache/index0/type': 'Unified',
+    'cache/index0/shared_cpu_list': wrong,
+    'cache/index0/shared_cpu_map': mask,
+  })
   const tree = {
-    ...cpu(0, { 'topology/physical_package_id': '36\n' }),
-    ...cpu(1, { 'topology/physical_package_id': '-1\n' }),
-    ...cpu(2, { 'topology/physical_package_id': '8442\n\0' }),
+    ...cpu(0, files('5', '1-2')),
+    ...cpu(1, files('a', '')),
+    ...cpu(2, files('5', '0')),
+    ...cpu(3, files('a', '1')),
   }
-  assert.equal(column(tree, 'package'), [36, null, 8442])
+  assert.equal(column(tree, 'core'), [0, 1, 0, 1])
+  assert.equal(column(tree, 'llc'), [0, 1, 0, 1])
+  assert.equal(
+    readCaches(treeReader(tree)).map(({ sharedCpus }) => sharedCpus),
+    [
+      [0, 2],
+      [1, 3],
+    ],
+  )
 })
 
-test('isolated CPUs are marked', () => {
-  const tree = { ...cpu(0), ...cpu(1), ...cpu(2), 'sys/devices/system/cpu/isolated': '1-2\n' }
+test('isolated CPUs are marked; CPUs without a tick, or without interrupts only, are not isolated', () => {
+  const tree = {
+    ...cpu(0),
+    ...cpu(1),
+    ...cpu(2),
+    ...cpu(3),
+    'sys/devices/system/cpu/isolated': '1-2\n',
+    'sys/devices/system/cpu/nohz_full': '1-3\n',
+    'proc/cmdline': 'isolcpus=domain,1-2 isolcpus=managed_irq,3 nohz_full=1-3\n',
+  }
+  assert.equal(column(tree, 'isolated'), [false, true, true, false])
+})
+
+test('CPUs of isolated partitions are marked, too', () => {
+  const tree = {
+    ...cpu(0),
+    ...cpu(1),
+    ...cpu(2),
+    'sys/devices/system/cpu/isolated': '2\n',
+    'proc/self/cgroup': '0::/user\n',
+    'proc/mounts': 'cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n',
+    'sys/fs/cgroup/cpuset.cpus.isolated': '1\n',
+  }
   assert.equal(column(tree, 'isolated'), [false, true, true])
 })
 

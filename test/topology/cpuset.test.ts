@@ -1,11 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readCgroups } from '../../src/topology/cgroups.js'
 import { readCpuset } from '../../src/topology/cpuset.js'
 import { readHost } from '../../src/topology/sysfs.js'
 import { cpu, node, type Tree, treeReader } from './tree.js'
 
 const cpusetOf = (tree: Tree) => {
-  const { cpus, nodes } = readCpuset(treeReader(tree))
+  const reader = treeReader(tree)
+  const { cpus, nodes } = readCpuset(reader, readCgroups(reader))
   return { cpus: cpus && [...cpus], nodes: nodes && [...nodes] }
 }
 

@@ -58,6 +58,44 @@ test('a CPU that no node claims has none, and one that two claim has the lower',
   assert.equal(column(tree, 'node'), [0, null])
 })
 
+test('nodes that split one in two list the same CPUs, which are of the lower; the other half is a node at 10', () => {
+  const half = (id: number, cpulist: string, distance: string) =>
+    node(id, { cpulist, distance, meminfo: meminfo(id, 1048576, 1048576) })
+  const host = hostOf({
+    ...cpu(0, { node1: '' }),
+    ...cpu(1, { node3: '' }),
+    ...half(0, '0', '10 10 20 20'),
+    ...half(1, '0', '10 10 20 20'),
+    ...half(2, '1', '20 20 10 10'),
+    ...half(3, '1', '20 20 10 10'),
+  })
+  assert.equal(
+    host.cpus.map((each) => each.node),
+    [0, 2],
+  )
+  assert.equal(host.distances[1], [10, 10, 20, 20])
+  assert.equal(
+    host.nodes.map(({ memory }) => memory.free),
+    [GIB, GIB, GIB, GIB],
+  )
+})
+
+test('CPUs of a node that is offline, with or without a directory, are online and of no node', () => {
+  const core = { 'topology/core_cpus_list': '0,2\n' }
+  const tree = {
+    ...cpu(0, { node0: '', ...core }),
+    ...cpu(1, { node1: '' }),
+    ...cpu(2, { node0: '', ...core }),
+    ...cpu(3, { node2: '' }),
+    ...node(1, { cpulist: '1' }),
+    ...node(2, { cpulist: '3' }),
+    'sys/devices/system/node/online': '1\n',
+  }
+  assert.equal(column(tree, 'node'), [null, 1, null, null])
+  assert.equal(column(tree, 'online'), [true, true, true, true])
+  assert.equal(column(tree, 'core'), [0, 1, 0, 2])
+})
+
 test('bandwidth is that of the CPUs nearest to the node', () => {
   const access = (accessClass: number, megabytes: string) => ({
     [`access${accessClass}/initiators/read_bandwidth`]: megabytes,
