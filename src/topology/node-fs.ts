@@ -78,12 +78,14 @@ function confinement(top: string): (path: string) => boolean {
   return isInside
 }
 
-/** Larger than any file of interest; a page of sysfs is 4 KiB. */
+/** Most files are of a page, 4 KiB; /proc/zoneinfo and tables of mounts may have megabytes. */
 const buffer = Buffer.allocUnsafe(1 << 18)
+/** More than any file of interest, and an end to a device that somebody copied with a tree. */
+const MOST_BYTES = 1 << 24
 
 /**
- * A file's bytes as characters, at most one buffer; `undefined` where there is none, or the kernel refuses. Many files
- * are optional, and asking first costs a tenth of an exception.
+ * A file's bytes as characters; `undefined` where there is none, or the kernel refuses. Many files are optional, and
+ * asking first costs a tenth of an exception.
  */
 function readWhole(path: string, inside: (path: string) => boolean): string | undefined {
   if (!existsSync(path)) return undefined
@@ -92,11 +94,12 @@ function readWhole(path: string, inside: (path: string) => boolean): string | un
     if (!inside(path)) return undefined
     // Without O_NONBLOCK a pipe in a copied tree would wait for its writer.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    let length = 0
-    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
-      read = readSync(file, buffer, length, buffer.length - length, null)
+    let content = ''
+    for (let read = -1; read !== 0 && content.length < MOST_BYTES; ) {
+      read = readSync(file, buffer, 0, buffer.length, null)
+      content += buffer.toString('latin1', 0, read)
     }
-    return buffer.toString('latin1', 0, length)
+    return content
   } catch {
     return undefined
   } finally {

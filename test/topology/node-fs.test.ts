@@ -94,6 +94,11 @@ test('what is not a file is not read', () => {
   assert.equal(reader.list('pipe'), [])
 })
 
+test('a long file is read to its end', () => {
+  write('long', `${'x'.repeat(700_000)}\nthe end`)
+  assert.match(directoryReader(scratch).readFile('long') ?? '', /^x{700000}\nthe end$/)
+})
+
 test('bytes come as characters, one for each', () => {
   writeFileSync(join(scratch, 'bytes'), Buffer.from([0, 255, 10]))
   assert.is(directoryReader(scratch).readFile('bytes'), '\0\u00ff\n')
