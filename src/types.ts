@@ -31,14 +31,21 @@ export interface PagePool {
 export interface HostNode {
   /** The operating system's number. */
   readonly id: NodeId
-  /**
-   * Bytes; `free` counts pages of the base size only. 0 in total: a node without memory. `null`: unknown. `reclaimable`: what the
-   * kernel gives back on top of `free` when memory is asked for (page cache); absent where it is not known.
-   */
-  readonly memory: { readonly total: number | null; readonly free: number | null; readonly reclaimable?: number }
+  /** In pages of the base size. */
+  readonly memory: {
+    /** Bytes that the node has. 0: a node without memory. `null`: unknown. */
+    readonly total: number | null
+    /** Bytes that nobody has now. */
+    readonly free: number | null
+    /**
+     * Bytes that the kernel can give on top of `free`, when they are asked for: file pages and reclaimable slab, less
+     * what it keeps, an estimate by the formula of MemAvailable (Linux, mm/show_mem.c) for the node. Absent: unknown.
+     */
+    readonly reclaimable?: number
+  }
   /** Ascending by size; the first is the base page, larger ones are reserved huge pages. */
   readonly pages: readonly PagePool[]
-  /** `false` where the cpuset keeps this process from the node's memory (free counts are 0 then); absent otherwise. */
+  /** `false` where the cpuset keeps this process from the node's memory (what is free or reclaimable is 0 then); absent otherwise. */
   readonly allowed?: boolean
   /** Bytes a second that the node's memory gives, where known (HMAT, or given). */
   readonly bandwidth?: number
@@ -48,9 +55,9 @@ export interface HostNode {
 export interface HostCpu {
   /** The operating system's number. */
   readonly id: CpuId
-  /** The node that it belongs to. */
+  /** The node that it belongs to: the lowest of those that list it. `null` too where that node is offline. */
   readonly node: NodeId | null
-  /** Physical package (socket) by the kernel's number. */
+  /** Physical package (socket), by the kernel's number where no other package has the same. */
   readonly package: number | null
   /** Last-level cache domain: host-wide number from 0, by lowest CPU; the node where caches are unknown. */
   readonly llc: number | null
@@ -62,19 +69,22 @@ export interface HostCpu {
   readonly online: boolean
   /** In the cpuset of this process. */
   readonly allowed: boolean
-  /** Kept from the kernel's scheduler (`isolcpus`). */
+  /** The kernel's scheduler moves no threads to it or from it (`isolcpus`, isolated partitions of cgroups). */
   readonly isolated: boolean
   /** Relative speed; 1024 = the host's fastest kind of core. */
   readonly capacity: number | null
 }
 
-/** What all nodes together can give of pages of one size, where that is less than they have free. */
+/**
+ * Most pages of one size that can be had now, on all nodes together: less than they have free (and reclaimable, of base
+ * pages), since a cgroup of this process limits them, or since others have reserved them.
+ */
 export interface HostLimit {
-  /** Bytes of a page. */
+  /** Bytes of one page. */
   readonly size: number
-  /** Most pages that can be had now. */
+  /** How many pages. */
   readonly pages: number
-  /** What limits them, for people: `memory.max of /a/b`, `hugetlb.2MB.max of /a`, `resv_hugepages`. */
+  /** What limits them: a file of a cgroup (`memory.max of /pod`, below the mount of its hierarchy) or `resv_hugepages`. */
   readonly cause: string
 }
 
@@ -90,7 +100,7 @@ export interface Host {
   readonly distances: readonly (readonly number[])[]
   /** Ascending by id. */
   readonly cpus: readonly HostCpu[]
-  /** Ascending by size, at most one for each size; absent where nothing limits. */
+  /** Ascending by size, of each the tightest; absent where all that the nodes have free can be had. */
   readonly limits?: readonly HostLimit[]
 }
 

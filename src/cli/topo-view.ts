@@ -49,12 +49,14 @@ function roundBytes(bytes: number | null): string {
 
 function nodeTable({ nodes, cpus }: Host, style: Style): string {
   const hasHugePages = nodes.some(({ pages }) => pages.slice(1).some(({ total }) => total !== 0))
+  const hasReclaimable = nodes.some(({ memory }) => memory.reclaimable !== undefined)
   const hasBandwidth = nodes.some(({ bandwidth }) => bandwidth !== undefined)
   const columns: Column[] = [
     { head: 'NODE', align: 'right' },
     { head: 'CPUS', wraps: true },
     { head: 'MEMORY', align: 'right' },
     { head: 'FREE', align: 'right' },
+    ...(hasReclaimable ? [{ head: 'RECLAIMABLE', align: 'right' as const }] : []),
     ...(hasHugePages ? [{ head: 'HUGE PAGES FREE' }] : []),
     ...(hasBandwidth ? [{ head: 'BANDWIDTH', align: 'right' as const }] : []),
   ]
@@ -63,6 +65,7 @@ function nodeTable({ nodes, cpus }: Host, style: Style): string {
     cpulist(cpus.filter((cpu) => cpu.online && cpu.node === node.id)) || 'none',
     node.memory.total === 0 ? 'none' : roundBytes(node.memory.total),
     node.memory.total === 0 ? '' : roundBytes(node.memory.free),
+    ...(hasReclaimable ? [node.memory.total === 0 ? '' : roundBytes(node.memory.reclaimable ?? null)] : []),
     ...(hasHugePages ? [hugePages(node)] : []),
     ...(hasBandwidth ? [node.bandwidth === undefined ? '?' : `${Math.round(node.bandwidth / 1e9)} GB/s`] : []),
   ])
@@ -123,7 +126,7 @@ function cacheTable({ cpus }: Host, style: Style): string {
 }
 
 /** What a person has to know before trusting a plan to these CPUs. */
-function unusual({ cpus, nodes }: Host): string[] {
+function unusual({ cpus, nodes, limits = [] }: Host): string[] {
   const online = cpus.filter((cpu) => cpu.online)
   const capacities = distinct(online, 'capacity')
   const sets: [string, string][] = [
@@ -140,5 +143,10 @@ function unusual({ cpus, nodes }: Host): string[] {
       cpulist(online.filter((cpu) => cpu.capacity === capacity)),
     ]),
   ]
-  return sets.filter(([, set]) => set !== '').map(([label, set]) => `${label}: ${set}`)
+  return [
+    ...sets.filter(([, set]) => set !== '').map(([label, set]) => `${label}: ${set}`),
+    ...limits.map(
+      ({ size, pages, cause }) => `At most ${roundBytes(pages * size)} in pages of ${formatBytes(size)}: ${cause}`,
+    ),
+  ]
 }

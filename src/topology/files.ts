@@ -62,3 +62,12 @@ export function listNumbered(reader: SysReader, directory: string, prefix: strin
     .map((name) => Number(name.slice(prefix.length)))
   return numbers.filter((number) => number <= MAX_ID).sort((a, b) => a - b)
 }
+
+/** The counters that pages make up, in bytes by name. Those of a node are `Node 0 MemTotal: 65536 kB`. */
+export function readMeminfo(reader: SysReader, path: string): ReadonlyMap<string, number> {
+  const counters = new Map<string, number>()
+  for (const match of reader.readFile(path)?.matchAll(/^(?:Node \d+ )?([\w()]+): *(\d{1,12}) kB/gm) ?? []) {
+    counters.set(match[1]!, Number(match[2]) * 1024)
+  }
+  return counters
+}

@@ -6,21 +6,18 @@ import { InputError } from '../errors.js'
 import { parseWith } from '../schema.js'
 import type { Host, HostCpu } from '../types.js'
 import { numberInOrder } from './groups.js'
-import { FULL_CAPACITY, LOCAL_DISTANCE, MAX_DISTANCE } from './limits.js'
+import { FULL_CAPACITY, isPageSize, LOCAL_DISTANCE, MAX_DISTANCE } from './limits.js'
 import { defaultDistances } from './nodes.js'
 
 const id = z.int().min(0).max(MAX_ID)
 /** Bytes or pages. */
 const amount = z.int().min(0).nullable()
 
-const pageSize = z
-  .int()
-  .min(1024)
-  .refine((size) => Number.isInteger(Math.log2(size)), 'a power of two')
+const pageSize = z.int().min(1024).refine(isPageSize, 'a power of two')
 
 const node = z.strictObject({
   id,
-  memory: z.strictObject({ total: amount, free: amount }),
+  memory: z.strictObject({ total: amount, free: amount, reclaimable: z.int().min(0).exactOptional() }),
   pages: z.array(z.strictObject({ size: pageSize, total: amount, free: amount })).min(1),
   allowed: z.boolean().exactOptional(),
   bandwidth: z.number().positive().exactOptional(),
@@ -39,10 +36,20 @@ const cpu = z.strictObject({
   capacity: z.int().min(1).max(FULL_CAPACITY).nullable(),
 })
 
+const limit = z.strictObject({
+  size: pageSize,
+  pages: z.int().min(0),
+  cause: z
+    .string()
+    .min(1)
+    .regex(/^\P{Cc}*$/u, 'a text without control characters'),
+})
+
 const hostSchema = z.strictObject({
   schemaVersion: z.literal(1),
   kind: z.literal('Host'),
   nodes: z.array(node).min(1),
+  limits: z.array(limit).exactOptional(),
   distances: z.array(z.array(z.int().min(LOCAL_DISTANCE).max(MAX_DISTANCE).nullable())).exactOptional(),
   cpus: z.array(cpu).min(1),
 })
@@ -57,6 +64,7 @@ type HostFile = z.output<typeof hostSchema>
 export function parseHost(input: unknown): Host {
   const file = parseWith(hostSchema, input)
   checkNodes(file)
+  checkLimits(file)
   checkCpus(file)
   return { ...file, distances: completeDistances(file), cpus: renumbered(file.cpus) }
 }
@@ -65,14 +73,37 @@ function checkNodes({ nodes }: HostFile): void {
   checkAscending(nodes, 'nodes')
   nodes.forEach(({ memory, pages }, index) => {
     checkFree(memory, `nodes[${index}].memory`)
+    const { total, free, reclaimable = 0 } = memory
+    if (total !== null && free !== null && reclaimable > total - free) {
+      throw new InputError(
+        `nodes[${index}].memory.reclaimable`,
+        `at most what is not free, ${total - free}`,
+        `${reclaimable}`,
+      )
+    }
+    checkSizes(pages, `nodes[${index}].pages`)
     pages.forEach((pool, at) => {
-      const place = `nodes[${index}].pages[${at}]`
-      checkFree(pool, place)
-      const smaller = pages[at - 1]
-      if (smaller !== undefined && pool.size <= smaller.size) {
-        throw new InputError(`${place}.size`, `more than ${smaller.size}: pages ascend by size`, `${pool.size}`)
-      }
+      checkFree(pool, `nodes[${index}].pages[${at}]`)
     })
+  })
+}
+
+function checkLimits({ nodes, limits = [] }: HostFile): void {
+  const sizes = [...new Set(nodes.flatMap(({ pages }) => pages.map(({ size }) => size)))].sort((a, b) => a - b)
+  checkSizes(limits, 'limits')
+  limits.forEach(({ size }, index) => {
+    if (!sizes.includes(size)) {
+      throw new InputError(`limits[${index}].size`, `a size of the nodes' pages: ${sizes.join(', ')}`, `${size}`)
+    }
+  })
+}
+
+function checkSizes(items: readonly { readonly size: number }[], place: string): void {
+  items.forEach(({ size }, index) => {
+    const smaller = items[index - 1]
+    if (smaller !== undefined && size <= smaller.size) {
+      throw new InputError(`${place}[${index}].size`, `more than ${smaller.size}: pages ascend by size`, `${size}`)
+    }
   })
 }
 

@@ -11,3 +11,8 @@ export const FULL_CAPACITY = 1024
 
 /** The usual base page, for when the source does not say. */
 export const DEFAULT_PAGE_SIZE = 4096
+
+/** A power of two from 1 KiB up, as far as a number holds it exactly. */
+export function isPageSize(size: number): boolean {
+  return size >= 1024 && Number.isSafeInteger(size) && 2 ** Math.round(Math.log2(size)) === size
+}

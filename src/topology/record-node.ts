@@ -9,7 +9,7 @@ import { recordingOf } from './record.js'
 
 /**
  * Detects the host, and copies the files that say so to `directory`, which is made: `detectHost({ root: directory })`
- * gives the same Host, anywhere. Of the mount table only the lines of cgroups are copied.
+ * gives the same Host, anywhere. Of long files (the tables of mounts, /proc/zoneinfo) only the lines that say so are copied.
  * @returns the Host, and how many files its copy has
  * @throws {InputError} where `root` holds no CPUs, or where `directory` holds something already or cannot be written
  */

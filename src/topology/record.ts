@@ -18,7 +18,7 @@ export function recordingOf(original: SysReader): Recording {
     readFile(path) {
       const content = original.readFile(path)
       if (content === undefined) return undefined
-      const kept = path === 'proc/mounts' ? cgroupLines(content) : content
+      const kept = readLines(path, content)
       files.set(path, kept)
       return kept
     },
@@ -32,11 +32,17 @@ export function recordingOf(original: SysReader): Recording {
   return { reader, files, directories }
 }
 
-/** The rest of the mount table is nobody's business. */
-function cgroupLines(mounts: string): string {
-  return mounts
-    .split('\n')
-    .filter((line) => /^\S+ \S+ (cgroup2?|cpuset) /.test(line))
-    .map((line) => `${line}\n`)
-    .join('')
+/** Of these files, which lines detection reads; the rest is long, or nobody's business. */
+const LINES: Readonly<Record<string, RegExp>> = {
+  'proc/mounts': /^\S+ \S+ (cgroup2?|cpuset) /,
+  'proc/self/mountinfo': / - (cgroup2?|cpuset) /,
+  'proc/cpuinfo': /^timebase\s*:/,
+  'proc/zoneinfo': /^Node \d+, zone|^ +(low|high|managed|present) +\d|^ +protection:/,
+}
+
+function readLines(path: string, content: string): string {
+  const wanted = LINES[path]
+  if (wanted === undefined) return content
+  const lines = content.split('\n').filter((line) => wanted.test(line))
+  return lines.map((line) => `${line}\n`).join('')
 }

@@ -1,15 +1,15 @@
 /** The Host that a tree of sysfs and procfs files describes. */
 
 import { InputError } from '../errors.js'
-import type { Host, HostCpu, HostNode } from '../types.js'
+import type { Host, HostCpu } from '../types.js'
 import { readCapacities } from './capacity.js'
 import { readCgroups } from './cgroups.js'
 import { CPU_DIRECTORY, readCores, readCpuIds, readIsolated, readLlcs } from './cpus.js'
 import { type Cpuset, readCpuset } from './cpuset.js'
 import type { SysReader } from './files.js'
 import { indexOfMembers } from './groups.js'
-import { readNodeMemory, readPageSize } from './memory.js'
-import { readBandwidth, readDistances, readNodeIds, readNodeOfCpus } from './nodes.js'
+import { readNodes } from './host-nodes.js'
+import { readDistances, readNodeIds, readNodeOfCpus } from './nodes.js'
 import { readPackages } from './packages.js'
 
 /**
@@ -17,7 +17,8 @@ import { readPackages } from './packages.js'
  * @throws {InputError} where there are no CPUs: it is not the root of a Linux system
  */
 export function readHost(reader: SysReader): Host {
-  const cpuset = readCpuset(reader, readCgroups(reader))
+  const cgroups = readCgroups(reader)
+  const cpuset = readCpuset(reader, cgroups)
   const { present, online } = readCpuIds(reader, cpuset.cpus)
   if (present.length === 0) {
     throw new InputError(CPU_DIRECTORY, 'the CPUs of a Linux system (cpu0, cpu1, ...)', 'none')
@@ -29,32 +30,10 @@ export function readHost(reader: SysReader): Host {
   return {
     schemaVersion: 1,
     kind: 'Host',
-    nodes: readNodes(reader, nodeIds, cpuset.nodes),
+    ...readNodes(reader, nodeIds, cpuset.nodes, cgroups),
     distances: readDistances(reader, nodeIds),
     cpus: readCpus(reader, present, online, nodeOf, cpuset),
   }
-}
-
-function readNodes(reader: SysReader, ids: readonly number[], cpuset: ReadonlySet<number> | undefined): HostNode[] {
-  const pageSize = readPageSize(reader, ids)
-  return ids.map((id) => {
-    const { total, free, hugePages } = readNodeMemory(reader, id, ids.length === 1)
-    // The kernel leaves nodes without memory out of every cpuset.
-    const allowed = cpuset === undefined || cpuset.has(id) || total === 0
-    const available = (count: number | null) => (allowed ? count : 0)
-    const inPages = (bytes: number | null) => (bytes === null ? null : Math.floor(bytes / pageSize))
-    const bandwidth = readBandwidth(reader, id)
-    return {
-      id,
-      memory: { total, free: available(free) },
-      pages: [
-        { size: pageSize, total: inPages(total), free: available(inPages(free)) },
-        ...hugePages.map((pool) => ({ ...pool, free: available(pool.free) })),
-      ],
-      ...(allowed ? {} : { allowed }),
-      ...(bandwidth === undefined ? {} : { bandwidth }),
-    }
-  })
 }
 
 function readCpus(

@@ -147,6 +147,27 @@ test('what is unusual about CPUs is said', () => {
   }
 })
 
+test('what can be reclaimed, and what limits the pages of all nodes, is shown', () => {
+  const host = syntheticHost('numa:2(memory=4GiB) core:2 pu:1')
+  const [first, second] = host.nodes
+  const text = showHost(
+    {
+      ...host,
+      nodes: [{ ...first!, memory: { total: 2 ** 32, free: 2 ** 30, reclaimable: 1.5 * 2 ** 30 } }, second!],
+      limits: [
+        { size: 4096, pages: 3 * 2 ** 18, cause: 'memory.max of /pod' },
+        { size: 2 ** 34, pages: 2, cause: 'resv_hugepages' },
+      ],
+    },
+    wide,
+  )
+  assert.match(text, /^NODE {2}CPUS {2}MEMORY {3}FREE {2}RECLAIMABLE$/m)
+  assert.match(text, /^ {3}0 {2}0-1 +4 GiB {2}1 GiB +1\.5 GiB$/m)
+  assert.match(text, /^ {3}1 {2}2-3 +4 GiB {2}4 GiB +\?$/m)
+  assert.match(text, /^At most 3 GiB in pages of 4 KiB: memory\.max of \/pod$/m)
+  assert.match(text, /^At most 32 GiB in pages of 16 GiB: resv_hugepages$/m)
+})
+
 test('unknown memory is not taken for none', () => {
   const host = syntheticHost('numa:1 core:1 pu:1')
   const memory = { total: null, free: null }

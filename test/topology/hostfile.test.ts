@@ -20,8 +20,8 @@ function refusalOf(host: unknown): InputError {
 }
 
 /** The file with another value in one place. */
-function spoilt(path: readonly (string | number)[], value: unknown) {
-  const host = file()
+function spoilt(path: readonly (string | number)[], value: unknown, whole = file()) {
+  const host = structuredClone(whole)
   const parent = path.slice(0, -1).reduce((object, key) => object[key], host)
   parent[path.at(-1)!] = value
   return host
@@ -36,6 +36,42 @@ test('bandwidth and the mark of a node outside of the cpuset are kept', () => {
   const host = file()
   host.nodes[1] = { ...host.nodes[1], allowed: false, bandwidth: 2.5e10, memory: { total: 2 ** 30, free: 0 } }
   assert.equal(parseHost(host), host)
+})
+
+test('what can be reclaimed and what limits the host are kept', () => {
+  const host = file()
+  host.nodes[1].memory = { total: 2 ** 30, free: 2 ** 29, reclaimable: 2 ** 29 }
+  host.nodes[1].pages.push({ size: 2 ** 34, total: 3, free: 3 })
+  host.limits = [
+    { size: 4096, pages: 0, cause: 'memory.max of /' },
+    { size: 2 ** 34, pages: 2, cause: 'resv_hugepages' },
+  ]
+  assert.equal(parseHost(host), host)
+})
+
+test('a page has any size that is a power of two', () => {
+  const withPages = (size: number) => {
+    const host = file()
+    host.nodes[0].pages.push({ size, total: 1, free: 1 })
+    return host
+  }
+  for (let exponent = 13; exponent < 53; exponent++) {
+    assert.is(parseHost(withPages(2 ** exponent)).nodes[0]!.pages[1]!.size, 2 ** exponent)
+  }
+  for (const size of [2 ** 50 + 1, 2 ** 53 - 1, 2 ** 53, 3 * 2 ** 30, 6000]) {
+    assert.is(refusalOf(withPages(size)).where, 'nodes[0].pages[1].size', String(size))
+  }
+})
+
+test('limits are of sizes that the host has, and ascend', () => {
+  const whereOf = (limits: unknown) => refusalOf({ ...file(), limits }).where
+  const limit = { size: 4096, pages: 5, cause: 'memory.max of /' }
+  assert.is(whereOf(limit), 'limits')
+  assert.is(whereOf([{ ...limit, size: 2 ** 21 }]), 'limits[0].size')
+  assert.is(whereOf([limit, limit]), 'limits[1].size')
+  assert.is(whereOf([{ ...limit, pages: -1 }]), 'limits[0].pages')
+  assert.is(whereOf([{ ...limit, pages: null }]), 'limits[0].pages')
+  for (const cause of ['', 'a\nb', '\x1b[2J']) assert.is(whereOf([{ ...limit, cause }]), 'limits[0].cause')
 })
 
 test('distances that are left out are 10 and 20', () => {
@@ -96,6 +132,9 @@ test('what is wrong is named with its place', () => {
     [['nodes', 0, 'memory', 'free'], 2 ** 31],
     [['nodes', 0, 'memory', 'total'], '64GB'],
     [['nodes', 0, 'memory', 'total'], 2 ** 60],
+    [['nodes', 0, 'memory', 'reclaimable'], 1],
+    [['nodes', 0, 'memory', 'reclaimable'], -1],
+    [['nodes', 0, 'memory', 'reclaimable'], null],
     [['nodes', 0, 'pages'], []],
     [['nodes', 0, 'pages', 0, 'size'], 5000],
     [['nodes', 0, 'pages', 0, 'free'], 2 ** 30],
@@ -153,12 +192,15 @@ test('a host with any one value changed gives a host that reads back, or an Inpu
     else if (typeof value === 'object' && value !== null)
       for (const [key, item] of Object.entries(value)) walk(item, [...path, key])
   }
-  walk(file(), [])
+  const whole = { ...file(), limits: [{ size: 4096, pages: 5, cause: 'memory.max of /' }] }
+  whole.nodes[0].memory.free = 2 ** 29
+  whole.nodes[0].memory.reclaimable = 2 ** 28
+  walk(whole, [])
   const value = fc.oneof(fc.jsonValue({ maxDepth: 1 }), fc.integer({ min: -1, max: 5000 }), fc.constant(Number.NaN))
   fc.assert(
     fc.property(fc.constantFrom(...places.slice(1)), value, (path, replacement) => {
       try {
-        const parsed = parseHost(spoilt(path, replacement))
+        const parsed = parseHost(spoilt(path, replacement, whole))
         assert.equal(parseHost(JSON.parse(JSON.stringify(parsed))), parsed)
       } catch (error) {
         assert.instance(error, InputError)

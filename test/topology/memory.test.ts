@@ -76,7 +76,25 @@ test('the base page comes from the auxiliary vector', () => {
   const sizeWith = (auxv: string) => hostOf({ ...cpu(0), 'proc/self/auxv': auxv }).nodes[0]!.pages[0]!.size
   assert.is(sizeWith(words(33, 0x7fff12, 16, 6, 6, 65536, 0, 0)), 65536)
   assert.is(sizeWith(bigEndian(33, 0x7fff12, 6, 16384, 0, 0)), 16384)
+  assert.is(sizeWith(words(6, 262_144, 0, 0)), 262_144)
+  assert.is(sizeWith(words(6, 5000, 0, 0)), 4096)
   assert.is(sizeWith('garbage'), 4096)
+})
+
+test('huge pages have the sizes that the host has, up to those that a number holds exactly', () => {
+  const files = (kilobytes: string) => ({
+    [`hugepages/hugepages-${kilobytes}kB/nr_hugepages`]: '3\n',
+    [`hugepages/hugepages-${kilobytes}kB/free_hugepages`]: '2\n',
+  })
+  const sizes = ['64', '2048', '32768', '524288', '16777216', `${2 ** 42}`]
+  const wrong = ['0', '3', '1000', `${2 ** 43}`, '99999999999999', '4', 'x']
+  const trees = [...sizes, ...wrong].map(files)
+  const [only] = hostOf({ ...cpu(0), ...node(0, Object.assign({}, ...trees)) }).nodes
+  assert.equal(
+    only!.pages.map(({ size }) => size),
+    [4096, ...sizes.map((kilobytes) => Number(kilobytes) * 1024)],
+  )
+  assert.equal(only!.pages.at(-2), { size: 16 * GIB, total: 3, free: 2 })
 })
 
 test('without it, the base page divides all counters of meminfo', () => {
@@ -96,6 +114,8 @@ test('without it, the base page divides all counters of meminfo', () => {
   }
   assert.is(sizeOf(64), 65536)
   assert.is(sizeOf(16), 16384)
+  assert.is(sizeOf(8), 8192)
+  assert.is(sizeOf(1024), 65536)
   assert.is(sizeOf(4), 4096)
   assert.is(sizeOf(64, 3), 4096)
 })

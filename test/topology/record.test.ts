@@ -49,6 +49,36 @@ test('a copy shows the same host, and has no more than detection reads', async (
   assert.equal(await detectHost({ root: join(scratch, 'again') }), host)
 })
 
+test('of long files only the lines that say something of the host are copied, and limits are copied, too', async () => {
+  const zones = (cpus: number) =>
+    `Node 0, zone Normal\n  per-node stats\n      nr_dirty 5\n  pages free 10\n        low      3\n        high     4\n        managed  999\n        protection: (0, 7)\n${'    cpu: 0\n              high:  1\n'.repeat(cpus)}`
+  const mounts = '1 0 0:1 / /home/secret rw - nfs server:/home rw\n2 0 0:2 /a /cg rw shared:1 - cgroup2 c rw\n'
+  const cached = `${meminfo(0, 1000, 500)}Node 0 Inactive(file): 300 kB\n`
+  const root = write({
+    ...cpu(0),
+    ...node(0, { meminfo: cached, 'hugepages/hugepages-2048kB/nr_hugepages': '9\n' }),
+    ...node(1, { 'hugepages/hugepages-2048kB/free_hugepages': '9\n' }),
+    'sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages': '1\n',
+    'proc/zoneinfo': zones(10_000),
+    'proc/self/cgroup': '0::/a/b\n',
+    'proc/self/mountinfo': mounts,
+    'cg/b/memory.max': '409600\n',
+    'cg/b/memory.stat': 'anon 5\n',
+    'cg/b/hugetlb.2MB.max': '4194304\n',
+    'cg/b/hugetlb.2MB.current': '0\n',
+  })
+  const copy = join(scratch, 'lines')
+  const { host } = await recordHost(copy, { root })
+  assert.is(host.nodes[0]!.memory.reclaimable, (300 - 12 - (7 + 4) * 4) * 1024)
+  assert.equal(
+    host.limits?.map(({ cause }) => cause),
+    ['memory.max of /b', 'hugetlb.2MB.max of /b'],
+  )
+  assert.equal(await detectHost({ root: copy }), host)
+  assert.is(readFileSync(join(copy, 'proc/self/mountinfo'), 'utf8'), `${mounts.split('\n')[1]}\n`)
+  assert.is(readFileSync(join(copy, 'proc/zoneinfo'), 'utf8').split('\n').length, 6)
+})
+
 test('this machine is copied, but for what changes meanwhile', async () => {
   const copy = join(scratch, 'here')
   const { host } = await recordHost(copy)

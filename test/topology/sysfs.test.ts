@@ -56,6 +56,7 @@ test('files with nonsense are as good as none', () => {
         cpu_capacity: nonsense,
         'topology/core_cpus_list': nonsense,
         'topology/physical_package_id': nonsense,
+        'topology/package_cpus_list': nonsense,
         'cache/index0/level': nonsense,
         'cache/index0/type': nonsense,
         'cache/index0/shared_cpu_list': nonsense,
@@ -72,6 +73,9 @@ test('files with nonsense are as good as none', () => {
       'sys/devices/system/cpu/isolated': nonsense,
       'sys/devices/system/node/online': nonsense,
       'proc/self/cgroup': nonsense,
+      'proc/self/mountinfo': nonsense,
+      'proc/zoneinfo': nonsense,
+      'proc/cpuinfo': nonsense,
       'proc/mounts': nonsense,
       'proc/meminfo': nonsense,
     }
@@ -115,6 +119,10 @@ test('any tree with CPUs gives a valid host', () => {
       'Instruction',
       'MemTotal: 8 kB\nMemFree: 64 kB',
       'Node 0 MemTotal: 1024 kB',
+      'Node 0 MemTotal: 1024 kB\nNode 0 MemFree: 100 kB\nNode 0 Active(file): 4096 kB\nNode 0 SReclaimable: 4 kB',
+      'Node 0, zone DMA\n  low 5\n  high 6\n  managed 9\n  protection: (0, 7)',
+      '1 0 0:1 / /sys/fs/cgroup rw - cgroup2 c rw,memory_hugetlb_accounting',
+      '0::/a/..',
       '1900000',
       '65536',
       '4096',
@@ -127,6 +135,9 @@ test('any tree with CPUs gives a valid host', () => {
     'topology/core_cpus_list',
     'topology/thread_siblings',
     'topology/physical_package_id',
+    'topology/package_cpus_list',
+    'topology/package_cpus',
+    'topology/book_id',
   ]
   const cacheFiles = ['level', 'type', 'shared_cpu_list', 'shared_cpu_map'].flatMap((file) => [
     `cache/index0/${file}`,
@@ -151,6 +162,17 @@ test('any tree with CPUs gives a valid host', () => {
       'proc/meminfo',
       'sys/fs/cgroup/cpuset.cpus.effective',
       'sys/fs/cgroup/cpuset.mems.effective',
+      'sys/fs/cgroup/cpuset.cpus.isolated',
+      'sys/fs/cgroup/memory.max',
+      'sys/fs/cgroup/memory.current',
+      'sys/fs/cgroup/hugetlb.2MB.max',
+      'sys/fs/cgroup/hugetlb.64KB.rsvd.max',
+      'sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages',
+      'sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages',
+      'proc/zoneinfo',
+      'proc/cpuinfo',
+      'proc/self/mountinfo',
+      'proc/self/auxv',
     ],
   ]
   const trees = fc.dictionary(fc.constantFrom(...paths), content, { minKeys: 10, maxKeys: paths.length })
@@ -158,7 +180,7 @@ test('any tree with CPUs gives a valid host', () => {
     fc.property(trees, (tree) => {
       hostOf({ ...tree, ...cpu(0), 'proc/mounts': 'cgroup2 /sys/fs/cgroup cgroup2 rw 0 0', 'proc/self/cgroup': '0::/' })
     }),
-    { numRuns: 300 },
+    { numRuns: 600 },
   )
 })
 

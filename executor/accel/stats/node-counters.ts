@@ -4,7 +4,7 @@
  */
 
 import { readText, type SysReader } from '../../../src/topology/files.js'
-import { readNodeMemory } from '../../../src/topology/memory.js'
+import { readNodeBytes } from '../../../src/topology/memory.js'
 import { nodeDirectory } from '../../../src/topology/nodes.js'
 import type { CpuId, NodeId } from '../../../src/types.js'
 import { readTraffic, type Traffic } from './resctrl.js'
@@ -55,7 +55,7 @@ export function readNodeCounters(
   const traffic = readTraffic(reader, cpusPerNode)
   return new Map(
     [...cpusPerNode].map(([node, cpus]) => {
-      const { total, free } = readNodeMemory(reader, node, cpusPerNode.size === 1)
+      const { total, free } = readNodeBytes(reader, node, cpusPerNode.size === 1)
       const known = cpus.flatMap((cpu): [CpuId, CpuTime][] => (times.has(cpu) ? [[cpu, times.get(cpu)!]] : []))
       return [
         node,

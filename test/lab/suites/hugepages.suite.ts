@@ -1,8 +1,9 @@
 /** Huge pages that only one node has enough of. */
 
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { detectHost, plan, verifyPlan } from 'homenode'
 import { runPlan } from 'homenode/executor'
+import koffi from 'koffi'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -85,6 +86,50 @@ test('huge pages that are gone when they are wanted are refused before any is ta
   assert.match(error.message, new RegExp(`memory-capacity: .* node ${more}, in pages of 2 MiB, where 64 MiB is free`))
   assert.is(freePages(more), reserved[less]!)
   assert.equal(leftBehind(), [])
+})
+
+const libc = koffi.load('libc.so.6')
+const mmap = libc.func('intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)')
+const munmap = libc.func('int munmap(intptr_t, size_t)')
+const READ_WRITE = 3
+const PRIVATE_ANONYMOUS_HUGE = 0x02 | 0x20 | 0x40000
+
+test('huge pages that a mapping has reserved are of no node, and cannot be had', async () => {
+  const all = reserved.reduce((sum, pages) => sum + pages)
+  const bytes = (all - 5) * 2 * MiB
+  const address = mmap(0, bytes, READ_WRITE, PRIVATE_ANONYMOUS_HUGE, -1, 0)
+  assert.ok(address > 0)
+  const { nodes, limits } = await detectHost()
+  assert.is(munmap(address, bytes), 0)
+  assert.equal(
+    nodes.map(({ pages }) => pages.find(({ size }) => size === 2 * MiB)?.free),
+    reserved,
+  )
+  assert.equal(limits, [{ size: 2 * MiB, pages: 5, cause: 'resv_hugepages' }])
+  assert.not('limits' in (await detectHost()))
+})
+
+test('the limits of the cgroup and of those above it are detected', async () => {
+  const root = '/sys/fs/cgroup'
+  mkdirSync(`${root}/limits`)
+  write(`${root}/limits/cgroup.subtree_control`, '+memory +hugetlb')
+  mkdirSync(`${root}/limits/inner`)
+  write(`${root}/limits/memory.max`, 400 * MiB)
+  write(`${root}/limits/inner/hugetlb.2MB.max`, 14 * MiB)
+  write(`${root}/limits/inner/cgroup.procs`, process.pid)
+  const { limits = [] } = await detectHost()
+  write(`${root}/cgroup.procs`, process.pid)
+  assert.equal(
+    limits.map(({ size, cause }) => [size, cause]),
+    [
+      [4096, 'memory.max of /limits'],
+      [2 * MiB, 'hugetlb.2MB.max of /limits/inner'],
+    ],
+  )
+  // A process takes its memory along only from what it asks for in its new group.
+  const [base, huge] = limits.map(({ pages }) => pages)
+  assert.ok(base! > (300 * MiB) / 4096 && base! <= (400 * MiB) / 4096, `${base} base pages`)
+  assert.is(huge, 7)
 })
 
 test.run()
