@@ -16,9 +16,10 @@ import {
   type Request,
 } from '../../src/types.js'
 import { type MicroTerms, priceOf, totalOf } from '../../src/verify/cost.js'
+import { housekeeping } from '../../src/verify/housekeeping.js'
 import { type Machine, machineOf } from '../../src/verify/machine.js'
 import { MICRO } from '../../src/verify/micro.js'
-import { type Occupancy, occupancyOf } from '../../src/verify/occupancy.js'
+import { occupancyOf } from '../../src/verify/occupancy.js'
 import { placedVms } from '../../src/verify/placement.js'
 
 /** One cell: where its vCPUs are (`cpu` null: shared) and the one node that has its memory. */
@@ -43,8 +44,7 @@ export function planOf(
 ): Plan {
   const machine = machineOf(host, request)
   const bare = withoutThreads(request, placements, pageSizes(machine, request, placements))
-  const occupancy = occupancyOf(machine, placedVms(request, bare))
-  const seated = bare.map((vm) => withThreads(machine, occupancy, vm))
+  const seated = withThreads(machine, request, bare)
   const placed = placedVms(request, seated)
   const price = priceOf(machine, occupancyOf(machine, placed), request, placed)
   const cost = lost(price.terms)
@@ -126,15 +126,16 @@ function withoutThreads(
 }
 
 /** The CPUs of shared vCPUs and of housekeeping threads (docs/model.md, `emulator`), which follow from the rest. */
-function withThreads(machine: Machine, occupancy: Occupancy, vm: PlanVm): PlanVm {
-  const vcpus = vm.vcpus.map((vcpu) => (vcpu.dedicated ? vcpu : { ...vcpu, cpus: occupancy.sharedCpulist(vcpu.node) }))
-  const nodes = [...new Set(vcpus.map(({ node }) => node))]
-  const choices = [
-    machine.reserved.filter(({ node }) => nodes.includes(node)).map(({ id }) => id),
-    machine.reserved.map(({ id }) => id),
-    nodes.flatMap((node) => occupancy.sharedCpus(node).map(({ id }) => id)),
-    vcpus.map(({ cpus }) => Number(cpus)),
-  ]
-  const housekeeping = formatCpulist(choices.find((cpus) => cpus.length > 0) ?? [])
-  return { ...vm, vcpus, emulator: housekeeping, iothreads: vm.iothreads.map(() => housekeeping) }
+function withThreads(machine: Machine, request: Request, bare: readonly PlanVm[]): PlanVm[] {
+  const occupancy = occupancyOf(machine, placedVms(request, bare))
+  const floating = bare.map((vm) => ({
+    ...vm,
+    vcpus: vm.vcpus.map((vcpu) => (vcpu.dedicated ? vcpu : { ...vcpu, cpus: occupancy.shared(vcpu.node).cpulist })),
+  }))
+  const cpusOf = housekeeping(machine, occupancy)
+  return placedVms(request, floating).map((placed, at) => {
+    const vm = floating[at]!
+    const emulator = formatCpulist(cpusOf(placed))
+    return { ...vm, emulator, iothreads: vm.iothreads.map(() => emulator) }
+  })
 }

@@ -9,7 +9,7 @@ import { MICRO, round } from './micro.js'
 import { migration } from './migration.js'
 import { sharedDemand } from './nodes.js'
 import { type Occupancy, occupancyOf } from './occupancy.js'
-import { type PlacedCell, type PlacedVcpu, type PlacedVm, placedVms, vcpuNodes } from './placement.js'
+import { type PlacedCell, type PlacedVcpu, type PlacedVm, placedVms } from './placement.js'
 import { communication } from './traffic.js'
 
 /** Micro-vCPUs by cause. */
@@ -44,17 +44,7 @@ export function totalOf(terms: MicroTerms): number {
   return sum(COST_TERMS.map((term) => terms[term]))
 }
 
-const NOTHING: MicroTerms = {
-  remoteMemory: 0,
-  communication: 0,
-  smt: 0,
-  capacity: 0,
-  cells: 0,
-  device: 0,
-  overcommit: 0,
-  bandwidth: 0,
-  migration: 0,
-}
+const NOTHING = Object.fromEntries(COST_TERMS.map((term) => [term, 0])) as MicroTerms
 
 function vmTerms(machine: Machine, occupancy: Occupancy, request: Request, vm: PlacedVm): MicroTerms {
   const { model } = request
@@ -64,6 +54,7 @@ function vmTerms(machine: Machine, occupancy: Occupancy, request: Request, vm: P
     communication: round(communication(machine, model.communication, vm)),
     smt: round(vm.request.weight * model.smt * MICRO * busySiblings(machine, occupancy, vm)),
     capacity: round((vm.request.weight * slowness(machine, occupancy, vm)) / FASTEST),
+    cells: round(vm.request.weight * model.cells * MICRO * vm.vcpus.length * (vm.cells.length - 1)),
     device: round((vm.request.weight * model.device * demandOf(vm.vcpus) * deviceDistance(machine, vm)) / LOCAL),
     migration: migration(model, vm),
   }
@@ -76,18 +67,20 @@ function demandOf(vcpus: readonly PlacedVcpu[]): number {
 function remoteMemory(machine: Machine, home: number, vm: PlacedVm): number {
   const { weight, memoryBound } = vm.request
   const all = pagesByNode(machine, vm.cells)
+  const allPages = sum(all.values())
+  const allReach = new Map(vm.nodes.map((from) => [from, reach(machine, from, all)]))
   let demand = 0
   for (const cell of vm.cells) {
     const own = pagesByNode(machine, [cell])
     const ownPages = sum(own.values())
-    const otherPages = sum(all.values()) - ownPages
-    const byNode = [...groupBy(cell.vcpus, (vcpu) => vcpu.node)].sort(([a], [b]) => a - b)
-    for (const [from, vcpus] of byNode) {
+    const otherPages = allPages - ownPages
+    const byNode = groupBy(cell.vcpus, (vcpu) => vcpu.node)
+    for (const from of cell.nodes) {
       const ownReach = reach(machine, from, own)
-      const otherReach = reach(machine, from, all) - ownReach
+      const otherReach = allReach.get(from)! - ownReach
       const ownMean = ownReach / ownPages
       const mean = otherPages === 0 ? ownMean : home * ownMean + ((1 - home) * otherReach) / otherPages
-      demand += demandOf(vcpus) * mean
+      demand += demandOf(byNode.get(from)!) * mean
     }
   }
   return round((weight * memoryBound * demand) / LOCAL)
@@ -127,46 +120,44 @@ function busySiblings(machine: Machine, occupancy: Occupancy, vm: PlacedVm): num
 
 /** Sum of demand x (1024 - capacity). */
 function slowness(machine: Machine, occupancy: Occupancy, vm: PlacedVm): number {
-  const meanOfShared = new Map(vcpuNodes(vm.vcpus).map((node) => [node, meanCapacity(occupancy, node)]))
   const capacityOf = ({ dedicated, cpus, node }: PlacedVcpu): number =>
-    (dedicated ? machine.cpus.get(cpus[0]!)?.capacity : meanOfShared.get(node)) ?? FASTEST
+    dedicated ? (machine.cpus.get(cpus[0]!)?.capacity ?? FASTEST) : occupancy.shared(node).capacity
   return sum(vm.vcpus.map((vcpu) => vcpu.demand * (FASTEST - capacityOf(vcpu))))
-}
-
-function meanCapacity(occupancy: Occupancy, node: NodeId): number {
-  const cpus = occupancy.sharedCpus(node)
-  if (cpus.length === 0) return FASTEST
-  return Math.floor(sum(cpus.map((cpu) => cpu.capacity)) / cpus.length)
 }
 
 /** Over the devices that are not strict: distance beyond local from the nearest node that holds vCPUs. */
 function deviceDistance(machine: Machine, vm: PlacedVm): number {
-  const nodes = vcpuNodes(vm.vcpus)
   const soft = vm.request.devices.filter((device) => !device.strict)
-  return sum(soft.map(({ node }) => Math.min(...nodes.map((from) => machine.distance(from, node))) - LOCAL))
+  return sum(soft.map(({ node }) => Math.min(...vm.nodes.map((from) => machine.distance(from, node))) - LOCAL))
 }
 
 function overcommit(occupancy: Occupancy, vms: readonly PlacedVm[]): number {
-  const beyond = [...sharedDemand(vms)].map(([node, demand]) => demand - MICRO * occupancy.sharedCpus(node).length)
+  const beyond = [...sharedDemand(vms)].map(([node, demand]) => demand - MICRO * occupancy.shared(node).cpus.length)
   return sum(beyond.map((micro) => Math.max(0, micro)))
 }
 
 function bandwidth(machine: Machine, vms: readonly PlacedVm[]): number {
-  let lost = 0
-  for (const { id, bandwidth: given } of machine.nodes.values()) {
-    if (given === undefined) continue
-    const demand = sum(vms.map((vm) => bandwidthOn(vm, id)))
-    if (demand <= given) continue
-    const bound = sum(vms.map((vm) => demandOf(vm.vcpus.filter(({ node }) => node === id)) * vm.request.memoryBound))
-    lost += round((1 - given / demand) * bound)
+  /** By node, in the order of the VMs: bytes a second that are taken from its memory, and what of its vCPUs' demand waits for memory. */
+  const taken = new Map<NodeId, number>()
+  const bound = new Map<NodeId, number>()
+  for (const vm of vms) {
+    const parts = groupBy(
+      vm.cells.flatMap((cell) => cell.memory),
+      ({ node }) => node,
+    )
+    for (const [node, own] of parts) {
+      const bytes = sum(own.map((part) => part.bytes))
+      taken.set(node, (taken.get(node) ?? 0) + (vm.request.bandwidth * bytes) / vm.request.memory)
+    }
+    for (const [node, vcpus] of groupBy(vm.vcpus, ({ node }) => node)) {
+      bound.set(node, (bound.get(node) ?? 0) + demandOf(vcpus) * vm.request.memoryBound)
+    }
   }
-  return lost
-}
-
-/** Bytes a second that the VM takes from the node's memory. */
-function bandwidthOn(vm: PlacedVm, node: NodeId): number {
-  const parts = vm.cells.flatMap((cell) => cell.memory).filter((part) => part.node === node)
-  return (vm.request.bandwidth * sum(parts.map((part) => part.bytes))) / vm.request.memory
+  const lost = [...machine.nodes.values()].map(({ id, bandwidth: given }) => {
+    const demand = taken.get(id) ?? 0
+    return given === undefined || demand <= given ? 0 : round((1 - given / demand) * (bound.get(id) ?? 0))
+  })
+  return sum(lost)
 }
 
 function sum(numbers: Iterable<number>): number {

@@ -1,6 +1,6 @@
 /** The host as the checks ask for it: what is usable, what is free, what is how far (docs/model.md, "Host"). */
 
-import type { CpuId, Host, HostCpu, HostNode, NodeId, Request } from '../types.js'
+import type { CpuId, Host, HostCpu, HostNode, NodeId, Request, RequestVm } from '../types.js'
 
 export interface MachineCpu {
   readonly id: CpuId
@@ -10,15 +10,22 @@ export interface MachineCpu {
   readonly llc: number
   readonly capacity: number
   readonly usable: boolean
+  readonly isolated: boolean
 }
 
 export interface Machine {
-  /** The online CPUs that have a node. */
+  /** The online CPUs. */
   readonly cpus: ReadonlyMap<CpuId, MachineCpu>
   /** The usable CPUs of each core that has any. */
   readonly usableOfCore: ReadonlyMap<number, readonly MachineCpu[]>
-  /** The reserved CPUs that threads can run on, ascending. */
-  readonly reserved: readonly MachineCpu[]
+  /** The nodes that have usable CPUs. */
+  readonly usableNodes: readonly NodeId[]
+  /** The reserved CPUs of each core that has any: the host's own threads run there. */
+  readonly reservedOfCore: ReadonlyMap<number, readonly MachineCpu[]>
+  /** The reserved CPUs that threads of VMMs can run on, ascending. */
+  readonly housekeeping: readonly MachineCpu[]
+  /** The same by node. */
+  readonly housekeepingOfNode: ReadonlyMap<NodeId, readonly MachineCpu[]>
   /** The most online CPUs that a core of the host has. */
   readonly widestCore: number
   readonly nodes: ReadonlyMap<NodeId, HostNode>
@@ -26,12 +33,16 @@ export interface Machine {
   readonly pageSizes: readonly number[]
   /** SLIT units. */
   distance(from: NodeId, to: NodeId): number
-  /** The node whose memory the CPUs of `node` use. */
-  memoryNode(node: NodeId): NodeId
+  /** The nodes with memory that the VM may use, ascending. */
+  memoryOf(vm: RequestVm): ReadonlySet<NodeId>
+  /** Those of them that are nearest to `node`: the VM's memory for CPUs of `node` is there. */
+  memoryNodes(vm: RequestVm, node: NodeId): readonly NodeId[]
   /** Distinct LLCs of the node's online CPUs. */
   llcs(node: NodeId): number
   /** Pages of the size that are free for guests. */
   freePages(node: NodeId, size: number): number
+  /** The most pages of the size that all nodes together can give; Infinity where nothing limits them. */
+  limitPages(size: number): number
 }
 
 const BASE_PAGE = 4096
@@ -39,23 +50,30 @@ const LOCAL = 10
 const REMOTE = 20
 
 export function machineOf(host: Host, request: Request): Machine {
+  const { reserve, deviceNodes, freeMemoryOnly } = request
   const reservedIds = reservedOf(host, request)
-  const online = host.cpus.filter((cpu) => cpu.online && cpu.node !== null)
-  const cpus = new Map(online.map((cpu) => [cpu.id, machineCpu(cpu, cpu.allowed && !reservedIds.has(cpu.id))]))
-  const allowed = new Set(online.filter((cpu) => cpu.allowed).map((cpu) => cpu.id))
-  const all = [...cpus.values()]
+  const kept = new Set(reserve.nodes)
+  const withMemory = host.nodes.filter((node) => hasMemory(node) && !kept.has(node.id)).map(({ id }) => id)
+  const nodeOf = nodeFinder(host, withMemory)
+  const online = host.cpus.filter((cpu) => cpu.online)
+  const all = online.map((cpu) => machineCpu(cpu, nodeOf(cpu), cpu.allowed && !reservedIds.has(cpu.id)))
+  const usable = all.filter((cpu) => cpu.usable)
+  const reserved = all.filter((cpu) => reservedIds.has(cpu.id))
+  const allowed = new Set(online.filter((cpu) => cpu.allowed).map(({ id }) => id))
+  const housekeeping = reserved.filter((cpu) => allowed.has(cpu.id) && !cpu.isolated)
   const index = new Map(host.nodes.map((node, at) => [node.id, at]))
   const nodes = new Map(host.nodes.map((node) => [node.id, node]))
   const pageSizes = pageSizesOf(host)
+  const limits = new Map(host.limits?.map(({ size, pages }) => [size, pages]))
 
   const distance = (from: NodeId, to: NodeId): number =>
     host.distances[index.get(from) ?? -1]?.[index.get(to) ?? -1] ?? (from === to ? LOCAL : REMOTE)
 
-  const memoryNode = (node: NodeId): NodeId => {
-    const withMemory = host.nodes.filter(hasMemory).map((other) => other.id)
-    if (withMemory.includes(node) || withMemory.length === 0) return node
-    return withMemory.reduce((best, other) => (distance(node, other) < distance(node, best) ? other : best))
-  }
+  const memoryOf = remembered(({ memoryNodes, avoidDeviceNodes }: RequestVm): ReadonlySet<NodeId> => {
+    const named = new Set(memoryNodes ?? withMemory)
+    const avoided = new Set(avoidDeviceNodes ? deviceNodes : [])
+    return new Set(withMemory.filter((node) => named.has(node) && !avoided.has(node)))
+  })
 
   const llcCounts = new Map(
     [...groupBy(all, (cpu) => cpu.node)].map(([node, members]) => [node, new Set(members.map((cpu) => cpu.llc)).size]),
@@ -65,24 +83,35 @@ export function machineOf(host: Host, request: Request): Machine {
     const node = nodes.get(id)
     if (node === undefined) return 0
     if (size !== pageSizes[0]) return node.pages.find((pool) => pool.size === size)?.free ?? 0
-    return Math.max(0, Math.floor(((node.memory.free ?? 0) - request.reserve.memory) / size))
+    const { free, reclaimable = 0 } = node.memory
+    const bytes = (free ?? 0) + (freeMemoryOnly ? 0 : reclaimable)
+    return Math.max(0, Math.floor((bytes - reserve.memory) / size))
   }
 
   return {
-    cpus,
-    usableOfCore: groupBy(
-      all.filter((cpu) => cpu.usable),
-      (cpu) => cpu.core,
-    ),
-    reserved: all.filter((cpu) => reservedIds.has(cpu.id) && allowed.has(cpu.id)),
-    widestCore: Math.max(1, ...[...groupBy(all, (cpu) => cpu.core).values()].map((members) => members.length)),
+    cpus: new Map(all.map((cpu) => [cpu.id, cpu])),
+    usableOfCore: groupBy(usable, (cpu) => cpu.core),
+    usableNodes: [...new Set(usable.map((cpu) => cpu.node))],
+    reservedOfCore: groupBy(reserved, (cpu) => cpu.core),
+    housekeeping,
+    housekeepingOfNode: groupBy(housekeeping, (cpu) => cpu.node),
+    widestCore: [...groupBy(all, (cpu) => cpu.core).values()].reduce((most, { length }) => Math.max(most, length), 1),
     nodes,
     pageSizes,
     distance,
-    memoryNode,
+    memoryOf,
+    memoryNodes: (vm, node) => nearest([...memoryOf(vm)], (to) => distance(node, to)),
     llcs: (node) => llcCounts.get(node) ?? 0,
     freePages,
+    limitPages: (size) => limits.get(size) ?? Number.POSITIVE_INFINITY,
   }
+}
+
+/** All of `nodes` that are at the least distance. */
+export function nearest(nodes: readonly NodeId[], distanceOf: (node: NodeId) => number): NodeId[] {
+  const distances = nodes.map(distanceOf)
+  const least = Math.min(...distances)
+  return nodes.filter((_, at) => distances[at] === least)
 }
 
 function reservedOf(host: Host, { reserve: { cpus } }: Request): Set<CpuId> {
@@ -91,8 +120,17 @@ function reservedOf(host: Host, { reserve: { cpus } }: Request): Set<CpuId> {
   return new Set(host.cpus.map(({ id }) => id).filter((id) => !kept.has(id)))
 }
 
-function machineCpu(cpu: HostCpu, usable: boolean): MachineCpu {
-  const node = cpu.node ?? 0
+/** The node of an online CPU; where the host does not say: that of its package, else the lowest with memory, else the lowest. */
+function nodeFinder({ cpus, nodes }: Host, withMemory: readonly NodeId[]): (cpu: HostCpu) => NodeId {
+  const ofPackage = new Map<number, NodeId>()
+  for (const { online, node, package: id } of cpus) {
+    if (online && node !== null && id !== null && !ofPackage.has(id)) ofPackage.set(id, node)
+  }
+  const last = withMemory[0] ?? nodes[0]?.id ?? 0
+  return ({ node, package: id }) => node ?? (id === null ? undefined : ofPackage.get(id)) ?? last
+}
+
+function machineCpu(cpu: HostCpu, node: NodeId, usable: boolean): MachineCpu {
   return {
     id: cpu.id,
     node,
@@ -100,18 +138,31 @@ function machineCpu(cpu: HostCpu, usable: boolean): MachineCpu {
     llc: cpu.llc ?? -1 - node,
     capacity: cpu.capacity ?? 1024,
     usable,
+    isolated: cpu.isolated,
   }
 }
 
 /** `null`, unknown, counts as memory of which nothing is known to be free. */
-function hasMemory(node: HostNode): boolean {
-  return node.memory.total !== 0
+function hasMemory({ memory, allowed }: HostNode): boolean {
+  return memory.total !== 0 && allowed !== false
 }
 
 function pageSizesOf(host: Host): number[] {
   const sizes = new Set(host.nodes.flatMap((node) => node.pages.map((pool) => pool.size)))
   if (sizes.size === 0) return [BASE_PAGE]
   return [...sizes].sort((a, b) => a - b)
+}
+
+/** `compute`, once for each argument. */
+export function remembered<Argument extends object, Value extends object>(
+  compute: (argument: Argument) => Value,
+): (argument: Argument) => Value {
+  const known = new WeakMap<Argument, Value>()
+  return (argument) => {
+    const value = known.get(argument) ?? compute(argument)
+    known.set(argument, value)
+    return value
+  }
 }
 
 export function groupBy<Item, Key>(items: Iterable<Item>, keyOf: (item: Item) => Key): Map<Key, Item[]> {

@@ -1,50 +1,88 @@
-/** The constraints on memory: page-size, memory-policy, memory-capacity. */
+/** The constraints on how much memory there is and in which pages: memory-capacity, memory-limit, page-size. */
 
-import { formatCpulist } from '../cpulist.js'
-import { assertNever, type Finding } from '../errors.js'
-import type { NodeId } from '../types.js'
+import type { Finding } from '../errors.js'
+import type { NodeId, Request } from '../types.js'
 import type { Machine } from './machine.js'
-import { nodesApart } from './nodes.js'
-import { type PlacedCell, type PlacedVm, vcpuNodes } from './placement.js'
+import { checkPolicies } from './memory-nodes.js'
+import type { Relations } from './nodes.js'
+import type { PlacedCell, PlacedVm } from './placement.js'
 import type { Violation } from './violation.js'
 
-/** Pages of each size that the plan leaves free on each node; negative where it takes too many. */
-type PagesLeft = (node: NodeId, size: number) => number
+/** What the plan leaves; negative where it takes too many. */
+export interface PagesLeft {
+  /** Of the size, of the node's free pages. */
+  free(node: NodeId, size: number): number
+  /** Of the size, of what all nodes together can give. */
+  limit(size: number): number
+}
 
-/** @param isFinal false for a state in which VMs are still to move: pages that are left then are left for them */
-export function checkMemory(machine: Machine, vms: readonly PlacedVm[], isFinal: boolean): Violation[] {
-  const taken = takenBytes(vms)
-  const left: PagesLeft = (node, size) =>
-    isFinal ? machine.freePages(node, size) - Math.ceil((taken.get(node)?.get(size) ?? 0) / size) : 0
+/** In a state in which VMs are still to move, pages that are left are left for them. */
+const NOTHING_LEFT: PagesLeft = { free: () => 0, limit: () => 0 }
+
+/** @param isFinal false for a state in which VMs are still to move */
+export function checkMemory(
+  machine: Machine,
+  request: Request,
+  vms: readonly PlacedVm[],
+  relations: Relations,
+  isFinal: boolean,
+): Violation[] {
+  const taken = takenPages(vms)
+  const left = isFinal ? pagesLeft(machine, taken) : NOTHING_LEFT
   return [
     ...vms.flatMap((vm) => vm.cells.flatMap((cell) => checkPageSize(machine, left, vm, cell))),
-    ...vms.flatMap((vm) => vm.cells.flatMap((cell) => checkPolicy(machine, left, vms, vm, cell))),
+    ...checkPolicies(machine, request, left, vms, relations),
     ...checkCapacity(machine, taken),
+    ...checkLimits(machine, taken),
   ]
 }
 
-function takenBytes(vms: readonly PlacedVm[]): Map<NodeId, Map<number, number>> {
-  const taken = new Map<NodeId, Map<number, number>>()
+/** By size and node. */
+type Taken = ReadonlyMap<number, ReadonlyMap<NodeId, number>>
+
+function takenPages(vms: readonly PlacedVm[]): Taken {
+  const bytes = new Map<number, Map<NodeId, number>>()
   for (const { pageSize, memory } of vms.flatMap((vm) => vm.cells)) {
-    for (const { node, bytes } of memory) {
-      const sizes = taken.get(node) ?? new Map<number, number>()
-      taken.set(node, sizes.set(pageSize, (sizes.get(pageSize) ?? 0) + bytes))
-    }
+    const nodes = bytes.get(pageSize) ?? new Map<NodeId, number>()
+    bytes.set(pageSize, nodes)
+    for (const part of memory) nodes.set(part.node, (nodes.get(part.node) ?? 0) + part.bytes)
   }
-  return taken
+  const inPages = (nodes: ReadonlyMap<NodeId, number>, size: number) =>
+    new Map([...nodes].map(([node, total]) => [node, Math.ceil(total / size)]))
+  return new Map([...bytes].map(([size, nodes]) => [size, inPages(nodes, size)]))
 }
 
-function checkCapacity(machine: Machine, taken: Map<NodeId, Map<number, number>>): Violation[] {
-  return [...taken].flatMap(([node, sizes]) =>
-    [...sizes].flatMap(([size, bytes]) => {
+function totalOf(taken: Taken, size: number): number {
+  return [...(taken.get(size)?.values() ?? [])].reduce((sum, pages) => sum + pages, 0)
+}
+
+function pagesLeft(machine: Machine, taken: Taken): PagesLeft {
+  const totals = new Map([...taken.keys()].map((size) => [size, totalOf(taken, size)]))
+  return {
+    free: (node, size) => machine.freePages(node, size) - (taken.get(size)?.get(node) ?? 0),
+    limit: (size) => machine.limitPages(size) - (totals.get(size) ?? 0),
+  }
+}
+
+function checkCapacity(machine: Machine, taken: Taken): Violation[] {
+  return [...taken].flatMap(([size, nodes]) =>
+    [...nodes].flatMap(([node, pages]) => {
       const free = machine.freePages(node, size)
-      const pages = Math.ceil(bytes / size)
       if (pages <= free) return []
       const text = `node ${node} has ${free} free pages of ${size} bytes, the plan takes ${pages}`
       const parties = [`node ${node}, pages of ${size} bytes`]
       return [{ constraint: 'memory-capacity', text, parties, excess: pages - free }]
     }),
   )
+}
+
+function checkLimits(machine: Machine, taken: Taken): Violation[] {
+  return [...taken.keys()].flatMap((size) => {
+    const [pages, limit] = [totalOf(taken, size), machine.limitPages(size)]
+    if (pages <= limit) return []
+    const text = `all nodes together give at most ${limit} pages of ${size} bytes, the plan takes ${pages}`
+    return [{ constraint: 'memory-limit', text, parties: [`pages of ${size} bytes`], excess: pages - limit }]
+  })
 }
 
 function checkPageSize(machine: Machine, left: PagesLeft, vm: PlacedVm, placed: PlacedCell): Finding[] {
@@ -62,82 +100,8 @@ function checkPageSize(machine: Machine, left: PagesLeft, vm: PlacedVm, placed: 
   const larger = machine.pageSizes.find(
     (size) =>
       size > pageSize &&
-      bytes % size === 0 &&
-      memory.every((part) => part.bytes % size === 0 && left(part.node, size) >= part.bytes / size),
+      left.limit(size) >= bytes / size &&
+      memory.every((part) => part.bytes % size === 0 && left.free(part.node, size) >= part.bytes / size),
   )
   return larger === undefined ? [] : found(`has pages of ${pageSize} bytes where enough of ${larger} are left free`)
-}
-
-function checkPolicy(
-  machine: Machine,
-  left: PagesLeft,
-  vms: readonly PlacedVm[],
-  vm: PlacedVm,
-  cell: PlacedCell,
-): Finding[] {
-  const { memoryPolicy } = vm.request
-  const problem = (): string | undefined => {
-    switch (memoryPolicy) {
-      case 'strict':
-        return strictProblem(machine, cell)
-      case 'preferred':
-        return spillProblem(machine, left, nodesApart(vms, vm), cell)
-      case 'interleave':
-        return interleaveProblem(machine, vm, cell)
-      default:
-        return assertNever(memoryPolicy)
-    }
-  }
-  const text = problem()
-  if (text === undefined) return []
-  return [{ constraint: 'memory-policy', vm: vm.name, cell: cell.cell, text: `${vm.name}: cell ${cell.cell} ${text}` }]
-}
-
-/** On the memory nodes of its vCPUs, in proportion to them: less than a page from the exact share. */
-function strictProblem(machine: Machine, cell: PlacedCell): string | undefined {
-  const homes = cell.vcpus.map((vcpu) => machine.memoryNode(vcpu.node))
-  for (const node of new Set([...homes, ...cell.memory.map((part) => part.node)])) {
-    const vcpus = homes.filter((home) => home === node).length
-    const given = bytesOn(cell, node)
-    const share = (cell.bytes * vcpus) / homes.length
-    if (vcpus === 0) return `has ${given} bytes on node ${node}, its vCPUs have theirs on ${formatCpulist(homes)}`
-    if (Math.abs(given - share) >= cell.pageSize) return `has ${given} bytes on node ${node}, its share is ${share}`
-  }
-  return undefined
-}
-
-/** On a node that is not nearest only where every nearer one is full, or kept from this VM by one that it is apart from. */
-function spillProblem(
-  machine: Machine,
-  left: PagesLeft,
-  apart: ReadonlySet<NodeId>,
-  cell: PlacedCell,
-): string | undefined {
-  const nodes = vcpuNodes(cell.vcpus)
-  const homes = nodes.map(machine.memoryNode)
-  const reach = (to: NodeId): number =>
-    homes.includes(to) ? 0 : Math.min(...nodes.map((node) => machine.distance(node, to)))
-  const farthest = Math.max(...cell.memory.map((part) => reach(part.node)))
-  const isOpen = (node: NodeId): boolean => !apart.has(node) && left(node, cell.pageSize) > 0
-  const open = [...machine.nodes.keys()].find((node) => reach(node) < farthest && isOpen(node))
-  if (open === undefined) return undefined
-  const used = formatCpulist(cell.memory.map((part) => part.node))
-  return `has memory on nodes ${used}, though node ${open} is nearer and has ${left(open, cell.pageSize)} free pages left`
-}
-
-/** Evenly over the memory nodes of the VM's vCPUs: to a page. */
-function interleaveProblem(machine: Machine, vm: PlacedVm, cell: PlacedCell): string | undefined {
-  const homes = new Set(vcpuNodes(vm.vcpus).map(machine.memoryNode))
-  const share = cell.bytes / homes.size
-  for (const node of new Set([...homes, ...cell.memory.map((part) => part.node)])) {
-    const given = bytesOn(cell, node)
-    if (!homes.has(node)) return `has ${given} bytes on node ${node}, the VM uses nodes ${formatCpulist(homes)}`
-    if (Math.abs(given - share) >= cell.pageSize)
-      return `has ${given} bytes on node ${node}, its even share is ${share}`
-  }
-  return undefined
-}
-
-function bytesOn(cell: PlacedCell, node: NodeId): number {
-  return cell.memory.find((part) => part.node === node)?.bytes ?? 0
 }

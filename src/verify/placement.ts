@@ -3,7 +3,7 @@
 import { parseCpulist } from '../cpulist.js'
 import { type Finding, show } from '../errors.js'
 import type { CpuId, NodeId, Plan, PlanVm, Request, RequestVm, VcpuId } from '../types.js'
-import type { Machine } from './machine.js'
+import { groupBy, type Machine } from './machine.js'
 import { MICRO, round } from './micro.js'
 
 export interface PlacedVcpu {
@@ -24,6 +24,8 @@ export interface PlacedCell {
   readonly memory: readonly { readonly node: NodeId; readonly bytes: number }[]
   readonly bytes: number
   readonly vcpus: readonly PlacedVcpu[]
+  /** Those that hold its vCPUs, ascending. */
+  readonly nodes: readonly NodeId[]
 }
 
 export interface PlacedVm {
@@ -31,6 +33,8 @@ export interface PlacedVm {
   readonly request: RequestVm
   readonly vcpus: readonly PlacedVcpu[]
   readonly cells: readonly PlacedCell[]
+  /** Those that hold its vCPUs, ascending. */
+  readonly nodes: readonly NodeId[]
   readonly emulator: readonly CpuId[]
   readonly iothreads: readonly (readonly CpuId[])[]
 }
@@ -50,17 +54,44 @@ export function checkShape(machine: Machine, request: Request, plan: Plan): Find
 /** The VMs of the plan in the order of the request; the plan's shape has been checked. */
 export function placedVms(request: Request, vms: readonly PlanVm[]): PlacedVm[] {
   const planned = new Map(vms.map((vm) => [vm.name, vm]))
-  // Shared vCPUs repeat the same long lists: each is read once.
-  const sets = new Map<string, readonly CpuId[]>()
-  const cpusOf = (text: string): readonly CpuId[] => {
-    const cpus = sets.get(text) ?? parseCpulist(text, { allowEmpty: true })
-    sets.set(text, cpus)
-    return cpus
-  }
+  const cpusOf = cpulistReader()
   return request.vms.flatMap((vm) => {
     const plan = planned.get(vm.name)
     return plan === undefined ? [] : [placedVm(vm, plan, cpusOf)]
   })
+}
+
+/** Shared vCPUs repeat the same long lists: each is read once. */
+export function cpulistReader(): (text: string) => readonly CpuId[] {
+  const sets = new Map<string, readonly CpuId[]>()
+  return (text) => {
+    const cpus = sets.get(text) ?? parseCpulist(text, { allowEmpty: true })
+    sets.set(text, cpus)
+    return cpus
+  }
+}
+
+export function placedVm(request: RequestVm, plan: PlanVm, cpusOf: (text: string) => readonly CpuId[]): PlacedVm {
+  const vcpus = plan.vcpus.map((vcpu) => ({
+    ...vcpu,
+    cpus: cpusOf(vcpu.cpus),
+    cpulist: vcpu.cpus,
+    demand: vcpu.dedicated ? MICRO : round(request.demand * MICRO),
+  }))
+  const ofCell = groupBy(vcpus, ({ cell }) => cell)
+  const cells = plan.cells.map((cell) => {
+    const own = ofCell.get(cell.cell) ?? []
+    return { ...cell, bytes: cell.memory.reduce((sum, part) => sum + part.bytes, 0), vcpus: own, nodes: nodesOf(own) }
+  })
+  return {
+    name: plan.name,
+    request,
+    vcpus,
+    cells,
+    nodes: nodesOf(vcpus),
+    emulator: cpusOf(plan.emulator),
+    iothreads: plan.iothreads.map(cpusOf),
+  }
 }
 
 /** The node of the first cell: that of its lowest vCPU. */
@@ -68,31 +99,8 @@ export function firstNode(vm: PlacedVm): NodeId {
   return (vm.cells[0]!.vcpus[0] ?? vm.vcpus[0]!).node
 }
 
-/** The nodes that hold the VM's vCPUs, ascending. */
-export function vcpuNodes(vcpus: readonly PlacedVcpu[]): NodeId[] {
+function nodesOf(vcpus: readonly PlacedVcpu[]): NodeId[] {
   return [...new Set(vcpus.map((vcpu) => vcpu.node))].sort((a, b) => a - b)
-}
-
-function placedVm(request: RequestVm, plan: PlanVm, cpusOf: (text: string) => readonly CpuId[]): PlacedVm {
-  const vcpus = plan.vcpus.map((vcpu) => ({
-    ...vcpu,
-    cpus: cpusOf(vcpu.cpus),
-    cpulist: vcpu.cpus,
-    demand: vcpu.dedicated ? MICRO : round(request.demand * MICRO),
-  }))
-  const cells = plan.cells.map((cell) => ({
-    ...cell,
-    bytes: cell.memory.reduce((sum, part) => sum + part.bytes, 0),
-    vcpus: vcpus.filter((vcpu) => vcpu.cell === cell.cell),
-  }))
-  return {
-    name: plan.name,
-    request,
-    vcpus,
-    cells,
-    emulator: cpusOf(plan.emulator),
-    iothreads: plan.iothreads.map(cpusOf),
-  }
 }
 
 function checkNames(request: Request, plan: Plan): Finding[] {

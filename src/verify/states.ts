@@ -3,7 +3,7 @@
 import type { CurrentPlacement, Move, Plan, PlanCell, PlanVcpu, Request } from '../types.js'
 import { groupBy, type Machine } from './machine.js'
 import { type Occupancy, occupancyOf } from './occupancy.js'
-import { type PlacedVm, placedVms } from './placement.js'
+import { cpulistReader, type PlacedVm, placedVm } from './placement.js'
 
 /** By VM; of shared vCPUs only the node counts, their CPUs follow from who else is there. */
 export type State = ReadonlyMap<string, CurrentPlacement>
@@ -60,11 +60,13 @@ export function stateReader(machine: Machine, request: Request): (state: State) 
   return (state) => {
     const dedicated = all(state, readDedicated, () => '')
     if ([...state.values()].every(({ vcpus }) => vcpus.every((vcpu) => vcpu.dedicated))) return dedicated
-    return all(state, readFloating, ({ node }) => dedicated.occupancy.sharedCpulist(node))
+    return all(state, readFloating, ({ node }) => dedicated.occupancy.shared(node).cpulist)
   }
 }
 
 function vmReader(request: Request) {
+  const asked = new Map(request.vms.map((vm) => [vm.name, vm]))
+  const cpulists = cpulistReader()
   const known = new WeakMap<CurrentPlacement, { readonly floating: string; readonly vm: PlacedVm }>()
   return (name: string, placement: CurrentPlacement, cpusOf: (vcpu: PlanVcpu) => string): PlacedVm => {
     const { cells, vcpus } = placement
@@ -73,7 +75,7 @@ function vmReader(request: Request) {
     if (before?.floating === floating && before.vm.name === name) return before.vm
     const seats = vcpus.map((vcpu) => (vcpu.dedicated ? vcpu : { ...vcpu, cpus: cpusOf(vcpu) }))
     const whole = { name, cost: { lostVcpus: 0, terms: {} }, cells, vcpus: seats, emulator: '', iothreads: [] }
-    const vm = placedVms(request, [whole])[0]!
+    const vm = placedVm(asked.get(name)!, whole, cpulists)
     known.set(placement, { floating, vm })
     return vm
   }

@@ -120,7 +120,7 @@ function near(vms: readonly RequestVm[]): Set<RequestVm> {
 export function checkFloating(occupancy: Occupancy, step: readonly Move[]): Problem[] {
   return step.flatMap(({ vm, cell, vcpus }) =>
     vcpus.flatMap(({ vcpu, node, cpus, dedicated }) => {
-      const wanted = occupancy.sharedCpulist(node)
+      const wanted = occupancy.shared(node).cpulist
       if (dedicated || cpus === wanted) return []
       const text = `${vm}: vCPU ${vcpu} floats over CPUs ${cpus || 'none'}, the shared CPUs of node ${node} are ${wanted || 'none'}`
       return [{ vm, cell, vcpu, text }]

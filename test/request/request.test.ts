@@ -28,10 +28,20 @@ function refusedVm(fields: object, where: string, text: RegExp = /./): void {
 
 test('every default is filled in', () => {
   assert.equal(parseRequest({ vms: [VM] }), {
-    reserve: { cpus: [], memory: 0 },
+    reserve: { cpus: [], memory: 0, nodes: [] },
+    freeMemoryOnly: false,
+    deviceNodes: [],
     overcommit: 4,
     strategy: 'pack',
-    model: { home: 0.9, communication: 0.1, smt: 0.38, device: 0.05, copyBytesPerSecond: 2 ** 32, horizonSeconds: 600 },
+    model: {
+      home: 0.9,
+      communication: 0.1,
+      smt: 0.38,
+      cells: 0.01,
+      device: 0.05,
+      copyBytesPerSecond: 2 ** 32,
+      horizonSeconds: 600,
+    },
     vms: [
       {
         name: 'db',
@@ -45,8 +55,10 @@ test('every default is filled in', () => {
         memoryPolicy: 'strict',
         pageSize: 'any',
         demand: 1,
+        memoryNodes: null,
+        avoidDeviceNodes: false,
         devices: [],
-        trust: 'db',
+        trust: null,
         separateFrom: [],
         near: [],
         emulator: 'housekeeping',
@@ -65,10 +77,12 @@ test('every field is read', () => {
   const request = parseRequest({
     schemaVersion: 1,
     kind: 'Request',
-    reserve: { cpus: '0,4-5', memory: '1GiB' },
+    reserve: { cpus: '0,4-5', memory: '1GiB', nodes: '8-9' },
+    freeMemoryOnly: true,
+    deviceNodes: '0,2',
     overcommit: 2.5,
     strategy: 'spread',
-    model: { smt: 0.5 },
+    model: { smt: 0.5, cells: 0.1 },
     vms: [
       { ...VM, near: ['web'], current: CURRENT },
       {
@@ -86,6 +100,8 @@ test('every field is read', () => {
         memoryPolicy: 'interleave',
         pageSize: '2048KiB',
         demand: 0.5,
+        memoryNodes: '0-1,3',
+        avoidDeviceNodes: true,
         devices: [{ node: 1 }, { node: 0, strict: false }],
         trust: 'tenant',
         separateFrom: ['db'],
@@ -99,8 +115,11 @@ test('every field is read', () => {
     ],
   })
   const [db, web] = request.vms
-  assert.equal(request.reserve, { cpus: [0, 4, 5], memory: 2 ** 30 })
+  assert.equal(request.reserve, { cpus: [0, 4, 5], memory: 2 ** 30, nodes: [8, 9] })
+  assert.is(request.freeMemoryOnly, true)
+  assert.equal(request.deviceNodes, [0, 2])
   assert.is(request.model.smt, 0.5)
+  assert.is(request.model.cells, 0.1)
   assert.is(request.model.home, 0.9)
   assert.equal(db!.near, ['web'])
   assert.equal(db!.current, CURRENT)
@@ -115,6 +134,8 @@ test('every field is read', () => {
     { node: 0, strict: false },
   ])
   assert.is(web!.trust, 'tenant')
+  assert.equal(web!.memoryNodes, [0, 1, 3])
+  assert.is(web!.avoidDeviceNodes, true)
   assert.is(web!.bandwidth, 1e10)
 })
 
@@ -172,7 +193,7 @@ test('unknown fields are named, wherever they are', () => {
   refusedVm({ wieght: 1 }, 'wieght', /one of the fields name, vcpus, memory/)
   refusedVm({ devices: [{ node: 0, soft: true }] }, 'devices[0].soft')
   assert.is(refused({ vms: [VM], model: { hoem: 1 } }).where, 'model.hoem')
-  assert.is(refused({ vms: [VM], reserve: { nodes: '0' } }).where, 'reserve.nodes')
+  assert.is(refused({ vms: [VM], reserve: { node: '0' } }).where, 'reserve.node')
   assert.is(refused(JSON.parse(`{"vms": [], "__proto__": 1}`)).where, '__proto__')
 })
 
@@ -201,7 +222,7 @@ test('numbers are finite and in their range', () => {
   refusedVm({ iothreads: 65 }, 'iothreads')
   for (const overcommit of [0, ...wrong]) assert.is(refused({ vms: [VM], overcommit }).where, 'overcommit')
   assert.is(refused({ vms: [VM], model: { home: 1.1 } }).where, 'model.home')
-  for (const field of ['communication', 'smt', 'device', 'copyBytesPerSecond', 'horizonSeconds']) {
+  for (const field of ['communication', 'smt', 'cells', 'device', 'copyBytesPerSecond', 'horizonSeconds']) {
     for (const value of wrong.filter((value) => value !== 1e300)) {
       assert.is(refused({ vms: [VM], model: { [field]: value } }).where, `model.${field}`)
     }
@@ -215,7 +236,7 @@ test('words are the ones of the model', () => {
   refusedVm({ memoryPolicy: 'bind' }, 'memoryPolicy')
   refusedVm({ emulator: true }, 'emulator')
   refusedVm({ span: 'yes' }, 'span')
-  refusedVm({ pageSize: '3MiB' }, 'pageSize', /4KiB, 2MiB or 1GiB, or "any"/)
+  refusedVm({ pageSize: '3MiB' }, 'pageSize', /4KiB, 2MiB or 1GiB \(a power of two from 4 KiB\), or "any"/)
   assert.is(refused({ vms: [VM], strategy: 'balance' }).where, 'strategy')
 })
 

@@ -62,12 +62,31 @@ test('two cells pay for each other in each direction', () => {
       ],
     },
   }
-  // 0.3 x 0.1 x 10 / 10 + 0.3 x 0.1 x 20 / 10; 0.1 x (20 + 30) / 10
-  assert.equal(terms(host, one(2), a), { remoteMemory: 90_000, communication: 500_000 })
-  const model = { home: 0.5, communication: 0.2 }
+  // 0.3 x 0.1 x 10 / 10 + 0.3 x 0.1 x 20 / 10; 0.1 x (20 + 30) / 10; 0.01 x 2 x 1
+  assert.equal(terms(host, one(2), a), { remoteMemory: 90_000, communication: 500_000, cells: 20_000 })
+  const model = { home: 0.5, communication: 0.2, cells: 0 }
   // 0.3 x 0.5 x 1 + 0.3 x 0.5 x 2; 0.2 x 5
   assert.equal(terms(host, { model, ...one(2) }, a), { remoteMemory: 450_000, communication: 1_000_000 })
 })
+
+test('cells beyond the first have a price, by the vCPUs of the VM and its weight', () => {
+  const cells = (count: number) => ({
+    a: {
+      cells: Array.from({ length: count }, (_, at) => ({ cpus: [at], memory: { 0: (4 / count) * GIB } })),
+      emulator: '',
+    },
+  })
+  const host = hostOf({ nodes: { 0: 8 }, cores: coresOf([4]) })
+  assert.equal(terms(host, one(1), withThreads(cells(1), '1-3')), {})
+  // 0.01 x 4 x 3; with a weight and a coefficient 2.5 x 0.04 x 4 x 3
+  assert.equal(terms(host, one(4), withThreads(cells(4), '0-3')), { cells: 120_000 })
+  const dear = { model: { cells: 0.04 }, ...one(4, { weight: 2.5 }) }
+  assert.equal(terms(host, dear, withThreads(cells(4), '0-3')), { cells: 1_200_000 })
+})
+
+function withThreads({ a }: { a: VmSpec }, emulator: string): Record<string, VmSpec> {
+  return { a: { ...a, emulator } }
+}
 
 test("the other cells' memory counts by its bytes", () => {
   const host = hostOf({
@@ -154,7 +173,7 @@ test('an LLC that two nodes share costs no hop', () => {
       ],
     },
   }
-  assert.equal(terms(host, one(2), a), { remoteMemory: 60_000 })
+  assert.equal(terms(host, { model: { cells: 0 }, ...one(2) }, a), { remoteMemory: 60_000 })
 })
 
 test('shared vCPUs of a node with one LLC talk for nothing', () => {

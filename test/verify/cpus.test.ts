@@ -85,9 +85,11 @@ test('with all CPUs but some reserved, those are usable', () => {
   twins('cpu-usable', SMT, [vm('a', 1)], on(2), on(1), { reserve: { cpus: 'all,^2' } })
 })
 
-test('a reserved sibling does not keep a core from being whole', () => {
-  const request = { reserve: { cpus: '1,3' }, vms: [vm('a', 2, { threadPolicy: 'require' })] }
-  assert.equal(constraints(SMT, request, { a: { cells: [{ cpus: [0, 2], memory: on0 }], emulator: '1,3' } }), [])
+test('a reserved sibling, on which the host runs, keeps a core from being whole or alone', () => {
+  const a = (cpu: number, emulator: string) => ({ a: { cells: [{ cpus: [cpu], memory: on0 }], emulator } })
+  const reserve = { cpus: '1' }
+  twins('thread-policy', SMT, [vm('a', 1, { threadPolicy: 'require' })], a(2, '1'), a(0, '1'), { reserve })
+  twins('thread-policy', SMT, [vm('a', 1, { threadPolicy: 'isolate' })], a(2, '1'), a(0, '2-3'), { reserve })
 })
 
 test('prefer and spread never refuse', () => {
@@ -120,7 +122,9 @@ test('a core holds one trust domain', () => {
   })
   const options = { reserve: { cpus: '7' } }
   twins('trust', SMT, [vm('a', 1), vm('b', 1)], spec(2), spec(1), options)
-  assert.equal(constraints(SMT, { ...options, vms: [vm('a', 1, { trust: 'b' }), vm('b', 1)] }, spec(1)), [])
+  twins('trust', SMT, [vm('a', 1, { trust: 'b' }), vm('b', 1)], spec(2), spec(1), options)
+  const named = [vm('a', 1, { trust: 'ours' }), vm('b', 1, { trust: 'ours' })]
+  assert.equal(constraints(SMT, { ...options, vms: named }, spec(1)), [])
 })
 
 test('a mixed VM has its dedicated vCPUs dedicated and the others shared', () => {
@@ -158,11 +162,13 @@ test('a dedicated emulator and its I/O threads have CPUs of their own on the fir
   twins('cpu-usable', SMT, vms, a('1', '2'), a('1', '3'), { reserve: { cpus: '3' } })
 })
 
-test('nobody shares the CPU of a dedicated emulator', () => {
+test('nobody shares the core of a dedicated emulator', () => {
+  const host = hostOf({ nodes: { 0: 4 }, cores: coresOf([3], 2) })
   const vms = [vm('a', 1, { emulator: 'dedicated' }), vm('b', 1, { cpuPolicy: 'shared' })]
   const a = { cells: [{ cpus: [0], memory: on0 }], emulator: '2' }
-  const b = (cpus: number[]) => ({ cells: [{ cpus: [cpus], memory: on0 }], emulator: '3' })
-  twins('cpu-exclusive', SMT, vms, { a, b: b([3]) }, { a, b: b([2, 3]) })
+  const b = (cpus: number[]) => ({ cells: [{ cpus: [cpus], memory: on0 }], emulator: '4-5' })
+  twins('cpu-exclusive', host, vms, { a, b: b([4, 5]) }, { a, b: b([2, 4, 5]) })
+  twins('cpu-exclusive', host, vms, { a, b: b([4, 5]) }, { a, b: b([3, 4, 5]) })
 })
 
 test.run()

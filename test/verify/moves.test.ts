@@ -242,7 +242,7 @@ test('a detour for nothing is found', () => {
 test('a cell does not leave its memory behind', () => {
   const [move] = PLAN.moves!
   const [first] = texts({ ...PLAN, moves: [{ ...move!, memory: [], bytes: 0 }] })
-  assert.is(first, `after step 1: a: cell 0 has 0 bytes on node 1, its share is ${4 * GIB}`)
+  assert.is(first, `after step 1: a: cell 0 has ${4 * GIB} bytes on node 0, its vCPUs have theirs on 1`)
 })
 
 test('nothing is missing where the moves end at the plan, or where a cell can still move', () => {

@@ -12,18 +12,13 @@ test("a strict device's node holds a cell", () => {
 })
 
 test('VMs are apart, or together, as they ask', () => {
-  const apart = {
-    a: { cells: [{ cpus: [0], memory: on0 }], emulator: '2-3' },
-    b: { cells: [{ cpus: [4], memory: on1 }], emulator: '6-7' },
-  }
-  const together = {
-    a: { cells: [{ cpus: [0], memory: on0 }], emulator: '3' },
-    b: { cells: [{ cpus: [2], memory: on0 }], emulator: '3' },
-  }
-  const options = { reserve: { cpus: '3' } }
-  const emulators = { a: { ...apart.a, emulator: '3' }, b: { ...apart.b, emulator: '3' } }
-  twins('separate', SMT, [vm('a', 1), vm('b', 1, { separateFrom: ['a'] })], emulators, together, options)
-  twins('near', SMT, [vm('a', 1), vm('b', 1, { near: ['a'] })], together, emulators, options)
+  const host = hostOf({ nodes: { 0: 4, 1: 4 }, cores: coresOf([3, 1]) })
+  const a = { cells: [{ cpus: [0], memory: on0 }], emulator: '2' }
+  const apart = { a, b: { cells: [{ cpus: [3], memory: on1 }], emulator: '2' } }
+  const together = { a, b: { cells: [{ cpus: [1], memory: on0 }], emulator: '2' } }
+  const options = { reserve: { cpus: '2' } }
+  twins('separate', host, [vm('a', 1), vm('b', 1, { separateFrom: ['a'] })], apart, together, options)
+  twins('near', host, [vm('a', 1), vm('b', 1, { near: ['a'] })], together, apart, options)
 })
 
 test('memory on the same node is a node in common', () => {

@@ -69,6 +69,8 @@ function firstFit({ host, request }: Problem): Plan {
   const usable = host.cpus.filter((cpu) => cpu.online && cpu.allowed && cpu.id !== 0)
   const free = new Map(host.nodes.map((node) => [node.id, node.memory.free ?? 0]))
   const usedCores = new Set<number | null>()
+  // Everyone's threads are beside the host's own, on CPU 0, with no dedicated vCPU on its core.
+  const [{ core: hostCore }] = host.cpus as [Host['cpus'][number]]
   const chosen = new Map<string, { node: number; home: number; cpus: number[]; vm: RequestVm }>()
   // Dedicated VMs first, so that what is left to share does not shrink afterwards.
   const vms = [...parseRequest(request).vms].sort((a, b) => a.cpuPolicy.localeCompare(b.cpuPolicy))
@@ -77,7 +79,8 @@ function firstFit({ host, request }: Problem): Plan {
     for (const { id: node } of host.nodes) {
       const home = homeOf(host, node)
       const local = usable.filter((cpu) => cpu.node === node && !usedCores.has(cpu.core))
-      const cpus = vm.cpuPolicy === 'dedicated' ? onePerCore(local, vm.vcpus) : []
+      const own = local.filter((cpu) => cpu.core !== hostCore)
+      const cpus = vm.cpuPolicy === 'dedicated' ? onePerCore(own, vm.vcpus) : []
       const wanted = (demand.get(node) ?? 0) + vm.vcpus
       const fits =
         vm.cpuPolicy === 'dedicated' ? cpus.length === vm.vcpus : local.length > 0 && wanted <= 4 * local.length

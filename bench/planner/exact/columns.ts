@@ -158,7 +158,7 @@ function columnsOn(
   if (vm.devices.some(({ node, strict }) => strict && !ids.includes(node))) return []
   const memory = new Map<NodeId, number>()
   for (const [at, { bytes }] of cells.entries()) {
-    const home = host.machine.memoryNode(ids[at]!)
+    const home = host.machine.memoryNodes(vm, ids[at]!)[0]!
     memory.set(home, (memory.get(home) ?? 0) + bytes)
   }
   const size = vm.pageSize === 'any' ? host.machine.pageSizes[0]! : vm.pageSize
@@ -253,7 +253,7 @@ function remoteMemory(
   const all = sum(pages)
   let total = 0
   for (const [at, { vcpus }] of cells.entries()) {
-    const far = (other: number) => machine.distance(ids[at]!, machine.memoryNode(ids[other]!)) - 10
+    const far = (other: number) => machine.distance(ids[at]!, machine.memoryNodes(vm, ids[other]!)[0]!) - 10
     const own = far(at)
     const others = all - pages[at]!
     const reach = sum(cells.map((_, other) => (other === at ? 0 : pages[other]! * far(other))))

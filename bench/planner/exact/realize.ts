@@ -27,7 +27,7 @@ export function realize(
       cells: column.cells.map((cell, at): PlacedCell => {
         const node = host.nodes[column.nodes[at]!]!.id
         const vcpus = cell.vcpus.map((vcpu, index) => ({ vcpu, node, cpu: cpus[at]![index] ?? null }))
-        return { vcpus, memoryNode: host.machine.memoryNode(node), bytes: cell.bytes }
+        return { vcpus, memoryNode: host.machine.memoryNodes(vm, node)[0]!, bytes: cell.bytes }
       }),
     }
   })

@@ -97,7 +97,7 @@ function placementOf(machine: Machine, vm: RequestVm, fitted: NonNullable<Fitted
     name: vm.name,
     cells: fitted.map(({ node, cpus }, at) => ({
       vcpus: shares[at]!.vcpus.map((vcpu) => ({ vcpu, node, cpu: cpus[vcpu] ?? null })),
-      memoryNode: machine.memoryNode(node),
+      memoryNode: machine.memoryNodes(vm, node)[0]!,
       bytes: shares[at]!.bytes,
     })),
   }

@@ -32,7 +32,7 @@ export function placementOf(machine: Machine, vm: RequestVm, cpus: readonly CpuI
     name: vm.name,
     cells: (onOneNode ?? divided[0]!).map(({ vcpus, bytes }) => ({
       vcpus: vcpus.map((vcpu) => ({ vcpu, node: nodeOf(vcpu), cpu: cpus[vcpu]! })),
-      memoryNode: machine.memoryNode(nodeOf(vcpus[0]!)),
+      memoryNode: machine.memoryNodes(vm, nodeOf(vcpus[0]!))[0]!,
       bytes,
     })),
   }

@@ -22,10 +22,14 @@ export function bestPlan(host: Host, request: Request): Plan {
   let best = planOf(host, request, [], { name: 'exhaustive' })
   let bestWeight = 0
 
-  const seat = (cell: Omit<PlacedCell, 'memoryNode' | 'vcpus'>, vcpus: PlacedCell['vcpus']): PlacedCell => ({
+  const seat = (
+    vm: RequestVm,
+    cell: Omit<PlacedCell, 'memoryNode' | 'vcpus'>,
+    vcpus: PlacedCell['vcpus'],
+  ): PlacedCell => ({
     bytes: cell.bytes,
     vcpus,
-    memoryNode: machine.memoryNode(vcpus[0]!.node),
+    memoryNode: machine.memoryNodes(vm, vcpus[0]!.node)[0]!,
   })
 
   /** Every way to seat a VM's cells; vCPUs of a cell are alike. */
@@ -38,6 +42,7 @@ export function bestPlan(host: Host, request: Request): Plan {
     if (vm.cpuPolicy === 'shared') {
       for (const node of new Set(usable.map(nodeOf))) {
         const own = seat(
+          vm,
           cell,
           cell.vcpus.map((vcpu) => ({ vcpu, node, cpu: null })),
         )
@@ -48,6 +53,7 @@ export function bestPlan(host: Host, request: Request): Plan {
     for (const cpus of sets(free, cell.vcpus.length)) {
       if (new Set(cpus.map(nodeOf)).size > 1) continue
       const own = seat(
+        vm,
         cell,
         cell.vcpus.map((vcpu, index) => ({ vcpu, node: nodeOf(cpus[index]!), cpu: cpus[index]! })),
       )
