@@ -10,7 +10,7 @@ export const GRANULE = 4096
 export const MAX_MEMORY = 2 ** 50
 
 /** What `parse` makes of a value that `schema` takes; what it refuses becomes an issue of the field. */
-function read<Schema extends z.ZodType, Value>(schema: Schema, parse: (value: z.output<Schema>) => Value) {
+export function read<Schema extends z.ZodType, Value>(schema: Schema, parse: (value: z.output<Schema>) => Value) {
   return schema.transform((value, context): Value => {
     try {
       return parse(value)

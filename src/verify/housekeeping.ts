@@ -3,9 +3,9 @@
 import { formatCpulist } from '../cpulist.js'
 import type { Finding } from '../errors.js'
 import type { CpuId, NodeId } from '../types.js'
-import { domainOf } from './cores.js'
+import { domainOf, type TrustDomain } from './cores.js'
 import { isolatedOf } from './cpus.js'
-import type { Machine, MachineCpu } from './machine.js'
+import { groupBy, type Machine } from './machine.js'
 import { type Holder, type Occupancy, vmmThreads } from './occupancy.js'
 import { firstNode, type PlacedVm } from './placement.js'
 
@@ -47,24 +47,54 @@ function housekeepingProblem(machine: Machine, given: readonly CpuId[], wanted: 
  */
 export function housekeeping(machine: Machine, occupancy: Occupancy): (vm: PlacedVm) => readonly CpuId[] {
   const mayShare = sharing(occupancy)
-  const mayJoin = (vm: PlacedVm, { core, node }: MachineCpu): boolean =>
-    (occupancy.ofCore.get(core) ?? []).every((holder) => mayBeBeside(vm, holder)) &&
-    (!occupancy.sharedCores.has(core) || mayShare(vm, node))
-  const open = (vm: PlacedVm, cpus: readonly MachineCpu[]) => cpus.filter((cpu) => mayJoin(vm, cpu)).map(({ id }) => id)
+  const posts = machine.housekeeping.map(({ id, node, core }): Post => {
+    return { id, node, isShared: occupancy.sharedCores.has(core), gate: gateOf(occupancy.ofCore.get(core) ?? []) }
+  })
+  const postsOf = groupBy(posts, ({ node }) => node)
+  const open = (vm: PlacedVm, some: readonly Post[]) => {
+    const mayPass = ({ isClosed, domain = domainOf(vm), vm: only = vm }: Gate) =>
+      !isClosed && domain === domainOf(vm) && only === vm
+    const mayJoin = ({ gate, isShared, node }: Post) => mayPass(gate) && (!isShared || mayShare(vm, node))
+    return some.filter(mayJoin).map(({ id }) => id)
+  }
   return (vm) => {
-    const near = vm.nodes.map((node) => open(vm, machine.housekeepingOfNode.get(node) ?? []))
+    const near = vm.nodes.map((node) => open(vm, postsOf.get(node) ?? []))
     if (near.some(isNotEmpty)) return joined(near)
-    const far = open(vm, machine.housekeeping)
+    const far = open(vm, posts)
     if (isNotEmpty(far)) return far
     const shared = vm.nodes.filter((node) => mayShare(vm, node)).map((node) => occupancy.shared(node).cpus)
     return joined(shared.some(isNotEmpty) ? shared : vm.vcpus.map(({ cpus }) => cpus))
   }
 }
 
-function mayBeBeside(vm: PlacedVm, holder: Holder): boolean {
-  if (domainOf(holder.vm) !== domainOf(vm)) return false
-  const { threadPolicy } = holder.vm.request
-  return holder.vcpu === undefined || !(threadPolicy === 'isolate' || (threadPolicy === 'require' && holder.vm !== vm))
+/** A reserved CPU that threads of VMMs can run on. */
+interface Post {
+  readonly id: CpuId
+  readonly node: NodeId
+  /** Whether shared vCPUs may be on its core. */
+  readonly isShared: boolean
+  readonly gate: Gate
+}
+
+/** Whom the dedicated threads of a core let onto it: everybody, where there are none. */
+interface Gate {
+  readonly isClosed: boolean
+  readonly domain?: TrustDomain
+  readonly vm?: PlacedVm
+}
+
+function gateOf(holders: readonly Holder[]): Gate {
+  const [first] = holders
+  if (first === undefined) return { isClosed: false }
+  const domain = domainOf(first.vm)
+  const policies = groupBy(
+    holders.filter(({ vcpu }) => vcpu !== undefined),
+    ({ vm }) => vm.request.threadPolicy,
+  )
+  const [vm, ...others] = new Set(policies.get('require')?.map((holder) => holder.vm))
+  const isClosed =
+    policies.has('isolate') || others.length > 0 || holders.some((holder) => domainOf(holder.vm) !== domain)
+  return { isClosed, domain, ...(vm === undefined ? {} : { vm }) }
 }
 
 /** Whether threads that float may be beside the shared vCPUs of a node: those of their domain, or of VMs that name none as theirs. */

@@ -24,8 +24,6 @@ export interface Machine {
   readonly reservedOfCore: ReadonlyMap<number, readonly MachineCpu[]>
   /** The reserved CPUs that threads of VMMs can run on, ascending. */
   readonly housekeeping: readonly MachineCpu[]
-  /** The same by node. */
-  readonly housekeepingOfNode: ReadonlyMap<NodeId, readonly MachineCpu[]>
   /** The most online CPUs that a core of the host has. */
   readonly widestCore: number
   readonly nodes: ReadonlyMap<NodeId, HostNode>
@@ -94,7 +92,6 @@ export function machineOf(host: Host, request: Request): Machine {
     usableNodes: [...new Set(usable.map((cpu) => cpu.node))],
     reservedOfCore: groupBy(reserved, (cpu) => cpu.core),
     housekeeping,
-    housekeepingOfNode: groupBy(housekeeping, (cpu) => cpu.node),
     widestCore: [...groupBy(all, (cpu) => cpu.core).values()].reduce((most, { length }) => Math.max(most, length), 1),
     nodes,
     pageSizes,

@@ -16,6 +16,10 @@ export interface CoreSpec {
   readonly capacity?: number
   readonly offline?: boolean
   readonly allowed?: boolean
+  readonly isolated?: boolean
+  readonly package?: number
+  /** The host does not say which node it is on. */
+  readonly nodeless?: boolean
 }
 
 export interface HostSpec {
@@ -26,6 +30,11 @@ export interface HostSpec {
   /** Free pages of 2 MiB on every node. */
   readonly hugePages?: number
   readonly bandwidth?: number
+  /** Gigabytes of page cache by node id, beyond what is free. */
+  readonly reclaimable?: Readonly<Record<number, number>>
+  /** Nodes whose memory the cpuset keeps this process from. */
+  readonly forbidden?: readonly number[]
+  readonly limits?: Host['limits']
 }
 
 export function hostOf(spec: HostSpec): Host {
@@ -34,24 +43,28 @@ export function hostOf(spec: HostSpec): Host {
     const pages = [{ size: 4096, total: bytes / 4096, free: bytes / 4096 }]
     if (spec.hugePages !== undefined) pages.push({ size: 2 ** 21, total: spec.hugePages, free: spec.hugePages })
     const given = spec.bandwidth === undefined ? {} : { bandwidth: spec.bandwidth }
-    return { id: Number(id), memory: { total: bytes, free: bytes }, pages, ...given }
+    const cache = (spec.reclaimable?.[Number(id)] ?? 0) * GIB
+    const memory = { total: bytes + cache, free: bytes, ...(cache === 0 ? {} : { reclaimable: cache }) }
+    const allowed = spec.forbidden?.includes(Number(id)) ? { allowed: false } : {}
+    return { id: Number(id), memory, pages, ...allowed, ...given }
   })
-  const cpus = spec.cores.flatMap(
-    ({ node, cpus: ids, llc = node, capacity = 1024, offline = false, allowed = true }, core) =>
-      ids
-        .map((id, thread) =>
-          offline
-            ? { id, node: null, package: null, llc: null, core: null, thread: null, capacity: null }
-            : { id, node, package: 0, llc, core, thread, capacity },
-        )
-        .map((cpu) => ({ ...cpu, online: !offline, allowed, isolated: false })),
-  )
+  const cpus = spec.cores.flatMap((one, core) => {
+    const { node, cpus: ids, llc = node, capacity = 1024, offline = false, allowed = true, isolated = false } = one
+    return ids
+      .map((id, thread) =>
+        offline
+          ? { id, node: null, package: null, llc: null, core: null, thread: null, capacity: null }
+          : { id, node: one.nodeless ? null : node, package: one.package ?? 0, llc, core, thread, capacity },
+      )
+      .map((cpu) => ({ ...cpu, online: !offline, allowed, isolated }))
+  })
   return {
     schemaVersion: 1,
     kind: 'Host',
     nodes,
     distances: spec.distances ?? nodes.map((a) => nodes.map((b) => (a === b ? 10 : 20))),
     cpus: cpus.sort((a, b) => a.id - b.id),
+    ...(spec.limits === undefined ? {} : { limits: spec.limits }),
   }
 }
 
