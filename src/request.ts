@@ -2,7 +2,7 @@
 
 import * as z from 'zod'
 import { freezeDeep } from './freeze.js'
-import { checkTogether } from './request/rules.js'
+import { avoidsDevices, checkTogether } from './request/rules.js'
 import { requestFormat } from './request/schema.js'
 import { readVcpuSets, type VmWithSets } from './request/vcpu-sets.js'
 import { parseWith } from './schema.js'
@@ -20,7 +20,7 @@ export function parseRequest(input: unknown): Request {
   if (typeof input === 'object' && input !== null && parsed.has(input)) return input as Request
   const given = parseWith(requestFormat, input)
   const vms = given.vms.map((vm, at) => readVcpuSets(vm, `vms[${at}]`))
-  checkTogether(vms)
+  checkTogether(vms, given)
   const { reserve, freeMemoryOnly, deviceNodes, overcommit, strategy, model } = given
   const request: Request = freezeDeep({
     reserve,
@@ -29,7 +29,7 @@ export function parseRequest(input: unknown): Request {
     overcommit,
     strategy,
     model,
-    vms: vms.map((vm) => complete(vm, deviceNodes.length > 0)),
+    vms: vms.map((vm) => complete(vm, deviceNodes)),
   })
   parsed.add(request)
   return request
@@ -47,12 +47,12 @@ export function requestSchema(): object {
   return z.toJSONSchema(requestFormat, { io: 'input' })
 }
 
-function complete(vm: VmWithSets, hasDeviceNodes: boolean): RequestVm {
+function complete(vm: VmWithSets, deviceNodes: readonly number[]): RequestVm {
   return {
     ...vm,
     dedicatedVcpus: vm.dedicatedVcpus ?? [],
     memoryNodes: vm.memoryNodes ?? null,
-    avoidDeviceNodes: vm.avoidDeviceNodes ?? (hasDeviceNodes && vm.devices.length === 0),
+    avoidDeviceNodes: avoidsDevices(vm, deviceNodes),
     trust: vm.trust ?? null,
     traffic: vm.traffic === 'uniform' ? null : vm.traffic,
     current: vm.current ?? null,

@@ -54,11 +54,13 @@ export const bandwidth = z.union([
 /** A set of numbers as text, still to be read. */
 export const cpulistText = z.string({ error: 'a cpulist such as "0-3,8"' })
 
-/** A set of numbers as text, perhaps none. */
-export const cpulistOrNone = read(cpulistText, (text) => parseCpulist(text, { allowEmpty: true }))
+const nodeListText = z.string({ error: 'a list of nodes such as "0-3,8"' })
+
+/** Nodes as text, perhaps none. */
+export const nodesOrNone = read(nodeListText, (text) => parseCpulist(text, { allowEmpty: true }))
 
 /** Nodes as text, at least one. */
-export const nodeList = read(cpulistText, (text) => parseCpulist(text))
+export const nodeList = read(nodeListText, (text) => parseCpulist(text))
 
 /** CPUs of a host that is not known yet, perhaps none: these, or with `all` every one but these. */
 export const hostCpus = read(cpulistText, (text) => {

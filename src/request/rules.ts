@@ -5,7 +5,13 @@ import { InputError, show } from '../errors.js'
 import { MAX_VCPUS } from './schema.js'
 import type { VmWithSets } from './vcpu-sets.js'
 
-export function checkTogether(vms: readonly VmWithSets[]): void {
+/** What the request says of the nodes of its host. */
+export interface NodeLists {
+  readonly reserve: { readonly nodes: readonly number[] }
+  readonly deviceNodes: readonly number[]
+}
+
+export function checkTogether(vms: readonly VmWithSets[], nodes: NodeLists): void {
   checkNames(vms)
   checkTotal(vms)
   for (const [at, vm] of vms.entries()) {
@@ -14,6 +20,7 @@ export function checkTogether(vms: readonly VmWithSets[]): void {
     checkDedicated(vm, where)
     checkTraffic(vm, where)
     checkCurrent(vm, where)
+    checkMemoryNodes(vm, where, nodes)
   }
 }
 
@@ -114,6 +121,25 @@ function checkCurrent(vm: VmWithSets, where: string): void {
     if (cell < cells.length) continue
     throw new InputError(`${place}.vcpus[${at}].cell`, `a cell from 0 to ${cells.length - 1}`, `${cell}`)
   }
+}
+
+/** Some of its nodes are for it: neither reserved nor, where it keeps off them, nodes of devices. */
+function checkMemoryNodes(vm: VmWithSets, where: string, { reserve, deviceNodes }: NodeLists): void {
+  const { memoryNodes } = vm
+  if (memoryNodes === undefined) return
+  const place = `${where}.memoryNodes`
+  const free = memoryNodes.filter((node) => !reserve.nodes.includes(node))
+  if (free.length === 0) {
+    throw new InputError(place, 'a node that is not in reserve.nodes', show(formatCpulist(memoryNodes)))
+  }
+  if (!avoidsDevices(vm, deviceNodes) || free.some((node) => !deviceNodes.includes(node))) return
+  const expected = 'a node that is not in deviceNodes, or avoidDeviceNodes false'
+  throw new InputError(place, expected, show(formatCpulist(memoryNodes)))
+}
+
+/** Whether it keeps off the nodes of devices: by default where it has none itself. */
+export function avoidsDevices({ avoidDeviceNodes, devices }: VmWithSets, deviceNodes: readonly number[]): boolean {
+  return avoidDeviceNodes ?? (deviceNodes.length > 0 && devices.length === 0)
 }
 
 function checkRange(vcpus: readonly number[], count: number, where: string): void {

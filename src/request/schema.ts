@@ -4,13 +4,13 @@ import * as z from 'zod'
 import {
   bandwidth,
   between,
-  cpulistOrNone,
   cpulistText,
   guestMemory,
   hostCpus,
   id,
   name,
   nodeList,
+  nodesOrNone,
   pageSize,
   positive,
   size,
@@ -44,7 +44,7 @@ const model = z.strictObject({
 const reserve = z.strictObject({
   cpus: hostCpus.default([]),
   memory: size.optional().transform((bytes) => bytes ?? 0),
-  nodes: cpulistOrNone.default([]),
+  nodes: nodesOrNone.default([]),
 })
 
 const cell = z.strictObject({ vcpus: cpulistText, memory: guestMemory })
@@ -81,7 +81,7 @@ export const requestFormat = z.strictObject({
   kind: z.literal('Request').optional(),
   reserve: reserve.prefault({}),
   freeMemoryOnly: z.boolean().default(false),
-  deviceNodes: cpulistOrNone.default([]),
+  deviceNodes: nodesOrNone.default([]),
   overcommit: positive(MAX_OVERCOMMIT).default(4),
   strategy: z.enum(['pack', 'spread']).default('pack'),
   model: model.prefault({}),

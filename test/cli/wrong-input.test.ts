@@ -91,6 +91,23 @@ const cases: Case[] = [
     args: withRequest(vm({ devices: [{ node: 7 }] })),
     says: /vms\[0\]\.devices\[0\]\.node: .*7/,
   },
+  {
+    name: 'memory on nodes that are reserved',
+    args: withRequest(
+      '{"reserve": {"nodes": "1"}, "vms": [{"name": "a", "vcpus": 1, "memory": "1GiB", "memoryNodes": "1"}]}',
+    ),
+    says: /request-\d+\.json: vms\[0\]\.memoryNodes: expected a node that is not in reserve\.nodes, got "1"/,
+  },
+  {
+    name: 'nodes as numbers',
+    args: withRequest(vm({ memoryNodes: [0, 1] })),
+    says: /vms\[0\]\.memoryNodes: expected a list of nodes such as "0-3,8", got an array of 2/,
+  },
+  {
+    name: 'nodes of devices as a number',
+    args: withRequest('{"deviceNodes": 1, "vms": [{"name": "a", "vcpus": 1, "memory": "1GiB"}]}'),
+    says: /deviceNodes: expected a list of nodes such as "0-3,8", got 1/,
+  },
   { name: 'a root that does not exist', args: ['topo', '--root', '/nowhere'], says: /\/nowhere: .*no such directory/ },
   { name: 'a root that is a file', args: ['topo', '--root', small], says: /small\.json: .*a file/ },
   {

@@ -278,6 +278,55 @@ test('dedicatedVcpus belong to a mixed VM', () => {
   refusedVm({ cpuPolicy: 'mixed', dedicatedVcpus: 0 }, 'dedicatedVcpus')
 })
 
+test('lists of nodes are text, memoryNodes of at least one', () => {
+  refusedVm({ memoryNodes: '' }, 'memoryNodes', /at least one number/)
+  for (const memoryNodes of [0, [0], null, 'all', '3-1', '-1', '65536']) refusedVm({ memoryNodes }, 'memoryNodes')
+  refusedVm({ memoryNodes: [1] }, 'memoryNodes', /a list of nodes such as "0-3,8", got an array of 1/)
+  refusedVm({ avoidDeviceNodes: 'yes' }, 'avoidDeviceNodes', /true or false, got "yes"/)
+  for (const nodes of [0, [0], null, 'all', '3-1']) {
+    assert.is(refused({ vms: [VM], deviceNodes: nodes }).where, 'deviceNodes')
+    assert.is(refused({ vms: [VM], reserve: { nodes } }).where, 'reserve.nodes')
+  }
+  assert.is(refused({ vms: [VM], freeMemoryOnly: 1 }).where, 'freeMemoryOnly')
+  const none = parseRequest({ vms: [VM], deviceNodes: '', reserve: { nodes: '' } })
+  assert.equal([none.deviceNodes, none.reserve.nodes], [[], []])
+})
+
+test('VMs without devices keep off the nodes of devices, unless they say otherwise', () => {
+  const avoids = (deviceNodes: string, ...more: object[]) =>
+    parseRequest({ deviceNodes, vms: more.map((fields, at) => ({ ...VM, name: `${at}`, ...fields })) }).vms.map(
+      ({ avoidDeviceNodes }) => avoidDeviceNodes,
+    )
+  const devices = [{ node: 1, strict: false }]
+  assert.equal(avoids('1', {}, { devices }, { avoidDeviceNodes: false }, { devices, avoidDeviceNodes: true }), [
+    true,
+    false,
+    false,
+    true,
+  ])
+  assert.equal(avoids('', {}, { avoidDeviceNodes: true }), [false, true])
+})
+
+test('memoryNodes leave a node for the VM', () => {
+  const wrong = (fields: object, request: object, text: RegExp) => {
+    const error = refused({ ...request, vms: [{ ...VM, ...fields }] })
+    assert.is(error.where, 'vms[0].memoryNodes')
+    assert.match(error.message, text)
+  }
+  const reserve = { nodes: '2-3' }
+  wrong({ memoryNodes: '2,3' }, { reserve }, /a node that is not in reserve\.nodes, got "2-3"/)
+  wrong(
+    { memoryNodes: '1,3' },
+    { reserve, deviceNodes: '1' },
+    /not in deviceNodes, or avoidDeviceNodes false, got "1,3"/,
+  )
+  const accepted = (fields: object, request: object) => parseRequest({ ...request, vms: [{ ...VM, ...fields }] })
+  accepted({ memoryNodes: '1-2' }, { reserve })
+  accepted({ memoryNodes: '1', avoidDeviceNodes: false }, { deviceNodes: '1' })
+  accepted({ memoryNodes: '1', devices: [{ node: 1 }] }, { deviceNodes: '1' })
+  accepted({ memoryNodes: '1-2' }, { deviceNodes: '1' })
+})
+
 test('traffic is a square of numbers from 0', () => {
   refusedVm({ traffic: [[0, 1]] }, 'traffic', /2 rows/)
   refusedVm({ traffic: [[0, 1], [1]] }, 'traffic[1]', /2 numbers/)
@@ -335,11 +384,20 @@ test('a valid request with one value replaced is accepted or refused with an Inp
   const valid = {
     schemaVersion: 1,
     kind: 'Request',
-    reserve: { cpus: '0', memory: '1GiB' },
+    reserve: { cpus: '0', memory: '1GiB', nodes: '3' },
+    freeMemoryOnly: true,
+    deviceNodes: '1',
     overcommit: 2,
     model: { home: 0.5 },
     vms: [
-      { ...VM, cells: [{ vcpus: '0-1', memory: '8GiB' }], devices: [{ node: 0, strict: true }], current: CURRENT },
+      { ...VM, memoryNodes: '0-1', avoidDeviceNodes: true },
+      {
+        ...VM,
+        name: 'two',
+        cells: [{ vcpus: '0-1', memory: '8GiB' }],
+        devices: [{ node: 0, strict: true }],
+        current: CURRENT,
+      },
       {
         ...VM,
         name: 'web',
