@@ -252,6 +252,38 @@ test('how large a guest fits on one node', async () => {
   await expect('guest-size', 'ok', /^node 0: .*does not fit/, { host: syntheticHost('numa:1 core:2 pu:1') })
 })
 
+test('what the page cache holds can be had', async () => {
+  const host = syntheticHost('numa:2(memory=8GiB) core:2 pu:1')
+  const [first, second] = host.nodes as [Host['nodes'][number], Host['nodes'][number]]
+  const memory = { total: 2 ** 33, free: 2 ** 31, reclaimable: 2 ** 32 }
+  await expect(
+    'guest-size',
+    'ok',
+    /^node 0: 2 CPUs, 6 GiB free with 4 GiB of page cache; node 1: 2 CPUs, 8 GiB free \|/,
+    {
+      host: { ...host, nodes: [{ ...first, memory }, second] },
+    },
+  )
+})
+
+test('CPUs of a node that is offline are those of the node that they get memory from', async () => {
+  const host = syntheticHost('numa:2(memory=8GiB) core:2 pu:1')
+  const cpus = host.cpus.map((cpu) => (cpu.id < 2 ? { ...cpu, node: null, package: 1 } : { ...cpu, package: 1 }))
+  await expect('guest-size', 'ok', /^node 0: 0 CPUs, .*; node 1: 4 CPUs, /, { host: { ...host, cpus } })
+})
+
+test('limits of memory: none, those of cgroups', async () => {
+  const host = syntheticHost('numa:2(memory=8GiB) core:2 pu:1')
+  await expect('memory-limits', 'ok', /^none/, { host })
+  const limits = [
+    { size: 4096, pages: 2 ** 20, cause: 'memory.max of /outer' },
+    { size: 2 ** 21, pages: 3, cause: 'hugetlb.2MB.max of /outer/inner' },
+  ]
+  const found =
+    /^4 GiB in pages of 4 KiB \(memory\.max of \/outer\); 6 MiB in pages of 2 MiB \(hugetlb\.2MB\.max.*MemoryMax=/
+  await expect('memory-limits', 'warning', found, { host: { ...host, limits } })
+})
+
 test('random access: what is remote whatever one does', async () => {
   const host = syntheticHost('numa:4(memory=8GiB) core:2 pu:1')
   await expect('random-access', 'ok', /over 4 nodes with memory 75 %.*interleave/, { host })
@@ -324,7 +356,7 @@ test('the table says each status, what it means and how to mend it', async () =>
   assert.match(text, /^ok {7}nodejs: Node\.js 20\.11\.0$/m)
   assert.match(text, /^warning {2}kvm: open\(\/dev\/kvm\): ENOENT\n {9}No guest can run here/m)
   assert.match(text, /^PROBLEM {2}mbind: mbind: EPERM\n(?: {9}.*\n)+ {9}Mend: In a container/m)
-  assert.match(text, /\n\n15 ok, 1 warning, 1 problem$/)
+  assert.match(text, /\n\n16 ok, 1 warning, 1 problem$/)
   assert.ok(text.split('\n').every((line) => line.length <= 60))
 })
 

@@ -2,8 +2,9 @@
 
 import { formatCpulist } from '../../cpulist.js'
 import { parseRequest } from '../../request.js'
-import type { Host, HostNode } from '../../types.js'
+import type { Host } from '../../types.js'
 import { formatBytes } from '../../units.js'
+import { machineOf } from '../../verify/machine.js'
 import { count } from '../table.js'
 import { type Check, ok, warning } from './check.js'
 import type { Probes } from './probes.js'
@@ -17,8 +18,9 @@ const WAITING_PERCENT = 10
 const MOST_SHOWN = 4
 
 /** What a request has that says nothing about it: the prices are the cost model's. */
-const { model, vms } = parseRequest({ vms: [{ name: 'any', vcpus: 1, memory: '1GiB' }] })
-const { memoryBound } = vms[0]!
+const any = parseRequest({ vms: [{ name: 'any', vcpus: 1, memory: '1GiB' }] })
+const { model } = any
+const { memoryBound } = any.vms[0]!
 
 /** The most that where it is can cost a vCPU, in lost vCPUs, by cause: docs/model.md, "Cost". */
 export function checkPlacement({ nodes, cpus, distances }: Host): Check {
@@ -47,18 +49,42 @@ export function checkPlacement({ nodes, cpus, distances }: Host): Check {
   return ok('placement', found, `By the cost model a vCPU can lose, of itself: ${won.join(', ')}. A plan avoids that.`)
 }
 
-/** How large a guest may be to find all of its CPUs and memory on one node. */
-export function checkGuestSize({ nodes, cpus }: Host): Check {
-  const cpusOf = ({ id }: HostNode) => cpus.filter(({ node, online, allowed }) => node === id && online && allowed)
-  const rooms = nodes.map((node) => ({ id: node.id, cpus: cpusOf(node).length, bytes: node.memory.free ?? 0 }))
+/** How large a guest may be to find all of its CPUs and memory on one node: what a plan may use there. */
+export function checkGuestSize(host: Host): Check {
+  const { nodes } = host
+  const { cpus, freePages, pageSizes } = machineOf(host, any)
+  const usable = [...cpus.values()].filter((cpu) => cpu.usable)
+  const [page] = pageSizes as [number]
+  const rooms = nodes.map(({ id, memory }) => ({
+    id,
+    cpus: usable.filter(({ node }) => node === id).length,
+    bytes: freePages(id, page) * page,
+    cache: memory.reclaimable ?? 0,
+  }))
   const bySize = [...rooms].sort((a, b) => b.cpus - a.cpus || b.bytes - a.bytes)
   const shown = rooms.length > MOST_SHOWN ? [bySize[0]!, bySize.at(-1)!] : rooms
-  const found = shown.map(({ id, cpus, bytes }) => `node ${id}: ${count(cpus, 'CPU')}, ${formatBytes(bytes)} free`)
+  const found = shown.map(({ id, cpus, bytes, cache }) => {
+    const cached = cache === 0 ? '' : ` with ${formatBytes(cache)} of page cache`
+    return `node ${id}: ${count(cpus, 'CPU')}, ${formatBytes(bytes)} free${cached}`
+  })
   const means =
     nodes.length > 1
       ? 'A guest below that is small: on one node all of its memory is local, and binding keeps it so when others fill the nodes. A larger one is divided into cells.'
       : 'A larger guest does not fit.'
   return ok('guest-size', `${shown === rooms ? '' : 'from the largest to the smallest '}${found.join('; ')}`, means)
+}
+
+/** What cgroups and reservations leave of the memory that the nodes have free. */
+export function checkMemoryLimits({ limits = [] }: Host): Check {
+  const id = 'memory-limits'
+  if (limits.length === 0) return ok(id, 'none', 'Guests may have all memory that the nodes have free.')
+  const found = limits.map(({ size, pages, cause }) => {
+    return `${formatBytes(size * pages)} in pages of ${formatBytes(size)} (${cause})`
+  })
+  const means =
+    'All nodes together have more free. Plans do not go beyond the limit: the kernel would kill guests, or refuse them memory.'
+  const mend = 'More for the cgroup: MemoryMax= of the systemd unit, --memory of the container, hugetlb.*.max.'
+  return warning(id, found.join('; '), means, mend)
 }
 
 /** What of a guest's accesses is remote whatever one does, where they go to all of its memory alike. */
@@ -145,6 +171,6 @@ export function checkIsolatedCpus({ cpus }: Host): Check {
     return ok(id, list, 'The cpuset keeps this process from them: plans leave them out.')
   }
   const means =
-    'Nothing else runs there, which is best for dedicated vCPUs. The scheduler does not balance there: shared vCPUs would pile up on one of them.'
+    'Nothing else runs there: dedicated vCPUs get them first. The scheduler does not balance there, and threads that float would pile up on one of them: plans keep those off.'
   return ok(id, list, means)
 }

@@ -5,6 +5,7 @@ import {
   checkGuestSize,
   checkIsolatedCpus,
   checkLoad,
+  checkMemoryLimits,
   checkNumaBalancing,
   checkPlacement,
   checkRandomAccess,
@@ -45,6 +46,7 @@ function advice(probes: Probes, host: Host): Check[] {
   return [
     checkPlacement(host),
     checkGuestSize(host),
+    checkMemoryLimits(host),
     checkRandomAccess(host),
     checkLoad(probes, host),
     checkNumaBalancing(probes, host),
