@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const run = promisify(execFile)
-const MAX_WASM_BYTES = 64 * 1024
+const MAX_WASM_BYTES = 80 * 1024
 /** 64 MiB, in WebAssembly pages. */
 const MAX_WASM_PAGES = 1024
 
@@ -136,6 +136,7 @@ const GROUPS = {
   MAX: 'Limits of the module.',
   ERROR: 'What a call returns that the module refuses.',
   SOLVED: 'What `solve` returns.',
+  CPU: 'What a CPU is there for, as the module takes it.',
   THREADS: 'Thread policies, as the module takes them.',
   MEMORY: 'Memory policies, as the module takes them.',
   STRATEGY: 'Strategies, as the module takes them.',
@@ -191,7 +192,7 @@ function generateDocs({ constants, functions }) {
   const statuses = constants.filter(
     ({ name }) => name === 'NONE' || name.startsWith('ERROR_') || name.startsWith('SOLVED_'),
   )
-  const others = constants.filter(({ name }) => /^(ABI|THREADS|MEMORY|STRATEGY|MODEL|TERM|BECAUSE)_/.test(name))
+  const others = constants.filter(({ name }) => /^(ABI|CPU|THREADS|MEMORY|STRATEGY|MODEL|TERM|BECAUSE)_/.test(name))
   const template = readFileSync(at('docs/planner-abi.template.md'), 'utf8')
   const text = template
     .replace('{{functions}}', calls.join('\n').trimEnd())

@@ -2,7 +2,7 @@
 // TypeScript table and docs/planner-abi.md. Each constant's comment is its documentation there.
 
 /** Changes when a caller has to change. */
-export const ABI_VERSION: i32 = 1;
+export const ABI_VERSION: i32 = 2;
 
 // Limits. Beyond them a call returns ERROR_LIMIT.
 /** CPUs of the host. */
@@ -54,6 +54,16 @@ export const SOLVED_PARTIAL: i32 = 2;
 /** None is placed, though there are some. */
 export const SOLVED_INFEASIBLE: i32 = 3;
 
+// What a CPU is there for.
+/** Neither guests nor the host's own threads: it is outside of the cpuset. */
+export const CPU_ELSEWHERE: i32 = 0;
+/** Guests. */
+export const CPU_GUESTS: i32 = 1;
+/** Guests' dedicated threads only, and these first where that costs nothing: the kernel does not balance load there. */
+export const CPU_ISOLATED: i32 = 2;
+/** The host's own threads: it is reserved. No vCPU with THREADS_REQUIRE or THREADS_ISOLATE is on its core. */
+export const CPU_HOST: i32 = 3;
+
 // Thread policies.
 /** Whole cores where they are free, else any CPU. */
 export const THREADS_PREFER: i32 = 0;
@@ -78,21 +88,23 @@ export const STRATEGY_PACK: i32 = 0;
 /** Between plans of equal cost the most even load of the nodes. */
 export const STRATEGY_SPREAD: i32 = 1;
 
-// Coefficients of the cost.
+// Coefficients of the cost, as a request has them (`MODEL_COPY_BYTES_PER_SECOND` is `copyBytesPerSecond`).
 /** Share of accesses to memory of the own cell; default 0.9. */
 export const MODEL_HOME: i32 = 0;
 /** Default 0.1. */
 export const MODEL_COMMUNICATION: i32 = 1;
 /** Default 0.38. */
 export const MODEL_SMT: i32 = 2;
+/** Default 0.01. */
+export const MODEL_CELLS: i32 = 3;
 /** Default 0.05. */
-export const MODEL_DEVICE: i32 = 3;
+export const MODEL_DEVICE: i32 = 4;
 /** Bytes a second that a move of memory copies, at least 1; default 4294967296. */
-export const MODEL_COPY: i32 = 4;
+export const MODEL_COPY_BYTES_PER_SECOND: i32 = 5;
 /** Seconds over which a move has to pay, at least 1; default 600. */
-export const MODEL_HORIZON: i32 = 5;
+export const MODEL_HORIZON_SECONDS: i32 = 6;
 
-// Terms of the cost.
+// Terms of the cost, as a plan has them.
 /** Memory that is far. */
 export const TERM_REMOTE_MEMORY: i32 = 0;
 /** Traffic between vCPUs that share no LLC. */
@@ -101,37 +113,45 @@ export const TERM_COMMUNICATION: i32 = 1;
 export const TERM_SMT: i32 = 2;
 /** Slow cores. */
 export const TERM_CAPACITY: i32 = 3;
+/** Cells beyond the first. */
+export const TERM_CELLS: i32 = 4;
 /** Devices that are far. */
-export const TERM_DEVICE: i32 = 4;
+export const TERM_DEVICE: i32 = 5;
 /** Shared demand beyond the shared CPUs of a node. */
-export const TERM_OVERCOMMIT: i32 = 5;
+export const TERM_OVERCOMMIT: i32 = 6;
 /** Memory bandwidth beyond that of a node. */
-export const TERM_BANDWIDTH: i32 = 6;
+export const TERM_BANDWIDTH: i32 = 7;
 /** Moves from where VMs are now. */
-export const TERM_MIGRATION: i32 = 7;
+export const TERM_MIGRATION: i32 = 8;
 
-// Constraints, as bits of what refusal() returns.
-/** Constraint `cpu-exclusive`. */
-export const BECAUSE_CPU_EXCLUSIVE: i32 = 1;
+// Constraints, as bits of what refusal() returns, in the order in which they are told.
 /** Constraint `cell-node`. */
-export const BECAUSE_CELL_NODE: i32 = 2;
-/** Constraint `memory-capacity`. */
-export const BECAUSE_MEMORY_CAPACITY: i32 = 4;
-/** Constraint `memory-policy`. */
-export const BECAUSE_MEMORY_POLICY: i32 = 8;
-/** Constraint `page-size`. */
-export const BECAUSE_PAGE_SIZE: i32 = 16;
+export const BECAUSE_CELL_NODE: i32 = 1;
+/** Constraint `cpu-exclusive`. */
+export const BECAUSE_CPU_EXCLUSIVE: i32 = 2;
 /** Constraint `thread-policy`. */
-export const BECAUSE_THREAD_POLICY: i32 = 32;
+export const BECAUSE_THREAD_POLICY: i32 = 4;
 /** Constraint `trust`. */
-export const BECAUSE_TRUST: i32 = 64;
-/** Constraint `device`. */
-export const BECAUSE_DEVICE: i32 = 128;
-/** Constraint `separate`. */
-export const BECAUSE_SEPARATE: i32 = 256;
-/** Constraint `near`. */
-export const BECAUSE_NEAR: i32 = 512;
+export const BECAUSE_TRUST: i32 = 8;
 /** Constraint `overcommit`. */
-export const BECAUSE_OVERCOMMIT: i32 = 1024;
+export const BECAUSE_OVERCOMMIT: i32 = 16;
 /** Constraint `emulator`. */
-export const BECAUSE_EMULATOR: i32 = 2048;
+export const BECAUSE_EMULATOR: i32 = 32;
+/** Constraint `memory-capacity`. */
+export const BECAUSE_MEMORY_CAPACITY: i32 = 64;
+/** Constraint `memory-limit`. */
+export const BECAUSE_MEMORY_LIMIT: i32 = 128;
+/** Constraint `memory-policy`. */
+export const BECAUSE_MEMORY_POLICY: i32 = 256;
+/** Constraint `memory-nodes`. */
+export const BECAUSE_MEMORY_NODES: i32 = 512;
+/** Constraint `page-size`. */
+export const BECAUSE_PAGE_SIZE: i32 = 1024;
+/** Constraint `device`. */
+export const BECAUSE_DEVICE: i32 = 2048;
+/** Constraint `device-nodes`. */
+export const BECAUSE_DEVICE_NODES: i32 = 4096;
+/** Constraint `separate`. */
+export const BECAUSE_SEPARATE: i32 = 8192;
+/** Constraint `near`. */
+export const BECAUSE_NEAR: i32 = 16384;

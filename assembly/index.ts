@@ -1,14 +1,14 @@
 // The exports: they check their arguments, call, and return a value or a status. Their comments are the reference
 // (docs/planner-abi.md is made of them). Nodes are named by the kernel's ids, VMs by the handle that addVm returns.
 // Here: the host, the options, the search; VMs, results and refusals have files of their own.
-import { ABI_VERSION, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY, MODEL_HOME, MODEL_HORIZON, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
-import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizes, resetHost, setSlit } from './problem/host';
+import { ABI_VERSION, CPU_HOST, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY_BYTES_PER_SECOND, MODEL_HOME, MODEL_HORIZON_SECONDS, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
+import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, limitPages, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizeIndex, pageSizes, resetHost, setSlit } from './problem/host';
 import { setOvercommitTo } from './model/capacity';
 import { model, resetModel } from './problem/coefficients';
 import { setStrategyTo } from './place/cpus';
 import { countVms, placedVms, refusedVms, resetRequest, vmAlive, vmSlots } from './problem/request';
 import { improve, isOptimal, makeRoomWith, placeAll, refine, resetSearch, settle, stepsTaken } from './search/search';
-import { MAX_WHOLE, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './model/use';
+import { MAX_SHIFT, MAX_WHOLE, MIN_SHIFT, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './model/use';
 
 export * from './vms';
 export * from './refusals';
@@ -33,7 +33,7 @@ export function reset(): i32 {
   return 0;
 }
 
-/** Adds a NUMA node, ids ascending. `hasMemory`: 0 for a node without memory. Returns its index. */
+/** Adds a NUMA node, ids ascending. `hasMemory`: 0 for a node without memory, or whose memory guests may not have. Returns its index. */
 export function addNode(id: i32, hasMemory: i32): i32 {
   if (id < 0 || id > MAX_ID) return ERROR_ARGUMENT;
   if (hostInUse || (nodeCount > 0 && nodeId[nodeCount - 1] >= id)) return ERROR_ORDER;
@@ -48,11 +48,24 @@ export function addNode(id: i32, hasMemory: i32): i32 {
 export function setPages(node: i32, shift: i32, free: f64): i32 {
   const index = nodeIndex(node);
   if (index < 0) return ERROR_UNKNOWN;
-  if (shift < 10 || shift > 40 || !isWholeNumber(free, 0, MAX_WHOLE)) return ERROR_ARGUMENT;
+  if (shift < MIN_SHIFT || shift > MAX_SHIFT || !isWholeNumber(free, 0, MAX_WHOLE)) return ERROR_ARGUMENT;
   if (hostInUse) return ERROR_ORDER;
   const size = enterPageSize(shift);
   if (size < 0) return ERROR_LIMIT;
   nodePages[index * MAX_PAGE_SIZES + size] = <i64>free;
+  return 0;
+}
+
+/**
+ * Says that all nodes together give no more than so many pages of 2^`shift` bytes, whatever they have free, after setPages of that size.
+ * Returns 0.
+ */
+export function setLimit(shift: i32, pages: f64): i32 {
+  const size = pageSizeIndex(shift);
+  if (size < 0) return ERROR_UNKNOWN;
+  if (!isWholeNumber(pages, 0, MAX_WHOLE)) return ERROR_ARGUMENT;
+  if (hostInUse) return ERROR_ORDER;
+  limitPages[size] = <i64>pages;
   return 0;
 }
 
@@ -79,30 +92,30 @@ export function setDistance(from: i32, to: i32, distance: i32): i32 {
 
 /**
  * Adds an online CPU of a node, ids ascending. `llc` and `core`: host-wide numbers from 0, below MAX_CPUS. `capacity`: 1 to 1024.
- * `usable`: 0 where guests must not run. Returns its index.
+ * `use`: a CPU_ number, what it is there for. Returns its index.
  */
-export function addCpu(id: i32, node: i32, llc: i32, core: i32, capacity: i32, usable: i32): i32 {
+export function addCpu(id: i32, node: i32, llc: i32, core: i32, capacity: i32, use: i32): i32 {
   const index = nodeIndex(node);
   if (index < 0) return ERROR_UNKNOWN;
   if (id < 0 || id > MAX_ID || llc < 0 || llc >= MAX_CPUS || core < 0 || core >= MAX_CPUS) return ERROR_ARGUMENT;
-  if (capacity < 1 || capacity > 1024) return ERROR_ARGUMENT;
+  if (capacity < 1 || capacity > 1024 || use < 0 || use > CPU_HOST) return ERROR_ARGUMENT;
   if (hostInUse || (cpuCount > 0 && cpuId[cpuCount - 1] >= id)) return ERROR_ORDER;
   if (cpuCount == MAX_CPUS) return ERROR_LIMIT;
-  return addCpuEntry(id, index, llc, core, capacity, usable != 0);
+  return addCpuEntry(id, index, llc, core, capacity, use);
 }
 
 /** The values that a coefficient of the cost may have. */
 function isCoefficient(which: i32, value: f64): bool {
-  if (which == MODEL_COPY || which == MODEL_HORIZON) return value >= 1 && value <= MAX_WHOLE;
+  if (which == MODEL_COPY_BYTES_PER_SECOND || which == MODEL_HORIZON_SECONDS) return value >= 1 && value <= MAX_WHOLE;
   return value >= 0 && value <= (which == MODEL_HOME ? 1 : 1000);
 }
 
 /**
- * Sets a coefficient of the cost: `which` is a MODEL_ number, `value` from 0 to 1000 (MODEL_HOME: to 1; MODEL_COPY and
- * MODEL_HORIZON: from 1). Returns 0.
+ * Sets a coefficient of the cost: `which` is a MODEL_ number, `value` from 0 to 1000 (MODEL_HOME: to 1;
+ * MODEL_COPY_BYTES_PER_SECOND and MODEL_HORIZON_SECONDS: from 1). Returns 0.
  */
 export function setModel(which: i32, value: f64): i32 {
-  if (which < 0 || which > MODEL_HORIZON || !isCoefficient(which, value)) return ERROR_ARGUMENT;
+  if (which < 0 || which > MODEL_HORIZON_SECONDS || !isCoefficient(which, value)) return ERROR_ARGUMENT;
   if (hostInUse) return ERROR_ORDER;
   model[which] = value;
   return 0;

@@ -1,11 +1,9 @@
 // Exports: what a solved problem is read back with.
-import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_BANDWIDTH, TERM_CAPACITY, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_OVERCOMMIT, TERM_REMOTE_MEMORY, TERM_SMT } from './abi';
-import { cpuId, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './problem/host';
+import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_MIGRATION } from './abi';
+import { cpuId, limitPages, NO_LIMIT, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './problem/host';
 import { nodeDemand, nodeShared } from './model/capacity';
-import { communication } from './model/communication';
-import { bandwidthCost, capacity, deviceCost, overcommitCost, remoteMemory, smt, totalCost, vmCost } from './model/cost';
-import { migration } from './model/migration';
-import { entryNode, entryPages, freePages, nextEntry } from './model/memory';
+import { bandwidthCost, overcommitCost, termOf, totalCost, vmCost } from './model/cost';
+import { entryNode, entryPages, freePages, limitLeft, nextEntry } from './model/memory';
 import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './problem/request';
 import { planLowerBound } from './search/search';
 import { hostInUse } from './model/use';
@@ -36,21 +34,11 @@ export function cellCount(vm: i32): i32 {
   return vmCells[vm] == 0 ? NONE : vmCells[vm];
 }
 
-/** One TERM_ of a placed VM's cost, in micro-vCPUs. */
+/** One TERM_ of a placed VM's cost, in micro-vCPUs: 0 for TERM_OVERCOMMIT and TERM_BANDWIDTH, which nodes lose. */
 export function vmTerm(vm: i32, term: i32): f64 {
   if (!isVm(vm)) return ERROR_UNKNOWN;
   if (vmCells[vm] == 0) return NONE;
-  switch (term) {
-    case TERM_REMOTE_MEMORY: return <f64>remoteMemory(vm);
-    case TERM_COMMUNICATION: return <f64>communication(vm);
-    case TERM_SMT: return <f64>smt(vm);
-    case TERM_CAPACITY: return <f64>capacity(vm);
-    case TERM_DEVICE: return <f64>deviceCost(vm);
-    case TERM_MIGRATION: return <f64>migration(vm);
-    case TERM_OVERCOMMIT:
-    case TERM_BANDWIDTH: return 0;
-    default: return ERROR_ARGUMENT;
-  }
+  return term < 0 || term > TERM_MIGRATION ? ERROR_ARGUMENT : <f64>termOf(vm, term);
 }
 
 /** A placed VM's cost in micro-vCPUs. */
@@ -139,7 +127,15 @@ export function pagesLeft(node: i32, shift: i32): f64 {
   return hostInUse ? <f64>freePages[index * MAX_PAGE_SIZES + size] : <f64>nodePages[index * MAX_PAGE_SIZES + size];
 }
 
-/** Shared CPUs of a node: usable, on cores without a dedicated vCPU. */
+/** Pages of 2^`shift` bytes that are left of the limit for all nodes together; NONE: there is no limit. */
+export function pagesLeftOfLimit(shift: i32): f64 {
+  const size = pageSizeIndex(shift);
+  if (size < 0) return ERROR_UNKNOWN;
+  if (limitPages[size] == NO_LIMIT) return NONE;
+  return hostInUse ? <f64>limitLeft[size] : <f64>limitPages[size];
+}
+
+/** Shared CPUs of a node: usable, not isolated, on cores without a dedicated vCPU or thread. */
 export function sharedCpus(node: i32): i32 {
   const index = nodeIndex(node);
   if (index < 0) return ERROR_UNKNOWN;

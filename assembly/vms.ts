@@ -2,12 +2,13 @@
 import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MEMORY_INTERLEAVE, THREADS_SPREAD } from './abi';
 import { cpuIndex, nodeIndex, pageSizes } from './problem/host';
 import { addCurrentCpu, addCurrentMemory } from './problem/current';
+import { keepOff, keepTo } from './problem/nodes';
 import { unplace } from './model/capacity';
 import { model, rounded } from './problem/coefficients';
 import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './problem/request';
 import { setTraffic } from './problem/traffic';
 import { forgetProof } from './search/search';
-import { MAX_WHOLE, beginUse, isWholeNumber, unsettled } from './model/use';
+import { MAX_SHIFT, MAX_WHOLE, MIN_SHIFT, beginUse, isWholeNumber, unsettled } from './model/use';
 
 /** What was known of the VM alone and of the plan is to be found out anew. */
 function changed(vm: i32): void {
@@ -163,7 +164,7 @@ export function setVmThreadCpus(vm: i32, cpus: i32): i32 {
   return 0;
 }
 
-/** Puts the VM into a trust domain, a number from 0; without it the VM trusts nobody. Returns 0. */
+/** Puts the VM into a trust domain, a number from 0; without it the VM has one of its own, without a name. Returns 0. */
 export function setVmTrust(vm: i32, domain: i32): i32 {
   const status = unsettled(vm);
   if (status < 0) return status;
@@ -173,11 +174,35 @@ export function setVmTrust(vm: i32, domain: i32): i32 {
   return 0;
 }
 
+/**
+ * Lets the VM have memory on this node; called for each such node, once. Where it is not called memory may be on all nodes. Returns 0.
+ */
+export function allowVmMemory(vm: i32, node: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  keepTo(vm, index);
+  changed(vm);
+  return 0;
+}
+
+/** Keeps the VM, its vCPUs and its memory, off the node. Returns 0. */
+export function avoidVmNode(vm: i32, node: i32): i32 {
+  const status = unsettled(vm);
+  if (status < 0) return status;
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  keepOff(vm, index);
+  changed(vm);
+  return 0;
+}
+
 /** Asks for pages of 2^`shift` bytes; 0: the largest that divide a cell's memory and are free. Returns 0. */
 export function setVmPageSize(vm: i32, shift: i32): i32 {
   const status = unsettled(vm);
   if (status < 0) return status;
-  if (shift != 0 && (shift < 10 || shift > 40)) return ERROR_ARGUMENT;
+  if (shift != 0 && (shift < MIN_SHIFT || shift > MAX_SHIFT)) return ERROR_ARGUMENT;
   vmPageShift[vm] = shift;
   changed(vm);
   return 0;
@@ -213,7 +238,7 @@ export function setVmBandwidth(vm: i32, bytes: f64): i32 {
   return 0;
 }
 
-/** Says that the VM uses a device of a node. `strict`: 1, a cell has to be there; 0, it is priced. Returns 0. */
+/** Says that the VM uses a device of a node. `strict`: 1, a cell has to be there, or nearest to it where no usable CPU is; 0, it is priced. Returns 0. */
 export function addVmDevice(vm: i32, node: i32, strict: i32): i32 {
   const status = unsettled(vm);
   if (status < 0) return status;

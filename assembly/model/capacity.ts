@@ -1,8 +1,9 @@
 // Who is where: what is taken of CPUs, cores, LLCs, nodes and shared demand, and placing and unplacing on it.
 import { Flat } from '../flat';
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from '../abi';
-import { coreCapacity, coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuCore, nodeCoreStart, nodeCount, nodePages, nodeUsable, pageSizes } from '../problem/host';
-import { clearMemory, forgetMemory, freePages, releaseMemory, retakeMemory, takeMemory } from './memory';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from '../abi';
+import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCore, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, nodeWholeCores, nodeWholeCpus, pageSizes } from '../problem/host';
+import { takeMemory } from './lay';
+import { clearMemory, forgetMemory, freePages, releaseMemory, retakeMemory } from './memory';
 import { cellMemory, hasShared, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from '../problem/request';
 
 /** Shared demand that a shared CPU may have. */
@@ -20,11 +21,11 @@ export const cpuOwner = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CP
 export const coreDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Threads of VMMs that have a CPU of the core. */
 const coreThreads = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-/** Trust domain of the dedicated vCPUs on the core. */
+/** Trust domain of the dedicated vCPUs and threads on the core. */
 const coreTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** 1 + the `isolate` or `require` VM that keeps the core for itself; 0: none. */
 const coreHolder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-/** Shared CPUs of the node: usable, on cores without a dedicated vCPU. */
+/** Shared CPUs of the node: usable, not isolated, on cores without a dedicated vCPU or thread. */
 export const nodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Demand of the shared vCPUs on the node, in millionths of a CPU. */
 export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
@@ -33,6 +34,12 @@ const nodeDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODE
 const llcDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Parts of cells on the node. */
 const nodeParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Parts with shared vCPUs on the node, and the trust domain that all of these have; UNNAMED: none of them names one. */
+const nodeFloating = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const nodeTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const UNNAMED: i32 = -1;
+/** Isolated CPUs that nobody has. */
+let isolatedLeft: i32 = 0;
 // Nodes with a part, LLCs and cores with a dedicated vCPU.
 let touchedNodes: i32 = 0;
 let touchedLlcs: i32 = 0;
@@ -42,6 +49,7 @@ export function clearOccupancy(): void {
   touchedNodes = 0;
   touchedLlcs = 0;
   touchedCores = 0;
+  isolatedLeft = isolatedCpus;
   for (let cpu = 0; cpu < MAX_CPUS; cpu++) {
     cpuOwner[cpu] = 0;
     llcDedicated[cpu] = 0;
@@ -50,7 +58,8 @@ export function clearOccupancy(): void {
     coreHolder[cpu] = 0;
   }
   for (let node = 0; node < nodeCount; node++) {
-    nodeShared[node] = nodeUsable[node];
+    nodeShared[node] = nodeGuests[node];
+    nodeFloating[node] = 0;
     nodeDemand[node] = 0;
     nodeDedicated[node] = 0;
     nodeParts[node] = 0;
@@ -65,6 +74,7 @@ function coreWidth(core: i32): i32 {
 /** Whether two cores are interchangeable: alike, and the same VMs on the same of their CPUs. */
 export function coresAlike(a: i32, b: i32): bool {
   if (coreCapacity[a] != coreCapacity[b] || coreWidth(a) != coreWidth(b)) return false;
+  if (coreGuests[a] != coreGuests[b] || coreHasHost[a] != coreHasHost[b]) return false;
   for (let at = 0; at < coreWidth(a); at++) {
     if (cpuOwner[coreCpus[coreCpuStart[a] + at]] != cpuOwner[coreCpus[coreCpuStart[b] + at]]) return false;
   }
@@ -74,6 +84,16 @@ export function coresAlike(a: i32, b: i32): bool {
 /** A core that nobody's dedicated vCPU is on. */
 export function isFreshCore(core: i32): bool {
   return coreDedicated[core] == 0;
+}
+
+/** Whether a dedicated vCPU or thread is on the core. */
+function isDedicated(core: i32): bool {
+  return coreDedicated[core] + coreThreads[core] != 0;
+}
+
+/** Whether shared vCPUs of its node float over the CPU. */
+export function isFloatedOver(cpu: i32): bool {
+  return cpuUse[cpu] == CPU_GUESTS && !isDedicated(cpuCore[cpu]);
 }
 
 /** Usable CPUs of the core that are nobody's. */
@@ -93,13 +113,12 @@ export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
   const width = coreWidth(core);
   if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return UNLIMITED;
   const threads = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? THREADS_PREFER : vmThreads[vm];
-  const dedicated = coreDedicated[core];
-  const free = width - dedicated - coreThreads[core];
-  if (dedicated == 0) {
-    if (threads != THREADS_ISOLATE && threads != THREADS_REQUIRE) return free;
-    if (coreThreads[core] != 0) return 0;
+  if (!isDedicated(core)) {
+    if (threads != THREADS_ISOLATE && threads != THREADS_REQUIRE) return width;
+    if (coreHasHost[core]) return 0;
     return threads == THREADS_ISOLATE ? 1 : width;
   }
+  const free = freeOnCore(core);
   const ownHold = coreHolder[core] == vm + 1;
   if (threads == THREADS_ISOLATE) return 0;
   if (threads == THREADS_REQUIRE) return ownHold ? free : 0;
@@ -123,52 +142,89 @@ function roomAmong(vm: i32, cpus: i32, demand: i64): i32 {
   return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
 }
 
+/** The trust domain of the VM among those that float: those without a name may be together. */
+function domainOf(vm: i32): i32 {
+  return max(UNNAMED, vmTrust[vm]);
+}
+
+/** Whether shared vCPUs of the VM may float beside those on the node. */
+function trustsPool(vm: i32, node: i32): bool {
+  return nodeFloating[node] == 0 || nodeTrust[node] == domainOf(vm);
+}
+
+/** Whether shared vCPUs of the VM may float beside those on the nodes of its parts; it is not placed. */
+export function trustsPools(vm: i32): bool {
+  for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) {
+    if (partShared[part] != 0 && !trustsPool(vm, partNode[part])) return false;
+  }
+  return true;
+}
+
 /** How many shared vCPUs of the VM the node can take. */
 export function sharedRoom(vm: i32, node: i32, relaxed: i32): i32 {
   if (!hasShared(vm)) return 0;
-  if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return nodeUsable[node] == 0 ? 0 : UNLIMITED;
+  if ((relaxed & BECAUSE_TRUST) == 0 && !trustsPool(vm, node)) return 0;
+  if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return nodeGuests[node] == 0 ? 0 : UNLIMITED;
   return roomAmong(vm, nodeShared[node], nodeDemand[node]);
 }
 
 /** How many dedicated vCPUs of the VM the node takes on the empty host. */
 export function emptyDedicatedRoom(vm: i32, node: i32): i32 {
-  return vmThreads[vm] == THREADS_ISOLATE ? nodeCoreStart[node + 1] - nodeCoreStart[node] : nodeUsable[node];
+  if (vmThreads[vm] == THREADS_ISOLATE) return nodeWholeCores[node];
+  return vmThreads[vm] == THREADS_REQUIRE ? nodeWholeCpus[node] : nodeUsable[node];
 }
 
 /** How many shared vCPUs of the VM the node takes on the empty host. */
 export function emptySharedRoom(vm: i32, node: i32): i32 {
-  return hasShared(vm) ? roomAmong(vm, nodeUsable[node], 0) : 0;
+  return hasShared(vm) ? roomAmong(vm, nodeGuests[node], 0) : 0;
+}
+
+/** Gives a CPU to somebody for itself: its core is not shared from then on. */
+function give(vm: i32, cpu: i32, owner: i32): void {
+  const core = cpuCore[cpu];
+  cpuOwner[cpu] = owner;
+  nodeDedicated[coreNode[core]]++;
+  if (cpuUse[cpu] == CPU_ISOLATED) isolatedLeft--;
+  if (isDedicated(core)) return;
+  nodeShared[coreNode[core]] -= coreGuests[core];
+  coreTrust[core] = vmTrust[vm];
+}
+
+/** What `give` gave, after it is gone from its core. */
+function takeBack(cpu: i32): void {
+  const core = cpuCore[cpu];
+  cpuOwner[cpu] = 0;
+  nodeDedicated[coreNode[core]]--;
+  if (cpuUse[cpu] == CPU_ISOLATED) isolatedLeft++;
+  if (!isDedicated(core)) nodeShared[coreNode[core]] += coreGuests[core];
 }
 
 export function takeCpu(vm: i32, cpu: i32): void {
   const core = cpuCore[cpu];
-  cpuOwner[cpu] = vm + 1;
-  nodeDedicated[coreNode[core]]++;
+  give(vm, cpu, vm + 1);
   if (llcDedicated[coreLlc[core]]++ == 0) touchedLlcs++;
   if (coreDedicated[core]++ > 0) return;
   touchedCores++;
-  nodeShared[coreNode[core]] -= coreWidth(core) - coreThreads[core];
-  coreTrust[core] = vmTrust[vm];
   const threads = vmThreads[vm];
   coreHolder[core] = threads == THREADS_ISOLATE || threads == THREADS_REQUIRE ? vm + 1 : 0;
 }
 
 export function releaseCpu(cpu: i32): void {
   const core = cpuCore[cpu];
-  cpuOwner[cpu] = 0;
-  nodeDedicated[coreNode[core]]--;
   if (--llcDedicated[coreLlc[core]] == 0) touchedLlcs--;
-  if (--coreDedicated[core] > 0) return;
-  touchedCores--;
-  nodeShared[coreNode[core]] += coreWidth(core) - coreThreads[core];
-  coreHolder[core] = 0;
+  if (--coreDedicated[core] == 0) {
+    touchedCores--;
+    coreHolder[core] = 0;
+  }
+  takeBack(cpu);
 }
 
 /** Whether a thread of the VM's VMM may have a CPU of the core. */
 export function takesThread(vm: i32, core: i32, relaxed: i32): bool {
   const holder = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? 0 : coreHolder[core];
   if (holder != 0 && (holder != vm + 1 || vmThreads[vm] == THREADS_ISOLATE)) return false;
-  return coreDedicated[core] + coreThreads[core] < coreWidth(core);
+  if (isDedicated(core) && coreTrust[core] != vmTrust[vm] && (relaxed & BECAUSE_TRUST) == 0) return false;
+  return freeOnCore(core) > 0;
 }
 
 /** Whether the core has a dedicated vCPU or a thread of the VM. */
@@ -181,28 +237,22 @@ export function isOwnCore(vm: i32, core: i32): bool {
 
 /** Gives the VM's next thread the CPU. */
 export function takeThread(vm: i32, cpu: i32): void {
-  const core = cpuCore[cpu];
   threadCpu[vmThreadStart[vm] + vmThreadsPlaced[vm]++] = cpu;
-  cpuOwner[cpu] = -1 - vm;
-  coreThreads[core]++;
-  nodeDedicated[coreNode[core]]++;
-  if (coreDedicated[core] == 0) nodeShared[coreNode[core]]--;
+  give(vm, cpu, -1 - vm);
+  coreThreads[cpuCore[cpu]]++;
 }
 
 /** Gives back the CPUs of the VM's threads. */
 export function releaseThreads(vm: i32): void {
   for (let at = 0; at < vmThreadsPlaced[vm]; at++) {
     const cpu = threadCpu[vmThreadStart[vm] + at];
-    const core = cpuCore[cpu];
-    cpuOwner[cpu] = 0;
-    coreThreads[core]--;
-    nodeDedicated[coreNode[core]]--;
-    if (coreDedicated[core] == 0) nodeShared[coreNode[core]]++;
+    coreThreads[cpuCore[cpu]]--;
+    takeBack(cpu);
   }
   vmThreadsPlaced[vm] = 0;
 }
 
-/** The core's lowest usable CPU that is free; -1: none. */
+/** The core's first usable CPU that is free, isolated ones before others; -1: none. */
 export function freeCpu(core: i32): i32 {
   for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
     if (cpuOwner[coreCpus[at]] == 0) return coreCpus[at];
@@ -217,6 +267,9 @@ function moveParts(vm: i32, sign: i32): void {
     if (nodeParts[node] == (sign > 0 ? 0 : 1)) touchedNodes += sign;
     nodeParts[node] += sign;
     nodeDemand[node] += <i64>(sign * partShared[part]) * vmSharedDemand[vm];
+    if (partShared[part] == 0) continue;
+    if (nodeFloating[node] == 0) nodeTrust[node] = domainOf(vm);
+    nodeFloating[node] += sign;
   }
 }
 
@@ -291,6 +344,11 @@ export function isUntouched(node: i32): bool {
     if (freePages[node * MAX_PAGE_SIZES + size] != nodePages[node * MAX_PAGE_SIZES + size]) return false;
   }
   return true;
+}
+
+/** Isolated CPUs that are left, which are to be few before all else between plans of equal cost. */
+export function isolationScore(): i64 {
+  return <i64>isolatedLeft << 50;
 }
 
 /** Nodes, then LLCs, then cores in use, as one number: what `pack` keeps low between plans of equal cost. */

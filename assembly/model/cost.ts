@@ -1,7 +1,7 @@
 // The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM and term.
 import { Flat } from '../flat';
-import { MAX_CPUS, MAX_NODES, MODEL_DEVICE, MODEL_HOME, MODEL_SMT, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
-import { coreDedicated, cpuOwner, demandBeyond } from './capacity';
+import { MAX_CPUS, MAX_NODES, MODEL_CELLS, MODEL_DEVICE, MODEL_HOME, MODEL_SMT, TERM_CAPACITY, TERM_CELLS, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_REMOTE_MEMORY, TERM_SMT, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
+import { coreDedicated, demandBeyond, isFloatedOver } from './capacity';
 import { communication } from './communication';
 import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, distance, nodeBandwidth, nodeCoreStart, nodeCount, widestCore } from '../problem/host';
 import { entryNode, entryPages, nextEntry } from './memory';
@@ -120,9 +120,8 @@ function sharedSlowness(node: i32): i64 {
   let cpus = 0;
   for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
     const core = coreList[at];
-    if (coreDedicated[core] != 0) continue;
     for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
-      if (cpuOwner[coreCpus[cpu]] != 0) continue;
+      if (!isFloatedOver(coreCpus[cpu])) continue;
       capacities += cpuCapacity[coreCpus[cpu]];
       cpus++;
     }
@@ -161,9 +160,30 @@ export function deviceCost(vm: i32): i64 {
   return rounded((vmWeight[vm] * model[MODEL_DEVICE] * <f64>vmDemand(vm) * <f64>far) / 10);
 }
 
+/** What so many cells of the VM cost. */
+export function cellsPrice(vm: i32, cells: i32): i64 {
+  return rounded(vmWeight[vm] * model[MODEL_CELLS] * <f64>MICRO * <f64>vmVcpus[vm] * <f64>(cells - 1));
+}
+
+/** A TERM_ of what a placed VM loses; 0 for terms that are lost by nodes. */
+export function termOf(vm: i32, term: i32): i64 {
+  switch (term) {
+    case TERM_REMOTE_MEMORY: return remoteMemory(vm);
+    case TERM_COMMUNICATION: return communication(vm);
+    case TERM_SMT: return smt(vm);
+    case TERM_CAPACITY: return capacity(vm);
+    case TERM_CELLS: return cellsPrice(vm, vmCells[vm]);
+    case TERM_DEVICE: return deviceCost(vm);
+    case TERM_MIGRATION: return migration(vm);
+    default: return 0;
+  }
+}
+
 /** What a placed VM loses. */
 export function vmCost(vm: i32): i64 {
-  return remoteMemory(vm) + communication(vm) + smt(vm) + capacity(vm) + deviceCost(vm) + migration(vm);
+  let cost: i64 = 0;
+  for (let term = 0; term <= TERM_MIGRATION; term++) cost += termOf(vm, term);
+  return cost;
 }
 
 /** What all nodes lose by overcommitted shared CPUs. */

@@ -1,6 +1,6 @@
 // What a VM loses by moves from where it is now.
-import { MODEL_COPY, MODEL_HORIZON } from '../abi';
-import { coreDedicated, cpuOwner } from './capacity';
+import { MODEL_COPY_BYTES_PER_SECOND, MODEL_HORIZON_SECONDS } from '../abi';
+import { isFloatedOver } from './capacity';
 import { currentBytes, setPart, vcpuCurrentSet, vmHasCurrent } from '../problem/current';
 import { coreCpus, coreCpuStart, coreList, cpuId, nodeCoreStart, pageShift } from '../problem/host';
 import { entryNode, entryPages, nextEntry } from './memory';
@@ -12,9 +12,8 @@ function sharedSet(node: i32): u64 {
   let set: u64 = 0;
   for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
     const core = coreList[at];
-    if (coreDedicated[core] != 0) continue;
     for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
-      if (cpuOwner[coreCpus[cpu]] == 0) set += setPart(cpuId[coreCpus[cpu]]);
+      if (isFloatedOver(coreCpus[cpu])) set += setPart(cpuId[coreCpus[cpu]]);
     }
   }
   return set;
@@ -50,7 +49,7 @@ export function migration(vm: i32): i64 {
       moved += Math.max(0, bytes - currentBytes(vm, cell, entryNode[entry]));
     }
   }
-  const seconds = moved / model[MODEL_COPY];
-  const copying = rounded(((<f64>MICRO * seconds) / model[MODEL_HORIZON]) * <f64>vmVcpus[vm]);
+  const seconds = moved / model[MODEL_COPY_BYTES_PER_SECOND];
+  const copying = rounded(((<f64>MICRO * seconds) / model[MODEL_HORIZON_SECONDS]) * <f64>vmVcpus[vm]);
   return copying + REPIN * repinned(vm);
 }

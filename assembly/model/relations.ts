@@ -1,11 +1,15 @@
-// What VMs ask of each other: nodes that one may not use, and the node where it has to begin.
-import { BECAUSE_NEAR, BECAUSE_SEPARATE } from '../abi';
-import { memoryNode, nodeCount } from '../problem/host';
+// Nodes that a VM may not use, for itself and for what VMs ask of each other, and the node where it has to begin.
+import { Flat } from '../flat';
+import { BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_NODES, MEMORY_INTERLEAVE, MEMORY_PREFERRED } from '../abi';
+import { nodeCount } from '../problem/host';
+import { homeOf, homesOf, keepsOff, useNodesOf } from '../problem/nodes';
 import { barred, hasMemoryOn } from './memory';
-import { partNode, relationNear, relationPeer, relations, vcpuNode, vmCells, vmParts, vmStart } from '../problem/request';
+import { partNode, relationNear, relationPeer, relations, vcpuNode, vmCells, vmMemory, vmParts, vmStart } from '../problem/request';
 
 /** The node that the VM's first cell has to begin on; -1: any; -2: there is none. */
 export let firstNodeAsked: i32 = -1;
+/** Whether the VM may have vCPUs on the node. */
+export const open = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
 /** Whether the VM's vCPUs or memory are on the node. */
 export function isOn(vm: i32, node: i32): bool {
@@ -20,15 +24,32 @@ export function firstNodeOf(vm: i32): i32 {
   return vcpuNode[vmStart[vm]];
 }
 
-/** Forgets what was asked: for a VM alone on the host. */
-export function clearRelations(): void {
+/** Forgets what was asked: for the VM alone on the host. */
+export function clearRelations(vm: i32): void {
   firstNodeAsked = -1;
-  for (let node = 0; node < nodeCount; node++) barred[node] = false;
+  useNodesOf(vm);
+  for (let node = 0; node < nodeCount; node++) {
+    barred[node] = keepsOff(vm, node);
+    open[node] = findsMemory(vm, node, 0);
+  }
+}
+
+/** With one of these left aside memory is somewhere, and only its sum counts. */
+export const MEMORY_ANYWHERE: i32 = BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE;
+
+/** Whether the VM, with a vCPU on the node, may have memory where its policy wants it. */
+function findsMemory(vm: i32, node: i32, relaxed: i32): bool {
+  const homes = homesOf(node);
+  if (barred[node] || homes == 0) return false;
+  if (vmMemory[vm] == MEMORY_PREFERRED || (relaxed & MEMORY_ANYWHERE) != 0) return true;
+  let usable = 0;
+  for (let at = 0; at < homes; at++) if (!barred[homeOf(node, at)]) usable++;
+  return vmMemory[vm] == MEMORY_INTERLEAVE ? usable == homes : usable > 0;
 }
 
 /** Bars the nodes of VMs that this one keeps apart from, and finds the first node of those that it is near to. */
 export function prepareRelations(vm: i32, relaxed: i32): void {
-  clearRelations();
+  clearRelations(vm);
   for (let relation = 0; relation < relations; relation++) {
     const peer = relationPeer(relation, vm);
     if (peer < 0 || vmCells[peer] == 0) continue;
@@ -36,11 +57,8 @@ export function prepareRelations(vm: i32, relaxed: i32): void {
       const first = firstNodeOf(peer);
       if ((relaxed & BECAUSE_NEAR) == 0) firstNodeAsked = firstNodeAsked == -1 || firstNodeAsked == first ? first : -2;
     } else if ((relaxed & BECAUSE_SEPARATE) == 0) {
-      for (let node = 0; node < nodeCount; node++) {
-        // A node whose memory the peer has is as good as taken: the VM's own memory would be there.
-        const home = memoryNode[node];
-        if (isOn(peer, node) || (home >= 0 && isOn(peer, home))) barred[node] = true;
-      }
+      for (let node = 0; node < nodeCount; node++) if (isOn(peer, node)) barred[node] = true;
     }
   }
+  for (let node = 0; node < nodeCount; node++) open[node] = firstNodeAsked != -2 && findsMemory(vm, node, relaxed);
 }

@@ -1,11 +1,16 @@
 // What the files of exports share: whether the host is in use, and checks of arguments.
 import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN } from '../abi';
 import { pageSizes, prepared, prepareHost } from '../problem/host';
+import { prepareNodes } from '../problem/nodes';
 import { clearOccupancy } from './capacity';
 import { cellPagesAsked, cellVcpusAsked, isVm, vmCells, vmCellsAsked, vmCellsGiven, vmPages, vmStart, vmVcpus } from '../problem/request';
 
 /** 2^53: the largest whole number that a double counts to. */
 export const MAX_WHOLE: f64 = 9007199254740992;
+
+/** Page sizes are from 1 KiB to 4 PiB. */
+export const MIN_SHIFT: i32 = 10;
+export const MAX_SHIFT: i32 = 52;
 
 /** Whether a number from outside is whole and within these limits. */
 export function isWholeNumber(value: f64, least: f64, most: f64): bool {
@@ -20,6 +25,7 @@ export let hostInUse: bool = false;
 export function beginUse(): void {
   if (hostInUse) return;
   if (!prepared) prepareHost();
+  prepareNodes();
   clearOccupancy();
   hostInUse = true;
 }

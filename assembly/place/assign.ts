@@ -4,12 +4,14 @@
 import { Flat } from '../flat';
 import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VM_VCPUS, MEMORY_STRICT } from '../abi';
 import { communicationPrice } from '../model/communication';
+import { cellsPrice } from '../model/cost';
 import { vmHasCurrent } from '../problem/current';
-import { memoryNode, nodeCount, nodeTwin, pageSizes } from '../problem/host';
-import { barred, fittingPageSize, inPages } from '../model/memory';
-import { offerPages, offerRoom, offerShared, offerUntouched } from './offer';
+import { nodeCount, nodeTwin, pageSizes } from '../problem/host';
+import { homeOf, homesAreOpen, homesOf, isPicky } from '../problem/nodes';
+import { inPages, MOST_PAGES, takesSize } from '../model/memory';
+import { offerLimit, offerPages, offerRoom, offerShared, offerUntouched } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, pickNode, picks, unpick } from './picks';
-import { firstNodeAsked } from '../model/relations';
+import { firstNodeAsked, open } from '../model/relations';
 import { cellDedicated, cellPages, cellVcpus, devices, deviceVm, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
 
@@ -29,6 +31,8 @@ export function limitVisits(more: i32): void {
   budget = min(budget, visits + more);
 }
 let relaxed: i32 = 0;
+/** What the number of cells costs. */
+let fixed: i64 = 0;
 /** Whether the VM has no ties to certain nodes. */
 let untied: bool = true;
 /** Whether nodes that are twins may stand for each other. */
@@ -38,7 +42,7 @@ export function setTwinsAlike(alike: bool): void {
 }
 /** Whether cells of the same size are interchangeable. */
 let cellsAlike: bool = true;
-/** Whether memory follows the one node of each cell, so that pages can be counted on the way. */
+/** Whether memory follows the one node of each cell to one memory node, so that pages can be counted on the way. */
 let countsPages: bool = true;
 /** Whether memory that spans nodes is in proportion to the vCPUs there. */
 let followsVcpus: bool = false;
@@ -85,14 +89,14 @@ function orderCells(vm: i32, cells: i32): void {
 function isTooDear(vm: i32, hops: f64): bool {
   // Sums of fractions of traffic may be off by less than a millionth.
   const slack: i64 = vmTraffic[vm] < 0 ? 0 : 1;
-  return communicationPrice(vm, hops) - slack > ceiling;
+  return fixed + communicationPrice(vm, hops) - slack > ceiling;
 }
 
 /** Whether an interchangeable node stands for this one, which the walk therefore need not try. */
 function twinStandsFor(node: i32): bool {
   if (!untied || assigned[node] != 0 || !offerUntouched[node]) return false;
   for (let twin = nodeTwin[node]; twin >= 0; twin = nodeTwin[twin]) {
-    if (assigned[twin] == 0 && offerUntouched[twin] && !barred[twin]) return true;
+    if (assigned[twin] == 0 && offerUntouched[twin] && open[twin]) return true;
   }
   return false;
 }
@@ -116,9 +120,20 @@ function visit(): bool {
   return true;
 }
 
-/** Whether the VM may have vCPUs on the node at all. */
-function isOpen(node: i32): bool {
-  return !barred[node] && memoryNode[node] >= 0 && firstNodeAsked != -2;
+/** The largest page size that a cell of so many base pages may have and that is offered on the node; -1: none. */
+function offeredPageSize(vm: i32, pages: i64, node: i32): i32 {
+  for (let size = pageSizes - 1; size >= 0; size--) {
+    if (!takesSize(vm, pages, size)) continue;
+    const wanted = inPages(pages, size);
+    if (offerPages[node * MAX_PAGE_SIZES + size] >= wanted && offerLimit[size] >= wanted) return size;
+  }
+  return -1;
+}
+
+/** Takes (1) or gives back (-1) pages of the offer. */
+function countOffer(node: i32, size: i32, pages: i64): void {
+  offerPages[node * MAX_PAGE_SIZES + size] -= pages;
+  offerLimit[size] -= pages;
 }
 
 /** Whether two cells ask for the same, so that they may be exchanged. */
@@ -157,7 +172,7 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   if (!runFits(vm, cells, depth, cellsAlike ? first : 0)) return 0;
   let count = 0;
   for (let node = first; node < nodeCount; node++) {
-    if (!isOpen(node) || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
+    if (!open[node] || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
     if (offerRoom[node] < dedicated || offerShared[node] < shared || twinStandsFor(node)) continue;
     const hops = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
     let place = base + count++;
@@ -185,14 +200,14 @@ function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
     const node = tries[next];
     const further = hops + triesHops[next];
     if (isTooDear(vm, further)) continue;
-    const home = memoryNode[node] * MAX_PAGE_SIZES;
-    const size = countsPages ? fittingPageSize(vm, cellPages[at], offerPages, home) : 0;
+    const home = homeOf(node, 0);
+    const size = countsPages ? offeredPageSize(vm, cellPages[at], home) : 0;
     if (size < 0) continue;
-    if (countsPages) offerPages[home + size] -= inPages(cellPages[at], size);
+    if (countsPages) countOffer(home, size, inPages(cellPages[at], size));
     pick(cell, node, cellDedicated[at], cellVcpus[at] - cellDedicated[at]);
     const goesOn = descend(vm, cells, depth + 1, further);
     unpick();
-    if (countsPages) offerPages[home + size] += inPages(cellPages[at], size);
+    if (countsPages) countOffer(home, size, -inPages(cellPages[at], size));
     if (!goesOn) return false;
   }
   return true;
@@ -216,11 +231,12 @@ function descendSpan(vm: i32, cells: i32, depth: i32, hops: f64): bool {
 /** vCPUs that go with the pages of a node, where a cell's memory follows its vCPUs. */
 function roomByMemory(vm: i32, at: i32, node: i32): i32 {
   if (!followsVcpus) return cellVcpus[at];
-  const home = memoryNode[node] * MAX_PAGE_SIZES;
   let room: i64 = 0;
   for (let size = 0; size < pageSizes; size++) {
     const pages = inPages(cellPages[at], size);
-    if (pages > 0) room = max(room, ((offerPages[home + size] + 1) * <i64>cellVcpus[at]) / pages);
+    let offered: i64 = 1;
+    for (let home = 0; home < homesOf(node); home++) offered += offerPages[homeOf(node, home) * MAX_PAGE_SIZES + size];
+    if (pages > 0) room = max(room, (min(offered, MOST_PAGES) * <i64>cellVcpus[at]) / pages);
   }
   return <i32>min(room, <i64>cellVcpus[at]);
 }
@@ -233,7 +249,7 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
   // The last may be before those that are filled, unless every way to divide is tried anyway.
   for (let node = parts == 1 && !small ? 0 : first; node < nodeCount; node++) {
     if (!visit()) return false;
-    if (!isOpen(node) || twinStandsFor(node) || isPickedFor(cell, node)) continue;
+    if (!open[node] || twinStandsFor(node) || isPickedFor(cell, node)) continue;
     const room = roomByMemory(vm, at, node);
     const mostDedicated = min(min(dedicated, offerRoom[node]), room);
     const mostShared = min(min(shared, offerShared[node]), room - mostDedicated);
@@ -274,16 +290,17 @@ function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedica
  */
 export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
   relaxed = relax;
+  fixed = cellsPrice(vm, cells);
   budget = maxVisits;
   visits = 0;
   leaves = 0;
   clearPicks();
   complete = true;
   leaf = onLeaf;
-  untied = twinsAlike && firstNodeAsked == -1 && !vmHasCurrent[vm];
+  untied = twinsAlike && firstNodeAsked == -1 && !vmHasCurrent[vm] && !isPicky(vm);
   for (let device = 0; device < devices; device++) untied = untied && deviceVm[device] != vm;
   cellsAlike = firstNodeAsked == -1 && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
-  countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm];
+  countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm] && !homesAreOpen();
   followsVcpus = vmMemory[vm] == MEMORY_STRICT;
   orderCells(vm, cells);
   return descend(vm, cells, 0, 0);

@@ -1,17 +1,17 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
 import { Flat } from '../flat';
-import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from '../abi';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
-import { coreCpus, coreCpuStart, cpuCore, cpuNode, memoryNode, nodeCount, speedsDiffer } from '../problem/host';
-import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, unplace } from '../model/capacity';
-import { bandwidthCost, overcommitCost, vmCost } from '../model/cost';
+import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, servesDevice, speedsDiffer } from '../problem/host';
+import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isolationScore, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, trustsPools, unplace } from '../model/capacity';
+import { bandwidthCost, cellsPrice, overcommitCost, vmCost } from '../model/cost';
 import { model, rounded } from '../problem/coefficients';
-import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
+import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_ISOLATED, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
-import { barred, freePages } from '../model/memory';
-import { firstNodeAsked, prepareRelations } from '../model/relations';
+import { freePages, limitLeft } from '../model/memory';
+import { firstNodeAsked, MEMORY_ANYWHERE, open, prepareRelations } from '../model/relations';
 import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
 import { cellDedicated, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from '../problem/request';
 
@@ -48,7 +48,7 @@ const bestThreadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_T
 
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {
-  return strategy == STRATEGY_SPREAD ? spreadScore() : packScore();
+  return isolationScore() + (strategy == STRATEGY_SPREAD ? spreadScore() : packScore());
 }
 
 /** What is lost by nodes, not by VMs of their own. */
@@ -142,7 +142,7 @@ let lossBefore: i64 = 0;
 function tryCpus(vm: i32, cells: i32, way: i32): void {
   const start = vmStart[vm];
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
-  if (!assignNodes(vm, cells) || !takeParts(vm, cells)) return;
+  if (!assignNodes(vm, cells) || !trustsPools(vm) || !takeParts(vm, cells)) return;
   const seated = seatVcpus(vm, cells, way) && !leavesCoresIdle(vm, cells) && chooseThreadCpus(vm, vcpuNode[start]);
   if (seated && demandFitsEverywhere(vm)) {
     if (way != CHOOSE_KEPT) swapForTraffic(vm, cells);
@@ -170,6 +170,7 @@ export function tryAssignment(vm: i32, cells: i32): bool {
   tryCpus(vm, cells, CHOOSE_NEAR);
   if (vmHasCurrent[vm]) tryCpus(vm, cells, CHOOSE_KEPT);
   if (vmDedicated[vm] == 0) return true;
+  if (isolatedCpus > 0) tryCpus(vm, cells, CHOOSE_ISOLATED);
   if (speedsDiffer) tryCpus(vm, cells, CHOOSE_FAST);
   if (effort == PLACE_DENSE) tryCpus(vm, cells, CHOOSE_DENSE);
   return true;
@@ -184,7 +185,7 @@ function layCurrentParts(vm: i32, cells: i32): bool {
     const first = start + parts;
     for (let end = vcpu + cellVcpus[start + cell]; vcpu < end; vcpu++) {
       const cpu = vcpuCurrentCpu[vcpu];
-      if (cpu < 0 || barred[cpuNode[cpu]] || memoryNode[cpuNode[cpu]] < 0) return false;
+      if (cpu < 0 || !open[cpuNode[cpu]]) return false;
       let at = first;
       while (at < start + parts && partNode[at] < cpuNode[cpu]) at++;
       if (at == start + parts || partNode[at] != cpuNode[cpu]) {
@@ -207,12 +208,12 @@ function layCurrentParts(vm: i32, cells: i32): bool {
   return !missesDevice(vm);
 }
 
-/** Whether the node of a strict device holds none of the VM's parts. */
+/** Whether none of the VM's parts is where a strict device has one. */
 function missesDevice(vm: i32): bool {
   for (let device = 0; device < devices; device++) {
     if (deviceVm[device] != vm || !deviceStrict[device]) continue;
     let missed = true;
-    for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) if (partNode[part] == deviceNode[device]) missed = false;
+    for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) if (servesDevice(partNode[part], deviceNode[device])) missed = false;
     if (missed) return true;
   }
   return false;
@@ -236,9 +237,7 @@ export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
   const start = vmStart[vm];
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   if (!assignNodes(vm, cells) && (relaxed & BECAUSE_NEAR) == 0) return false;
-  // With these left aside memory is somewhere, and only its sum counts.
-  const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
-  if (anywhere) takePartsAlone(vm, cells);
+  if ((relaxed & MEMORY_ANYWHERE) != 0) takePartsAlone(vm, cells);
   else if (!takeParts(vm, cells)) return false;
   setAside(relaxed);
   const seated = seatVcpus(vm, cells, CHOOSE_NEAR) && !leavesCoresIdle(vm, cells);
@@ -256,13 +255,18 @@ export function offerHost(vm: i32, relaxed: i32): void {
     offerShared[node] = sharedRoom(vm, node, relaxed);
     offerUntouched[node] = isUntouched(node);
   }
-  offerPagesFrom(freePages);
+  offerPagesFrom(freePages, limitLeft);
   prepareRelations(vm, relaxed);
+}
+
+/** Whether the number of cells alone costs too much. */
+function isTooMany(vm: i32, cells: i32): bool {
+  return effort != PLACE_DENSE && bestCells != 0 && cellsPrice(vm, cells) > bestCost;
 }
 
 /** Tries so many cells, unless that cannot be better than what is known; the visits that it took. */
 function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
-  if (!layOutCells(vm, cells)) return 0;
+  if (isTooMany(vm, cells) || !layOutCells(vm, cells)) return 0;
   // More cells have to pay: the smallest number is taken on a tie.
   if (bestCells != 0) setCeiling(cells < bestCells ? bestCost : bestCost - 1);
   walkAssignments(vm, cells, 0, maxVisits, tryAssignment);
@@ -331,7 +335,7 @@ export function showPlacements(vm: i32, maxVisits: i32, ceiling: i64, onFound: (
   let goesOn = true;
   tryCurrent(vm);
   for (let cells = fewestCells(vm); cells <= mostCells(vm) && left > 0 && goesOn; cells++) {
-    if (!layOutCells(vm, cells)) break;
+    if (cellsPrice(vm, cells) > ceiling || !layOutCells(vm, cells)) break;
     setCeiling(ceiling);
     goesOn = walkAssignments(vm, cells, 0, left, onLeaf) || !complete;
     left -= visits;

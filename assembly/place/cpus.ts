@@ -2,7 +2,7 @@
 // possible, so that vCPUs of a VM share caches.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from '../abi';
-import { coreCapacity, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from '../problem/host';
+import { coreCapacity, coreGuests, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from '../problem/host';
 import { coreRoom, freeCpu, isFreshCore, isOwnCore, takeCpu, takesThread, takeThread } from '../model/capacity';
 import { vcpuCpu, vmStart, vmThreadCpus, vmThreads, vmThreadsPlaced, vmVcpus } from '../problem/request';
 
@@ -29,10 +29,13 @@ export function setAside(constraints: i32): void {
 
 /** Only cores of this capacity are looked at; 0: all. */
 let level: i32 = 0;
+/** Whether only cores of isolated CPUs are looked at. */
+let onlyIsolated: bool = false;
 
 /** vCPUs of the VM that the core takes when only fresh (or only busy) cores are looked at. */
 function roomOn(vm: i32, core: i32, fresh: bool): i32 {
   if (isFreshCore(core) != fresh || (level != 0 && coreCapacity[core] != level)) return 0;
+  if (onlyIsolated && coreGuests[core] != 0) return 0;
   const room = coreRoom(vm, core, aside);
   // Where cores are plenty, `spread` takes one vCPU each; the siblings count as busy once it has.
   return fresh && !dense && vmThreads[vm] == THREADS_SPREAD ? min(room, 1) : room;
@@ -146,6 +149,14 @@ export function chooseThreadCpus(vm: i32, node: i32): bool {
   return vmThreadsPlaced[vm] == vmThreadCpus[vm];
 }
 
+/** Cores of isolated CPUs, then others. */
+function takeIsolated(vm: i32, node: i32, wanted: i32, need: i32, fresh: bool, at: i32): i32 {
+  onlyIsolated = true;
+  const taken = takePass(vm, node, wanted, need, fresh, at);
+  onlyIsolated = false;
+  return taken == wanted ? taken : taken + takePass(vm, node, wanted - taken, need - taken, fresh, at + taken);
+}
+
 /** Few LLCs, on fresh cores where there are some. */
 export const CHOOSE_NEAR: i32 = 0;
 /** The fastest cores, then few LLCs. */
@@ -154,13 +165,15 @@ export const CHOOSE_FAST: i32 = 1;
 export const CHOOSE_DENSE: i32 = 2;
 /** The CPUs that the vCPUs have now, then as CHOOSE_NEAR. */
 export const CHOOSE_KEPT: i32 = 3;
+/** Isolated CPUs, then as CHOOSE_NEAR. */
+export const CHOOSE_ISOLATED: i32 = 4;
 
 /**
  * Takes up to `wanted` CPUs of the node for the VM in the CHOOSE_ way; the number taken, which are then in `chosen`. `need`: how many the
  * VM still has for the node with these, which should have one LLC.
  */
 export function chooseCpus(vm: i32, node: i32, wanted: i32, need: i32, way: i32): i32 {
-  const pass = way == CHOOSE_FAST ? takeFastest : takePass;
+  const pass = way == CHOOSE_FAST ? takeFastest : way == CHOOSE_ISOLATED ? takeIsolated : takePass;
   dense = way == CHOOSE_DENSE;
   let taken = pass(vm, node, wanted, need, !dense, 0);
   if (taken < wanted) taken += pass(vm, node, wanted - taken, need - taken, dense, taken);

@@ -8,6 +8,8 @@ import { vmDedicated, vmVcpus } from '../problem/request';
 export const offerRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const offerShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const offerPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
+/** Pages that are left of the limit, by page size. */
+export const offerLimit = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_PAGE_SIZES, 8));
 /** Nodes that nobody uses: twins among them are interchangeable. */
 export const offerUntouched = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
@@ -23,7 +25,8 @@ export function isRoomOffered(vm: i32): bool {
 }
 
 /** Fills the pages of the offer. */
-export function offerPagesFrom(free: Flat<i64>): void {
+export function offerPagesFrom(free: Flat<i64>, limit: Flat<i64>): void {
+  for (let size = 0; size < pageSizes; size++) offerLimit[size] = limit[size];
   for (let node = 0; node < nodeCount; node++) {
     for (let size = 0; size < pageSizes; size++) {
       offerPages[node * MAX_PAGE_SIZES + size] = free[node * MAX_PAGE_SIZES + size];

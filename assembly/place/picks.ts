@@ -1,7 +1,7 @@
 // An assignment in the making: which vCPUs of which cells are on which nodes so far, and the hops between them.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VM_CELLS, MAX_VM_VCPUS } from '../abi';
-import { distance, llcSpansNodes } from '../problem/host';
+import { distance, llcSpansNodes, servesDevice } from '../problem/host';
 import { offerRoom, offerShared } from './offer';
 import { cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuShared, vmParts, vmSpan, vmStart, vmVcpus } from '../problem/request';
 import { traffic, vmTraffic } from '../problem/traffic';
@@ -65,12 +65,12 @@ export function hopsToAssigned(vm: i32, cells: i32, cell: i32, node: i32, dedica
   return hops;
 }
 
-/** Whether a strict device's node holds none of the cells. */
+/** Whether none of the cells is where a strict device has one. */
 export function missesDevice(vm: i32): bool {
   for (let device = 0; device < devices; device++) {
     if (deviceVm[device] != vm || !deviceStrict[device]) continue;
     let missed = true;
-    for (let pick = 0; pick < picks; pick++) if (pickNode[pick] == deviceNode[device]) missed = false;
+    for (let pick = 0; pick < picks; pick++) if (servesDevice(pickNode[pick], deviceNode[device])) missed = false;
     if (missed) return true;
   }
   return false;

@@ -1,7 +1,7 @@
 // From parts to seats: which vCPU is on which node, and which CPU each dedicated one gets.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, THREADS_REQUIRE } from '../abi';
-import { cpuCore, cpuLlc, cpuNode, cpuUsable } from '../problem/host';
+import { cpuCore, cpuLlc, cpuNode, isUsable } from '../problem/host';
 import { coreRoom, cpuOwner, freeOnCore, takeCpu } from '../model/capacity';
 import { aside, CHOOSE_KEPT, chooseCpus, chosen } from './cpus';
 import { communication, prepareShares, tenHopsBetween, trafficShare } from '../model/communication';
@@ -69,7 +69,7 @@ const waiting = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 
 function keepsCpu(vm: i32, vcpu: i32): bool {
   const cpu = vcpuCurrentCpu[vcpu];
   if (cpu < 0 || cpuNode[cpu] != vcpuNode[vcpu] || cpuOwner[cpu] != 0) return false;
-  if (!cpuUsable[cpu] || coreRoom(vm, cpuCore[cpu], aside) == 0) return false;
+  if (!isUsable(cpu) || coreRoom(vm, cpuCore[cpu], aside) == 0) return false;
   takeCpu(vm, cpu);
   vcpuCpu[vcpu] = cpu;
   return true;

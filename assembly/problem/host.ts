@@ -1,7 +1,7 @@
 // The host as flat arrays. Nodes and CPUs have an index (ascending by the kernel's number); so have page sizes.
 // Everything that search needs of the host's shape is derived once, by prepareHost.
 import { Flat } from '../flat';
-import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES } from '../abi';
+import { CPU_GUESTS, CPU_HOST, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES } from '../abi';
 
 export let nodeCount: i32 = 0;
 export const nodeId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
@@ -17,6 +17,9 @@ export let pageSizes: i32 = 0;
 export const pageShift = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_PAGE_SIZES, 8));
 /** Pages free for guests before any VM is placed, by node and page size. */
 export const nodePages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
+/** The most pages of the size that all nodes together give; NO_LIMIT: as many as they have. */
+export const limitPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_PAGE_SIZES, 8));
+export const NO_LIMIT: i64 = 1 << 60;
 
 export let cpuCount: i32 = 0;
 export const cpuId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
@@ -24,37 +27,48 @@ export const cpuNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPU
 export const cpuLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 export const cpuCore = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 export const cpuCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-export const cpuUsable = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_CPUS, 8));
+/** CPU_ number. */
+export const cpuUse = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 
 // Derived. Cores and LLCs keep the numbers that the caller gave (below MAX_CPUS).
 export let prepared: bool = false;
 /** The most online CPUs that a core of the host has. */
 export let widestCore: i32 = 1;
-/** The node whose memory the CPUs of a node use; -1: no node has memory. */
-export const memoryNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** The least distance beyond 10 from the node to memory. */
 export const nodeReach = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Whether some LLC has CPUs on more than one node. */
 export let llcSpansNodes: bool = false;
 /** Whether some usable CPUs are slower than others. */
 export let speedsDiffer: bool = false;
+/** CPUs that only dedicated threads may have. */
+export let isolatedCpus: i32 = 0;
 /** LLCs with an online CPU on the node. */
 export const nodeLlcs = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** The nearest lower node that is alike in everything: exchanging the two changes nothing. -1: none. */
 export const nodeTwin = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-/** Usable CPUs of the node. */
+/** CPUs of the node that dedicated threads may have, and those of them that shared vCPUs may float over. */
 export const nodeUsable = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-/** Cores with usable CPUs, by node; within a node by LLC, then fastest, widest, lowest first. */
+export const nodeGuests = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Cores of the node that the host's own threads are not on, and usable CPUs on these. */
+export const nodeWholeCores = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeWholeCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** The least distance to the node from a node with usable CPUs. */
+export const nodeApproach = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Cores with usable CPUs, by node; within a node by LLC, then fastest, widest, most isolated, lowest first. */
 export const nodeCoreStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * (MAX_NODES + 1), 8));
 export const coreList = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Where a core is in coreList. */
 export const corePlace = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-/** A core's usable CPUs, ascending. */
+/** A core's usable CPUs: isolated ones first, ascending. */
 export const coreCpuStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * (MAX_CPUS + 1), 8));
 export const coreCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 export const coreNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 export const coreLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 export const coreCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Those of the core's usable CPUs that shared vCPUs may float over. */
+export const coreGuests = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Whether the host's own threads are on the core. */
+export const coreHasHost = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_CPUS, 8));
 const coreOnline = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 const llcSeenBy = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 
@@ -126,12 +140,14 @@ export function enterPageSize(shift: i32): i32 {
   if (pageSizes == MAX_PAGE_SIZES) return -1;
   for (let size = pageSizes; size > at; size--) {
     pageShift[size] = pageShift[size - 1];
+    limitPages[size] = limitPages[size - 1];
     for (let node = 0; node < nodeCount; node++) {
       nodePages[node * MAX_PAGE_SIZES + size] = nodePages[node * MAX_PAGE_SIZES + size - 1];
     }
   }
   pageSizes++;
   pageShift[at] = shift;
+  limitPages[at] = NO_LIMIT;
   for (let node = 0; node < nodeCount; node++) nodePages[node * MAX_PAGE_SIZES + at] = 0;
   return at;
 }
@@ -142,16 +158,21 @@ export function pageSizeIndex(shift: i32): i32 {
   return -1;
 }
 
-export function addCpuEntry(id: i32, node: i32, llc: i32, core: i32, capacity: i32, usable: bool): i32 {
+export function addCpuEntry(id: i32, node: i32, llc: i32, core: i32, capacity: i32, use: i32): i32 {
   const cpu = cpuCount++;
   cpuId[cpu] = id;
   cpuNode[cpu] = node;
   cpuLlc[cpu] = llc;
   cpuCore[cpu] = core;
   cpuCapacity[cpu] = capacity;
-  cpuUsable[cpu] = usable;
+  cpuUse[cpu] = use;
   prepared = false;
   return cpu;
+}
+
+/** Whether guests' dedicated threads may have the CPU. */
+export function isUsable(cpu: i32): bool {
+  return cpuUse[cpu] == CPU_GUESTS || cpuUse[cpu] == CPU_ISOLATED;
 }
 
 function coreComesBefore(a: i32, b: i32): bool {
@@ -160,29 +181,14 @@ function coreComesBefore(a: i32, b: i32): bool {
   if (coreCapacity[a] != coreCapacity[b]) return coreCapacity[a] > coreCapacity[b];
   const widthA = coreCpuStart[a + 1] - coreCpuStart[a];
   const widthB = coreCpuStart[b + 1] - coreCpuStart[b];
-  return widthA != widthB ? widthA > widthB : a < b;
+  if (widthA != widthB) return widthA > widthB;
+  return coreGuests[a] != coreGuests[b] ? coreGuests[a] < coreGuests[b] : a < b;
 }
 
-function deriveCores(): void {
-  for (let core = 0; core <= MAX_CPUS; core++) coreCpuStart[core] = 0;
-  for (let core = 0; core < MAX_CPUS; core++) coreOnline[core] = 0;
-  widestCore = 1;
-  speedsDiffer = false;
-  let capacity = 0;
+/** Enters the CPUs of one use into their cores' lists, `coreOnline` counting what is there. */
+function enterCpus(use: i32): void {
   for (let cpu = 0; cpu < cpuCount; cpu++) {
-    const core = cpuCore[cpu];
-    coreOnline[core]++;
-    widestCore = max(widestCore, coreOnline[core]);
-    if (!cpuUsable[cpu]) continue;
-    coreCpuStart[core + 1]++;
-    speedsDiffer = speedsDiffer || (capacity != 0 && capacity != cpuCapacity[cpu]);
-    capacity = cpuCapacity[cpu];
-  }
-  for (let core = 0; core < MAX_CPUS; core++) coreCpuStart[core + 1] += coreCpuStart[core];
-  // coreOnline now counts what is already entered.
-  for (let core = 0; core < MAX_CPUS; core++) coreOnline[core] = 0;
-  for (let cpu = 0; cpu < cpuCount; cpu++) {
-    if (!cpuUsable[cpu]) continue;
+    if (cpuUse[cpu] != use) continue;
     const core = cpuCore[cpu];
     if (coreOnline[core] == 0) {
       coreNode[core] = cpuNode[cpu];
@@ -191,6 +197,35 @@ function deriveCores(): void {
     }
     coreCpus[coreCpuStart[core] + coreOnline[core]++] = cpu;
   }
+}
+
+function deriveCores(): void {
+  for (let core = 0; core <= MAX_CPUS; core++) coreCpuStart[core] = 0;
+  for (let core = 0; core < MAX_CPUS; core++) {
+    coreOnline[core] = 0;
+    coreGuests[core] = 0;
+    coreHasHost[core] = false;
+  }
+  widestCore = 1;
+  speedsDiffer = false;
+  isolatedCpus = 0;
+  let capacity = 0;
+  for (let cpu = 0; cpu < cpuCount; cpu++) {
+    const core = cpuCore[cpu];
+    coreOnline[core]++;
+    widestCore = max(widestCore, coreOnline[core]);
+    if (cpuUse[cpu] == CPU_HOST) coreHasHost[core] = true;
+    if (!isUsable(cpu)) continue;
+    if (cpuUse[cpu] == CPU_ISOLATED) isolatedCpus++;
+    else coreGuests[core]++;
+    coreCpuStart[core + 1]++;
+    speedsDiffer = speedsDiffer || (capacity != 0 && capacity != cpuCapacity[cpu]);
+    capacity = cpuCapacity[cpu];
+  }
+  for (let core = 0; core < MAX_CPUS; core++) coreCpuStart[core + 1] += coreCpuStart[core];
+  for (let core = 0; core < MAX_CPUS; core++) coreOnline[core] = 0;
+  enterCpus(CPU_ISOLATED);
+  enterCpus(CPU_GUESTS);
 }
 
 function sortCores(): void {
@@ -218,31 +253,50 @@ function deriveNodes(): void {
   for (let llc = 0; llc < MAX_CPUS; llc++) llcSeenBy[llc] = -1;
   llcSpansNodes = false;
   for (let node = 0; node < nodeCount; node++) {
-    let nearest = -1;
-    nodeReach[node] = i32.MAX_VALUE;
+    let nearest = i32.MAX_VALUE;
     for (let other = 0; other < nodeCount; other++) {
-      if (!nodeHasMemory[other]) continue;
-      nodeReach[node] = min(nodeReach[node], distance(node, other) - 10);
-      if (nearest < 0 || distance(node, other) < distance(node, nearest)) nearest = other;
+      if (nodeHasMemory[other]) nearest = min(nearest, distance(node, other) - 10);
     }
-    memoryNode[node] = nodeHasMemory[node] ? node : nearest;
-    if (nearest < 0) nodeReach[node] = 0;
+    nodeReach[node] = nearest == i32.MAX_VALUE ? 0 : nearest;
     nodeUsable[node] = 0;
+    nodeGuests[node] = 0;
     nodeLlcs[node] = 0;
     for (let cpu = 0; cpu < cpuCount; cpu++) {
       if (cpuNode[cpu] != node) continue;
-      if (cpuUsable[cpu]) nodeUsable[node]++;
+      if (isUsable(cpu)) nodeUsable[node]++;
+      if (cpuUse[cpu] == CPU_GUESTS) nodeGuests[node]++;
       if (llcSeenBy[cpuLlc[cpu]] == node) continue;
       llcSpansNodes = llcSpansNodes || llcSeenBy[cpuLlc[cpu]] >= 0;
       llcSeenBy[cpuLlc[cpu]] = node;
       nodeLlcs[node]++;
     }
+    nodeWholeCores[node] = 0;
+    nodeWholeCpus[node] = 0;
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+      const core = coreList[at];
+      if (coreHasHost[core]) continue;
+      nodeWholeCores[node]++;
+      nodeWholeCpus[node] += coreCpuStart[core + 1] - coreCpuStart[core];
+    }
   }
+  for (let node = 0; node < nodeCount; node++) {
+    nodeApproach[node] = i32.MAX_VALUE;
+    for (let other = 0; other < nodeCount; other++) {
+      if (nodeUsable[other] > 0) nodeApproach[node] = min(nodeApproach[node], distance(other, node));
+    }
+  }
+}
+
+/** Whether vCPUs on `from` are where a strict device of `node` has them: there, or nearest to it where it has no usable CPU. */
+export function servesDevice(from: i32, node: i32): bool {
+  if (nodeUsable[node] > 0) return from == node;
+  return nodeUsable[from] > 0 && distance(from, node) == nodeApproach[node];
 }
 
 /** Whether the nodes have alike cores, in the same LLCs, and alike memory. */
 function haveAlikeParts(a: i32, b: i32): bool {
   if (nodeUsable[a] != nodeUsable[b] || nodeLlcs[a] != nodeLlcs[b]) return false;
+  if (nodeHasMemory[a] != nodeHasMemory[b] || nodeBandwidth[a] != nodeBandwidth[b]) return false;
   for (let size = 0; size < pageSizes; size++) {
     if (nodePages[a * MAX_PAGE_SIZES + size] != nodePages[b * MAX_PAGE_SIZES + size]) return false;
   }
@@ -253,6 +307,7 @@ function haveAlikeParts(a: i32, b: i32): bool {
     const coreB = coreList[nodeCoreStart[b] + at];
     if (coreCapacity[coreA] != coreCapacity[coreB]) return false;
     if (coreCpuStart[coreA + 1] - coreCpuStart[coreA] != coreCpuStart[coreB + 1] - coreCpuStart[coreB]) return false;
+    if (coreGuests[coreA] != coreGuests[coreB] || coreHasHost[coreA] != coreHasHost[coreB]) return false;
     if (at == 0) continue;
     const sameA = coreLlc[coreA] == coreLlc[coreList[nodeCoreStart[a] + at - 1]];
     const sameB = coreLlc[coreB] == coreLlc[coreList[nodeCoreStart[b] + at - 1]];
@@ -261,13 +316,11 @@ function haveAlikeParts(a: i32, b: i32): bool {
   return true;
 }
 
-/** Whether exchanging two nodes changes no distance and nobody's memory node. */
+/** Whether exchanging two nodes changes no distance: then they are the memory nodes of others together, or neither is. */
 function standAlike(a: i32, b: i32): bool {
-  if (memoryNode[a] != a || memoryNode[b] != b) return false;
   if (distance(a, b) != distance(b, a) || distance(a, a) != distance(b, b)) return false;
   for (let other = 0; other < nodeCount; other++) {
     if (other == a || other == b) continue;
-    if (memoryNode[other] == a || memoryNode[other] == b) return false;
     if (distance(a, other) != distance(b, other) || distance(other, a) != distance(other, b)) return false;
   }
   return true;

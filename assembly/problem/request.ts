@@ -3,6 +3,7 @@
 // a cell has one, unless it spans nodes. Removing a VM closes the gap that it leaves.
 import { Flat } from '../flat';
 import { MAX_LINKS, MAX_VCPUS, MAX_VMS, MEMORY_STRICT, THREADS_PREFER } from '../abi';
+import { forgetNodes } from './nodes';
 import { forgetCurrent, moveCurrent, resetCurrent } from './current';
 import { forgetTraffic, resetTraffic } from './traffic';
 
@@ -30,6 +31,7 @@ export const vmDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX
 export const vmSpan = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
 /** MEMORY_ number. */
 export const vmMemory = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+/** Trust domain; negative: one of its own, without a name. */
 export const vmTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** log2 of the page size; 0: any. */
 export const vmPageShift = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
@@ -91,6 +93,7 @@ export function resetRequest(): void {
   resetCurrent();
   devices = 0;
   relations = 0;
+  for (let vm = 0; vm < MAX_VMS; vm++) forgetNodes(vm);
 }
 
 export function isVm(vm: i32): bool {
@@ -136,7 +139,7 @@ export function addVmEntry(vcpus: i32, pages: i64): i32 {
   for (let vcpu = vmStart[vm]; vcpu < vcpuEntries; vcpu++) vcpuShared[vcpu] = false;
   forgetTraffic(vm);
   forgetCurrent(vm, vmStart[vm], vcpus);
-  // Slots are below MAX_VMS, trust domains that callers name are not negative: a domain of its own.
+  forgetNodes(vm);
   vmTrust[vm] = -1 - vm;
   vmPageShift[vm] = 0;
   vmWeight[vm] = 1;
@@ -180,6 +183,7 @@ export function removeVmEntry(vm: i32): void {
   }
   while (vmSlots > 0 && !vmAlive[vmSlots - 1]) vmSlots--;
   setThreadCpus(vm, 0);
+  forgetNodes(vm);
   removeLinks(vm);
 }
 

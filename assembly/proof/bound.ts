@@ -2,14 +2,15 @@
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
-import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, nodeCount, nodePages, nodeReach, nodeUsable, pageShift } from '../problem/host';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, limitPages, nodeCount, nodePages, nodeReach, nodeUsable, pageShift } from '../problem/host';
 import { emptyDedicatedRoom, emptySharedRoom } from '../model/capacity';
 import { complete, leafHops, setCeiling, visits, walkAssignments } from '../place/assign';
 import { isRoomOffered, offerPagesFrom, offerRoom, offerShared, offerUntouched } from '../place/offer';
 import { communicationPrice, sharedHop } from '../model/communication';
-import { capacityPrice, deviceCost, remoteMemory } from '../model/cost';
+import { capacityPrice, cellsPrice, deviceCost, remoteMemory } from '../model/cost';
 import { model, rounded } from '../problem/coefficients';
-import { forgetMemory, imagineMemory } from '../model/memory';
+import { imagineMemory } from '../model/lay';
+import { forgetMemory } from '../model/memory';
 import { clearRelations } from '../model/relations';
 import { demandOf, hasShared, MICRO, partDedicated, partNode, partShared, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSpan, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
@@ -146,7 +147,7 @@ function boundAssignment(vm: i32, cells: i32): bool {
   }
   // Sums of fractions of traffic may be off by less than a millionth.
   const talk = max<i64>(0, communicationPrice(vm, hops) - (vmTraffic[vm] < 0 ? 0 : 1));
-  const cost = leastRemote(vm, cells) + talk + capacityPrice(vm, slowness) + deviceCost(vm);
+  const cost = leastRemote(vm, cells) + talk + capacityPrice(vm, slowness) + cellsPrice(vm, cells) + deviceCost(vm);
   if (cost < best) {
     best = cost;
     setCeiling(cost - 1);
@@ -194,7 +195,8 @@ export function talkApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
 export function lossApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
   const slowness = capacityPrice(vm, leastSlow(vm, -1, vmVcpus[vm], 0));
   const nearest = apart == 0 ? 10 : nearestNodes();
-  return slowness + leastRemoteApart(vm, nearest, apart) + talkApart(vm, apart, acrossLlcs);
+  const cells = cellsPrice(vm, max(fewestCells(vm), apart > 0 && !vmSpan[vm] ? 2 : 1));
+  return slowness + cells + leastRemoteApart(vm, nearest, apart) + talkApart(vm, apart, acrossLlcs);
 }
 
 /** The least `communication` of shared vCPUs: on one node or between two, each pair has at least so much of a hop. */
@@ -212,7 +214,10 @@ function talkOfShared(vm: i32): i64 {
 /** What holds for every assignment: LLCs and nodes are only so large, CPUs only so fast. */
 function coarseBound(vm: i32): i64 {
   const vcpus = vmVcpus[vm];
-  if (!isPlain(vm)) return capacityPrice(vm, leastSlow(vm, -1, vmDedicated[vm], vcpus - vmDedicated[vm])) + talkOfShared(vm);
+  if (!isPlain(vm)) {
+    const slowness = capacityPrice(vm, leastSlow(vm, -1, vmDedicated[vm], vcpus - vmDedicated[vm]));
+    return slowness + cellsPrice(vm, fewestCells(vm)) + talkOfShared(vm);
+  }
   for (let node = 0; node < nodeCount; node++) rooms[node] = emptyDedicatedRoom(vm, node);
   const apart = nodeCount < 2 ? 0 : <i64>vcpus * <i64>vcpus - mostPairs(vcpus, nodeCount);
   return lossApart(vm, apart, 0);
@@ -229,8 +234,8 @@ export function prepareBound(vm: i32): void {
     offerShared[node] = emptySharedRoom(vm, node);
     offerUntouched[node] = true;
   }
-  clearRelations();
-  offerPagesFrom(nodePages);
+  clearRelations(vm);
+  offerPagesFrom(nodePages, limitPages);
   best = i64.MAX_VALUE;
   setCeiling(i64.MAX_VALUE);
   // Shared vCPUs find room nearly everywhere: then there are far too many ways to see them all.
@@ -239,7 +244,7 @@ export function prepareBound(vm: i32): void {
   // What does not fit alone is never placed: any bound will do.
   let seen = !vmSpan[vm] && isRoomOffered(vm) && (mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0);
   for (let cells = fewestCells(vm); cells <= mostCells(vm) && best > 0 && seen; cells++) {
-    if (!layOutCells(vm, cells)) break;
+    if (cellsPrice(vm, cells) >= best || !layOutCells(vm, cells)) break;
     walkAssignments(vm, cells, 0, left, boundAssignment);
     left -= visits;
     seen = complete || best == 0;

@@ -1,9 +1,10 @@
 // A number that no plan of the placed VMs can be below: what each loses alone, what the shared demand exceeds all CPUs by, and what it
 // costs that only so many VMs of a size find a node or an LLC for themselves, and only so many vCPUs a good CPU.
 import { Flat } from '../flat';
-import { MAX_CPUS, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_STRICT } from '../abi';
+import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_STRICT } from '../abi';
 import { mostCells } from '../problem/cells';
-import { coreList, coreCapacity, coreCpuStart, coreLlc, nodeCoreStart, nodeCount, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from '../problem/host';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from '../problem/host';
+import { homeOf, homesOf, isPicky, useAllNodes } from '../problem/nodes';
 import { freeOnCore } from '../model/capacity';
 import { rounded } from '../problem/coefficients';
 import { cellVcpusAsked, demandOf, MICRO, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmSlots, vmSpan, vmStart, vmVcpus, vmWeight } from '../problem/request';
@@ -117,19 +118,37 @@ function lossForNodes(talkOnly: bool): i64 {
 /** More than any host has. */
 const MOST_PAGES: i64 = 1 << 50;
 
+/** A number that is the same for nodes which are memory nodes of one node. */
+const memoryGroup = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+
+function joinGroups(a: i32, b: i32): void {
+  const from = memoryGroup[a];
+  for (let node = 0; node < nodeCount; node++) if (memoryGroup[node] == from) memoryGroup[node] = memoryGroup[b];
+}
+
+function groupMemory(): void {
+  useAllNodes();
+  for (let node = 0; node < nodeCount; node++) memoryGroup[node] = node;
+  for (let node = 0; node < nodeCount; node++) {
+    for (let at = 1; at < homesOf(node); at++) joinGroups(homeOf(node, at), homeOf(node, 0));
+  }
+}
+
 function lossForMemory(talkOnly: bool): i64 {
   rivals = 0;
-  groups = 0;
+  groups = nodeCount;
+  groupMemory();
+  for (let node = 0; node < nodeCount; node++) groupRoom[node] = 0;
   for (let node = 0; node < nodeCount; node++) {
     let pages: i64 = 0;
     for (let page = 0; page < pageSizes; page++) {
       const shift = <i64>(pageShift[page] - pageShift[0]);
       pages += min(nodePages[node * MAX_PAGE_SIZES + page], MOST_PAGES >> shift) << shift;
     }
-    groupRoom[groups++] = pages;
+    groupRoom[memoryGroup[node]] += pages;
   }
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (isPlaced(vm) && isPlain(vm) && vmMemory[vm] == MEMORY_STRICT) enterRival(vmPages[vm], savedOnNode(vm, talkOnly));
+    if (isPlaced(vm) && isPlain(vm) && !isPicky(vm) && vmMemory[vm] == MEMORY_STRICT) enterRival(vmPages[vm], savedOnNode(vm, talkOnly));
   }
   return lossOfRivals();
 }
@@ -265,13 +284,17 @@ function lossByTalk(): i64 {
 function demandBeyondAll(): i64 {
   let demand: i64 = 0;
   let cpus: i64 = 0;
-  for (let node = 0; node < nodeCount; node++) cpus += nodeUsable[node];
+  let guests: i64 = 0;
+  for (let node = 0; node < nodeCount; node++) {
+    cpus += nodeUsable[node];
+    guests += nodeGuests[node];
+  }
   for (let vm = 0; vm < vmSlots; vm++) {
     if (!isPlaced(vm)) continue;
     cpus -= vmDedicated[vm];
     demand += demandOf(vm, 0, vmVcpus[vm] - vmDedicated[vm]);
   }
-  return max<i64>(0, demand - MICRO * cpus);
+  return max<i64>(0, demand - MICRO * min(cpus, guests));
 }
 
 /** What each placed VM loses alone, and what the shared demand exceeds all CPUs by. */

@@ -1,23 +1,25 @@
 // Why a VM does not fit: the smallest set of constraints that clash, found by leaving constraints aside.
-import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES, MAX_VM_CELLS } from '../abi';
+import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_DEVICE_NODES, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_LIMIT, BECAUSE_MEMORY_NODES, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES, MAX_VM_CELLS } from '../abi';
 import { fewestCells, layOutCells, mostCells } from '../problem/cells';
-import { nodeCount, pageShift, pageSizeIndex, pageSizes } from '../problem/host';
-import { freePages, isWhole } from '../model/memory';
+import { nodeCount, pageShift, pageSizes } from '../problem/host';
+import { heedNodes, mayHaveMemory, vmKeepsOff, vmKeepsTo } from '../problem/nodes';
+import { freePages, isWhole, limitLeft, MOST_PAGES } from '../model/memory';
+import { MEMORY_ANYWHERE } from '../model/relations';
 import { setCeiling, walkAssignments } from '../place/assign';
-import { offerPages, isRoomOffered } from '../place/offer';
+import { offerLimit, offerPages, isRoomOffered } from '../place/offer';
 import { offerHost, standsUp } from '../place/construct';
 import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from '../problem/request';
 
 const VISITS: i32 = 20000;
-const ENOUGH_PAGES: i64 = 1 << 50;
 /** More than were ever needed. */
 const MOST_CORRECTIONS: i32 = 64;
-/** All constraints. */
-const ALL: i32 = 4095;
+/** All constraints: BECAUSE_NEAR is the last. */
+const ALL: i32 = 2 * BECAUSE_NEAR - 1;
 /** In the order in which they are left out of the clash: the last ones are blamed rather. */
 const leastBlamed: StaticArray<i32> = [
-  BECAUSE_NEAR, BECAUSE_SEPARATE, BECAUSE_DEVICE, BECAUSE_EMULATOR, BECAUSE_TRUST, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE,
-  BECAUSE_THREAD_POLICY, BECAUSE_MEMORY_POLICY, BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_CPU_EXCLUSIVE,
+  BECAUSE_NEAR, BECAUSE_SEPARATE, BECAUSE_DEVICE, BECAUSE_DEVICE_NODES, BECAUSE_EMULATOR, BECAUSE_TRUST, BECAUSE_OVERCOMMIT,
+  BECAUSE_PAGE_SIZE, BECAUSE_THREAD_POLICY, BECAUSE_MEMORY_NODES, BECAUSE_MEMORY_POLICY, BECAUSE_CELL_NODE, BECAUSE_MEMORY_LIMIT,
+  BECAUSE_MEMORY_CAPACITY, BECAUSE_CPU_EXCLUSIVE,
 ];
 
 let found: bool = false;
@@ -28,24 +30,24 @@ function onFit(vm: i32, cells: i32): bool {
   return !found;
 }
 
-/** The most memory, in base pages, that the nodes have together in pages of one size that the VM takes. */
-function allFreePages(vm: i32): i64 {
+/** Whether the nodes together have the VM's memory in pages of one size that it takes. */
+function hasMemoryInAll(vm: i32, relaxed: i32): bool {
   const shift = vmPageShift[vm];
-  let most: i64 = 0;
   for (let size = 0; size < pageSizes; size++) {
     if ((shift != 0 && pageShift[size] != shift) || !isWhole(vmPages[vm], size)) continue;
-    let pages: i64 = 0;
-    for (let node = 0; node < nodeCount; node++) pages += freePages[node * MAX_PAGE_SIZES + size];
-    most = max(most, pages << <i64>(pageShift[size] - pageShift[0]));
+    const wanted = vmPages[vm] >> <i64>(pageShift[size] - pageShift[0]);
+    let pages: i64 = (relaxed & BECAUSE_MEMORY_CAPACITY) != 0 ? wanted : 0;
+    for (let node = 0; node < nodeCount && pages < wanted; node++) {
+      if (mayHaveMemory(vm, node)) pages += freePages[node * MAX_PAGE_SIZES + size];
+    }
+    if (min(pages, limitLeft[size]) >= wanted) return true;
   }
-  return most;
+  return false;
 }
 
-/** Whether the host has the VM's page size and its memory is whole pages of it. */
-function takesItsPageSize(vm: i32): bool {
-  if (vmPageShift[vm] == 0) return true;
-  const size = pageSizeIndex(vmPageShift[vm]);
-  return size >= 0 && isWhole(vmPages[vm], size);
+/** Adds so many pages to the limits. */
+function lendPages(pages: i64): void {
+  for (let size = 0; size < pageSizes; size++) limitLeft[size] += pages;
 }
 
 /** Whether the VM fits where the constraints in `relaxed` are left aside. */
@@ -53,13 +55,20 @@ function fits(vm: i32, relaxed: i32): bool {
   const shift = vmPageShift[vm];
   const asked = vmCellsAsked[vm];
   const given = vmCellsGiven[vm];
+  const keepsTo = vmKeepsTo[vm];
+  const keepsOff = vmKeepsOff[vm];
+  const lent = (relaxed & BECAUSE_MEMORY_LIMIT) != 0 ? MOST_PAGES : 0;
   if ((relaxed & BECAUSE_PAGE_SIZE) != 0) vmPageShift[vm] = 0;
   if ((relaxed & BECAUSE_CELL_NODE) != 0) {
     // A cell that may span nodes is like as many cells as it has vCPUs.
     vmCellsAsked[vm] = min(vmVcpus[vm], MAX_VM_CELLS);
     vmCellsGiven[vm] = false;
   }
+  heedNodes(vm, keepsTo && (relaxed & BECAUSE_MEMORY_NODES) == 0, keepsOff && (relaxed & BECAUSE_DEVICE_NODES) == 0);
+  lendPages(lent);
   const fitting = fitsAsAsked(vm, relaxed);
+  lendPages(-lent);
+  heedNodes(vm, keepsTo, keepsOff);
   vmPageShift[vm] = shift;
   vmCellsAsked[vm] = asked;
   vmCellsGiven[vm] = given;
@@ -68,11 +77,10 @@ function fits(vm: i32, relaxed: i32): bool {
 
 function fitsAsAsked(vm: i32, relaxed: i32): bool {
   offerHost(vm, relaxed);
-  const anywhere = (relaxed & (BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE)) != 0;
-  if ((relaxed & BECAUSE_MEMORY_CAPACITY) == 0 && anywhere && allFreePages(vm) < vmPages[vm]) return false;
-  if ((relaxed & BECAUSE_PAGE_SIZE) == 0 && anywhere && !takesItsPageSize(vm)) return false;
-  if (anywhere) {
-    for (let entry = 0; entry < nodeCount * MAX_PAGE_SIZES; entry++) offerPages[entry] = ENOUGH_PAGES;
+  if ((relaxed & MEMORY_ANYWHERE) != 0) {
+    if (!hasMemoryInAll(vm, relaxed)) return false;
+    for (let entry = 0; entry < nodeCount * MAX_PAGE_SIZES; entry++) offerPages[entry] = MOST_PAGES;
+    for (let size = 0; size < pageSizes; size++) offerLimit[size] = MOST_PAGES;
   }
   found = false;
   leftAside = relaxed;
@@ -92,8 +100,10 @@ let correctionCount: i32 = 0;
 
 /** Constraints, as few as possible and fewer than `below`, of which each correction has one; -1: there are no such. */
 function fewestInAll(below: i32): i32 {
+  let named = 0;
+  for (let at = 0; at < correctionCount; at++) named |= corrections[at];
   for (let count = 0; count < below; count++) {
-    for (let set = ALL; set >= 0; set--) {
+    for (let set = named; set >= 0; set = set == 0 ? -1 : (set - 1) & named) {
       if (popcnt(set) != count) continue;
       let at = 0;
       while (at < correctionCount && (set & corrections[at]) != 0) at++;

@@ -1,12 +1,12 @@
 // Placing a few VMs together in the best way, everything else staying where it is: branch and bound over the placements of one VM
 // after another. With all VMs, and every placement looked at, what it finds is the optimum.
 import { Flat } from '../flat';
-import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from '../abi';
+import { MAX_PAGE_SIZES, MEMORY_STRICT } from '../abi';
 import { setTwinsAlike } from '../place/assign';
 import { lossOnFreeCpus } from '../proof/competition';
 import { layOutCells } from '../problem/cells';
 import { freeCpus, takeCpus, takeParts, takeThread, unplace } from '../model/capacity';
-import { freePages, homePages } from '../model/memory';
+import { freePages, homePages, limitLeft } from '../model/memory';
 import { prepareRelations } from '../model/relations';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
 import { showPlacements, tryAssignment } from '../place/construct';
@@ -14,6 +14,7 @@ import { totalCost } from '../model/cost';
 import { rounded } from '../problem/coefficients';
 import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from '../problem/host';
 import { vmHasCurrent } from '../problem/current';
+import { homesAreOpen, isPicky, pickyVms, useNodesOf } from '../problem/nodes';
 import { sawAllSeatings, showSeatings } from './seatings';
 import { cellPagesAsked, cellVcpusAsked, devices, deviceVm, hasShared, partCell, partDedicated, partNode, partShared, relationPeer, relations, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmBound, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
@@ -191,7 +192,7 @@ function keepPlan(weight: i64, cost: i64): void {
 
 /** The most weight of the VMs from `at` on that what is free allows. */
 function weightAllowed(at: i32): i64 {
-  return min(weightFrom[at], mostWeight(list, at, count, freeCpus(), homePages(freePages), weightUnit));
+  return min(weightFrom[at], mostWeight(list, at, count, freeCpus(), homePages(freePages, limitLeft), weightUnit));
 }
 
 /** The fewest dedicated vCPUs that make up so much weight, of the VMs from `at` on, if the last may be placed in part. */
@@ -272,7 +273,7 @@ function branch(at: i32, weight: i64, cost: i64): void {
 function hasTies(vm: i32): bool {
   for (let device = 0; device < devices; device++) if (deviceVm[device] == vm) return true;
   for (let relation = 0; relation < relations; relation++) if (relationPeer(relation, vm) >= 0) return true;
-  return vmTraffic[vm] >= 0 || vmHasCurrent[vm] || vmThreadCpus[vm] > 0;
+  return isPicky(vm) || vmTraffic[vm] >= 0 || vmHasCurrent[vm] || vmThreadCpus[vm] > 0;
 }
 
 /** Whether two VMs are the same in everything, so that exchanging them changes nothing. */
@@ -321,8 +322,8 @@ function prepare(order: Flat<i32>, vms: i32): void {
 export function placeTogether(order: Flat<i32>, vms: i32, weight: i64, cost: i64, most: i32, all: bool): bool {
   thorough = all;
   prepare(order, vms);
-  // A device ties its VM to a node: then like nodes are not interchangeable for the others.
-  setTwinsAlike(!all || devices == 0);
+  // A VM that is tied to nodes, by a device or by name: then like nodes are not interchangeable for the others.
+  setTwinsAlike(!all || (devices == 0 && pickyVms == 0));
   bestWeight = weight;
   bestCost = cost;
   improved = false;
@@ -356,7 +357,9 @@ export function provesOptimum(): bool {
   if (llcSpansNodes || pagesCompete()) return false;
   for (let vm = 0; vm < vmSlots; vm++) {
     if (!vmAlive[vm]) continue;
-    if (vmSpan[vm] || vmMemory[vm] == MEMORY_PREFERRED || vmThreadCpus[vm] > 0 || vmTraffic[vm] >= 0) return false;
+    useNodesOf(vm);
+    // Of memory that may be here or there one division is looked at.
+    if (vmSpan[vm] || vmMemory[vm] != MEMORY_STRICT || homesAreOpen() || vmThreadCpus[vm] > 0 || vmTraffic[vm] >= 0) return false;
     if (vmHasCurrent[vm] || (speedsDiffer && hasShared(vm))) return false;
   }
   return true;

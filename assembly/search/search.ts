@@ -13,7 +13,7 @@ import { makeRoom } from './exchange';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from '../place/construct';
 import { totalCost, vmCost } from '../model/cost';
 import { vmHasCurrent } from '../problem/current';
-import { nodeCount, nodePages, nodeUsable } from '../problem/host';
+import { limitPages, nodeCount, nodePages, nodeUsable } from '../problem/host';
 import { homePages } from '../model/memory';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
 import { countVms, hasShared, partNode, placedVms, refusedVms, vmAlive, vmBound, vmCells, vmPages, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from '../problem/request';
@@ -353,7 +353,7 @@ function weightBound(): i64 {
   }
   let cpus: i64 = 0;
   for (let node = 0; node < nodeCount; node++) cpus += nodeUsable[node];
-  return vms == 0 ? 0 : mostWeight(order, 0, vms, cpus, homePages(nodePages), unit);
+  return vms == 0 ? 0 : mostWeight(order, 0, vms, cpus, homePages(nodePages, limitPages), unit);
 }
 
 /** Whether more might be placed, or the same for less. */

@@ -1,8 +1,11 @@
 // What everybody's memory becomes once all have their places: cells get the largest pages that are free, memory that spilled comes nearer.
 import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from '../abi';
-import { nodeCount, nodeHasMemory, pageSizes } from '../problem/host';
-import { barred, countMemory, entryNode, entryPages, findHomes, forgetEntries, freePages, inPages, isWhole, nextEntry, reach, spill } from '../model/memory';
+import { nodeCount, pageSizes } from '../problem/host';
+import { mayHaveMemory } from '../problem/nodes';
+import { reach, spill } from '../model/lay';
+import { barred, countMemory, entryNode, entryPages, forgetEntries, freePages, inPages, isWhole, limitLeft, nextEntry } from '../model/memory';
 import { prepareRelations } from '../model/relations';
+import { findHomes } from '../model/shares';
 import { cellMemory, cellPages, cellPageSize, vmAlive, vmCells, vmMemory, vmPageShift, vmSlots, vmStart } from '../problem/request';
 
 /** Whether all that the cell has is whole pages of the size that are free where it is. */
@@ -11,7 +14,7 @@ function couldHave(cell: i32, size: i32): bool {
     const pages = entryPages[entry];
     if (!isWhole(pages, size) || freePages[entryNode[entry] * MAX_PAGE_SIZES + size] < inPages(pages, size)) return false;
   }
-  return isWhole(cellPages[cell], size);
+  return isWhole(cellPages[cell], size) && limitLeft[size] >= inPages(cellPages[cell], size);
 }
 
 /** Gives cells that take any page size larger pages where enough are free now; whether any changed. */
@@ -41,7 +44,7 @@ function pullCell(vm: i32, cell: i32): bool {
   }
   let open = false;
   for (let node = 0; node < nodeCount && !open; node++) {
-    open = nodeHasMemory[node] && !barred[node] && freePages[node * MAX_PAGE_SIZES + size] > 0 && reach(vm, cell, node) < farthest;
+    open = mayHaveMemory(vm, node) && !barred[node] && freePages[node * MAX_PAGE_SIZES + size] > 0 && reach(vm, cell, node) < farthest;
   }
   if (!open) return false;
   countMemory(cell, -1);

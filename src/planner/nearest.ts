@@ -40,6 +40,8 @@ function changesOf(vm: RequestVm, nodes: number): Change[] {
   }
   if (!vm.span) add('span: true', { span: true })
   if (vm.memoryPolicy !== 'preferred') add('memoryPolicy: "preferred"', { memoryPolicy: 'preferred' })
+  if (vm.memoryNodes !== null) add('memoryNodes: any', { memoryNodes: null })
+  if (vm.avoidDeviceNodes) add('avoidDeviceNodes: false', { avoidDeviceNodes: false })
   if (vm.pageSize !== 'any') add('pageSize: "any"', { pageSize: 'any' })
   if (vm.emulator === 'dedicated') add('emulator: "housekeeping"', { emulator: 'housekeeping' })
   if (vm.cpuPolicy !== 'shared') {

@@ -1,9 +1,11 @@
 /** Host + Request -> the problem in an instance of planner.wasm. */
 
-import { parseCpulist } from '../cpulist.js'
+import { formatCpulist, parseCpulist } from '../cpulist.js'
 import { InputError } from '../errors.js'
-import type { CurrentPlacement, Host, HostCpu, Request, RequestVm } from '../types.js'
+import type { CurrentPlacement, Host, NodeId, Request, RequestVm } from '../types.js'
+import { formatBytes } from '../units.js'
 import { ERROR, MAX, MEMORY, MODEL, type PlannerExports, STRATEGY, THREADS } from './generated/abi.js'
+import { freePages, hasMemory, type OnlineCpu, onlineCpus, pageSizesOf } from './host.js'
 
 const THREAD_POLICIES = {
   prefer: THREADS.PREFER,
@@ -23,6 +25,7 @@ export interface Problem {
   readonly wasm: PlannerExports
   readonly host: Host
   readonly request: Request
+  readonly cpus: readonly OnlineCpu[]
   /** Bytes of the host's base page, in which the planner counts memory. */
   readonly basePage: number
   /** The planner's handles, in the order of the request's VMs. */
@@ -36,32 +39,36 @@ function accepted(result: number, what: string): number {
   return result
 }
 
-function log2(size: number): number {
-  return 31 - Math.clz32(size)
+/** The same where a limit of the module may be reached that the request's format does not know. */
+function within(result: number, where: string, limit: string): void {
+  if (result === ERROR.LIMIT) throw new InputError(where, limit, 'more')
+  accepted(result, where)
 }
 
-export function isReserved({ id }: HostCpu, { reserve: { cpus } }: Request): boolean {
-  return 'allBut' in cpus ? !cpus.allBut.includes(id) : cpus.includes(id)
+/** `copyBytesPerSecond` as `COPY_BYTES_PER_SECOND`: the module's constants have the names of terms, coefficients and constraints. */
+export function constantName(name: string): string {
+  return name.replace(/(?=[A-Z])|-/g, '_').toUpperCase()
 }
 
-export function isUsable(cpu: HostCpu, request: Request): boolean {
-  return cpu.online && cpu.allowed && cpu.node !== null && !isReserved(cpu, request)
-}
-
-function basePageOf(host: Host): number {
-  return Math.min(...host.nodes.flatMap((node) => node.pages.map(({ size }) => size)), 4096 * 16)
+function checkCount(where: string, what: string, found: number, most: number): void {
+  if (found > most) throw new InputError(where, `at most ${most} ${what}`, `${found}`)
 }
 
 function addNodes({ wasm, host, request, basePage }: Problem): void {
-  if (host.nodes.length > MAX.NODES) throw new InputError('nodes', `at most ${MAX.NODES} nodes`, `${host.nodes.length}`)
-  for (const { id, memory } of host.nodes) accepted(wasm.addNode(id, memory.total === 0 ? 0 : 1), `node ${id}`)
-  for (const { id, memory, pages, bandwidth } of host.nodes) {
+  const sizes = pageSizesOf(host)
+  checkCount('nodes', 'nodes', host.nodes.length, MAX.NODES)
+  checkCount('nodes', 'sizes of pages', sizes.length, MAX.PAGE_SIZES)
+  for (const node of host.nodes) accepted(wasm.addNode(node.id, hasMemory(node, request) ? 1 : 0), `node ${node.id}`)
+  for (const node of host.nodes) {
+    const { id, bandwidth } = node
     if (bandwidth !== undefined) accepted(wasm.setBandwidth(id, bandwidth), `the bandwidth of node ${id}`)
-    const left = Math.max(0, (memory.free ?? 0) - request.reserve.memory)
-    accepted(wasm.setPages(id, log2(basePage), Math.floor(left / basePage)), `the memory of node ${id}`)
-    for (const { size, free } of pages) {
-      if (size > basePage) accepted(wasm.setPages(id, log2(size), free ?? 0), `the pages of node ${id}`)
+    for (const size of sizes) {
+      const pages = freePages(node, request, size, basePage)
+      accepted(wasm.setPages(id, Math.log2(size), pages), `the pages of node ${id}`)
     }
+  }
+  for (const { size, pages } of host.limits ?? []) {
+    if (sizes.includes(size)) accepted(wasm.setLimit(Math.log2(size), pages), 'a limit')
   }
   for (const [row, from] of host.nodes.entries()) {
     for (const [column, to] of host.nodes.entries()) {
@@ -71,13 +78,10 @@ function addNodes({ wasm, host, request, basePage }: Problem): void {
   }
 }
 
-function addCpus({ wasm, host, request }: Problem): void {
-  const cpus = host.cpus.filter(({ online, node }) => online && node !== null)
-  if (cpus.length > MAX.CPUS) throw new InputError('cpus', `at most ${MAX.CPUS} online CPUs`, `${cpus.length}`)
-  for (const cpu of cpus) {
-    const { id, node, llc, core, capacity } = cpu
-    const usable = isUsable(cpu, request) && llc !== null && core !== null
-    accepted(wasm.addCpu(id, node ?? 0, llc ?? 0, core ?? 0, capacity ?? 1024, usable ? 1 : 0), `CPU ${id}`)
+function addCpus({ wasm, cpus }: Problem): void {
+  checkCount('cpus', 'online CPUs', cpus.length, MAX.CPUS)
+  for (const { id, node, llc, core, capacity, use } of cpus) {
+    accepted(wasm.addCpu(id, node, llc, core, capacity, use), `CPU ${id}`)
   }
 }
 
@@ -100,11 +104,7 @@ function addTraffic({ wasm }: Problem, vm: RequestVm, handle: number, order: rea
   for (const [from, row] of order.entries()) {
     for (const [to, column] of order.entries()) {
       const status = wasm.setVmTraffic(handle, from, to, vm.traffic[row]?.[column] ?? 0)
-      if (status === ERROR.LIMIT) {
-        const expected = `matrices of at most ${MAX.TRAFFIC} numbers in all VMs together`
-        throw new InputError(`vms[${at}].traffic`, expected, `${vm.vcpus ** 2} more`)
-      }
-      accepted(status, 'traffic')
+      within(status, `vms[${at}].traffic`, `matrices of at most ${MAX.TRAFFIC} numbers in all VMs together`)
     }
   }
 }
@@ -127,60 +127,85 @@ function addCurrent(
       // What is on a node that is gone is nowhere: all that the cell gets is moved.
       if (!host.nodes.some(({ id }) => id === node)) continue
       const status = wasm.addVmCurrentMemory(handle, cell, node, bytes)
-      if (status === ERROR.LIMIT) {
-        throw new InputError(`vms[${at}].current`, `at most ${MAX.CURRENT} parts of cells' memory in all VMs`, 'more')
-      }
-      accepted(status, 'current memory')
+      within(status, `vms[${at}].current`, `at most ${MAX.CURRENT} parts of cells' memory in all VMs`)
     }
+  }
+}
+
+/** @throws {InputError} at `where`, if the host has not all of these nodes */
+function checkNodes(host: Host, nodes: readonly NodeId[], where: string): void {
+  const known = host.nodes.map(({ id }) => id)
+  const unknown = nodes.filter((node) => !known.includes(node))
+  if (unknown.length === 0) return
+  throw new InputError(where, `nodes of the host (${formatCpulist(known)})`, formatCpulist(unknown))
+}
+
+function addCells({ wasm, basePage }: Problem, { cells }: RequestVm, handle: number, where: string): void {
+  if (cells === 'auto') return
+  checkCount(`${where}.cells`, 'cells', typeof cells === 'number' ? cells : cells.length, MAX.VM_CELLS)
+  if (typeof cells === 'number') {
+    accepted(wasm.setVmCells(handle, cells), 'a number of cells')
+    return
+  }
+  for (const [index, { vcpus, memory }] of cells.entries()) {
+    checkWhole(memory, basePage, `${where}.cells[${index}].memory`)
+    accepted(wasm.addVmCell(handle, vcpus.length, memory / basePage), 'a cell')
+  }
+}
+
+function checkWhole(bytes: number, basePage: number, where: string): void {
+  if (bytes % basePage === 0) return
+  throw new InputError(where, `a multiple of the host's page of ${basePage} bytes`, `${bytes} bytes`)
+}
+
+function addPageSize({ wasm, host }: Problem, { pageSize }: RequestVm, handle: number, where: string): void {
+  if (pageSize === 'any') return
+  const sizes = pageSizesOf(host)
+  if (!sizes.includes(pageSize)) {
+    const expected = `"any" or a page size of the host (${sizes.map(formatBytes).join(', ')})`
+    throw new InputError(`${where}.pageSize`, expected, formatBytes(pageSize))
+  }
+  accepted(wasm.setVmPageSize(handle, Math.log2(pageSize)), 'a page size')
+}
+
+/** Nodes that the VM's memory is kept to, nodes that it keeps off, and those of its devices. */
+function addTies({ wasm, host, request }: Problem, vm: RequestVm, handle: number, where: string): void {
+  checkNodes(host, vm.memoryNodes ?? [], `${where}.memoryNodes`)
+  for (const node of vm.memoryNodes ?? []) accepted(wasm.allowVmMemory(handle, node), 'a memory node')
+  for (const node of vm.avoidDeviceNodes ? request.deviceNodes : []) {
+    accepted(wasm.avoidVmNode(handle, node), 'a node of devices')
+  }
+  for (const [index, { node, strict }] of vm.devices.entries()) {
+    checkNodes(host, [node], `${where}.devices[${index}].node`)
+    const limit = `at most ${MAX.LINKS} devices in all VMs together`
+    within(wasm.addVmDevice(handle, node, strict ? 1 : 0), `${where}.devices`, limit)
   }
 }
 
 /** Adds one VM to the problem; its handle. `at` is its place in the request, for errors. */
 export function addVm(problem: Problem, vm: RequestVm, at: number): number {
-  const { wasm, host, basePage, trust } = problem
-  if (vm.memory % basePage !== 0) {
-    throw new InputError(
-      `vms[${at}].memory`,
-      `a multiple of the host's page of ${basePage} bytes`,
-      `${vm.memory} bytes`,
-    )
-  }
+  const { wasm, basePage, trust } = problem
+  const where = `vms[${at}]`
+  checkWhole(vm.memory, basePage, `${where}.memory`)
   const handle = accepted(wasm.addVm(vm.vcpus, vm.memory / basePage), vm.name)
-  if (typeof vm.cells === 'number') {
-    if (vm.cells > MAX.VM_CELLS) throw new InputError(`vms[${at}].cells`, `at most ${MAX.VM_CELLS}`, `${vm.cells}`)
-    accepted(wasm.setVmCells(handle, vm.cells), 'a number of cells')
-  } else if (vm.cells !== 'auto') {
-    if (vm.cells.length > MAX.VM_CELLS) {
-      throw new InputError(`vms[${at}].cells`, `at most ${MAX.VM_CELLS}`, `${vm.cells.length}`)
-    }
-    for (const [index, cell] of vm.cells.entries()) {
-      if (cell.memory % basePage !== 0) {
-        const expected = `a multiple of the host's page of ${basePage} bytes`
-        throw new InputError(`vms[${at}].cells[${index}].memory`, expected, `${cell.memory} bytes`)
-      }
-      accepted(wasm.addVmCell(handle, cell.vcpus.length, cell.memory / basePage), 'a cell')
-    }
-  }
   const order = vcpuOrder(vm)
+  addCells(problem, vm, handle, where)
   accepted(wasm.setVmSpan(handle, vm.span ? 1 : 0), 'span')
   accepted(wasm.setVmMemory(handle, MEMORY_POLICIES[vm.memoryPolicy]), 'a memory policy')
   accepted(wasm.setVmThreads(handle, THREAD_POLICIES[vm.threadPolicy]), 'a thread policy')
   addVcpus(problem, vm, handle, order)
   addTraffic(problem, vm, handle, order, at)
   addCurrent(problem, vm.current, handle, order, at)
-  if (vm.emulator === 'dedicated') accepted(wasm.setVmThreadCpus(handle, 1 + vm.iothreads), 'the emulator')
+  if (vm.emulator === 'dedicated') {
+    const limit = `at most ${MAX.VCPUS} threads with CPUs of their own in all VMs together`
+    within(wasm.setVmThreadCpus(handle, 1 + vm.iothreads), `${where}.iothreads`, limit)
+  }
   if (vm.trust !== null) accepted(wasm.setVmTrust(handle, trust.get(vm.trust) ?? 0), 'a trust domain')
-  if (vm.pageSize !== 'any') accepted(wasm.setVmPageSize(handle, log2(vm.pageSize)), 'a page size')
+  addPageSize(problem, vm, handle, where)
+  addTies(problem, vm, handle, where)
   accepted(wasm.setVmWeight(handle, vm.weight), 'a weight')
   accepted(wasm.setVmMemoryBound(handle, vm.memoryBound), 'memoryBound')
   accepted(wasm.setVmBandwidth(handle, vm.bandwidth), 'bandwidth')
-  for (const [index, { node, strict }] of vm.devices.entries()) {
-    if (!host.nodes.some(({ id }) => id === node)) {
-      const expected = `a node of the host (${host.nodes.map(({ id }) => id).join(', ')})`
-      throw new InputError(`vms[${at}].devices[${index}].node`, expected, `${node}`)
-    }
-    accepted(wasm.addVmDevice(handle, node, strict ? 1 : 0), 'a device')
-  }
   return handle
 }
 
@@ -196,8 +221,9 @@ export function relateVm(
     if (peer === undefined || other.name === vm.name) continue
     const separate = vm.separateFrom.includes(other.name) || other.separateFrom.includes(vm.name)
     const near = vm.near.includes(other.name) || other.near.includes(vm.name)
-    if (separate) accepted(wasm.separateVms(handle, peer), 'separateFrom')
-    if (near) accepted(wasm.nearVms(handle, peer), 'near')
+    const limit = `at most ${MAX.LINKS} relations (separateFrom, near) between VMs`
+    if (separate) within(wasm.separateVms(handle, peer), 'vms', limit)
+    if (near) within(wasm.nearVms(handle, peer), 'vms', limit)
   }
 }
 
@@ -217,22 +243,29 @@ function addVms(problem: Problem): number[] {
  */
 export function buildProblem(wasm: PlannerExports, host: Host, request: Request): Problem {
   const known = new Set(host.cpus.map(({ id }) => id))
-  const { cpus } = request.reserve
+  const { cpus, nodes } = request.reserve
   const unknown = ('allBut' in cpus ? [] : cpus).filter((cpu) => !known.has(cpu))
   if (unknown.length > 0) throw new InputError('reserve.cpus', 'CPUs of the host', `${unknown.join(',')}`)
+  checkNodes(host, nodes, 'reserve.nodes')
+  checkNodes(host, request.deviceNodes, 'deviceNodes')
   wasm.reset()
   const names = [...new Set(request.vms.flatMap((vm) => vm.trust ?? []))]
-  const trust = new Map(names.map((name, domain) => [name, domain]))
-  const problem = { wasm, host, request, basePage: basePageOf(host), handles: [], trust }
+  const problem = {
+    wasm,
+    host,
+    request,
+    cpus: onlineCpus(host, request),
+    basePage: pageSizesOf(host)[0]!,
+    handles: [],
+    trust: new Map(names.map((name, domain) => [name, domain])),
+  }
   addNodes(problem)
   addCpus(problem)
   const { model, overcommit, strategy } = request
-  accepted(wasm.setModel(MODEL.HOME, model.home), 'model.home')
-  accepted(wasm.setModel(MODEL.COMMUNICATION, model.communication), 'model.communication')
-  accepted(wasm.setModel(MODEL.SMT, model.smt), 'model.smt')
-  accepted(wasm.setModel(MODEL.DEVICE, model.device), 'model.device')
-  accepted(wasm.setModel(MODEL.COPY, model.copyBytesPerSecond), 'model.copyBytesPerSecond')
-  accepted(wasm.setModel(MODEL.HORIZON, model.horizonSeconds), 'model.horizonSeconds')
+  const numbers: Readonly<Record<string, number>> = MODEL
+  for (const [name, value] of Object.entries(model)) {
+    accepted(wasm.setModel(numbers[constantName(name)] ?? -1, value), `model.${name}`)
+  }
   accepted(wasm.setOvercommit(overcommit), 'overcommit')
   accepted(wasm.setStrategy(strategy === 'spread' ? STRATEGY.SPREAD : STRATEGY.PACK), 'strategy')
   return { ...problem, handles: addVms(problem) }

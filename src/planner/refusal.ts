@@ -8,20 +8,9 @@ import type { Problem } from './problem.js'
 import { MICRO } from './read.js'
 
 /** Constraint ids of the model by the planner's bits, in the order in which they are told. */
-const CONSTRAINTS = [
-  [BECAUSE.CELL_NODE, 'cell-node'],
-  [BECAUSE.CPU_EXCLUSIVE, 'cpu-exclusive'],
-  [BECAUSE.THREAD_POLICY, 'thread-policy'],
-  [BECAUSE.TRUST, 'trust'],
-  [BECAUSE.OVERCOMMIT, 'overcommit'],
-  [BECAUSE.EMULATOR, 'emulator'],
-  [BECAUSE.MEMORY_CAPACITY, 'memory-capacity'],
-  [BECAUSE.MEMORY_POLICY, 'memory-policy'],
-  [BECAUSE.PAGE_SIZE, 'page-size'],
-  [BECAUSE.DEVICE, 'device'],
-  [BECAUSE.SEPARATE, 'separate'],
-  [BECAUSE.NEAR, 'near'],
-] as const
+const CONSTRAINTS = Object.entries(BECAUSE)
+  .map(([name, bit]) => [bit, name.toLowerCase().replaceAll('_', '-')] as const)
+  .sort(([a], [b]) => a - b)
 
 function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
@@ -53,11 +42,25 @@ function pagesWord(vm: RequestVm): string {
   return vm.pageSize === 'any' ? 'memory' : `memory in pages of ${formatBytes(vm.pageSize)}`
 }
 
-function freeMemory({ wasm, host, basePage }: Problem, vm: RequestVm, node: number): string {
+function freeMemory({ wasm, host, request, basePage }: Problem, vm: RequestVm, node: number): string {
   const size = vm.pageSize === 'any' ? basePage : vm.pageSize
   const pages = wasm.pagesLeft(node, Math.log2(size))
-  const unknown = host.nodes.find(({ id }) => id === node)?.memory.free === null
-  return unknown ? 'does not say how much it has free' : `has ${formatBytes(Math.max(0, pages) * size)} free`
+  const { memory, allowed } = host.nodes.find(({ id }) => id === node)!
+  if (allowed === false) return 'is outside of the cpuset'
+  if (request.reserve.nodes.includes(node)) return 'is left out'
+  return memory.free === null
+    ? 'does not say how much it has free'
+    : `has ${formatBytes(Math.max(0, pages) * size)} free`
+}
+
+/** What limits pages of the VM's size, or of each size where it takes any. */
+function limitsText({ wasm, host }: Problem, { pageSize }: RequestVm): string {
+  const limits = (host.limits ?? []).filter(({ size }) => pageSize === 'any' || size === pageSize)
+  const left = limits.flatMap(({ size, cause }) => {
+    const pages = wasm.pagesLeftOfLimit(Math.log2(size))
+    return pages < 0 ? [] : [`${formatBytes(pages * size)} in pages of ${formatBytes(size)} (${cause})`]
+  })
+  return left.join(', ')
 }
 
 function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: number, clash: number): string {
@@ -77,7 +80,7 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
       return `${whose} keep${keepsCores ? 's' : ''} cores from being shared; room for its ${plural(vm.vcpus, 'vCPU')}: ${without}`
     }
     case BECAUSE.TRUST:
-      return `VMs of other trust domains than "${vm.trust}" have the cores; room for its ${plural(vm.vcpus, 'vCPU')}: ${without}`
+      return `VMs of other trust domains than ${vm.trust === null ? 'its own' : `"${vm.trust}"`} have the cores; room for its ${plural(vm.vcpus, 'vCPU')}: ${without}`
     case BECAUSE.OVERCOMMIT: {
       const load = perNode(problem, (node) => {
         return `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / MICRO}`
@@ -90,6 +93,14 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
       return `${plural(1 + vm.iothreads, 'more CPU')} for its emulator and I/O threads on the node of its first cell: ${free}`
     case BECAUSE.MEMORY_CAPACITY:
       return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+    case BECAUSE.MEMORY_LIMIT:
+      return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}, and all nodes together give no more than ${limitsText(problem, vm)}`
+    case BECAUSE.MEMORY_NODES: {
+      const nodes = formatCpulist(vm.memoryNodes ?? [])
+      return `its memory is kept to the nodes ${nodes}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+    }
+    case BECAUSE.DEVICE_NODES:
+      return `it keeps off the nodes of devices, ${formatCpulist(problem.request.deviceNodes)}: ${free}`
     case BECAUSE.MEMORY_POLICY:
       return `memoryPolicy "${vm.memoryPolicy}" ${placeOfMemory(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
     case BECAUSE.PAGE_SIZE: {

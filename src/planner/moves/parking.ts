@@ -1,9 +1,11 @@
 /** Places where a cell can wait until the one that it is to have is free. */
 
 import type { CpuId, NodeId, PlanCell } from '../../types.js'
+import { CPU } from '../generated/abi.js'
+import { isUsable } from '../host.js'
 import { bytesOf, type Layout, type Seat } from './layout.js'
 import { type Blocker, type Change, strangersBeside } from './rules.js'
-import { holdersOf, roomOn, type Site, type SiteCpu, siblingsOf } from './site.js'
+import { holdersOf, keepsOff, roomOn, type Site, type SiteCpu, siblingsOf } from './site.js'
 
 export interface Wishes {
   /** CPUs that have to stay free. */
@@ -32,7 +34,7 @@ export function* placesFor(site: Site, { guest, cell, vcpus }: Blocker, wishes: 
   const home = all[0]?.node
   // Interleaved memory depends on where all cells of the VM are.
   if (home === undefined || (vm.memoryPolicy === 'interleave' && from.cells.length > 1)) return
-  const nodes = site.nodes.filter((node) => node !== home)
+  const nodes = site.nodes.filter((node) => node !== home && !keepsOff(site.request, vm, node))
   for (const node of nodes.sort((a, b) => site.distance(home, a) - site.distance(home, b) || a - b)) {
     const memory = from.cells[cell]!
     // Preferred memory may be anywhere while VMs move.
@@ -74,8 +76,10 @@ function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted }: Wi
   const isFree = (cpu: SiteCpu) => holdersOf(site, cpu.id).length === 0
   const free: { cpu: SiteCpu; rank: number }[] = []
   for (const cpu of site.onNode.get(node) ?? []) {
-    if (!cpu.usable || avoid(cpu.id) || !isFree(cpu)) continue
+    if (!isUsable(cpu) || avoid(cpu.id) || !isFree(cpu)) continue
     const siblings = siblingsOf(site, cpu.id)
+    const wantsCore = threadPolicy === 'require' || threadPolicy === 'isolate'
+    if (wantsCore && siblings.some(({ use }) => use === CPU.HOST)) continue
     if (strangersBeside(site, guest, cpu.id).length > 0) continue
     if (threadPolicy === 'require' && !siblings.every(isFree)) continue
     if (threadPolicy === 'isolate' && free.some((other) => other.cpu.core === cpu.core)) continue
@@ -87,15 +91,18 @@ function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted }: Wi
   return free.map(({ cpu }) => cpu)
 }
 
-/** The cell's memory on the memory node of `node`, where it has room. */
+/** The cell's memory on one of the memory nodes of `node`, where they have room. */
 function memoryOn(site: Site, guest: number, cell: PlanCell, node: NodeId): PlanCell[] {
+  const { vm } = site.guests[guest]!
   const bytes = bytesOf(cell)
-  const home = site.memoryNode(node)
-  const there = cell.memory.find((part) => part.node === home)?.bytes ?? 0
-  const sizes = site.guests[guest]!.vm.pageSize === 'any' ? [cell.pageSize, site.pageSize] : [cell.pageSize]
-  return [...new Set(sizes)].flatMap((pageSize) => {
-    const fits = bytes - (pageSize === cell.pageSize ? there : 0) <= Math.max(0, roomOn(site, pageSize, home))
-    return fits ? [{ ...cell, pageSize, memory: [{ node: home, bytes }] }] : []
+  const sizes = new Set(vm.pageSize === 'any' ? [cell.pageSize, site.pageSize] : [cell.pageSize])
+  return [...sizes].flatMap((pageSize) => {
+    const fits = (home: NodeId) => {
+      const there = cell.memory.find((part) => part.node === home && pageSize === cell.pageSize)?.bytes ?? 0
+      return bytes - there <= Math.max(0, roomOn(site, pageSize, home))
+    }
+    const homes = site.memoryNodes(vm, node).filter(fits)
+    return homes.map((home) => ({ ...cell, pageSize, memory: [{ node: home, bytes }] }))
   })
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { CpuId, NodeId } from '../../types.js'
+import { isUsable } from '../host.js'
 import { firstNode, isSameSeat, type Layout } from './layout.js'
 import { amount, type Holder, holdersOf, isNear, MICRO, nodesOf, type Site, siblingsOf } from './site.js'
 
@@ -112,7 +113,9 @@ export function obstacleTo(
     occupied(site, change) ??
     (relations.requires ? partlyIdle(site, drift, change) : undefined) ??
     overfull(site, drift, change) ??
+    unlimited(site, drift, change) ??
     overcommitted(site, drift, change) ??
+    distrusted(site, change) ??
     unrelated(site, drift, relations, change)
   for (const change of changes) {
     const obstacle = at(change)
@@ -157,8 +160,10 @@ export function strangersBeside(site: Site, guest: number, cpu: CpuId): Holder[]
   return siblingsOf(site, cpu).flatMap(({ id }) =>
     holdersOf(site, id).filter((holder) => {
       const other = site.guests[holder.guest]!.vm
-      if (one.trust !== other.trust || one.threadPolicy === 'isolate' || other.threadPolicy === 'isolate') return true
-      return holder.guest !== guest && (one.threadPolicy === 'require' || other.threadPolicy === 'require')
+      if (one.threadPolicy === 'isolate' || other.threadPolicy === 'isolate') return true
+      if (holder.guest === guest) return false
+      const trusted = one.trust !== null && one.trust === other.trust
+      return !trusted || one.threadPolicy === 'require' || other.threadPolicy === 'require'
     }),
   )
 }
@@ -196,7 +201,7 @@ function idleCores(site: Site, { seats }: Layout, cell: number): number[] {
     }
   }
   return [...cores].filter((core) =>
-    (site.cores.get(core) ?? []).some(({ id, usable }) => usable && holdersOf(site, id).length === 0),
+    (site.cores.get(core) ?? []).some((cpu) => isUsable(cpu) && holdersOf(site, cpu.id).length === 0),
   )
 }
 
@@ -213,6 +218,33 @@ function overfull(site: Site, drift: Drift, { to }: Change): Obstacle | undefine
         })
       return { constraint: 'memory-capacity', node, cpus: 0, bytes, pageSize, blockers }
     }
+  }
+  return undefined
+}
+
+/** Pages of a size beyond what all nodes together may give: only cells that change their pages change that. */
+function unlimited(site: Site, drift: Drift, { to }: Change): Obstacle | undefined {
+  for (const pageSize of new Set(to.cells.map((cell) => cell.pageSize))) {
+    const limit = site.limits.get(pageSize)
+    if (limit === undefined || inAll(site.taken, pageSize) <= Math.max(limit, inAll(drift.taken, pageSize))) continue
+    return { ...MISSING_NOTHING, constraint: 'memory-limit', node: to.seats[0]!.node, blockers: nobody }
+  }
+  return undefined
+}
+
+function inAll(of: Drift['taken'], size: number): number {
+  return [...(of.get(size)?.values() ?? [])].reduce((sum, bytes) => sum + bytes, 0)
+}
+
+/** Shared vCPUs that come to a node float beside those of their own trust domain, or with all others that name none. */
+function distrusted(site: Site, change: Change): Obstacle | undefined {
+  const { trust } = site.guests[change.guest]!.vm
+  for (const { node, dedicated } of reseated(change)) {
+    if (dedicated || (site.floating.get(node)?.size ?? 0) < 2) continue
+    const strangers = ({ seats }: Layout, cell: number, guest: number) =>
+      site.guests[guest]!.vm.trust !== trust &&
+      seats.some((seat) => seat.cell === cell && seat.node === node && !seat.dedicated)
+    return { ...MISSING_NOTHING, constraint: 'trust', node, blockers: () => cellsWhere(site, strangers) }
   }
   return undefined
 }
@@ -266,11 +298,11 @@ function usesNode({ cells, seats }: Layout, cell: number, node: NodeId): boolean
   )
 }
 
-/** The nodes of strict devices on which the guest has no vCPU. */
+/** The nodes of strict devices that no vCPU of the guest is near enough to. */
 function devicesWithout(site: Site, guest: number): NodeId[] {
   const { seats } = site.layouts[guest]!
   return site.guests[guest]!.vm.devices.flatMap(({ node, strict }) =>
-    strict && !seats.some((seat) => seat.node === node) ? [node] : [],
+    strict && !seats.some((seat) => site.serves(seat.node, node)) ? [node] : [],
   )
 }
 

@@ -1,22 +1,16 @@
 /** The host with the VMs that are on it: who holds which CPU, what memory is taken, what is left to share. */
 
 import type { CpuId, Host, NodeId, Request, RequestVm } from '../../types.js'
-import { isUsable } from '../problem.js'
+import { CPU } from '../generated/abi.js'
+import { freePages, hasMemory, isUsable, type OnlineCpu, onlineCpus, pageSizesOf } from '../host.js'
 import { firstNode, type Layout } from './layout.js'
 
 export const MICRO = 1_000_000
-const BASE_PAGE = 4096
 const LOCAL = 10
 const REMOTE = 20
 const NOBODY: readonly Holder[] = []
 
-export interface SiteCpu {
-  readonly id: CpuId
-  readonly node: NodeId
-  /** Made up (negative) where the host does not say. */
-  readonly core: number
-  readonly usable: boolean
-}
+export type SiteCpu = Pick<OnlineCpu, 'id' | 'node' | 'core' | 'use'>
 
 /** A VM that is there and stays. */
 export interface Guest {
@@ -45,8 +39,13 @@ export interface Site {
   readonly pageSize: number
   /** Bytes that may be taken, by page size and node. */
   readonly room: Map<number, Map<NodeId, number>>
+  /** The same on all nodes together, of sizes that are limited. */
+  readonly limits: ReadonlyMap<number, number>
   distance(from: NodeId, to: NodeId): number
-  memoryNode(node: NodeId): NodeId
+  /** Nodes that memory for the VM's vCPUs on `node` may be on. */
+  memoryNodes(vm: RequestVm, node: NodeId): NodeId[]
+  /** Whether vCPUs on `from` are where a strict device of `node` has them. */
+  serves(from: NodeId, node: NodeId): boolean
 
   // What changes as VMs move:
   readonly layouts: Layout[]
@@ -57,66 +56,84 @@ export interface Site {
   readonly taken: Map<number, Map<NodeId, number>>
   /** Of shared vCPUs, in millionths of a CPU. */
   readonly demand: Map<NodeId, number>
+  /** Shared vCPUs by their VMs' trust domains; null: without a name. */
+  readonly floating: Map<NodeId, Map<string | null, number>>
   /** Number of CPUs that shared vCPUs float over. */
   readonly shared: Map<NodeId, number>
 }
 
 /** The site with every guest where it is at the start. */
 export function openSite(host: Host, request: Request, guests: readonly Guest[]): Site {
-  const cpus = new Map<CpuId, SiteCpu>()
-  for (const cpu of host.cpus) {
-    if (!cpu.online || cpu.node === null) continue
-    cpus.set(cpu.id, { id: cpu.id, node: cpu.node, core: cpu.core ?? -1 - cpu.id, usable: isUsable(cpu, request) })
-  }
-  const index = new Map(host.nodes.map(({ id }, at) => [id, at]))
-  const distance = (from: NodeId, to: NodeId) =>
-    host.distances[index.get(from) ?? -1]?.[index.get(to) ?? -1] ?? (from === to ? LOCAL : REMOTE)
-  const withMemory = host.nodes.filter(({ memory }) => memory.total !== 0).map(({ id }) => id)
-  const memoryNode = (node: NodeId) => {
-    if (withMemory.includes(node) || withMemory.length === 0) return node
-    return withMemory.reduce((best, other) => (distance(node, other) < distance(node, best) ? other : best))
-  }
+  const cpus = onlineCpus(host, request)
+  const pageSizes = pageSizesOf(host)
+  const pageSize = pageSizes[0]!
   const site: Site = {
     request,
     guests,
     nodes: host.nodes.map(({ id }) => id),
-    cpus,
+    cpus: new Map(),
     cores: new Map(),
     onNode: new Map(),
-    pageSize: Math.min(...host.nodes.flatMap(({ pages }) => pages.map(({ size }) => size))),
+    pageSize,
     room: new Map(),
-    distance,
-    memoryNode,
+    limits: new Map((host.limits ?? []).map(({ size, pages }) => [size, size * pages])),
+    ...geographyOf(host, request, new Set(cpus.filter(isUsable).map(({ node }) => node))),
     layouts: [],
     holders: new Map(),
     busy: new Map(),
     taken: new Map(),
     demand: new Map(),
+    floating: new Map(),
     shared: new Map(),
   }
-  if (site.pageSize === Number.POSITIVE_INFINITY) Object.assign(site, { pageSize: BASE_PAGE })
-  for (const cpu of cpus.values()) addCpu(site, cpu)
-  for (const { id, memory, pages } of host.nodes) {
-    for (const { size, free } of pages) if (size > site.pageSize) addTo(site.room, size, id, (free ?? 0) * size)
-    const left = Math.max(0, (memory.free ?? 0) - request.reserve.memory)
-    addTo(site.room, site.pageSize, id, Math.floor(left / site.pageSize) * site.pageSize)
+  for (const cpu of cpus) addCpu(site, cpu)
+  for (const node of host.nodes) {
+    for (const size of pageSizes) addTo(site.room, size, node.id, freePages(node, request, size, pageSize) * size)
   }
   for (const [guest, { start }] of guests.entries()) place(site, guest, start)
   return site
+}
+
+/** Of those that are candidates all at the least distance. */
+function nearest(candidates: readonly NodeId[], far: (node: NodeId) => number): NodeId[] {
+  const least = Math.min(...candidates.map(far))
+  return candidates.filter((node) => far(node) === least)
+}
+
+function geographyOf(
+  host: Host,
+  request: Request,
+  usable: ReadonlySet<NodeId>,
+): Pick<Site, 'distance' | 'memoryNodes' | 'serves'> {
+  const index = new Map(host.nodes.map(({ id }, at) => [id, at]))
+  const distance = (from: NodeId, to: NodeId) =>
+    host.distances[index.get(from) ?? -1]?.[index.get(to) ?? -1] ?? (from === to ? LOCAL : REMOTE)
+  const withMemory = host.nodes.filter((node) => hasMemory(node, request)).map(({ id }) => id)
+  const memoryNodes = (vm: RequestVm, node: NodeId) => {
+    const open = withMemory.filter((id) => (vm.memoryNodes?.includes(id) ?? true) && !keepsOff(request, vm, id))
+    return nearest(open, (id) => distance(node, id))
+  }
+  const serves = (from: NodeId, node: NodeId) =>
+    usable.has(node) ? from === node : nearest([...usable], (id) => distance(id, node)).includes(from)
+  return { distance, memoryNodes, serves }
+}
+
+export function keepsOff({ deviceNodes }: Request, { avoidDeviceNodes }: RequestVm, node: NodeId): boolean {
+  return avoidDeviceNodes && deviceNodes.includes(node)
 }
 
 export function addCpu(site: Site, cpu: SiteCpu): void {
   site.cpus.set(cpu.id, cpu)
   addMember(site.cores, cpu.core, cpu)
   addMember(site.onNode, cpu.node, cpu)
-  if (cpu.usable) add(site.shared, cpu.node, 1)
+  if (cpu.use === CPU.GUESTS) add(site.shared, cpu.node, 1)
 }
 
 /** @param cpu that nobody holds */
 export function removeCpu(site: Site, cpu: SiteCpu): void {
   site.cpus.delete(cpu.id)
   for (const members of [site.cores.get(cpu.core)!, site.onNode.get(cpu.node)!]) members.splice(members.indexOf(cpu), 1)
-  if (cpu.usable) add(site.shared, cpu.node, -1)
+  if (cpu.use === CPU.GUESTS) add(site.shared, cpu.node, -1)
 }
 
 /** Puts a guest where `layout` says, away from where it was; whether that holds is for rules.ts to say. */
@@ -128,14 +145,25 @@ export function place(site: Site, guest: number, layout: Layout): void {
 }
 
 function count(site: Site, guest: number, { cells, seats }: Layout, sign: 1 | -1): void {
-  const { demand } = site.guests[guest]!
+  const { demand, vm } = site.guests[guest]!
   for (const { pageSize, memory } of cells) {
     for (const { node, bytes } of memory) addTo(site.taken, pageSize, node, sign * bytes)
   }
   for (const { vcpu, node, cpus, dedicated } of seats) {
-    if (!dedicated) add(site.demand, node, sign * demand)
+    if (!dedicated) {
+      add(site.demand, node, sign * demand)
+      float(site, node, vm.trust, sign)
+    }
     for (const cpu of cpus) hold(site, { guest, vcpu }, cpu, sign)
   }
+}
+
+function float({ floating }: Site, node: NodeId, trust: string | null, sign: 1 | -1): void {
+  const domains = floating.get(node) ?? new Map<string | null, number>()
+  floating.set(node, domains)
+  const count = (domains.get(trust) ?? 0) + sign
+  if (count === 0) domains.delete(trust)
+  else domains.set(trust, count)
 }
 
 function hold(site: Site, holder: Holder, id: CpuId, sign: 1 | -1): void {
@@ -153,7 +181,7 @@ function hold(site: Site, holder: Holder, id: CpuId, sign: 1 | -1): void {
   const were = site.busy.get(core) ?? 0
   site.busy.set(core, were + sign)
   if ((were === 0) === (were + sign === 0)) return
-  for (const { node, usable } of site.cores.get(core) ?? []) if (usable) add(site.shared, node, -sign)
+  for (const { node, use } of site.cores.get(core) ?? []) if (use === CPU.GUESTS) add(site.shared, node, -sign)
 }
 
 export function holdersOf(site: Site, cpu: CpuId): readonly Holder[] {
@@ -167,7 +195,7 @@ export function siblingsOf(site: Site, id: CpuId): SiteCpu[] {
 }
 
 export function isShared(site: Site, cpu: SiteCpu): boolean {
-  return cpu.usable && (site.busy.get(cpu.core) ?? 0) === 0
+  return cpu.use === CPU.GUESTS && (site.busy.get(cpu.core) ?? 0) === 0
 }
 
 /** Bytes that the site has room for on the node, in pages of this size; negative where there are too many. */

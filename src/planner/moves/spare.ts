@@ -2,6 +2,7 @@
 
 import type { NodeId, Spare } from '../../types.js'
 import { formatBytes } from '../../units.js'
+import { CPU } from '../generated/abi.js'
 import { advance, type Run, unblock, undoTo } from './order.js'
 import type { Obstacle } from './rules.js'
 import { addCpu, addTo, removeCpu, type Site, type SiteCpu } from './site.js'
@@ -88,7 +89,7 @@ function give(site: Site, gifts: Gifts, { constraint, node, cpus, bytes, pageSiz
   for (let number = 0; number < more; number++) {
     const id = Math.min(0, ...site.cpus.keys()) - 1
     const core = Math.min(0, ...site.cores.keys()) - 1
-    const cpu = { id, node, core, usable: true }
+    const cpu = { id, node, core, use: CPU.GUESTS }
     gifts.cpus.push(cpu)
     addCpu(site, cpu)
   }

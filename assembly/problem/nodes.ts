@@ -1,0 +1,126 @@
+// Which nodes a VM may use, and from that the memory nodes of each node (docs/model.md, "Host"): of the nodes with memory that the VM may
+// use all at the least distance.
+import { Flat } from '../flat';
+import { MAX_NODES, MAX_VMS } from '../abi';
+import { distance, nodeCount, nodeHasMemory } from './host';
+
+const WORDS: i32 = MAX_NODES / 64;
+/** Nodes that the VM's memory is kept to, where it is to some, and nodes that it keeps off. */
+const allowed = changetype<Flat<u64>>(memory.data(sizeof<u64>() * MAX_VMS * WORDS, 8));
+const avoided = changetype<Flat<u64>>(memory.data(sizeof<u64>() * MAX_VMS * WORDS, 8));
+export const vmKeepsTo = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
+export const vmKeepsOff = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
+/** VMs that may not use every node. */
+export let pickyVms: i32 = 0;
+
+// Memory nodes by node: a table for VMs that may use every node, one for the other VM that was asked for last.
+const counts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * 2 * MAX_NODES, 8));
+const lists = changetype<Flat<u8>>(memory.data(sizeof<u8>() * 2 * MAX_NODES * MAX_NODES, 8));
+let table: i32 = 0;
+let owner: i32 = -1;
+/** Whether some node has several memory nodes in the table. */
+const choices = changetype<Flat<bool>>(memory.data(sizeof<bool>() * 2, 8));
+
+/** Whether the VM may not use every node. */
+export function isPicky(vm: i32): bool {
+  return vmKeepsTo[vm] || vmKeepsOff[vm];
+}
+
+/** Keeps the VM's memory to this node, and those that are named besides. */
+export function keepTo(vm: i32, node: i32): void {
+  if (!isPicky(vm)) pickyVms++;
+  vmKeepsTo[vm] = true;
+  allowed[vm * WORDS + (node >> 6)] |= <u64>1 << <u64>(node & 63);
+  owner = -1;
+}
+
+/** Keeps all of the VM off the node. */
+export function keepOff(vm: i32, node: i32): void {
+  if (!isPicky(vm)) pickyVms++;
+  vmKeepsOff[vm] = true;
+  avoided[vm * WORDS + (node >> 6)] |= <u64>1 << <u64>(node & 63);
+  owner = -1;
+}
+
+/** The VM may use every node. */
+export function forgetNodes(vm: i32): void {
+  if (isPicky(vm)) pickyVms--;
+  vmKeepsTo[vm] = false;
+  vmKeepsOff[vm] = false;
+  for (let word = vm * WORDS; word < (vm + 1) * WORDS; word++) {
+    allowed[word] = 0;
+    avoided[word] = 0;
+  }
+  owner = -1;
+}
+
+/** Says what of the VM's wishes counts, for an explanation; without a change to what they are. */
+export function heedNodes(vm: i32, keepsTo: bool, keepsOff: bool): void {
+  vmKeepsTo[vm] = keepsTo;
+  vmKeepsOff[vm] = keepsOff;
+  owner = -1;
+}
+
+export function keepsOff(vm: i32, node: i32): bool {
+  return vmKeepsOff[vm] && ((avoided[vm * WORDS + (node >> 6)] >> <u64>(node & 63)) & 1) != 0;
+}
+
+/** Whether the VM's memory may be on the node. */
+export function mayHaveMemory(vm: i32, node: i32): bool {
+  if (!nodeHasMemory[node] || keepsOff(vm, node)) return false;
+  return !vmKeepsTo[vm] || ((allowed[vm * WORDS + (node >> 6)] >> <u64>(node & 63)) & 1) != 0;
+}
+
+/** Fills a table for the VM; -1: for one that may use every node. */
+function fill(vm: i32, into: i32): void {
+  choices[into] = false;
+  for (let node = 0; node < nodeCount; node++) {
+    const at = into * MAX_NODES + node;
+    let least = i32.MAX_VALUE;
+    counts[at] = 0;
+    for (let other = 0; other < nodeCount; other++) {
+      if (vm < 0 ? !nodeHasMemory[other] : !mayHaveMemory(vm, other)) continue;
+      const far = distance(node, other);
+      if (far > least) continue;
+      if (far < least) counts[at] = 0;
+      least = far;
+      lists[at * MAX_NODES + counts[at]++] = <u8>other;
+    }
+    if (counts[at] > 1) choices[into] = true;
+  }
+}
+
+/** Fills the table for VMs that may use every node: when the host is complete. */
+export function prepareNodes(): void {
+  fill(-1, 0);
+  table = 0;
+  owner = -1;
+}
+
+/** From now on memory nodes are those of the VM. */
+export function useNodesOf(vm: i32): void {
+  table = isPicky(vm) ? 1 : 0;
+  if (table == 0 || owner == vm) return;
+  fill(vm, 1);
+  owner = vm;
+}
+
+/** From now on memory nodes are those of VMs that may use every node. */
+export function useAllNodes(): void {
+  table = 0;
+}
+
+/** How many memory nodes the node has. */
+export function homesOf(node: i32): i32 {
+  return counts[table * MAX_NODES + node];
+}
+
+/** One of the memory nodes of the node, ascending. */
+export function homeOf(node: i32, at: i32): i32 {
+  return <i32>lists[(table * MAX_NODES + node) * MAX_NODES + at];
+}
+
+/** Whether some node has several memory nodes, so that memory is not known from where vCPUs are. */
+export function homesAreOpen(): bool {
+  return choices[table];
+}
