@@ -209,9 +209,17 @@ function sort(): void {
   }
 }
 
+/** Whether the VMs of `order` that are placed now are those that were taken out. */
+function placesTheSame(): bool {
+  for (let at = 0; at < ordered; at++) if (isKept(order[at]) != (vmCells[order[at]] != 0)) return false;
+  return true;
+}
+
 /** Leaves the VMs of `order` as they are now if the plan is better than this one; else they are as they were. Whether it is better. */
 function settleFor(weight: i64, cost: i64, score: i64): bool {
-  const better = placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : planScore < score;
+  // A plan of others, smaller ones perhaps, is no better for the nodes that it leaves.
+  const packsBetter = planScore < score && placesTheSame();
+  const better = placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : packsBetter;
   for (let at = 0; at < ordered; at++) {
     const vm = order[at];
     if (better) {
