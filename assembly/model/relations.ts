@@ -28,10 +28,8 @@ export function firstNodeOf(vm: i32): i32 {
 export function clearRelations(vm: i32): void {
   firstNodeAsked = -1;
   useNodesOf(vm);
-  for (let node = 0; node < nodeCount; node++) {
-    barred[node] = keepsOff(vm, node);
-    open[node] = findsMemory(vm, node, 0);
-  }
+  for (let node = 0; node < nodeCount; node++) barred[node] = keepsOff(vm, node);
+  for (let node = 0; node < nodeCount; node++) open[node] = findsMemory(vm, node, 0);
 }
 
 /** With one of these left aside memory is somewhere, and only its sum counts. */

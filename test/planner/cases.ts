@@ -16,24 +16,35 @@ export interface HostShape {
   /** GiB by node, cyclically; 0: without memory. */
   readonly memory: readonly number[]
   readonly distance: number
-  /** CPUs that are offline, not allowed or slow: (id * factor) % modulus == 0. */
-  readonly spoil: { readonly offline: number; readonly disallowed: number; readonly slow: number }
+  /** CPUs that are offline, not allowed, isolated or slow, cores that are of no node: (id * factor) % modulus == 0. */
+  readonly spoil: {
+    readonly offline: number
+    readonly disallowed: number
+    readonly isolated: number
+    readonly nodeless: number
+    readonly slow: number
+  }
+  /** GiB on each node that can be reclaimed, GiB of base pages that all nodes together give, a node outside of the cpuset; 0: none. */
+  readonly reclaimable: number
+  readonly limit: number
+  readonly closed: number
 }
 
 function every(id: number, modulus: number): boolean {
   return modulus > 0 && (id * 7 + 3) % modulus === 0
 }
 
-function spoilCpu(cpu: HostCpu, { offline, disallowed, slow }: HostShape['spoil']): HostCpu {
+function spoilCpu(cpu: HostCpu, { offline, disallowed, isolated, nodeless, slow }: HostShape['spoil']): HostCpu {
   if (every(cpu.id, offline)) {
     return { ...cpu, online: false, node: null, package: null, llc: null, core: null, thread: null, capacity: null }
   }
   const capacity = slow > 0 && (cpu.core ?? 0) % slow === 0 ? 512 : 1024
-  return { ...cpu, allowed: !every(cpu.id, disallowed), capacity }
+  const node = every(cpu.core ?? 0, nodeless) ? null : cpu.node
+  return { ...cpu, node, allowed: !every(cpu.id, disallowed), isolated: every(cpu.id, isolated), capacity }
 }
 
 export function makeHost(shape: HostShape): Host {
-  const { packages, nodes, llcs, cores, threads, memory, distance } = shape
+  const { packages, nodes, llcs, cores, threads, memory, distance, reclaimable, limit, closed } = shape
   const host = syntheticHost(`pack:${packages} numa:${nodes} l3:${llcs} core:${cores} pu:${threads}`)
   const bytesOf = (node: number) => (memory[node % memory.length] ?? 0) * GIB
   return {
@@ -43,7 +54,12 @@ export function makeHost(shape: HostShape): Host {
       const hugePages = bytes > 0 && id % 2 === 0 ? 256 : 0
       return {
         id,
-        memory: { total: bytes, free: bytes },
+        memory: {
+          total: bytes,
+          free: Math.max(0, bytes - reclaimable * GIB),
+          ...(reclaimable > 0 ? { reclaimable: Math.min(bytes, reclaimable * GIB) } : {}),
+        },
+        ...(closed > 0 && id === closed ? { allowed: false } : {}),
         ...(shape.spoil.slow > 0 ? { bandwidth: 4e9 } : {}),
         pages: [
           { size: 4096, total: bytes / 4096, free: bytes / 4096 },
@@ -55,6 +71,7 @@ export function makeHost(shape: HostShape): Host {
       row.map((_, to) => (from === to ? 10 : distance + ((from * 3 + to) % 3) * 5)),
     ),
     cpus: host.cpus.map((cpu) => spoilCpu(cpu, shape.spoil)),
+    ...(limit > 0 ? { limits: [{ size: 4096, pages: (limit * GIB) / 4096, cause: 'memory.max of /vms' }] } : {}),
   }
 }
 
@@ -65,12 +82,17 @@ export const hostShape: fc.Arbitrary<HostShape> = fc.record({
   cores: fc.integer({ min: 1, max: 4 }),
   threads: fc.integer({ min: 1, max: 2 }),
   memory: fc.array(fc.constantFrom(0, 1, 4, 16), { minLength: 1, maxLength: 3 }),
-  distance: fc.integer({ min: 11, max: 40 }),
+  distance: fc.oneof(fc.constant(10), fc.integer({ min: 11, max: 40 })),
   spoil: fc.record({
     offline: fc.constantFrom(0, 5, 7),
     disallowed: fc.constantFrom(0, 6, 9),
+    isolated: fc.constantFrom(0, 0, 2, 4),
+    nodeless: fc.constantFrom(0, 0, 3),
     slow: fc.constantFrom(0, 3),
   }),
+  reclaimable: fc.constantFrom(0, 0, 1),
+  limit: fc.constantFrom(0, 0, 0, 3),
+  closed: fc.constantFrom(0, 0, 0, 1),
 })
 
 const vmShape = fc.record(
@@ -90,7 +112,8 @@ const vmShape = fc.record(
     iothreads: fc.constantFrom(0, 2),
     emulator: fc.constantFrom('housekeeping', 'housekeeping', 'dedicated'),
     bandwidth: fc.constantFrom(0, 0, '3GB/s'),
-    trust: fc.constantFrom('ours', 'theirs', undefined),
+    trust: fc.constantFrom('ours', 'theirs', undefined, undefined),
+    memoryNodes: fc.constantFrom(undefined, undefined, undefined, '0'),
     relation: fc.constantFrom('separateFrom', 'near', undefined),
     device: fc.option(fc.record({ node: fc.integer({ min: 0, max: 1 }), strict: fc.boolean() }), { nil: undefined }),
   },
@@ -115,14 +138,19 @@ export const request = fc
     strategy: fc.constantFrom('pack', 'spread'),
     overcommit: fc.constantFrom(1, 4),
     reserve: fc.constantFrom('', '0'),
+    without: fc.constantFrom('', '', '', '0'),
+    deviceNodes: fc.constantFrom('', '', '', '0'),
+    freeMemoryOnly: fc.boolean(),
   })
-  .map(({ vms, strategy, overcommit, reserve }) => ({
+  .map(({ vms, strategy, overcommit, reserve, without, deviceNodes, freeMemoryOnly }) => ({
     schemaVersion: 1,
     kind: 'Request',
     strategy,
     overcommit,
-    reserve: { cpus: reserve, memory: '64MiB' },
-    vms: vms.map(({ mebibytes, cells, trust, relation, device, traffic, ...vm }, at) => ({
+    reserve: { cpus: reserve, memory: '64MiB', nodes: without },
+    deviceNodes,
+    freeMemoryOnly,
+    vms: vms.map(({ mebibytes, cells, trust, memoryNodes, relation, device, traffic, ...vm }, at) => ({
       ...vm,
       ...(vm.cpuPolicy === 'mixed' ? { dedicatedVcpus: vm.vcpus > 2 ? `0,2-${vm.vcpus - 1}:3` : '0' } : {}),
       traffic: trafficOf(traffic, vm.vcpus),
@@ -130,6 +158,7 @@ export const request = fc
       memory: `${mebibytes}MiB`,
       cells: cells === 'auto' ? cells : Math.min(cells, vm.vcpus),
       ...(trust === undefined ? {} : { trust }),
+      ...(memoryNodes === undefined ? {} : { memoryNodes }),
       ...(relation === undefined || at === 0 ? {} : { [relation]: [`vm${at - 1}`] }),
       ...(device === undefined ? {} : { devices: [{ node: 0, strict: device.strict }] }),
     })),

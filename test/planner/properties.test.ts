@@ -35,7 +35,7 @@ test('every refusal names constraints, and every nearest change has a price', ()
         assert.ok(because.length > 0)
         for (const { constraint, text } of because) {
           named.add(constraint)
-          assert.match(text, /node 0|no whole number of pages/)
+          assert.match(text, /node 0|no whole number of pages|all nodes together/)
         }
         for (const { change, lostVcpus } of nearest) assert.ok(change !== '' && Number.isFinite(lostVcpus))
       }

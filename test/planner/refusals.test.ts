@@ -86,6 +86,7 @@ interface InputVm {
   readonly separateFrom?: readonly string[]
   readonly devices?: readonly object[]
   readonly dedicatedVcpus?: string
+  readonly memoryNodes?: string
 }
 interface Input {
   readonly vms: readonly InputVm[]
@@ -111,6 +112,10 @@ function withChange(input: Input, name: string, change: string): Input {
         ...vm,
         devices: devices.map((device, at) => (at === Number(soft) ? { ...device, strict: false } : device)),
       }
+    }
+    if (change === 'memoryNodes: any') {
+      const { memoryNodes, ...anywhere } = vm
+      return anywhere
     }
     const [, field = '', value = ''] = /^(\w+): (.+)$/.exec(change) ?? []
     const { dedicatedVcpus, ...others } = { ...vm, [field]: JSON.parse(value) }
