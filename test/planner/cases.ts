@@ -20,21 +20,24 @@ export interface HostShape {
   readonly spoil: {
     readonly offline: number
     readonly disallowed: number
-    readonly isolated: number
-    readonly nodeless: number
+    readonly isolated?: number
+    readonly nodeless?: number
     readonly slow: number
   }
   /** GiB on each node that can be reclaimed, GiB of base pages that all nodes together give, a node outside of the cpuset; 0: none. */
-  readonly reclaimable: number
-  readonly limit: number
-  readonly closed: number
+  readonly reclaimable?: number
+  readonly limit?: number
+  readonly closed?: number
 }
 
 function every(id: number, modulus: number): boolean {
   return modulus > 0 && (id * 7 + 3) % modulus === 0
 }
 
-function spoilCpu(cpu: HostCpu, { offline, disallowed, isolated, nodeless, slow }: HostShape['spoil']): HostCpu {
+function spoilCpu(
+  cpu: HostCpu,
+  { offline, disallowed, isolated = 0, nodeless = 0, slow }: HostShape['spoil'],
+): HostCpu {
   if (every(cpu.id, offline)) {
     return { ...cpu, online: false, node: null, package: null, llc: null, core: null, thread: null, capacity: null }
   }
@@ -44,7 +47,7 @@ function spoilCpu(cpu: HostCpu, { offline, disallowed, isolated, nodeless, slow 
 }
 
 export function makeHost(shape: HostShape): Host {
-  const { packages, nodes, llcs, cores, threads, memory, distance, reclaimable, limit, closed } = shape
+  const { packages, nodes, llcs, cores, threads, memory, distance, reclaimable = 0, limit = 0, closed = 0 } = shape
   const host = syntheticHost(`pack:${packages} numa:${nodes} l3:${llcs} core:${cores} pu:${threads}`)
   const bytesOf = (node: number) => (memory[node % memory.length] ?? 0) * GIB
   return {
@@ -114,6 +117,7 @@ const vmShape = fc.record(
     bandwidth: fc.constantFrom(0, 0, '3GB/s'),
     trust: fc.constantFrom('ours', 'theirs', undefined, undefined),
     memoryNodes: fc.constantFrom(undefined, undefined, undefined, '0'),
+    avoidDeviceNodes: fc.constantFrom(undefined, undefined, false, true),
     relation: fc.constantFrom('separateFrom', 'near', undefined),
     device: fc.option(fc.record({ node: fc.integer({ min: 0, max: 1 }), strict: fc.boolean() }), { nil: undefined }),
   },
@@ -150,16 +154,24 @@ export const request = fc
     reserve: { cpus: reserve, memory: '64MiB', nodes: without },
     deviceNodes,
     freeMemoryOnly,
-    vms: vms.map(({ mebibytes, cells, trust, memoryNodes, relation, device, traffic, ...vm }, at) => ({
-      ...vm,
-      ...(vm.cpuPolicy === 'mixed' ? { dedicatedVcpus: vm.vcpus > 2 ? `0,2-${vm.vcpus - 1}:3` : '0' } : {}),
-      traffic: trafficOf(traffic, vm.vcpus),
-      name: `vm${at}`,
-      memory: `${mebibytes}MiB`,
-      cells: cells === 'auto' ? cells : Math.min(cells, vm.vcpus),
-      ...(trust === undefined ? {} : { trust }),
-      ...(memoryNodes === undefined ? {} : { memoryNodes }),
-      ...(relation === undefined || at === 0 ? {} : { [relation]: [`vm${at - 1}`] }),
-      ...(device === undefined ? {} : { devices: [{ node: 0, strict: device.strict }] }),
-    })),
+    vms: vms.map(
+      ({ mebibytes, cells, trust, memoryNodes, avoidDeviceNodes, relation, device, traffic, ...vm }, at) => ({
+        ...vm,
+        ...(vm.cpuPolicy === 'mixed' ? { dedicatedVcpus: vm.vcpus > 2 ? `0,2-${vm.vcpus - 1}:3` : '0' } : {}),
+        traffic: trafficOf(traffic, vm.vcpus),
+        name: `vm${at}`,
+        memory: `${mebibytes}MiB`,
+        cells: cells === 'auto' ? cells : Math.min(cells, vm.vcpus),
+        ...(trust === undefined ? {} : { trust }),
+        ...(avoidDeviceNodes === undefined ? {} : { avoidDeviceNodes }),
+        // Of its nodes some have to be for it.
+        ...(memoryNodes === undefined ||
+        without !== '' ||
+        (deviceNodes !== '' && (avoidDeviceNodes ?? device === undefined))
+          ? {}
+          : { memoryNodes }),
+        ...(relation === undefined || at === 0 ? {} : { [relation]: [`vm${at - 1}`] }),
+        ...(device === undefined ? {} : { devices: [{ node: 0, strict: device.strict }] }),
+      }),
+    ),
   }))

@@ -146,7 +146,16 @@ test('whatever is named lets the VM in: as much weight is placed then', () => {
     // The search that looks for the room again is not exhaustive: what it finds for these cases it finds every time.
     { numRuns: 60, seed: 5 },
   )
-  for (const kind of ['cells:', 'span:', 'memoryNodes:', 'pageSize:', 'cpuPolicy:', 'emulator:', 'move:', 'move: to another host']) {
+  for (const kind of [
+    'cells:',
+    'span:',
+    'memoryNodes:',
+    'pageSize:',
+    'cpuPolicy:',
+    'emulator:',
+    'move:',
+    'move: to another host',
+  ]) {
     assert.ok(kinds.has(kind), `${kind} is among ${[...kinds].join(', ')}`)
   }
 })

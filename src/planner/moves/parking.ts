@@ -101,8 +101,10 @@ function memoryOn(site: Site, guest: number, cell: PlanCell, node: NodeId): Plan
       const there = cell.memory.find((part) => part.node === home && pageSize === cell.pageSize)?.bytes ?? 0
       return bytes - there <= Math.max(0, roomOn(site, pageSize, home))
     }
-    const homes = site.memoryNodes(vm, node).filter(fits)
-    return homes.map((home) => ({ ...cell, pageSize, memory: [{ node: home, bytes }] }))
+    const homes = site.memoryNodes(vm, node)
+    // Interleaved memory would be on all of them.
+    if (vm.memoryPolicy === 'interleave' && homes.length > 1) return []
+    return homes.filter(fits).map((home) => ({ ...cell, pageSize, memory: [{ node: home, bytes }] }))
   })
 }
 

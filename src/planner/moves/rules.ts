@@ -6,7 +6,7 @@
 import type { CpuId, NodeId } from '../../types.js'
 import { isUsable } from '../host.js'
 import { firstNode, isSameSeat, type Layout } from './layout.js'
-import { amount, type Holder, holdersOf, isNear, MICRO, nodesOf, type Site, siblingsOf } from './site.js'
+import { amount, type Holder, holdersOf, isNear, MICRO, nodesOf, type Site, type SiteCpu, siblingsOf } from './site.js'
 
 /** What a step does to one guest. */
 export interface Change {
@@ -41,6 +41,8 @@ export interface Drift {
   readonly taken: ReadonlyMap<number, ReadonlyMap<NodeId, number>>
   /** Shared demand beyond the limit, in millionths of a CPU. */
   readonly excess: ReadonlyMap<NodeId, number>
+  /** Guests that float together on the node, though they are of different trust domains. */
+  readonly mixed: ReadonlyMap<NodeId, ReadonlySet<number>>
   /** Pairs that have to be apart and are both on the node; pairs that have to be near and are not; devices without a cell. */
   readonly broken: ReadonlySet<string>
   /** By guest and cell: the partly idle cores of a cell under `require` that has more than one. */
@@ -90,13 +92,14 @@ export function driftOf(site: Site, { near, separate }: Relations): Drift {
     for (const node of devicesWithout(site, guest)) broken.add(device(guest, node))
     if (site.guests[guest]!.vm.threadPolicy !== 'require') continue
     for (const cell of layout.cells.keys()) {
-      const cores = idleCores(site, layout, cell)
+      const cores = idleCores(site, guest, cell)
       if (cores.length > 1) idle.set(cellKey(guest, cell), new Set(cores))
     }
   }
   return {
     taken: new Map([...site.taken].map(([size, nodes]) => [size, new Map(nodes)])),
     excess: new Map([...site.demand.keys()].map((node) => [node, Math.max(0, excessOn(site, node))])),
+    mixed: new Map(site.nodes.map((node) => [node, new Set(mixedOn(site, node))])),
     broken,
     idle,
   }
@@ -115,7 +118,7 @@ export function obstacleTo(
     overfull(site, drift, change) ??
     unlimited(site, drift, change) ??
     overcommitted(site, drift, change) ??
-    distrusted(site, change) ??
+    distrusted(site, drift, change) ??
     unrelated(site, drift, relations, change)
   for (const change of changes) {
     const obstacle = at(change)
@@ -181,7 +184,7 @@ function partlyIdle(site: Site, drift: Drift, { guest, from, to }: Change): Obst
     if (site.guests[other]!.vm.threadPolicy !== 'require') continue
     const layout = site.layouts[other]!
     for (const cell of layout.cells.keys()) {
-      const cores = idleCores(site, layout, cell)
+      const cores = idleCores(site, other, cell)
       const were = drift.idle.get(cellKey(other, cell))
       if (cores.length < 2 || (were !== undefined && cores.every((core) => were.has(core)))) continue
       const { node } = layout.seats.find((seat) => seat.cell === cell)!
@@ -191,18 +194,18 @@ function partlyIdle(site: Site, drift: Drift, { guest, from, to }: Change): Obst
   return undefined
 }
 
-function idleCores(site: Site, { seats }: Layout, cell: number): number[] {
+/** The cores of a cell that have a usable CPU which is not the guest's. */
+function idleCores(site: Site, guest: number, cell: number): number[] {
   const cores = new Set<number>()
-  for (const seat of seats) {
+  const isOwn = ({ id }: SiteCpu) => holdersOf(site, id).some((holder) => holder.guest === guest)
+  for (const seat of site.layouts[guest]!.seats) {
     if (seat.cell !== cell) continue
     for (const cpu of seat.cpus) {
       const core = site.cpus.get(cpu)?.core
       if (core !== undefined) cores.add(core)
     }
   }
-  return [...cores].filter((core) =>
-    (site.cores.get(core) ?? []).some((cpu) => isUsable(cpu) && holdersOf(site, cpu.id).length === 0),
-  )
+  return [...cores].filter((core) => (site.cores.get(core) ?? []).some((cpu) => isUsable(cpu) && !isOwn(cpu)))
 }
 
 function overfull(site: Site, drift: Drift, { to }: Change): Obstacle | undefined {
@@ -236,17 +239,25 @@ function inAll(of: Drift['taken'], size: number): number {
   return [...(of.get(size)?.values() ?? [])].reduce((sum, bytes) => sum + bytes, 0)
 }
 
-/** Shared vCPUs that come to a node float beside those of their own trust domain, or with all others that name none. */
-function distrusted(site: Site, change: Change): Obstacle | undefined {
-  const { trust } = site.guests[change.guest]!.vm
-  for (const { node, dedicated } of reseated(change)) {
-    if (dedicated || (site.floating.get(node)?.size ?? 0) < 2) continue
-    const strangers = ({ seats }: Layout, cell: number, guest: number) =>
-      site.guests[guest]!.vm.trust !== trust &&
+/** Shared vCPUs float beside those of their own trust domain, or where none of them names one. */
+function distrusted(site: Site, { mixed }: Drift, { guest, from, to }: Change): Obstacle | undefined {
+  const { trust } = site.guests[guest]!.vm
+  for (const node of new Set([...from.seats, ...to.seats].map((seat) => seat.node))) {
+    const guests = mixedOn(site, node)
+    if (guests.length === 0 || guests.every((other) => mixed.get(node)?.has(other))) continue
+    const strangers = ({ seats }: Layout, cell: number, other: number) =>
+      site.guests[other]!.vm.trust !== trust &&
       seats.some((seat) => seat.cell === cell && seat.node === node && !seat.dedicated)
     return { ...MISSING_NOTHING, constraint: 'trust', node, blockers: () => cellsWhere(site, strangers) }
   }
   return undefined
+}
+
+/** Who floats over the CPUs of a node, if not all of them may together. */
+function mixedOn(site: Site, node: NodeId): number[] {
+  const guests = [...(site.floating.get(node)?.keys() ?? [])]
+  const domains = new Set(guests.map((guest) => site.guests[guest]!.vm.trust))
+  return domains.size > 1 && (site.shared.get(node) ?? 0) > 0 ? guests : []
 }
 
 function overcommitted(site: Site, drift: Drift, { from, to }: Change): Obstacle | undefined {

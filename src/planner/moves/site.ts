@@ -56,8 +56,8 @@ export interface Site {
   readonly taken: Map<number, Map<NodeId, number>>
   /** Of shared vCPUs, in millionths of a CPU. */
   readonly demand: Map<NodeId, number>
-  /** Shared vCPUs by their VMs' trust domains; null: without a name. */
-  readonly floating: Map<NodeId, Map<string | null, number>>
+  /** Shared vCPUs by guest. */
+  readonly floating: Map<NodeId, Map<number, number>>
   /** Number of CPUs that shared vCPUs float over. */
   readonly shared: Map<NodeId, number>
 }
@@ -145,25 +145,25 @@ export function place(site: Site, guest: number, layout: Layout): void {
 }
 
 function count(site: Site, guest: number, { cells, seats }: Layout, sign: 1 | -1): void {
-  const { demand, vm } = site.guests[guest]!
+  const { demand } = site.guests[guest]!
   for (const { pageSize, memory } of cells) {
     for (const { node, bytes } of memory) addTo(site.taken, pageSize, node, sign * bytes)
   }
   for (const { vcpu, node, cpus, dedicated } of seats) {
     if (!dedicated) {
       add(site.demand, node, sign * demand)
-      float(site, node, vm.trust, sign)
+      float(site, node, guest, sign)
     }
     for (const cpu of cpus) hold(site, { guest, vcpu }, cpu, sign)
   }
 }
 
-function float({ floating }: Site, node: NodeId, trust: string | null, sign: 1 | -1): void {
-  const domains = floating.get(node) ?? new Map<string | null, number>()
-  floating.set(node, domains)
-  const count = (domains.get(trust) ?? 0) + sign
-  if (count === 0) domains.delete(trust)
-  else domains.set(trust, count)
+function float({ floating }: Site, node: NodeId, guest: number, sign: 1 | -1): void {
+  const guests = floating.get(node) ?? new Map<number, number>()
+  floating.set(node, guests)
+  const count = (guests.get(guest) ?? 0) + sign
+  if (count === 0) guests.delete(guest)
+  else guests.set(guest, count)
 }
 
 function hold(site: Site, holder: Holder, id: CpuId, sign: 1 | -1): void {
