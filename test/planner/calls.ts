@@ -55,11 +55,12 @@ const SANE: Readonly<Record<string, (random: Random) => number>> = {
   vcpus: (random) => pick(random, [1, 1, 2, 2, 3, 4, 8]),
   pages: (random) => pick(random, [1, 7, 100, 512, 1024, 5000]),
   free: (random) => pick(random, [0, 3, 512, 2 ** 14, 2 ** 18]),
-  shift: (random) => pick(random, [0, 12, 12, 21, 30]),
+  shift: (random) => pick(random, [0, 12, 12, 21, 34]),
   distance: (random) => 10 + below(random, 40),
   capacity: (random) => pick(random, [1024, 1024, 512, 1]),
   bytes: (random) => pick(random, [0, 1, 1e9, 4e9]),
-  relaxed: (random) => below(random, 4096),
+  use: (random) => below(random, 4),
+  relaxed: (random) => below(random, 2 ** 15),
   maxSteps: (random) => pick(random, [0, 0, 1, 1, 2, 4, MOST_STEPS]),
   seed: (random) => below(random, 2 ** 31),
 }
@@ -92,6 +93,7 @@ function hostCalls(random: Random): Call[] {
   for (let node = 0; node < nodes; node++) {
     calls.push(['setPages', node, 12, pick(random, [0, 100, 2 ** 12, 2 ** 14, 2 ** 16, 2 ** 18])])
     if (random() < 0.4) calls.push(['setPages', node, 21, pick(random, [0, 1, 16, 100])])
+    if (random() < 0.1) calls.push(['setLimit', 12, pick(random, [100, 2 ** 14])])
     if (random() < 0.3) calls.push(['setBandwidth', node, pick(random, [1, 1e9, 1e10])])
     for (let to = 0; to < nodes; to++) if (random() < 0.5) calls.push(['setDistance', node, to, 10 + below(random, 30)])
   }
@@ -105,7 +107,7 @@ function hostCalls(random: Random): Call[] {
       Math.floor(cpu / llc),
       Math.floor(cpu / threads),
       capacity,
-      random() < 0.9 ? 1 : 0,
+      pick(random, [1, 1, 1, 1, 1, 1, 2, 3, 0]),
     ])
   }
   return calls
