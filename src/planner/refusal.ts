@@ -48,6 +48,7 @@ function freeMemory({ wasm, host, request, basePage }: Problem, vm: RequestVm, n
   const { memory, allowed } = host.nodes.find(({ id }) => id === node)!
   if (allowed === false) return 'is outside of the cpuset'
   if (request.reserve.nodes.includes(node)) return 'is left out'
+  if (vm.memoryNodes?.includes(node) === false) return 'is none of its memoryNodes'
   return memory.free === null
     ? 'does not say how much it has free'
     : `has ${formatBytes(Math.max(0, pages) * size)} free`
