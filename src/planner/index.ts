@@ -9,6 +9,7 @@ export type { PlannerExports } from './generated/abi.js'
 export {
   ABI_VERSION,
   BECAUSE,
+  CPU,
   ERROR,
   MAX,
   MEMORY,

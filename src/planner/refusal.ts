@@ -134,5 +134,6 @@ export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refu
     problem,
     (node) => `has room for ${problem.wasm.roomFor(handle, node, BECAUSE.CPU_EXCLUSIVE) > 0 ? 'vCPUs' : 'none'}`,
   )
-  return [{ constraint: 'cpu-usable', text: `no node has both a usable CPU and memory: ${text}` }]
+  const cpu = vm.cpuPolicy === 'dedicated' ? 'a usable CPU' : 'a usable CPU that is not isolated'
+  return [{ constraint: 'cpu-usable', text: `no node has both ${cpu} and memory for it: ${text}` }]
 }
