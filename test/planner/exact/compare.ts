@@ -7,7 +7,7 @@ import { checkPlan } from '../../../src/verify.js'
 import { planOf } from './plan.js'
 import { MICRO, problemOf, rounded } from './problem.js'
 import type { Instance } from './random.js'
-import { solve, TooLarge } from './solve.js'
+import { type Solution, solve, TooLarge } from './solve.js'
 
 /** Kinds of fault, of the planner (the first five), and of what this comparison rests on. */
 export type Fault =
@@ -26,6 +26,7 @@ export interface Comparison {
   /** Fewer are placed than could be, and that is not said to be proven. */
   readonly unproven?: true
   readonly isOptimal?: boolean
+  readonly isPartial?: boolean
   /** The bound meets the optimum, the plan does. */
   readonly isTight?: boolean
   readonly isCheapest?: boolean
@@ -75,17 +76,28 @@ interface Value {
   readonly cost: number
 }
 
-function judge(plan: Plan, { weight, cost }: Value, best: Value): Comparison {
+function namesOf({ placed }: Solution): string {
+  return placed.map(({ layout }) => layout.vm.request.name).join()
+}
+
+function judge(plan: Plan, { weight, cost }: Value, best: Solution): Comparison {
   const faults: { fault: Fault; text: string }[] = []
   const isOptimal = plan.status === 'optimal'
   if (best.weight > weight) {
-    const text = `weight ${weight} is placed, ${best.weight} is possible (at ${best.cost})`
+    const text = `weight ${weight} is placed, ${best.weight} is possible (${namesOf(best)} at ${best.cost})`
     const isClaimed = plan.refused.some(({ proven }) => proven)
     return isClaimed ? { faults: [{ fault: 'false-refusal', text }] } : { faults, unproven: true, isOptimal }
   }
   const bound = rounded(plan.cost.lowerBound * MICRO)
-  if (bound > best.cost) faults.push({ fault: 'wrong-bound', text: `a bound of ${bound}, ${best.cost} is possible` })
+  if (bound > best.cost)
+    faults.push({ fault: 'wrong-bound', text: `a bound of ${bound}, ${best.cost} is possible (${namesOf(best)})` })
   if (isOptimal && cost > best.cost)
     faults.push({ fault: 'false-optimal', text: `optimal at ${cost}, ${best.cost} is possible` })
-  return { faults, isOptimal, isTight: bound === best.cost, isCheapest: cost === best.cost }
+  return {
+    faults,
+    isOptimal,
+    isPartial: plan.refused.length > 0,
+    isTight: bound === best.cost,
+    isCheapest: cost === best.cost,
+  }
 }

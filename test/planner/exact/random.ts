@@ -108,7 +108,7 @@ function randomHost(dice: Dice, has: Has): Host {
 function randomNode(dice: Dice, has: Has, id: number, sizes: readonly number[]): HostNode {
   const isEmpty = dice.chance(10)
   const pages = sizes.map((size, at) => {
-    const free = isEmpty ? 0 : at > 0 ? dice.roll(4) : dice.pick(0, 1, 2, 3, 4, 5, 6, 8, 10, 12)
+    const free = isEmpty ? 0 : at > 0 ? dice.roll(4) : dice.pick(0, 2, 4, 6, 8, 10, 12, 16, 24)
     return { size, total: free, free }
   })
   const free = pages[0]!.free * sizes[0]!
@@ -137,7 +137,7 @@ function randomDistances(dice: Dice, has: Has, count: number): number[][] {
 }
 
 function randomCpus(dice: Dice, has: Has, nodes: readonly HostNode[]): HostCpu[] {
-  const count = dice.between(1, 8)
+  const count = dice.pick(1, 2, 3, 4, 4, 5, 6, 6, 7, 7, 8, 8, 8)
   const width = dice.pick(1, 2, 2)
   const llcs = dice.pick(1, 1, 2)
   const isHybrid = has('hybrid', 25)
@@ -188,7 +188,7 @@ function randomRequest(dice: Dice, has: Has, host: Host): RawRequest {
       )
     : ''
   const count = dice.pick(1, 1, 2, 2, 2, 3, 3, 4)
-  const all = dice.between(count, 9)
+  const all = dice.between(count, Math.max(count, Math.min(9, host.cpus.length + 2)))
   const names = Array.from({ length: count }, (_, at) => `v${at}`)
   const vms: Raw[] = []
   let left = all
