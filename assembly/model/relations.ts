@@ -8,6 +8,8 @@ import { partNode, relationNear, relationPeer, relations, vcpuNode, vmCells, vmM
 
 /** The node that the VM's first cell has to begin on; -1: any; -2: there is none. */
 export let firstNodeAsked: i32 = -1;
+/** Whether it matters to others where the VM begins, some of which may not be placed yet. */
+export let beginsNear: bool = false;
 /** Whether the VM may have vCPUs on the node. */
 export const open = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
@@ -27,6 +29,7 @@ export function firstNodeOf(vm: i32): i32 {
 /** Forgets what was asked: for the VM alone on the host. */
 export function clearRelations(vm: i32): void {
   firstNodeAsked = -1;
+  beginsNear = false;
   useNodesOf(vm);
   for (let node = 0; node < nodeCount; node++) barred[node] = keepsOff(vm, node);
   for (let node = 0; node < nodeCount; node++) open[node] = findsMemory(vm, node, 0);
@@ -50,7 +53,9 @@ export function prepareRelations(vm: i32, relaxed: i32): void {
   clearRelations(vm);
   for (let relation = 0; relation < relations; relation++) {
     const peer = relationPeer(relation, vm);
-    if (peer < 0 || vmCells[peer] == 0) continue;
+    if (peer < 0) continue;
+    beginsNear = beginsNear || relationNear[relation];
+    if (vmCells[peer] == 0) continue;
     if (relationNear[relation]) {
       const first = firstNodeOf(peer);
       if ((relaxed & BECAUSE_NEAR) == 0) firstNodeAsked = firstNodeAsked == -1 || firstNodeAsked == first ? first : -2;

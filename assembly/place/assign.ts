@@ -11,7 +11,7 @@ import { homeOf, homesAreOpen, homesOf, isPicky } from '../problem/nodes';
 import { inPages, MOST_PAGES, takesSize } from '../model/memory';
 import { offerLimit, offerPages, offerRoom, offerShared, offerUntouched } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, pickNode, picks, unpick } from './picks';
-import { firstNodeAsked, open } from '../model/relations';
+import { beginsNear, firstNodeAsked, open } from '../model/relations';
 import { cellDedicated, cellPages, cellVcpus, devices, deviceVm, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
 
@@ -299,7 +299,7 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   leaf = onLeaf;
   untied = twinsAlike && firstNodeAsked == -1 && !vmHasCurrent[vm] && !isPicky(vm);
   for (let device = 0; device < devices; device++) untied = untied && deviceVm[device] != vm;
-  cellsAlike = firstNodeAsked == -1 && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
+  cellsAlike = !beginsNear && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
   countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm] && !homesAreOpen();
   followsVcpus = vmMemory[vm] == MEMORY_STRICT;
   orderCells(vm, cells);

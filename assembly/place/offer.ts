@@ -1,7 +1,8 @@
 // What the nodes offer to a VM that is being assigned.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_PAGE_SIZES } from '../abi';
-import { nodeCount, pageSizes } from '../problem/host';
+import { nodeCount, pageShift, pageSizes } from '../problem/host';
+import { MOST_PAGES } from '../model/memory';
 import { vmDedicated, vmVcpus } from '../problem/request';
 
 /** What the nodes offer to the VM: how many of its dedicated and of its shared vCPUs they take, and free pages. */
@@ -30,6 +31,19 @@ export function offerPagesFrom(free: Flat<i64>, limit: Flat<i64>): void {
   for (let node = 0; node < nodeCount; node++) {
     for (let size = 0; size < pageSizes; size++) {
       offerPages[node * MAX_PAGE_SIZES + size] = free[node * MAX_PAGE_SIZES + size];
+    }
+  }
+}
+
+/** Makes base pages of all pages of the offer. */
+export function poolPages(): void {
+  for (let size = 1; size < pageSizes; size++) {
+    const shift = <i64>(pageShift[size] - pageShift[0]);
+    const most = MOST_PAGES >> shift;
+    offerLimit[0] = min(offerLimit[0], MOST_PAGES) + (min(offerLimit[size], most) << shift);
+    for (let at = 0; at < nodeCount * MAX_PAGE_SIZES; at += MAX_PAGE_SIZES) {
+      offerPages[at] += min(offerPages[at + size], most) << shift;
+      offerPages[at + size] = 0;
     }
   }
 }

@@ -1,11 +1,11 @@
 // What a VM loses at the least: alone on the empty host, with every part of its cost at its least.
 import { Flat } from '../flat';
-import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from '../abi';
+import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, limitPages, nodeCount, nodePages, nodeReach, nodeUsable, pageShift } from '../problem/host';
 import { emptyDedicatedRoom, emptySharedRoom } from '../model/capacity';
 import { complete, leafHops, setCeiling, visits, walkAssignments } from '../place/assign';
-import { isRoomOffered, offerPagesFrom, offerRoom, offerShared, offerUntouched } from '../place/offer';
+import { isRoomOffered, offerPagesFrom, poolPages, offerRoom, offerShared, offerUntouched } from '../place/offer';
 import { communicationPrice, sharedHop } from '../model/communication';
 import { capacityPrice, cellsPrice, deviceCost, remoteMemory } from '../model/cost';
 import { model, rounded } from '../problem/coefficients';
@@ -223,6 +223,9 @@ function coarseBound(vm: i32): i64 {
   return lossApart(vm, apart, 0);
 }
 
+/** Whether the VM is known not to fit even alone. */
+export const fitsNowhere = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
+
 /**
  * Computes the least that the VM can lose alone on the empty host, if that is not known yet. The walk uses the VM's cell
  * and part arrays: the VM must not be placed.
@@ -236,18 +239,22 @@ export function prepareBound(vm: i32): void {
   }
   clearRelations(vm);
   offerPagesFrom(nodePages, limitPages);
+  // Which cell has which pages depends on the others, so all count as base pages.
+  if (vmPageShift[vm] == 0) poolPages();
   best = i64.MAX_VALUE;
   setCeiling(i64.MAX_VALUE);
   // Shared vCPUs find room nearly everywhere: then there are far too many ways to see them all.
   let left = hasShared(vm) ? VISITS / 4 : VISITS;
   // Of the ways to divide a cell between nodes the walk sees only some.
   // What does not fit alone is never placed: any bound will do.
-  let seen = !vmSpan[vm] && isRoomOffered(vm) && (mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0);
+  const hasRoom = isRoomOffered(vm);
+  let seen = !vmSpan[vm] && hasRoom && (mostCells(vm) < MAX_VM_CELLS || vmCellsAsked[vm] != 0);
   for (let cells = fewestCells(vm); cells <= mostCells(vm) && best > 0 && seen; cells++) {
     if (cellsPrice(vm, cells) >= best || !layOutCells(vm, cells)) break;
     walkAssignments(vm, cells, 0, left, boundAssignment);
     left -= visits;
     seen = complete || best == 0;
   }
+  fitsNowhere[vm] = !hasRoom || (seen && best == i64.MAX_VALUE);
   vmBound[vm] = seen && best != i64.MAX_VALUE ? best : min(coarseBound(vm), best);
 }

@@ -8,7 +8,7 @@ import { homeOf, homesOf, isPicky, useAllNodes } from '../problem/nodes';
 import { freeOnCore } from '../model/capacity';
 import { rounded } from '../problem/coefficients';
 import { cellVcpusAsked, demandOf, MICRO, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmSlots, vmSpan, vmStart, vmVcpus, vmWeight } from '../problem/request';
-import { isPlain, lossApart, talkApart } from './bound';
+import { fitsNowhere, isPlain, lossApart, talkApart } from './bound';
 
 /** The fewest vCPUs of the VM that can be on another node than the rest; 0: it cannot be divided. */
 function smallestPiece(vm: i32): i32 {
@@ -79,8 +79,14 @@ function lossOfRivals(): i64 {
   return loss;
 }
 
-function isPlaced(vm: i32): bool {
-  return vmAlive[vm] && vmCells[vm] != 0;
+/** Whether VMs count that are refused though they would fit alone, not only those that are placed. */
+let everybody: bool = false;
+export function countEverybody(all: bool): void {
+  everybody = all;
+}
+
+function isCounted(vm: i32): bool {
+  return vmAlive[vm] && (everybody ? !fitsNowhere[vm] : vmCells[vm] != 0);
 }
 
 /** Ordered pairs of the VM's vCPUs that are on different nodes where it is not on one; -1: it cannot be divided. */
@@ -110,7 +116,7 @@ function lossForNodes(talkOnly: bool): i64 {
   groups = nodeCount;
   for (let node = 0; node < nodeCount; node++) groupRoom[node] = nodeUsable[node];
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (isPlaced(vm) && isPlain(vm)) enterRival(vmVcpus[vm], savedOnNode(vm, talkOnly));
+    if (isCounted(vm) && isPlain(vm)) enterRival(vmVcpus[vm], savedOnNode(vm, talkOnly));
   }
   return lossOfRivals();
 }
@@ -134,6 +140,10 @@ function groupMemory(): void {
   }
 }
 
+function competesForMemory(vm: i32): bool {
+  return !isPicky(vm) && vmMemory[vm] == MEMORY_STRICT;
+}
+
 function lossForMemory(talkOnly: bool): i64 {
   rivals = 0;
   groups = nodeCount;
@@ -148,7 +158,7 @@ function lossForMemory(talkOnly: bool): i64 {
     groupRoom[memoryGroup[node]] += pages;
   }
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (isPlaced(vm) && isPlain(vm) && !isPicky(vm) && vmMemory[vm] == MEMORY_STRICT) enterRival(vmPages[vm], savedOnNode(vm, talkOnly));
+    if (isCounted(vm) && isPlain(vm) && competesForMemory(vm)) enterRival(vmPages[vm], savedOnNode(vm, talkOnly));
   }
   return lossOfRivals();
 }
@@ -169,9 +179,25 @@ function lossForLlcs(talkOnly: bool): i64 {
     llcCpus[llc] = 0;
   }
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (isPlaced(vm) && isPlain(vm)) enterRival(vmVcpus[vm], savedInLlc(vm, talkOnly));
+    if (isCounted(vm) && isPlain(vm)) enterRival(vmVcpus[vm], savedInLlc(vm, talkOnly));
   }
   return lossOfRivals();
+}
+
+/** Kinds of groups that VMs compete for: nodes, their memory, LLCs. */
+const DIVIDED_BY_NODES: i32 = 0;
+const DIVIDED_BY_MEMORY: i32 = 1;
+export const DIVIDED_BY_LLCS: i32 = 2;
+
+/** What is lost at the least because VMs compete for groups of a kind. */
+export function divided(kind: i32): i64 {
+  return kind == DIVIDED_BY_NODES ? lossForNodes(false) : kind == DIVIDED_BY_MEMORY ? lossForMemory(false) : lossForLlcs(false);
+}
+
+/** What a VM saves by having all of itself in one group of the kind; 0 where it does not compete. */
+export function savingOf(kind: i32, vm: i32): i64 {
+  if (!isPlain(vm) || (kind == DIVIDED_BY_MEMORY && !competesForMemory(vm))) return 0;
+  return max<i64>(0, kind == DIVIDED_BY_LLCS ? savedInLlc(vm, false) : savedOnNode(vm, false));
 }
 
 /** What is lost at the least because VMs compete for nodes, for their memory or for LLCs. */
@@ -244,7 +270,7 @@ function lossForCpus(): i64 {
   let memoryBound: f64 = 1;
   let vms = 0;
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (!isPlaced(vm) || vmDedicated[vm] == 0) continue;
+    if (!isCounted(vm) || vmDedicated[vm] == 0) continue;
     memoryBound = Math.min(memoryBound, vmMemoryBound[vm]);
     let at = vms++;
     while (at > 0 && vmWeight[byWeight[at - 1]] < vmWeight[vm]) {
@@ -276,7 +302,7 @@ function lossForCpus(): i64 {
 /** The least `communication` of all placed VMs. */
 function lossByTalk(): i64 {
   let loss: i64 = 0;
-  for (let vm = 0; vm < vmSlots; vm++) if (isPlaced(vm) && isPlain(vm)) loss += talkApart(vm, 0, 0);
+  for (let vm = 0; vm < vmSlots; vm++) if (isCounted(vm) && isPlain(vm)) loss += talkApart(vm, 0, 0);
   return loss + lossOfDivided(true);
 }
 
@@ -290,7 +316,7 @@ function demandBeyondAll(): i64 {
     guests += nodeGuests[node];
   }
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (!isPlaced(vm)) continue;
+    if (!isCounted(vm)) continue;
     cpus -= vmDedicated[vm];
     demand += demandOf(vm, 0, vmVcpus[vm] - vmDedicated[vm]);
   }
@@ -300,7 +326,7 @@ function demandBeyondAll(): i64 {
 /** What each placed VM loses alone, and what the shared demand exceeds all CPUs by. */
 export function simpleBound(): i64 {
   let bound: i64 = 0;
-  for (let vm = 0; vm < vmSlots; vm++) if (isPlaced(vm)) bound += vmBound[vm];
+  for (let vm = 0; vm < vmSlots; vm++) if (isCounted(vm)) bound += vmBound[vm];
   return bound + demandBeyondAll();
 }
 

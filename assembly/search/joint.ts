@@ -277,7 +277,7 @@ function hasTies(vm: i32): bool {
 }
 
 /** Whether two VMs are the same in everything, so that exchanging them changes nothing. */
-function areSame(a: i32, b: i32): bool {
+export function areSame(a: i32, b: i32): bool {
   if (vmVcpus[a] != vmVcpus[b] || vmPages[a] != vmPages[b] || vmCellsAsked[a] != vmCellsAsked[b]) return false;
   if (vmThreads[a] != vmThreads[b] || vmMemory[a] != vmMemory[b] || vmSpan[a] != vmSpan[b]) return false;
   if (vmPageShift[a] != vmPageShift[b] || vmWeight[a] != vmWeight[b] || vmMemoryBound[a] != vmMemoryBound[b]) return false;

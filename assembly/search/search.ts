@@ -5,6 +5,7 @@ import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
 import { prepareBound } from '../proof/bound';
 import { lowerBound, simpleBound } from '../proof/competition';
+import { boundForWeight } from '../proof/others';
 import { unplace } from '../model/capacity';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
 import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
@@ -336,7 +337,7 @@ function prepareBounds(): void {
 export function planLowerBound(): i64 {
   if (proven) return totalCost();
   prepareBounds();
-  return lowerBound();
+  return boundForWeight();
 }
 
 /** Whether every VM is placed and nothing can cost less; `soon`: only if that is known without more work. */
