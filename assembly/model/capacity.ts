@@ -91,6 +91,11 @@ function isDedicated(core: i32): bool {
   return coreDedicated[core] + coreThreads[core] != 0;
 }
 
+/** CPUs that shared vCPUs lose where somebody gets one of the core to itself. */
+export function guestsLost(core: i32): i32 {
+  return isDedicated(core) ? 0 : coreGuests[core];
+}
+
 /** Whether shared vCPUs of its node float over the CPU. */
 export function isFloatedOver(cpu: i32): bool {
   return cpuUse[cpu] == CPU_GUESTS && !isDedicated(cpuCore[cpu]);

@@ -1,18 +1,19 @@
 // Placing one VM as cheaply as it goes, everything else staying where it is.
 import { Flat } from '../flat';
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from '../abi';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_NEAR, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
 import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, servesDevice, speedsDiffer } from '../problem/host';
-import { coresInUse, cpuOwner, dedicatedRoom, demandFits, isolationScore, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, trustsPools, unplace } from '../model/capacity';
+import { coresInUse, cpuOwner, dedicatedRoom, isolationScore, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, trustsPools, unplace } from '../model/capacity';
 import { bandwidthCost, cellsPrice, overcommitCost, vmCost } from '../model/cost';
 import { model, rounded } from '../problem/coefficients';
-import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_ISOLATED, CHOOSE_KEPT, CHOOSE_NEAR, chooseThreadCpus, setAside, strategy } from './cpus';
+import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_ISOLATED, CHOOSE_KEPT, CHOOSE_NEAR, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
 import { freePages, limitLeft } from '../model/memory';
 import { firstNodeAsked, MEMORY_ANYWHERE, open, prepareRelations } from '../model/relations';
-import { assignNodes, leavesCoresIdle, seatVcpus, swapForTraffic } from './seat';
+import { assignNodes, seatVcpus, swapForTraffic } from './seat';
+import { takeThreads } from './threads';
 import { cellDedicated, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from '../problem/request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
@@ -127,12 +128,6 @@ function isBetter(cells: i32, cost: i64, score: i64): bool {
   return cells != bestCells ? cells < bestCells : score < bestScore;
 }
 
-export function demandFitsEverywhere(vm: i32): bool {
-  const start = vmStart[vm];
-  for (let part = start; part < start + vmParts[vm]; part++) if (!demandFits(partNode[part])) return false;
-  return true;
-}
-
 let effort: i32 = PLACE_SOON;
 /** Nodes that the last call of placeVm tried. */
 export let visitsToPlace: i32 = 0;
@@ -143,8 +138,7 @@ function tryCpus(vm: i32, cells: i32, way: i32): void {
   const start = vmStart[vm];
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   if (!assignNodes(vm, cells) || !trustsPools(vm) || !takeParts(vm, cells)) return;
-  const seated = seatVcpus(vm, cells, way) && !leavesCoresIdle(vm, cells) && chooseThreadCpus(vm, vcpuNode[start]);
-  if (seated && demandFitsEverywhere(vm)) {
+  if (seatVcpus(vm, cells, way) && takeThreads(vm, cells, 0)) {
     if (way != CHOOSE_KEPT) swapForTraffic(vm, cells);
     onSeated(vm, cells, addedCost(vm));
   }
@@ -240,12 +234,10 @@ export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
   if ((relaxed & MEMORY_ANYWHERE) != 0) takePartsAlone(vm, cells);
   else if (!takeParts(vm, cells)) return false;
   setAside(relaxed);
-  const seated = seatVcpus(vm, cells, CHOOSE_NEAR) && !leavesCoresIdle(vm, cells);
-  const served = (relaxed & BECAUSE_EMULATOR) != 0 || chooseThreadCpus(vm, vcpuNode[start]);
-  const met = (relaxed & BECAUSE_OVERCOMMIT) != 0 || demandFitsEverywhere(vm);
+  const stands = seatVcpus(vm, cells, CHOOSE_NEAR) && takeThreads(vm, cells, relaxed);
   unplace(vm);
   setAside(0);
-  return seated && served && met;
+  return stands;
 }
 
 /** Offers the VM what is free, the constraints in `relaxed` left aside. */

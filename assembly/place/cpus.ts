@@ -3,8 +3,8 @@
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from '../abi';
 import { coreCapacity, coreGuests, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from '../problem/host';
-import { coreRoom, freeCpu, isFreshCore, isOwnCore, takeCpu, takesThread, takeThread } from '../model/capacity';
-import { vcpuCpu, vmStart, vmThreadCpus, vmThreads, vmThreadsPlaced, vmVcpus } from '../problem/request';
+import { coreRoom, freeCpu, isFreshCore, takeCpu } from '../model/capacity';
+import { vcpuCpu, vmStart, vmThreads, vmVcpus } from '../problem/request';
 
 /** STRATEGY_ number. */
 export let strategy: i32 = 0;
@@ -129,24 +129,6 @@ function takeFastest(vm: i32, node: i32, wanted: i32, need: i32, fresh: bool, at
   }
   level = 0;
   return taken;
-}
-
-/** On its own cores, on cores without vCPUs, on any. */
-function threadRank(vm: i32, core: i32): i32 {
-  return isOwnCore(vm, core) ? 0 : isFreshCore(core) ? 1 : 2;
-}
-
-/** Takes CPUs of the node for the VM's emulator and I/O threads; false where there are too few. */
-export function chooseThreadCpus(vm: i32, node: i32): bool {
-  for (let rank = 0; rank < 3; rank++) {
-    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
-      const core = coreList[at];
-      while (vmThreadsPlaced[vm] < vmThreadCpus[vm] && takesThread(vm, core, aside) && threadRank(vm, core) <= rank) {
-        takeThread(vm, freeCpu(core));
-      }
-    }
-  }
-  return vmThreadsPlaced[vm] == vmThreadCpus[vm];
 }
 
 /** Cores of isolated CPUs, then others. */

@@ -4,9 +4,9 @@ import { Flat } from '../flat';
 import { MAX_CPUS } from '../abi';
 import { coreList, coreLlc, nodeCoreStart } from '../problem/host';
 import { coreRoom, coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takeParts, unplace } from '../model/capacity';
-import { addedCost, demandFitsEverywhere } from '../place/construct';
-import { chooseThreadCpus } from '../place/cpus';
-import { assignNodes, leavesCoresIdle } from '../place/seat';
+import { addedCost } from '../place/construct';
+import { takeThreads } from '../place/threads';
+import { assignNodes } from '../place/seat';
 import { cellVcpus, partCell, partDedicated, partNode, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmVcpus } from '../problem/request';
 
 /** VMs with more parts have only the seatings that construct.ts tries. */
@@ -60,9 +60,7 @@ function prepareNode(vm: i32, part: i32, node: i32): void {
 }
 
 function finish(vm: i32, cells: i32): void {
-  if (leavesCoresIdle(vm, cells)) return;
-  const served = chooseThreadCpus(vm, vcpuNode[vmStart[vm]]);
-  if (served && demandFitsEverywhere(vm)) stopped = !onSeating(vm, cells, addedCost(vm));
+  if (takeThreads(vm, cells, 0)) stopped = !onSeating(vm, cells, addedCost(vm));
   releaseThreads(vm);
 }
 
