@@ -5,7 +5,7 @@ import { distance, nodeCount, pageShift, pageSizeIndex, pageSizes } from '../pro
 import { mayHaveMemory } from '../problem/nodes';
 import { barred, countMemory, forgetMemory, freePages, inPages, limitLeft, releaseMemory, take, takesSize } from './memory';
 import { cellMemory, cellPages, cellPageSize, partCell, partNode, vmCells, vmMemory, vmPageShift, vmParts, vmStart } from '../problem/request';
-import { divide, findHomes, homeCount, homes, priceOn, shares } from './shares';
+import { divide, findHomes, hadChoice, homeCount, homes, priceOn, setSparing, shares } from './shares';
 
 function takeShares(cell: i32, size: i32): bool {
   cellPageSize[cell] = size;
@@ -101,8 +101,7 @@ function largestWithout(vm: i32): i32 {
   return largest;
 }
 
-/** Takes memory for all cells of the VM as its parts stand; false, and nothing is taken, where there is too little. */
-export function takeMemory(vm: i32): bool {
+function takeForCells(vm: i32): bool {
   const start = vmStart[vm];
   for (let cell = start; cell < start + vmCells[vm]; cell++) cellMemory[cell] = -1;
   for (let cell = largestWithout(vm); cell >= 0; cell = largestWithout(vm)) {
@@ -113,6 +112,20 @@ export function takeMemory(vm: i32): bool {
     return false;
   }
   return true;
+}
+
+/**
+ * Takes memory for all cells of the VM as its parts stand, where it costs least; where that leaves a cell none, where there is most room.
+ * False, and nothing is taken, where there is too little.
+ */
+export function takeMemory(vm: i32): bool {
+  setSparing(false);
+  if (takeForCells(vm)) return true;
+  if (!hadChoice) return false;
+  setSparing(true);
+  const taken = takeForCells(vm);
+  setSparing(false);
+  return taken;
 }
 
 /** Lays the memory of all cells at home, in pages of the size asked for, as if all were free; nothing is taken. */

@@ -1,6 +1,6 @@
 // Nodes that a VM may not use, for itself and for what VMs ask of each other, and the node where it has to begin.
 import { Flat } from '../flat';
-import { BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_NODES, MEMORY_INTERLEAVE, MEMORY_PREFERRED } from '../abi';
+import { BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_NODES, MEMORY_PREFERRED } from '../abi';
 import { nodeCount } from '../problem/host';
 import { homeOf, homesOf, keepsOff, useNodesOf } from '../problem/nodes';
 import { barred, hasMemoryOn } from './memory';
@@ -43,9 +43,8 @@ function findsMemory(vm: i32, node: i32, relaxed: i32): bool {
   const homes = homesOf(node);
   if (barred[node] || homes == 0) return false;
   if (vmMemory[vm] == MEMORY_PREFERRED || (relaxed & MEMORY_ANYWHERE) != 0) return true;
-  let usable = 0;
-  for (let at = 0; at < homes; at++) if (!barred[homeOf(node, at)]) usable++;
-  return vmMemory[vm] == MEMORY_INTERLEAVE ? usable == homes : usable > 0;
+  for (let at = 0; at < homes; at++) if (!barred[homeOf(node, at)]) return true;
+  return false;
 }
 
 /** Bars the nodes of VMs that this one keeps apart from, and finds the first node of those that it is near to. */

@@ -15,6 +15,8 @@ export const shares = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODE
 const room = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
 /** What a page there costs, in any unit. */
 const price = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
+/** Whether the VM has a part on the home. */
+const isOwn = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 /** Place of a node in `homes`, where it is one. */
 const placeOf = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 
@@ -24,14 +26,17 @@ const entry = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const rest = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
 const flow = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_NODES, 8));
 
-function enterHomes(part: i32): void {
+function enterHomes(part: i32, evenly: bool): void {
   const node = partNode[part];
   for (let at = 0; at < homesOf(node); at++) {
     const home = homeOf(node, at);
-    if (barred[home]) continue;
-    if (placeOf[home] < homeCount && homes[placeOf[home]] == home) continue;
-    placeOf[home] = homeCount;
-    homes[homeCount++] = home;
+    if (barred[home] && !evenly) continue;
+    if (placeOf[home] >= homeCount || homes[placeOf[home]] != home) {
+      placeOf[home] = homeCount;
+      isOwn[homeCount] = false;
+      homes[homeCount++] = home;
+    }
+    if (home == node) isOwn[placeOf[home]] = true;
   }
 }
 
@@ -39,10 +44,11 @@ function enterHomes(part: i32): void {
 export function findHomes(vm: i32, cell: i32): void {
   homeCount = 0;
   parts = 0;
+  const evenly = vmMemory[vm] == MEMORY_INTERLEAVE;
   for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) {
     const own = partCell[part] == cell;
     if (own) entry[parts++] = part;
-    if (own || vmMemory[vm] == MEMORY_INTERLEAVE) enterHomes(part);
+    if (own || evenly) enterHomes(part, evenly);
   }
 }
 
@@ -60,14 +66,29 @@ export function priceOn(vm: i32, cell: i32, node: i32): f64 {
   return cost;
 }
 
-/** Whether home `a` is better than `b` for so many pages of the part: cheaper, holds them all, on the part's node, lower. */
+/** Whether pages go where there is most room, whatever that costs. */
+let sparing: bool = false;
+/** Whether there was a choice since this was last set. */
+export let hadChoice: bool = false;
+export function setSparing(spares: bool): void {
+  sparing = spares;
+  hadChoice = false;
+}
+
+/** How good a home is for a page, the least first. */
+function rankOf(place: i32): f64 {
+  return sparing ? -(<f64>room[place]) : price[place];
+}
+
+/** Whether home `a` is better than `b` for so many pages of a part: by rank, if it holds them all, on the part's node (-1: on any of the VM's), lower. */
 function isBetter(a: i32, b: i32, pages: i64, node: i32): bool {
-  if (price[a] != price[b]) return price[a] < price[b];
+  if (rankOf(a) != rankOf(b)) return rankOf(a) < rankOf(b);
   const holdsA = room[a] >= pages;
   const holdsB = room[b] >= pages;
   if (holdsA != holdsB) return holdsA;
-  if (homes[a] == node || homes[b] == node) return homes[a] == node;
-  return homes[a] < homes[b];
+  const nearA = node < 0 ? isOwn[a] : homes[a] == node;
+  const nearB = node < 0 ? isOwn[b] : homes[b] == node;
+  return nearA != nearB ? nearA : homes[a] < homes[b];
 }
 
 /** The best home with room for the part, by place; -1: none has any. */
@@ -173,7 +194,7 @@ function divideByParts(vm: i32, cell: i32, pages: i64): bool {
     for (let part = 0; part < parts; part++) {
       if (rest[part] == 0) continue;
       const place = bestHome(part, 1);
-      const cost = place < 0 ? f64.MAX_VALUE : price[place];
+      const cost = place < 0 ? f64.MAX_VALUE : rankOf(place);
       if (next >= 0 && (cost > least || (cost == least && rest[part] <= rest[next]))) continue;
       next = part;
       least = cost;
@@ -199,7 +220,7 @@ function divideEvenly(pages: i64): bool {
     let next = -1;
     for (let place = 0; place < homeCount; place++) {
       if (shares[place] != even || room[place] == even) continue;
-      if (next < 0 || price[place] < price[next] || (price[place] == price[next] && homes[place] < homes[next])) next = place;
+      if (next < 0 || isBetter(place, next, 1, -1)) next = place;
     }
     if (next < 0) return false;
     shares[next]++;
@@ -213,10 +234,11 @@ function divideEvenly(pages: i64): bool {
  */
 export function divide(vm: i32, cell: i32, size: i32, pages: i64, real: bool): bool {
   if (homeCount == 0 || (real && limitLeft[size] < pages)) return false;
+  hadChoice = hadChoice || homeCount > 1;
   const evenly = vmMemory[vm] == MEMORY_INTERLEAVE;
   const priced = homeCount > 1 && !(evenly && pages % <i64>homeCount == 0);
   for (let place = 0; place < homeCount; place++) {
-    room[place] = real ? freePages[homes[place] * MAX_PAGE_SIZES + size] : MOST_PAGES;
+    room[place] = barred[homes[place]] ? 0 : real ? freePages[homes[place] * MAX_PAGE_SIZES + size] : MOST_PAGES;
     price[place] = priced ? priceOn(vm, cell, homes[place]) : 0;
     shares[place] = 0;
   }

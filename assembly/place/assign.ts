@@ -64,6 +64,8 @@ const LOOKS_IN_VISIT: i32 = 16;
 const LOOKS_IN_LEAF: i32 = 64;
 /** Cells up to this size are divided between nodes in every way; larger ones by filling nodes. */
 const SMALL_CELL: i32 = 8;
+/** Hosts with so many nodes are small. */
+const FEW_NODES: i32 = 4;
 
 function noLeaf(_vm: i32, _cells: i32): bool {
   return true;
@@ -213,7 +215,7 @@ function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   return true;
 }
 
-/** Divides a cell between more and more nodes, until one more than are needed. */
+/** Divides a cell between more and more nodes, until one more than are needed, or where they are few between any number. */
 function descendSpan(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   const at = vmStart[vm] + order[depth];
   const dedicated = cellDedicated[at];
@@ -223,7 +225,7 @@ function descendSpan(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   let needed = most;
   for (let parts = 1; parts <= min(most, needed + 1); parts++) {
     if (!divide(vm, cells, depth, hops, parts, dedicated, shared, 0)) return false;
-    if (leaves > before && needed == most) needed = parts;
+    if (leaves > before && needed == most && nodeCount > FEW_NODES) needed = parts;
   }
   return true;
 }
@@ -259,11 +261,12 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
       continue;
     }
     // Something has to be left for each of the other parts.
-    const most = min(mostDedicated + mostShared, dedicated + shared - parts + 1);
+    const most = min(min(room, mostDedicated + min(shared, offerShared[node])), dedicated + shared - parts + 1);
     for (let here = most; here > 0; here = small ? here - 1 : 0) {
-      const seats = min(here, mostDedicated);
-      if (here - seats > mostShared) continue;
-      if (!divideOn(vm, cells, depth, hops, parts, dedicated, shared, node, seats, here - seats)) return false;
+      for (let seats = min(here, mostDedicated); seats >= 0 && here - seats <= min(shared, offerShared[node]); seats--) {
+        if (!divideOn(vm, cells, depth, hops, parts, dedicated, shared, node, seats, here - seats)) return false;
+        if (!small) break;
+      }
     }
   }
   return true;

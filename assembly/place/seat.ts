@@ -1,12 +1,12 @@
 // From parts to seats: which vCPU is on which node, and which CPU each dedicated one gets.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, THREADS_REQUIRE } from '../abi';
-import { cpuCore, cpuLlc, cpuNode, isUsable } from '../problem/host';
+import { coreList, cpuCore, cpuLlc, cpuNode, isUsable, nodeCoreStart } from '../problem/host';
 import { coreRoom, cpuOwner, freeOnCore, takeCpu } from '../model/capacity';
 import { aside, CHOOSE_KEPT, chooseCpus, chosen } from './cpus';
 import { communication, prepareShares, tenHopsBetween, trafficShare } from '../model/communication';
 import { vcpuCurrentCpu, vmHasCurrent } from '../problem/current';
-import { firstNodeAsked } from '../model/relations';
+import { beginsNear, firstNodeAsked } from '../model/relations';
 import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmThreads, vmVcpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
 
@@ -22,7 +22,24 @@ function takeSeat(vcpu: i32, node: i32): bool {
   return true;
 }
 
-/** Gives the vCPUs of a cell on several nodes theirs: where they are now, the first where a near VM begins, the others in order. */
+/** The node with the most room beside what the parts take: threads of the VMM, and VMs that have to be near, go where the first vCPU is. */
+function roomiest(vm: i32, part: i32, parts: i32): i32 {
+  const seats = vcpuShared[vmStart[vm]] ? leftShared : leftDedicated;
+  let best = partNode[part];
+  let most = i32.MIN_VALUE;
+  for (let at = part; at < part + parts; at++) {
+    if (seats[partNode[at]] == 0) continue;
+    let left = 0;
+    for (let core = nodeCoreStart[partNode[at]]; core < nodeCoreStart[partNode[at] + 1]; core++) left += freeOnCore(coreList[core]);
+    for (let other = vmStart[vm]; other < vmStart[vm] + vmParts[vm]; other++) if (partNode[other] == partNode[at]) left -= partDedicated[other];
+    if (left <= most) continue;
+    most = left;
+    best = partNode[at];
+  }
+  return best;
+}
+
+/** Gives the vCPUs of a cell on several nodes theirs: where they are now, the first where a near VM begins or others find room, the others in order. */
 function divideCell(vm: i32, first: i32, count: i32, part: i32, parts: i32): void {
   for (let at = part; at < part + parts; at++) {
     leftDedicated[partNode[at]] = partDedicated[at];
@@ -30,6 +47,7 @@ function divideCell(vm: i32, first: i32, count: i32, part: i32, parts: i32): voi
   }
   for (let vcpu = first; vcpu < first + count; vcpu++) vcpuNode[vcpu] = -1;
   if (first == vmStart[vm] && firstNodeAsked >= 0) takeSeat(first, firstNodeAsked);
+  else if (first == vmStart[vm] && (vmThreadCpus[vm] > 0 || beginsNear) && !vmHasCurrent[vm]) takeSeat(first, roomiest(vm, part, parts));
   if (vmHasCurrent[vm]) {
     for (let vcpu = first; vcpu < first + count; vcpu++) {
       const cpu = vcpuCurrentCpu[vcpu];

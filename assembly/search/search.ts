@@ -2,7 +2,7 @@
 // out and placed anew, together or in another order, which stays where the plan gets better (more weight placed, less cost,
 // fewer nodes, LLCs and cores).
 import { Flat } from '../flat';
-import { MAX_VMS } from '../abi';
+import { MAX_VMS, MEMORY_PREFERRED } from '../abi';
 import { prepareBound } from '../proof/bound';
 import { lowerBound, simpleBound } from '../proof/competition';
 import { boundForWeight } from '../proof/others';
@@ -17,7 +17,7 @@ import { vmHasCurrent } from '../problem/current';
 import { limitPages, nodeCount, nodePages, nodeUsable } from '../problem/host';
 import { homePages } from '../model/memory';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
-import { countVms, hasShared, partNode, placedVms, refusedVms, vmAlive, vmBound, vmCells, vmPages, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from '../problem/request';
+import { countVms, hasShared, partNode, placedVms, refusedVms, vmAlive, vmBound, vmCells, vmMemory, vmPages, vmPageShift, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from '../problem/request';
 
 /** VMs taken out in one step, besides those that are refused. */
 const MOST_OUT: i32 = 4;
@@ -197,12 +197,22 @@ function shuffle(): void {
   }
 }
 
-/** The order in which VMs are placed: those that fit in the fewest places first. */
+/** How much the VM's memory yields to that of others: it may spill, it takes any page size. */
+function yielding(vm: i32): i32 {
+  return (vmMemory[vm] == MEMORY_PREFERRED ? 2 : 0) + (vmPageShift[vm] == 0 ? 1 : 0);
+}
+
+/** Whether VM `a` is placed before `b` where they are placed together. */
+function comesBeforeTogether(a: i32, b: i32): bool {
+  return yielding(a) != yielding(b) ? yielding(a) < yielding(b) : comesBefore(a, b);
+}
+
+/** The order in which VMs are placed together: those that fit in the fewest places first. */
 function sort(): void {
   for (let next = 1; next < ordered; next++) {
     const vm = order[next];
     let at = next;
-    while (at > 0 && comesBefore(vm, order[at - 1])) {
+    while (at > 0 && comesBeforeTogether(vm, order[at - 1])) {
       order[at] = order[at - 1];
       at--;
     }
