@@ -14,7 +14,7 @@ import { makeRoom } from './exchange';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from '../place/construct';
 import { totalCost, vmCost } from '../model/cost';
 import { vmHasCurrent } from '../problem/current';
-import { limitPages, nodeCount, nodePages, nodeUsable } from '../problem/host';
+import { limitPages, nodeCount, nodePages, nodeUsable, pageShift } from '../problem/host';
 import { homePages } from '../model/memory';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
 import { countVms, hasShared, partNode, placedVms, refusedVms, vmAlive, vmBound, vmCells, vmMemory, vmPages, vmPageShift, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from '../problem/request';
@@ -197,9 +197,10 @@ function shuffle(): void {
   }
 }
 
-/** How much the VM's memory yields to that of others: it may spill, it takes any page size. */
+/** How much the VM's memory yields to that of others: it takes any page size, and above all it may spill, unless into large pages only. */
 function yielding(vm: i32): i32 {
-  return (vmMemory[vm] == MEMORY_PREFERRED ? 2 : 0) + (vmPageShift[vm] == 0 ? 1 : 0);
+  if (vmMemory[vm] != MEMORY_PREFERRED) return vmPageShift[vm] == 0 ? 2 : 0;
+  return vmPageShift[vm] > pageShift[0] ? 1 : 3;
 }
 
 /** Whether VM `a` is placed before `b` where they are placed together. */

@@ -5,7 +5,7 @@ import { parseRequest } from '../../../src/request.js'
 import type { Plan } from '../../../src/types.js'
 import { checkPlan } from '../../../src/verify.js'
 import { planOf } from './plan.js'
-import { MICRO, problemOf, rounded } from './problem.js'
+import { MICRO, type Problem, problemOf, rounded } from './problem.js'
 import type { Instance } from './random.js'
 import { type Solution, solve, TooLarge } from './solve.js'
 
@@ -64,40 +64,46 @@ export function compare(planner: Planner, instance: Instance, steps?: number): C
     const odd = findingsOf(instance, exact.plan)
     if (exact.cost !== best.cost) odd.push(`the solver has a cost of ${best.cost}, the verifier of ${exact.cost}`)
     if (odd.length > 0) return { faults: [{ fault: 'solver-and-verifier', text: odd.join('; ') }] }
-    return judge(plan, { weight, cost }, best)
+    return best.weight > weight ? judgeWeight(problem, plan, weight, best) : judgeCost(plan, cost, best)
   } catch (error) {
     if (error instanceof TooLarge) return { faults: [], tooLarge: true }
     throw error
   }
 }
 
-interface Value {
-  readonly weight: number
-  readonly cost: number
-}
-
 function namesOf({ placed }: Solution): string {
   return placed.map(({ layout }) => layout.vm.request.name).join()
 }
 
-function judge(plan: Plan, { weight, cost }: Value, best: Solution): Comparison {
+/** Of a plan that places less weight than it could: no VM that more could be placed with is said to be refused for good. */
+function judgeWeight(problem: Problem, plan: Plan, weight: number, best: Solution): Comparison {
+  const proven = new Set(plan.refused.flatMap((refusal) => (refusal.proven ? [refusal.name] : [])))
+  const faults = problem.vms.flatMap((vm) => {
+    if (!proven.has(vm.request.name)) return []
+    const found = solve(problem, { weight: weight + 1, cost: Number.POSITIVE_INFINITY }, vm)
+    if (found === undefined) return []
+    const text = `${vm.request.name} is refused for good beside a weight of ${weight}, ${found.weight} is possible (${namesOf(found)})`
+    return [{ fault: 'false-refusal' as const, text }]
+  })
+  const isClaimed = problem.vms.every(
+    ({ request: { name } }) => proven.has(name) || plan.vms.some((vm) => vm.name === name),
+  )
+  if (isClaimed && faults.length === 0) {
+    faults.push({ fault: 'false-refusal', text: `all refusals are for good, yet ${namesOf(best)} fit` })
+  }
+  return { faults, unproven: true, isPartial: true }
+}
+
+function judgeCost(plan: Plan, cost: number, best: Solution): Comparison {
   const faults: { fault: Fault; text: string }[] = []
   const isOptimal = plan.status === 'optimal'
-  if (best.weight > weight) {
-    const text = `weight ${weight} is placed, ${best.weight} is possible (${namesOf(best)} at ${best.cost})`
-    const isClaimed = plan.refused.some(({ proven }) => proven)
-    return isClaimed ? { faults: [{ fault: 'false-refusal', text }] } : { faults, unproven: true, isOptimal }
-  }
   const bound = rounded(plan.cost.lowerBound * MICRO)
-  if (bound > best.cost)
+  if (bound > best.cost) {
     faults.push({ fault: 'wrong-bound', text: `a bound of ${bound}, ${best.cost} is possible (${namesOf(best)})` })
-  if (isOptimal && cost > best.cost)
-    faults.push({ fault: 'false-optimal', text: `optimal at ${cost}, ${best.cost} is possible` })
-  return {
-    faults,
-    isOptimal,
-    isPartial: plan.refused.length > 0,
-    isTight: bound === best.cost,
-    isCheapest: cost === best.cost,
   }
+  if (isOptimal && cost > best.cost) {
+    faults.push({ fault: 'false-optimal', text: `optimal at ${cost}, ${best.cost} is possible` })
+  }
+  const isPartial = plan.refused.length > 0
+  return { faults, isOptimal, isPartial, isTight: bound === best.cost, isCheapest: cost === best.cost }
 }

@@ -108,7 +108,7 @@ function randomHost(dice: Dice, has: Has): Host {
 function randomNode(dice: Dice, has: Has, id: number, sizes: readonly number[]): HostNode {
   const isEmpty = dice.chance(10)
   const pages = sizes.map((size, at) => {
-    const free = isEmpty ? 0 : at > 0 ? dice.roll(4) : dice.pick(0, 2, 4, 6, 8, 10, 12, 16, 24)
+    const free = isEmpty ? 0 : at > 0 ? dice.roll(4) : dice.pick(0, 4, 6, 8, 10, 12, 16, 24, 32)
     return { size, total: free, free }
   })
   const free = pages[0]!.free * sizes[0]!
@@ -180,6 +180,9 @@ function randomRequest(dice: Dice, has: Has, host: Host): RawRequest {
   const nodeIds = host.nodes.map(({ id }) => id)
   const base = host.nodes[0]!.pages[0]!.size
   const deviceNodes = has('deviceNodes', 6) ? listOf(dice, nodeIds, 40) : ''
+  const reservedNodes = has('reserveNodes', 3) ? listOf(dice, nodeIds, 30) : ''
+  const closed = `${deviceNodes},${reservedNodes}`.split(',')
+  const open = nodeIds.filter((id) => !closed.includes(`${id}`))
   const reserved = has('reserve', 15)
     ? listOf(
         dice,
@@ -188,14 +191,18 @@ function randomRequest(dice: Dice, has: Has, host: Host): RawRequest {
       )
     : ''
   const count = dice.pick(1, 1, 2, 2, 2, 3, 3, 4)
-  const all = dice.between(count, Math.max(count, Math.min(9, host.cpus.length + 2)))
+  const all = dice.between(count, Math.max(count, Math.min(9, host.cpus.length + dice.pick(-1, 0, 2))))
   const names = Array.from({ length: count }, (_, at) => `v${at}`)
   const vms: Raw[] = []
   let left = all
   for (const [at, name] of names.entries()) {
     const vcpus = Math.max(1, Math.min(dice.between(1, 5), left - (count - at - 1)))
     left -= vcpus
-    vms.push({ name, ...randomVm(dice, has, host, vcpus, base), ...randomRelations(dice, has, names.slice(0, at)) })
+    vms.push({
+      name,
+      ...randomVm(dice, has, host, open, vcpus, base),
+      ...randomRelations(dice, has, names.slice(0, at)),
+    })
   }
   return {
     schemaVersion: 1,
@@ -203,7 +210,7 @@ function randomRequest(dice: Dice, has: Has, host: Host): RawRequest {
     reserve: {
       cpus: reserved,
       memory: `${has('reserve', 10) ? dice.roll(2 * base) : 0}B`,
-      nodes: has('reserveNodes', 3) ? listOf(dice, nodeIds, 30) : '',
+      nodes: reservedNodes,
     },
     freeMemoryOnly: has('reclaimable', 20),
     deviceNodes,
@@ -219,7 +226,7 @@ function randomRequest(dice: Dice, has: Has, host: Host): RawRequest {
   }
 }
 
-function randomVm(dice: Dice, has: Has, host: Host, vcpus: number, base: number): Raw {
+function randomVm(dice: Dice, has: Has, host: Host, open: readonly number[], vcpus: number, base: number): Raw {
   const nodeIds = host.nodes.map(({ id }) => id)
   const sizes = host.nodes[0]!.pages.map(({ size }) => size)
   const pageSize = has('pages', 30) ? dice.pick(...sizes) : 'any'
@@ -241,7 +248,9 @@ function randomVm(dice: Dice, has: Has, host: Host, vcpus: number, base: number)
     memoryPolicy,
     pageSize: pageSize === 'any' ? pageSize : `${pageSize}B`,
     ...(cpuPolicy === 'dedicated' ? {} : { demand: dice.pick(1, 0.5, 0.37, 0.1) }),
-    ...(has('memoryNodes', 5) ? { memoryNodes: listOf(dice, nodeIds, 60) || `${nodeIds[0]}` } : {}),
+    ...(open.length > 0 && has('memoryNodes', 5)
+      ? { memoryNodes: `${dice.pick(...open)},${listOf(dice, nodeIds, 50)}`.replace(/,$/, '') }
+      : {}),
     ...(has('deviceNodes', 3) ? { avoidDeviceNodes: dice.chance(50) } : {}),
     ...(has('devices', 15) ? { devices: [{ node: dice.pick(...nodeIds), strict: dice.chance(50) }] } : {}),
     ...(trust === undefined ? {} : { trust }),

@@ -36,16 +36,19 @@ const MOST_LOOKS = 300_000
 export class TooLarge extends Error {}
 
 /**
- * The best plan that places more weight than `known`, or as much for no more; `undefined` where there is none.
+ * The best plan that places more weight than `known`, or as much for no more; `undefined` where there is none. Only plans that place
+ * `wanted`, where a VM is given.
  * @throws {TooLarge} where that takes too long
  */
 export function solve(
   problem: Problem,
   known: { readonly weight: number; readonly cost: number } = { weight: 0, cost: Number.POSITIVE_INFINITY },
+  wanted?: Vm,
 ): Solution | undefined {
   const search = new Search(problem)
   let best: Solution | undefined
   for (const vms of subsets(problem.vms)) {
+    if (wanted !== undefined && !vms.includes(wanted)) continue
     const weight = weightOf(vms)
     if (weight < (best?.weight ?? known.weight)) break
     const below = best?.cost ?? (weight === known.weight ? known.cost + 1 : Number.POSITIVE_INFINITY)
