@@ -5,7 +5,8 @@ import { distance, nodeCount, pageShift, pageSizeIndex, pageSizes } from '../pro
 import { mayHaveMemory } from '../problem/nodes';
 import { barred, countMemory, forgetMemory, freePages, inPages, limitLeft, releaseMemory, take, takesSize } from './memory';
 import { cellMemory, cellPages, cellPageSize, partCell, partNode, vmCells, vmMemory, vmPageShift, vmParts, vmStart } from '../problem/request';
-import { divide, findHomes, hadChoice, homeCount, homes, priceOn, setSparing, shares } from './shares';
+import { clearChoice, divide, findHomes, hadChoice, homeCount, homes, priceOn, shares } from './shares';
+import { setThrifty, thrifty } from './thrift';
 
 function takeShares(cell: i32, size: i32): bool {
   cellPageSize[cell] = size;
@@ -114,17 +115,15 @@ function takeForCells(vm: i32): bool {
   return true;
 }
 
-/**
- * Takes memory for all cells of the VM as its parts stand, where it costs least; where that leaves a cell none, where there is most room.
- * False, and nothing is taken, where there is too little.
- */
+/** Takes memory for all cells of the VM as its parts stand, in the other way where one leaves a cell none; false, and nothing is taken, where there is too little. */
 export function takeMemory(vm: i32): bool {
-  setSparing(false);
+  const way = thrifty;
+  clearChoice();
   if (takeForCells(vm)) return true;
   if (!hadChoice) return false;
-  setSparing(true);
+  setThrifty(!way);
   const taken = takeForCells(vm);
-  setSparing(false);
+  setThrifty(way);
   return taken;
 }
 

@@ -5,6 +5,7 @@ import { MAX_NODES, MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MODEL_HOME } from '../abi
 import { distance } from '../problem/host';
 import { homeOf, homesOf } from '../problem/nodes';
 import { barred, freePages, limitLeft, MOST_PAGES } from './memory';
+import { thrifty } from './thrift';
 import { model } from '../problem/coefficients';
 import { cellPages, demandOf, partCell, partDedicated, partNode, partShared, vmMemory, vmPages, vmParts, vmStart } from '../problem/request';
 
@@ -66,18 +67,15 @@ export function priceOn(vm: i32, cell: i32, node: i32): f64 {
   return cost;
 }
 
-/** Whether pages go where there is most room, whatever that costs. */
-let sparing: bool = false;
-/** Whether there was a choice since this was last set. */
+/** Whether there was a choice among homes since this was cleared. */
 export let hadChoice: bool = false;
-export function setSparing(spares: bool): void {
-  sparing = spares;
+export function clearChoice(): void {
   hadChoice = false;
 }
 
-/** How good a home is for a page, the least first. */
+/** How good a home is for a page, the least first: cheap, or with much room. */
 function rankOf(place: i32): f64 {
-  return sparing ? -(<f64>room[place]) : price[place];
+  return thrifty ? -(<f64>room[place]) : price[place];
 }
 
 /** Whether home `a` is better than `b` for so many pages of a part: by rank, if it holds them all, on the part's node (-1: on any of the VM's), lower. */

@@ -11,6 +11,7 @@ import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
 import { freePages, limitLeft } from '../model/memory';
+import { setThrifty } from '../model/thrift';
 import { firstNodeAsked, MEMORY_ANYWHERE, open, prepareRelations } from '../model/relations';
 import { assignNodes, seatVcpus, swapForTraffic } from './seat';
 import { takeThreads } from './threads';
@@ -306,9 +307,12 @@ export function placeVm(vm: i32, how: i32): bool {
   lossBefore = lossOfNodes();
   bestCells = 0;
   setCeiling(i64.MAX_VALUE);
-  if (!isRoomOffered(vm) || !findBest(vm)) return false;
-  takeBest(vm);
-  return true;
+  if (!isRoomOffered(vm)) return false;
+  setThrifty(how == PLACE_DENSE);
+  const found = findBest(vm);
+  if (found) takeBest(vm);
+  setThrifty(false);
+  return found;
 }
 
 /**

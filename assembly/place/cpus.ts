@@ -1,9 +1,10 @@
 // Which CPUs of a node a cell's dedicated vCPUs get: whole or idle cores before parts of busy ones, and as few LLCs as
 // possible, so that vCPUs of a VM share caches.
 import { Flat } from '../flat';
-import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_SPREAD } from '../abi';
+import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
 import { coreCapacity, coreGuests, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from '../problem/host';
 import { coreRoom, freeCpu, isFreshCore, takeCpu } from '../model/capacity';
+import { thrifty } from '../model/thrift';
 import { vcpuCpu, vmStart, vmThreads, vmVcpus } from '../problem/request';
 
 /** STRATEGY_ number. */
@@ -79,8 +80,12 @@ function serves(wanted: i32, need: i32, a: i32, b: i32): bool {
 /** Takes up to `wanted` CPUs on one LLC of the node; the number taken. */
 function takeFromLlc(vm: i32, node: i32, llc: i32, wanted: i32, fresh: bool, at: i32): i32 {
   let taken = 0;
-  for (let next = nodeCoreStart[node]; next < nodeCoreStart[node + 1] && taken < wanted; next++) {
-    const core = coreList[next];
+  const first = nodeCoreStart[node];
+  const last = nodeCoreStart[node + 1] - 1;
+  // The narrow cores are the last: there a vCPU that wants a core for itself leaves least idle.
+  const backwards = thrifty && vmThreads[vm] == THREADS_ISOLATE;
+  for (let next = first; next <= last && taken < wanted; next++) {
+    const core = coreList[backwards ? first + last - next : next];
     if (coreLlc[core] != llc) continue;
     for (let room = min(roomOn(vm, core, fresh), wanted - taken); room > 0; room--) {
       const cpu = freeCpu(core);

@@ -1,25 +1,27 @@
 // Which CPUs the emulator and the I/O threads of a VM get, where they have their own: on the node of its first vCPU.
 import { BECAUSE_EMULATOR, BECAUSE_OVERCOMMIT } from '../abi';
-import { coreList, nodeCoreStart, widestCore } from '../problem/host';
+import { coreList, nodeCoreStart } from '../problem/host';
 import { demandFits, freeCpu, guestsLost, isFreshCore, isOwnCore, releaseThreads, takesThread, takeThread } from '../model/capacity';
+import { thrifty } from '../model/thrift';
 import { aside } from './cpus';
 import { leavesCoresIdle } from './seat';
 import { partNode, vcpuNode, vmParts, vmStart, vmThreadCpus, vmThreadsPlaced } from '../problem/request';
 
-/** Its own cores, cores of isolated CPUs, others without vCPUs, any; or `sparing`, by how many CPUs shared vCPUs lose. */
-function rankOf(vm: i32, core: i32, sparing: bool): i32 {
+/** More than 1 + the CPUs of any core that there is. */
+const LAST_RANK: i32 = 16;
+
+/** Its own cores, then by how many CPUs shared vCPUs lose; cores with vCPUs of others last, unless `busy`. */
+function rankOf(vm: i32, core: i32, busy: bool): i32 {
   if (isOwnCore(vm, core)) return 0;
-  const lost = guestsLost(core);
-  if (sparing) return 1 + lost;
-  return isFreshCore(core) ? (lost == 0 ? 1 : 2) : 3;
+  return busy || isFreshCore(core) ? 1 + guestsLost(core) : LAST_RANK;
 }
 
 /** Takes CPUs of the node for the VM's threads; false where there are too few. */
-function choose(vm: i32, node: i32, sparing: bool): bool {
-  for (let rank = 0; rank <= 1 + max(2, widestCore) && vmThreadsPlaced[vm] < vmThreadCpus[vm]; rank++) {
+function choose(vm: i32, node: i32, busy: bool): bool {
+  for (let rank = 0; rank <= LAST_RANK && vmThreadsPlaced[vm] < vmThreadCpus[vm]; rank++) {
     for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
       const core = coreList[at];
-      while (vmThreadsPlaced[vm] < vmThreadCpus[vm] && takesThread(vm, core, aside) && rankOf(vm, core, sparing) <= rank) {
+      while (vmThreadsPlaced[vm] < vmThreadCpus[vm] && takesThread(vm, core, aside) && rankOf(vm, core, busy) <= rank) {
         takeThread(vm, freeCpu(core));
       }
     }
@@ -40,7 +42,7 @@ function demandFitsEverywhere(vm: i32): bool {
 export function takeThreads(vm: i32, cells: i32, relaxed: i32): bool {
   const ways = vmThreadCpus[vm] == 0 ? 1 : 2;
   for (let way = 0; way < ways; way++) {
-    const served = (relaxed & BECAUSE_EMULATOR) != 0 || choose(vm, vcpuNode[vmStart[vm]], way != 0);
+    const served = (relaxed & BECAUSE_EMULATOR) != 0 || choose(vm, vcpuNode[vmStart[vm]], (way != 0) != thrifty);
     const met = (relaxed & BECAUSE_OVERCOMMIT) != 0 || demandFitsEverywhere(vm);
     if (served && met && !leavesCoresIdle(vm, cells)) return true;
     releaseThreads(vm);

@@ -8,6 +8,7 @@ import { lowerBound, simpleBound } from '../proof/competition';
 import { boundForWeight } from '../proof/others';
 import { unplace } from '../model/capacity';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
+import { setThrifty } from '../model/thrift';
 import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
 import { settleMemory } from './settle';
 import { makeRoom } from './exchange';
@@ -257,15 +258,17 @@ function placeInTurn(how: i32): bool {
   return settleFor(weight, cost, score);
 }
 
-/** Places the VMs of `order` together, pricing up to `most` placements. */
-function placeJointly(most: i32, all: bool): bool {
+/** Places the VMs of `order` together, pricing up to `most` placements; `thrifty`: where most is left for others. */
+function placeJointly(most: i32, all: bool, thrifty: bool): bool {
   const weight = placedWeight;
   const cost = planCost;
   const score = planScore;
   let out: i64 = 0;
   for (let at = 0; at < ordered; at++) if (isKept(order[at])) out += weightOf(order[at]);
   sort();
+  setThrifty(thrifty);
   const improved = placeTogether(order, ordered, out, cost, most, all);
+  setThrifty(false);
   pricesOfStep += most - placementsLeft();
   if (improved) measure();
   return settleFor(weight, cost, score);
@@ -282,13 +285,13 @@ function step(): void {
     placeInTurn(refused && nextRandom(2) == 0 ? PLACE_DENSE : PLACE_SOON);
     return;
   }
-  enterRefused(2);
+  const refused = enterRefused(2);
   takeSomeOut();
-  placeJointly(PRICES_OF_JOINT << <i32>nextRandom(4), nextRandom(2) == 0);
+  placeJointly(PRICES_OF_JOINT << <i32>nextRandom(4), nextRandom(2) == 0, refused && nextRandom(2) == 0);
 }
 
 /** Places all VMs together, if they are few and that has not been tried with so much work; if everything was seen, that is the best. */
-function proveWith(steps: i32): void {
+function proveWith(steps: i32, again: bool): void {
   const most = steps * PRICES_IN_STEP;
   countVms();
   if (placedVms + refusedVms > MOST_JOINT || most <= 2 * pricedForProof) return;
@@ -299,7 +302,7 @@ function proveWith(steps: i32): void {
     order[ordered++] = vm;
     if (vmCells[vm] != 0) keep(vm);
   }
-  placeJointly(most, true);
+  placeJointly(most, true, again && refusedVms > 0);
   pricedForProof = most;
   proven = sawAllPlans && provesOptimum();
 }
@@ -397,7 +400,8 @@ export function improve(steps: i32, seed: i32): void {
     const weight = placedWeight;
     // Early for what is soon seen, then with half of the work.
     if (proofs == 0 || (proofs == 1 && (left <= steps / 2 || placedVms + refusedVms == 1))) {
-      proveWith(proofs++ == 0 ? steps / 8 : steps / 2);
+      proveWith(proofs == 0 ? steps / 8 : steps / 2, proofs > 0);
+      proofs++;
     } else if (placedVms + refusedVms == 1) {
       // One VM alone has been tried everywhere.
       break;
