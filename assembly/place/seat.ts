@@ -5,6 +5,7 @@ import { coreList, cpuCore, cpuLlc, cpuNode, isUsable, nodeCoreStart } from '../
 import { coreRoom, cpuOwner, freeOnCore, takeCpu } from '../model/capacity';
 import { aside, CHOOSE_KEPT, chooseCpus, chosen } from './cpus';
 import { communication, prepareShares, tenHopsBetween, trafficShare } from '../model/communication';
+import { thrifty } from '../model/thrift';
 import { vcpuCurrentCpu, vmHasCurrent } from '../problem/current';
 import { beginsNear, firstNodeAsked } from '../model/relations';
 import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmThreads, vmVcpus } from '../problem/request';
@@ -47,7 +48,7 @@ function divideCell(vm: i32, first: i32, count: i32, part: i32, parts: i32): voi
   }
   for (let vcpu = first; vcpu < first + count; vcpu++) vcpuNode[vcpu] = -1;
   if (first == vmStart[vm] && firstNodeAsked >= 0) takeSeat(first, firstNodeAsked);
-  else if (first == vmStart[vm] && (vmThreadCpus[vm] > 0 || beginsNear) && !vmHasCurrent[vm]) takeSeat(first, roomiest(vm, part, parts));
+  else if (first == vmStart[vm] && (vmThreadCpus[vm] > 0 || beginsNear) && (thrifty || !vmHasCurrent[vm])) takeSeat(first, roomiest(vm, part, parts));
   if (vmHasCurrent[vm]) {
     for (let vcpu = first; vcpu < first + count; vcpu++) {
       const cpu = vcpuCurrentCpu[vcpu];
