@@ -227,13 +227,16 @@ function tryCurrent(vm: i32): void {
  * constraints in `relaxed` left aside.
  */
 export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
-  // Then every CPU takes any number of vCPUs.
-  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return true;
   const start = vmStart[vm];
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   if (!assignNodes(vm, cells) && (relaxed & BECAUSE_NEAR) == 0) return false;
   if ((relaxed & MEMORY_ANYWHERE) != 0) takePartsAlone(vm, cells);
   else if (!takeParts(vm, cells)) return false;
+  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) {
+    // Then every CPU takes any number of vCPUs.
+    unplace(vm);
+    return true;
+  }
   setAside(relaxed);
   const stands = seatVcpus(vm, cells, CHOOSE_NEAR) && takeThreads(vm, cells, relaxed);
   unplace(vm);

@@ -45,7 +45,10 @@ test('the thread of an emulator keeps other domains off its core, and is itself 
   const friends = [whole, { name: 'b', vcpus: 1 }].map((vm) => ({ ...vm, trust: 'us' }))
   assert.equal(cpusOf(await planned(SMT, friends), 'b'), ['5'])
   // The other way round: the only CPU for its emulator is beside b.
-  const between = [{ ...whole, threadPolicy: 'prefer' }, { name: 'b', vcpus: 1, weight: 3 }]
+  const between = [
+    { ...whole, threadPolicy: 'prefer' },
+    { name: 'b', vcpus: 1, weight: 3 },
+  ]
   assert.equal(clashOf(await planned(SMT, between), 'a'), ['cpu-exclusive', 'trust', 'emulator'])
   const beside = between.map((vm) => ({ ...vm, trust: 'us' }))
   assert.equal((await planned(SMT, beside)).refused, [])
