@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { BECAUSE, ERROR, MAX, NONE, SOLVED } from '../../src/planner/generated/abi.js'
+import { BECAUSE, CPU, ERROR, MAX, NONE, SOLVED } from '../../src/planner/generated/abi.js'
 import { instantiatePlanner } from '../../src/planner/wasm.js'
 
 type Functions = Readonly<Record<string, (...numbers: number[]) => number>>
@@ -74,6 +74,49 @@ test('the host is fixed from the first VM on, and calls in the wrong order say s
   planner.solve(0, 1)
   assert.is(planner.setVmWeight(vm, 2), ERROR.ORDER)
   assert.is(planner.refusal(vm), ERROR.ORDER)
+})
+
+test('what a CPU is there for decides who may have it', async () => {
+  const planner = await instantiatePlanner()
+  planner.reset()
+  planner.addNode(0, 1)
+  planner.setPages(0, 12, 2 ** 18)
+  const uses = [CPU.ELSEWHERE, CPU.GUESTS, CPU.ISOLATED, CPU.HOST]
+  for (const [cpu, use] of uses.entries()) assert.is(planner.addCpu(cpu, 0, 0, cpu, 1024, use), cpu)
+  assert.is(planner.addCpu(4, 0, 0, 4, 1024, 4), ERROR.ARGUMENT)
+  const shared = planner.addVm(1, 100)
+  planner.setVmShared(shared, 0.5)
+  const dedicated = planner.addVm(1, 100)
+  assert.is(planner.sharedCpus(0), 1)
+  assert.is(planner.solve(0, 1), SOLVED.OPTIMAL)
+  assert.is(planner.vcpuCpuId(dedicated, 0), 2)
+  assert.is(planner.sharedCpus(0), 1)
+})
+
+test('a limit, and nodes that a VM is kept to or off, are heeded and told', async () => {
+  const planner = await instantiatePlanner()
+  twoNodes(planner)
+  assert.is(planner.setLimit(21, 1), ERROR.UNKNOWN)
+  assert.is(planner.setLimit(12, 0.5), ERROR.ARGUMENT)
+  assert.is(planner.pagesLeftOfLimit(12), NONE)
+  assert.is(planner.setLimit(12, 1000), 0)
+  const vm = planner.addVm(1, 600)
+  assert.is(planner.setLimit(12, 2000), ERROR.ORDER)
+  assert.is(planner.allowVmMemory(vm, 2), ERROR.UNKNOWN)
+  assert.is(planner.allowVmMemory(vm, 1), 0)
+  const off = planner.addVm(1, 300)
+  assert.is(planner.avoidVmNode(off, 0), 0)
+  const beyond = planner.addVm(1, 200)
+  assert.is(planner.solve(10, 1), SOLVED.PARTIAL)
+  assert.is(planner.pagesLeftOfLimit(12), 100)
+  assert.is(planner.cellMemoryNodeId(vm, 0, 0), 1)
+  assert.equal([planner.vcpuNodeId(off, 0), planner.cellMemoryNodeId(off, 0, 0)], [1, 1])
+  assert.is(planner.refusal(beyond), BECAUSE.MEMORY_LIMIT)
+  // Nobody has left anything behind once it is gone.
+  for (const one of [vm, off, beyond]) planner.removeVm(one)
+  const free = planner.addVm(1, 1000)
+  assert.is(planner.solve(0, 1), SOLVED.OPTIMAL)
+  assert.is(planner.cellMemoryNodeId(free, 0, 0), 0)
 })
 
 test('cells that do not add up are refused by solve', async () => {

@@ -28,9 +28,10 @@ function way(
   vms: readonly object[],
   from: Readonly<Record<string, VmSpec>>,
   to: Readonly<Record<string, VmSpec>>,
+  more: object = {},
 ): Way {
   const host = withHousekeeping(on)
-  const base = { reserve: { cpus: '99' }, vms }
+  const base = { ...more, reserve: { cpus: '99' }, vms }
   const housed = (specs: Readonly<Record<string, VmSpec>>) =>
     Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, { emulator: '99', ...spec }]))
   const before = new Map(planOf(host, base, housed(from)).vms.map((vm) => [vm.name, vm]))
@@ -225,6 +226,62 @@ test('VMs that do not trust each other share no core on the way either', () => {
     '1 a0 0->2',
     '2 b0 0->4 1G',
   ])
+})
+
+test('shared vCPUs of different trust domains float together on no node on the way either', () => {
+  const host = hostOf({ nodes: { 0: 8, 1: 8, 2: 8 }, cores: coresOf([2, 2, 2]) })
+  const shared = (name: string, trust: string) => vm(name, 1, { cpuPolicy: 'shared', trust })
+  const to = { a: on(1, [2, 3]), b: on(2, [4, 5]) }
+  const strangers = way(host, [shared('a', 'us'), shared('b', 'them')], { a: on(0, [0, 1]), b: on(1, [2, 3]) }, to)
+  assert.equal(brief(strangers), ['1 b0 0->4-5 1G', '2 a0 0->2-3 1G'])
+  // Those that change places wait for each other: one goes elsewhere for a while, or nothing does.
+  const swap = way(
+    host,
+    [shared('a', 'us'), shared('b', 'them')],
+    { a: on(0, [0, 1]), b: on(1, [2, 3]) },
+    { a: on(1, [2, 3]), b: on(0, [0, 1]) },
+  )
+  assert.equal(brief(swap), ['1 b0 0->4-5 1G', '2 a0 0->2-3 1G', '3 b0 0->0-1 1G'])
+  const friends = way(host, [shared('a', 'us'), shared('b', 'us')], { a: on(0, [0, 1]), b: on(1, [2, 3]) }, to)
+  assert.equal(brief(friends), ['1 a0 0->2-3 1G', '2 b0 0->4-5 1G'])
+})
+
+test('pages beyond a limit are not taken on the way: who gives some back goes first', () => {
+  const limits = [{ size: 4096, pages: GIB / 4096, cause: 'memory.max' }]
+  const host = hostOf({ nodes: { 0: 8 }, cores: coresOf([4]), hugePages: 1024, limits })
+  const pages = (pageSize: number, cpu: number): VmSpec => ({ cells: [{ cpus: [cpu], memory: { 0: GIB }, pageSize }] })
+  const vms = [vm('a', 1, { pageSize: '4KiB' }), vm('b', 1, { pageSize: '2MiB' })]
+  const exchanged = way(
+    host,
+    vms,
+    { a: pages(2 ** 21, 0), b: pages(4096, 1) },
+    { a: pages(4096, 0), b: pages(2 ** 21, 1) },
+  )
+  assert.equal(brief(exchanged), ['1 b0 1G', '2 a0 1G'])
+})
+
+test('a VM waits on no node that it keeps off, and with no memory on another than its own', () => {
+  const host = hostOf({ nodes: { 0: 4, 1: 4, 2: 4, 3: 4 }, cores: coresOf([2, 2, 2, 2]) })
+  const vms = [vm('a', 1, { memory: '4GiB' }), vm('b', 1, { memory: '3GiB' })]
+  const swap = (more: object) => {
+    const waiting = vms.map((one) => ({ ...one, ...more }))
+    return way(
+      host,
+      waiting,
+      { a: at(0, 4 * GIB, 0), b: at(1, 3 * GIB, 2) },
+      { a: at(1, 4 * GIB, 2), b: at(0, 3 * GIB, 0) },
+    )
+  }
+  assert.equal(brief(swap({})), ['1 b0 0->4 3G', '2 a0 0->2 4G', '3 b0 0->0 3G'])
+  assert.equal(brief(swap({ memoryNodes: '0-1,3' })), ['1 b0 0->4 3G', '2 a0 0->2 4G', '3 b0 0->0 3G'])
+  const placesOf = (more: object) => swap(more).moves.flatMap(({ memory }) => memory.map(({ node }) => node))
+  assert.equal(placesOf({}), [2, 1, 0])
+  assert.equal(placesOf({ memoryNodes: '0-1,3' }), [3, 1, 0])
+  assert.equal(placesOf({ memoryNodes: '0-1' }), [])
+  const off = vms.map((one) => ({ ...one, avoidDeviceNodes: true }))
+  const from = { a: at(0, 4 * GIB, 0), b: at(1, 3 * GIB, 2) }
+  const to = { a: at(1, 4 * GIB, 2), b: at(0, 3 * GIB, 0) }
+  assert.equal(brief(way(host, off, from, to, { deviceNodes: '2' })), ['1 b0 0->6 3G', '2 a0 0->2 4G', '3 b0 0->0 3G'])
 })
 
 test('an isolated vCPU waits until the whole core is free', () => {

@@ -91,20 +91,20 @@ function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted }: Wi
   return free.map(({ cpu }) => cpu)
 }
 
-/** The cell's memory on one of the memory nodes of `node`, where they have room. */
+/** The cell's memory on one of the memory nodes of `node`, where they have room; where it has least now comes first, to make room. */
 function memoryOn(site: Site, guest: number, cell: PlanCell, node: NodeId): PlanCell[] {
   const { vm } = site.guests[guest]!
+  const homes = site.memoryNodes(vm, node)
+  // Interleaved memory would be on all of them.
+  if (vm.memoryPolicy === 'interleave' && homes.length > 1) return []
   const bytes = bytesOf(cell)
+  const there = (home: NodeId) => cell.memory.find((part) => part.node === home)?.bytes ?? 0
   const sizes = new Set(vm.pageSize === 'any' ? [cell.pageSize, site.pageSize] : [cell.pageSize])
   return [...sizes].flatMap((pageSize) => {
-    const fits = (home: NodeId) => {
-      const there = cell.memory.find((part) => part.node === home && pageSize === cell.pageSize)?.bytes ?? 0
-      return bytes - there <= Math.max(0, roomOn(site, pageSize, home))
-    }
-    const homes = site.memoryNodes(vm, node)
-    // Interleaved memory would be on all of them.
-    if (vm.memoryPolicy === 'interleave' && homes.length > 1) return []
-    return homes.filter(fits).map((home) => ({ ...cell, pageSize, memory: [{ node: home, bytes }] }))
+    const fits = (home: NodeId) =>
+      bytes - (pageSize === cell.pageSize ? there(home) : 0) <= Math.max(0, roomOn(site, pageSize, home))
+    const open = homes.filter(fits).sort((x, y) => there(x) - there(y))
+    return open.map((home) => ({ ...cell, pageSize, memory: [{ node: home, bytes }] }))
   })
 }
 
