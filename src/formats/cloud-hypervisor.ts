@@ -7,7 +7,7 @@ import { formatCpulist } from '../cpulist.js'
 import { InputError } from '../errors.js'
 import type { Host } from '../types.js'
 import { type Converted, distancesOf, type Guest } from './guest.js'
-import { scriptOf, startLines } from './shell.js'
+import { MORE, scriptOf, startLines } from './shell.js'
 import { topologyOf } from './topology.js'
 
 /** vCPUs are bytes in its lists of cells. */
@@ -49,7 +49,7 @@ function zone(cell: number, node: number): string {
 export function toCloudHypervisor(guest: Guest, host: Host | null): Converted {
   const start = {
     name: 'start',
-    takes: ' [ARGUMENT...]',
+    takes: [MORE],
     does: 'runs Cloud Hypervisor, its vCPUs and its memory placed',
     // vCPUs leave these CPUs for those of their affinity.
     lines: startLines(

@@ -9,7 +9,7 @@ import type { Host } from '../types.js'
 import { formatBytes } from '../units.js'
 import { type Converted, cpusOf, type Guest, nodesOfGuest } from './guest.js'
 import { numactlPart, processNotes } from './numactl.js'
-import { pinPart, quote, scriptOf } from './shell.js'
+import { MORE, pinPart, quote, scriptOf } from './shell.js'
 import { topologyOf } from './topology.js'
 
 const MAX_VCPUS = 32
@@ -43,14 +43,14 @@ export function toFirecracker(guest: Guest, host: Host | null): Converted {
   const parts = [
     {
       name: 'config',
-      takes: '',
+      takes: [],
       does: "prints what its configuration has as 'machine-config'",
       lines: [`printf '%s\\n' ${quote(config)}`],
     },
-    numactlPart(guest, `"\${FIRECRACKER:-firecracker}" `, ' [ARGUMENT...]', 'runs Firecracker, its memory placed'),
+    numactlPart(guest, `"\${FIRECRACKER:-firecracker}" `, [MORE], 'runs Firecracker, its memory placed'),
     {
       name: 'jailer',
-      takes: '',
+      takes: [],
       does: 'prints the arguments for the jailer that place it by a cgroup instead',
       lines: [`printf '%s\\n' ${quote(groups.map((group) => `--cgroup ${group}`).join(' '))}`],
     },

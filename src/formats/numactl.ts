@@ -2,10 +2,10 @@
 
 import { formatCpulist } from '../cpulist.js'
 import { type Converted, cpusOf, type Guest, nodesOfGuest } from './guest.js'
-import { type Part, pinPart, scriptOf } from './shell.js'
+import { MORE, type Part, pinPart, scriptOf } from './shell.js'
 
 /** `command` in front of the script's arguments, on the VM's nodes and CPUs. */
-export function numactlPart(guest: Guest, command: string, takes: string, does: string): Part {
+export function numactlPart(guest: Guest, command: string, takes: readonly string[], does: string): Part {
   return {
     name: 'start',
     takes,
@@ -40,6 +40,6 @@ export function processNotes(guest: Guest): string[] {
 }
 
 export function toNumactl(guest: Guest): Converted {
-  const start = numactlPart(guest, '', ' COMMAND [ARGUMENT...]', 'runs a VMM, its memory placed')
+  const start = numactlPart(guest, '', ['COMMAND', MORE], 'runs a VMM, its memory placed')
   return { text: scriptOf(guest, 'placed, for any VMM', [start, pinPart(guest)]), notes: processNotes(guest) }
 }

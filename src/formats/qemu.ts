@@ -5,7 +5,7 @@ import { InputError } from '../errors.js'
 import type { Host, MemoryPolicy } from '../types.js'
 import { formatBytes } from '../units.js'
 import { type Converted, cpusOf, distancesOf, divisionNotes, type Guest, type GuestCell } from './guest.js'
-import { pinPart, scriptOf, startLines } from './shell.js'
+import { MORE, pinPart, scriptOf, startLines } from './shell.js'
 import { topologyOf } from './topology.js'
 
 /** QEMU's names for what the kernel calls them, too. */
@@ -62,7 +62,7 @@ function list(key: string, ids: readonly number[]): string {
 export function toQemu(guest: Guest, host: Host | null): Converted {
   const start = {
     name: 'start',
-    takes: ' [ARGUMENT...]',
+    takes: [MORE],
     does: 'runs QEMU (or what the variable QEMU names), its memory placed',
     // Until they are pinned, threads may run wherever some of the VM does.
     lines: startLines(`taskset -c ${cpusOf(guest)} "\${QEMU:-qemu-system-x86_64}"`, qemuArguments(guest, host)),

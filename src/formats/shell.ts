@@ -7,11 +7,14 @@ export function quote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
+/** Any number of words. */
+export const MORE = '[ARGUMENT...]'
+
 export interface Part {
   /** The word after the script's name that runs it. */
   readonly name: string
-  /** What comes after that, for the usage; the script takes it as `$@`. */
-  readonly takes: string
+  /** What comes after that, and is `$@` of its commands: names for the usage, perhaps with MORE. */
+  readonly takes: readonly string[]
   readonly does: string
   /** Its commands, line by line. */
   readonly lines: readonly string[]
@@ -19,23 +22,24 @@ export interface Part {
 
 /** A script of several parts, of which its first argument names one. */
 export function scriptOf({ name }: Guest, title: string, parts: readonly Part[]): string {
-  const calls = parts.map((part) => `sh FILE ${part.name}${part.takes}`)
+  const calls = parts.map((part) => ['sh FILE', part.name, ...part.takes].join(' '))
   const width = Math.max(...calls.map(({ length }) => length))
-  const usage = calls.map((call, at) => `${call.padEnd(width)}  ${parts[at]!.does}`)
   return [
     '#!/bin/sh',
     // As in JSON: a name never ends the comment.
     `# The VM ${JSON.stringify(name)}, ${title}`,
-    ...usage.map((line) => `#   ${line}`),
+    ...parts.map(({ does }, at) => `#   ${calls[at]!.padEnd(width)}  ${does}`),
     'set -eu',
     ...parts.flatMap((part) => ['', `${part.name}() {`, ...part.lines.map((line) => `  ${line}`), '}']),
     '',
-    `case "\${1-} $#" in`,
-    ...parts.flatMap(({ name: part, takes }) => {
-      const pattern = takes === '' ? `"${part} 1"` : takes === ' PID' ? `"${part} 2"` : `"${part} "*`
-      return [`  ${pattern}) shift && ${part} "$@" ;;`]
+    `usage() { sed -n 's/^#   //p' "$0" >&2 && exit 2; }`,
+    `case \${1-} in`,
+    ...parts.map(({ name: part, takes }) => {
+      const least = 1 + takes.filter((word) => !word.startsWith('[')).length
+      const test = takes.includes(MORE) ? '-ge' : '-eq'
+      return `  ${part}) [ $# ${test} ${least} ] || usage; shift; ${part} "$@" ;;`
     }),
-    `  *) sed -n 's/^#   //p' "$0" >&2 && exit 2 ;;`,
+    '  *) usage ;;',
     'esac',
     '',
   ].join('\n')
@@ -61,7 +65,7 @@ export function pinPart({ vcpus, emulator, iothreads }: Guest): Part {
   ]
   return {
     name: 'pin',
-    takes: ' PID',
+    takes: ['PID'],
     does: 'pins its threads, once it runs',
     lines: [
       'vcpus=0',

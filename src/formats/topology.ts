@@ -15,18 +15,21 @@ export interface Topology {
 /**
  * VMMs number vCPUs thread by thread, core by core, die by die, socket by socket, all of one size. A socket is the largest
  * group of one cell, a die of one LLC, a core of one core of the host: where groups are of different sizes, the largest that
- * divides them all. vCPUs that float, or whose CPUs are not known, have an LLC with those of their node, and a core each.
+ * divides them all. A vCPU that floats, or whose CPU is not known, has a core of its own, and its cell one die.
  */
 export function topologyOf({ vcpus }: Guest, host: Host | null): Topology {
   const cpus = new Map(host?.cpus.map((cpu) => [cpu.id, cpu]))
-  const places = vcpus.map(({ vcpu, cell, node, cpus: list, dedicated }) => {
-    const cpu = dedicated ? cpus.get(parseCpulist(list)[0]!) : undefined
-    const llc = `${cell}/${cpu?.llc ?? `node ${node}`}`
-    return { cell: `${cell}`, llc, core: cpu?.core == null ? `vCPU ${vcpu}` : `${llc}/${cpu.core}` }
+  const known = vcpus.map(({ cpus: list, dedicated }) => (dedicated ? cpus.get(parseCpulist(list)[0]!) : undefined))
+  const isDivided = (cell: number) => vcpus.every((vcpu, at) => vcpu.cell !== cell || known[at]?.llc != null)
+  const divided = new Set([...new Set(vcpus.map(({ cell }) => cell))].filter(isDivided))
+  const places = vcpus.map(({ cell }, at) => {
+    const { llc, core } = known[at] ?? {}
+    const die = divided.has(cell) ? `${cell}/${llc}` : `${cell}`
+    return { cell: `${cell}`, die, core: core == null ? `vCPU ${at}` : `${die}/${core}` }
   })
-  const socket = groupSize(places.map(({ cell }) => cell))
-  const die = host === null ? socket : groupSize(places.map(({ llc }) => llc))
-  const core = groupSize(places.map(({ core: key }) => key))
+  const [socket = 1, die = 1, core = 1] = (['cell', 'die', 'core'] as const).map((level) =>
+    groupSize(places.map((place) => place[level])),
+  )
   return { sockets: vcpus.length / socket, dies: socket / die, cores: die / core, threads: core }
 }
 

@@ -66,7 +66,8 @@ export function readDomain(text: string): Domain {
 
 /** Memory that is plugged in has a cell of its own choice: nothing here counts it. */
 function checkMemoryDevices(root: XmlElement): void {
-  const plugged = childrenOf(childOf(root, 'devices'), 'memory').find(({ attributes }) =>
+  const devices = childrenOf(root, 'devices').flatMap((all) => childrenOf(all, 'memory'))
+  const plugged = devices.find(({ attributes }) =>
     ['dimm', 'virtio-mem'].includes(attributes.get('model')?.value ?? ''),
   )
   if (plugged !== undefined) {

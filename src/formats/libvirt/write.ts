@@ -35,7 +35,8 @@ export function nameOfDomain(text: string): string {
 }
 
 /**
- * The XML of a domain with its parts as planned; all else in it, each character, as it is. The same again changes nothing.
+ * The XML of a domain with its parts as planned; all else in it, each character, as it is (but for white space in an element that had
+ * nothing else). The same again changes nothing.
  * @throws {InputError} where the domain is of another size than the VM
  */
 export function intoDomain(guest: Guest, host: Host | null, text: string): Converted {
@@ -92,6 +93,6 @@ function notesOf(guest: Guest): string[] {
   const rounded = guest.cells.filter(({ bytes }) => bytes % LIBVIRT_GRANULE !== 0)
   return [
     ...divisionNotes(guest, 'libvirt'),
-    ...rounded.map(({ cell, bytes }) => `cell ${cell} has ${formatBytes(bytes)}, which libvirt rounds up to whole MiB`),
+    ...rounded.map(({ cell, bytes }) => `cell ${cell} has ${bytes / 1024} KiB, which libvirt rounds up to whole MiB`),
   ]
 }
