@@ -57,9 +57,10 @@ function checkOptions({ to, from, domain, request, vm, host }: ConvertOptions, f
   requireOneStdin({ ...several, '-f': request, '--domain': domain, '--host': host })
 }
 
-/** A request file's content. */
+/** A request file's content, which is known to be a request's. */
 async function readDomains(files: readonly string[], note: (text: string) => void): Promise<object> {
   const { fromLibvirt } = await import('../formats/libvirt/read.js')
+  const { parseRequest } = await import('../request.js')
   const vms: object[] = []
   for (const file of files) {
     const text = await readText(file)
@@ -67,7 +68,9 @@ async function readDomains(files: readonly string[], note: (text: string) => voi
     for (const line of notes) note(`${nameOf(file)}: ${line}`)
     vms.push(vm)
   }
-  return { schemaVersion: 1, kind: 'Request', vms }
+  const request = { schemaVersion: 1, kind: 'Request', vms }
+  await inFile(files.map(nameOf).join(', '), () => parseRequest(request))
+  return request
 }
 
 /** The plan in a file; of a request, the plan for it. */
