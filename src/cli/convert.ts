@@ -92,26 +92,26 @@ async function sourceOf(content: unknown, options: ConvertOptions, name: string)
   return { plan, name, request, host: isNamed ? await readHost(options) : null }
 }
 
-async function formatted(options: ConvertOptions, source: Source): Promise<Converted> {
-  const { host } = source
-  const guest = (name = options.vm) => inFile(source.name, () => guestNamed(name, source))
-  switch (options.to) {
+async function formatted({ to, vm, domain }: ConvertOptions, source: Source): Promise<Converted> {
+  const { host, name } = source
+  const convertBy = (format: (guest: Guest, host: Host | null) => Converted) =>
+    inFile(name, () => format(guestNamed(vm, source), host))
+  switch (to) {
     case 'qemu':
-      return (await import('../formats/qemu.js')).toQemu(await guest(), host)
+      return convertBy((await import('../formats/qemu.js')).toQemu)
     case 'cloud-hypervisor':
-      return (await import('../formats/cloud-hypervisor.js')).toCloudHypervisor(await guest(), host)
+      return convertBy((await import('../formats/cloud-hypervisor.js')).toCloudHypervisor)
     case 'firecracker':
-      return (await import('../formats/firecracker.js')).toFirecracker(await guest(), host)
+      return convertBy((await import('../formats/firecracker.js')).toFirecracker)
     case 'numactl':
-      return (await import('../formats/numactl.js')).toNumactl(await guest())
+      return convertBy((await import('../formats/numactl.js')).toNumactl)
     default: {
       const { intoDomain, nameOfDomain, toLibvirt } = await import('../formats/libvirt/write.js')
-      if (options.domain === undefined) return toLibvirt(await guest(), host)
-      const text = await readText(options.domain)
-      const file = nameOf(options.domain)
-      const name = await inFile(file, () => nameOfDomain(text))
-      const planned = await guest(options.vm ?? name)
-      return inFile(file, () => intoDomain(planned, host, text))
+      if (domain === undefined) return convertBy(toLibvirt)
+      const text = await readText(domain)
+      const named = vm ?? (await inFile(nameOf(domain), () => nameOfDomain(text)))
+      const guest = await inFile(name, () => guestNamed(named, source))
+      return inFile(nameOf(domain), () => intoDomain(guest, host, text))
     }
   }
 }

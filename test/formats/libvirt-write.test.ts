@@ -3,6 +3,7 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { InputError } from '../../src/errors.js'
 import { guestOf } from '../../src/formats/guest.js'
 import { fromLibvirt } from '../../src/formats/libvirt/read.js'
 import { intoDomain, nameOfDomain, toLibvirt } from '../../src/formats/libvirt/write.js'
@@ -425,6 +426,41 @@ test('domains of other programs take a plan for the request that is read from th
       },
     )
   }
+})
+
+test('a domain that is damaged anywhere is edited or refused, and nothing else', () => {
+  const planned = guestBy([{ cpus: ['0', '1', '2', '3'], memory: { 0: GIB } }])
+  let edited = 0
+  const damage = fc.record({
+    text: fc.constantFrom(BY_HAND, UNTUNED.replace('4194304</memory', '1048576</memory'), NOVA, KUBEVIRT),
+    cuts: fc.array(
+      fc.tuple(fc.nat(4000), fc.nat(30), fc.constantFrom('', '', '-1', '<a/>', '"', '9'.repeat(400), '<cpu>')),
+      { maxLength: 3 },
+    ),
+  })
+  fc.assert(
+    fc.property(damage, ({ text, cuts }) => {
+      const damaged = cuts.reduce((all, [at, length, instead]) => {
+        const from = at % all.length
+        return `${all.slice(0, from)}${instead}${all.slice(from + length)}`
+      }, text)
+      for (const use of [
+        (xml: string) => fromLibvirt(xml),
+        (xml: string) => intoDomain(planned, TWO_NODES, xml).text,
+      ]) {
+        try {
+          const result = use(damaged)
+          if (typeof result !== 'string') continue
+          assert.is(use(result), result)
+          edited++
+        } catch (error) {
+          assert.instance(error, InputError, `${error}`)
+        }
+      }
+    }),
+    { numRuns: 2000 },
+  )
+  assert.ok(edited > 50, `${edited} were edited`)
 })
 
 test.run()

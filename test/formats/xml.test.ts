@@ -174,6 +174,17 @@ test('what is missing is added where it belongs, as its neighbours stand', () =>
   assert.is(edit('<a><!-- c --></a>', pins('1')), "<a>\n  <pin vcpu='0' cpuset='1'/><!-- c --></a>")
 })
 
+test('a comment stays behind what it is about', () => {
+  const text =
+    '<a> <!-- of a -->\n  <pin vcpu="0" cpuset="1"/> <!-- one --><!-- two -->\n  <after/> <!-- after -->\n</a>'
+  const two = text.replace('two -->', "two -->\n  <pin vcpu='1' cpuset='2'/>")
+  assert.is(edit(text, pins('1', '2')), two)
+  const other = { name: 'a', children: [{ name: 'new' }], only: ['new'] }
+  assert.is(edit(text, other), text.replace('of a -->', 'of a -->\n  <new/>'))
+  const inline = '<a>\n  <pin vcpu="0" cpuset="1"/> <!-- of after --> <after/> <!-- z -->\n</a>'
+  assert.is(edit(inline, pins('1', '2')), inline.replace('"1"/>', "\"1\"/>\n  <pin vcpu='1' cpuset='2'/>"))
+})
+
 test('what is too much goes with its line', () => {
   const text = '<a>\n  <pin vcpu="0" cpuset="1"/>\n\n  <pin vcpu="1" cpuset="2"/><!-- kept -->\n  <after/>\n</a>'
   assert.is(edit(text, pins('1')), '<a>\n  <pin vcpu="0" cpuset="1"/>\n<!-- kept -->\n  <after/>\n</a>')

@@ -24,6 +24,8 @@ export function editXml(text: string, root: XmlElement, wanted: Wanted): string 
   return `${pieces.join('')}${text.slice(at)}`
 }
 
+const COMMENTS = /(?:[ \t]*<!--(?:[^\n-]|-[^\n-])*-->)+(?=[ \t]*\r?\n)/y
+
 class Editor {
   readonly #text: string
   readonly #layout: Layout
@@ -102,10 +104,16 @@ class Editor {
         .slice(0, order.indexOf(child.name) + 1)
         .filter((name) => last.has(name))
         .at(-1)
-      const at = before === undefined ? element.inner!.start : last.get(before)!.whole.end
+      const at = this.#behindComments(before === undefined ? element.inner!.start : last.get(before)!.whole.end)
       const lineBreak = newline === '' ? '' : `${newline}${indent}`
       return { start: at, end: at, text: `${lineBreak}${writeElement(child, this.#layout, indent)}` }
     })
+  }
+
+  /** The end of the comments behind `at`, where nothing else is on their line: they are about what is before them. */
+  #behindComments(at: number): number {
+    COMMENTS.lastIndex = at
+    return at + (COMMENTS.exec(this.#text)?.[0].length ?? 0)
   }
 
   /** Puts `content` between the tags of an element that has nothing there. */
