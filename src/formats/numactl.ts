@@ -4,13 +4,13 @@ import { formatCpulist } from '../cpulist.js'
 import { type Converted, cpusOf, type Guest, nodesOfGuest } from './guest.js'
 import { MORE, type Part, pinPart, scriptOf } from './shell.js'
 
-/** `command` in front of the script's arguments, on the VM's nodes and CPUs. */
+/** `command` in front of the script's arguments, on the VM's nodes and CPUs (`--all`: also those that the shell is not on). */
 export function numactlPart(guest: Guest, command: string, takes: readonly string[], does: string): Part {
   return {
     name: 'start',
     takes,
     does,
-    lines: [`exec numactl ${memoryOption(guest)} --physcpubind=${cpusOf(guest)} -- ${command}"$@"`],
+    lines: [`exec numactl --all ${memoryOption(guest)} --physcpubind=${cpusOf(guest)} -- ${command}"$@"`],
   }
 }
 

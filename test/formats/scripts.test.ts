@@ -136,7 +136,16 @@ test('Firecracker gets a machine without NUMA, and says so', () => {
     { cpus: ['16', '17'], memory: { 1: HALF } },
   ])
   const { calls } = run(toFirecracker(two, TWO_NODES), 'start', '--api-sock', 'a b')
-  assert.equal(calls, ['numactl', '--membind=0-1', '--physcpubind=0-1,16-17', '--', 'firecracker', '--api-sock', 'a b'])
+  assert.equal(calls, [
+    'numactl',
+    '--all',
+    '--membind=0-1',
+    '--physcpubind=0-1,16-17',
+    '--',
+    'firecracker',
+    '--api-sock',
+    'a b',
+  ])
   assert.equal(JSON.parse(run(toFirecracker(two, TWO_NODES), 'config').stdout), {
     vcpu_count: 4,
     mem_size_mib: 1024,
@@ -178,12 +187,12 @@ test('numactl gets the nodes, and the CPUs of all threads', () => {
   ]
   const call = (policy: Guest['policy']) => {
     const made = toNumactl(guestBy(cells, { policy, emulator: '8-9', iothreads: ['12'] }))
-    return { calls: run(made, 'start', 'vmm', '-x').calls.slice(0, 3), notes: made.notes.length }
+    return { calls: run(made, 'start', 'vmm', '-x').calls.slice(0, 4), notes: made.notes.length }
   }
   const cpus = '--physcpubind=1-3,8-9,12,16-17'
-  assert.equal(call('strict'), { calls: ['numactl', '--membind=0-1', cpus], notes: 1 })
-  assert.equal(call('interleave'), { calls: ['numactl', '--interleave=0-1', cpus], notes: 0 })
-  assert.equal(call('preferred'), { calls: ['numactl', '--preferred=0', cpus], notes: 1 })
+  assert.equal(call('strict'), { calls: ['numactl', '--all', '--membind=0-1', cpus], notes: 1 })
+  assert.equal(call('interleave'), { calls: ['numactl', '--all', '--interleave=0-1', cpus], notes: 0 })
+  assert.equal(call('preferred'), { calls: ['numactl', '--all', '--preferred=0', cpus], notes: 1 })
 })
 
 const FORMATS = {
