@@ -150,8 +150,8 @@ export function divisionNotes({ cells, policy }: Guest, who: string): string[] {
 
 /**
  * Distances between the cells, from each (row) to each; `null` where there is one cell, the host is not known, or a cell is on
- * several nodes of its own. Two cells are never nearer than 11: Linux as a guest refuses tables where they are
- * (arch/x86/mm/srat.c, `slit_valid`).
+ * several nodes of its own. Two cells are never nearer than 11: a Linux guest refuses all distances where two are
+ * (drivers/acpi/numa/srat.c, `slit_valid`).
  */
 export function distancesOf({ cells }: Guest, host: Host | null): number[][] | null {
   if (host === null || cells.length === 1 || cells.some(({ nodes }) => nodes.length > 1)) return null

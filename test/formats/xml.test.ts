@@ -71,6 +71,11 @@ test('each element and attribute is where the text has it', () => {
   assert.is(parseXml(text).children[1]!.text, '<z>t')
 })
 
+test('text behind a tag that looks like an attribute is none', () => {
+  const [b] = parseXml('<a><b x="1" />\n = "2" y="3"</a>').children
+  assert.equal([...b!.attributes.keys()], ['x'])
+})
+
 test('an element of a namespace is none of the same name without one', () => {
   const root = parseXml('<a xmlns:n="urn:n"><n:vcpu n:x="1" x="2"/><vcpu xmlns="urn:m"/><vcpu/></a>')
   assert.equal(

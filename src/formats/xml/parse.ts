@@ -116,7 +116,7 @@ function qualified({ local, uri }: SaxesTagNS): string {
   return uri === '' ? local : `{${uri}}${local}`
 }
 
-const ATTRIBUTE = /\s+([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/y
+const ATTRIBUTE = /\s+([^\s=/>]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/y
 
 /** The attributes of a start tag that is known to be well-formed. */
 function attributesOf(tag: SaxesTagNS, text: string, whole: Span): Map<string, XmlAttribute> {
