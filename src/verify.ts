@@ -17,6 +17,8 @@ import { occupancyOf } from './verify/occupancy.js'
 import { checkShape, placedVms } from './verify/placement.js'
 import { findingOf } from './verify/violation.js'
 
+export { parsePlan } from './verify/format.js'
+
 /**
  * A frozen copy of `candidate`, marked as verified: the only thing that the executor takes.
  * @param request what `plan` was given: a request file's content, or what `parseRequest` made of it

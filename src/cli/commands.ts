@@ -119,6 +119,41 @@ Exit code: 0 the plan holds, 3 it does not.`,
     load: async () => (await import('./check.js')).check,
   },
   {
+    name: 'convert',
+    summary: 'a plan for libvirt, QEMU and others, a request from libvirt',
+    description:
+      "Writes one VM of a plan, or of a request that is planned first, as others take it; or reads a request from libvirt's domains.",
+    argument: ['<file...>', "a plan or a request; with --from domains' XML; - is standard input"],
+    options: [
+      new Option('--to <format>', 'what to write').choices([
+        'libvirt',
+        'qemu',
+        'cloud-hypervisor',
+        'firecracker',
+        'numactl',
+        'json',
+      ]),
+      new Option('--from <format>', 'what the files are; without --to a request is printed').choices(['libvirt']),
+      new Option('--domain <file>', "a domain's XML, for --to libvirt: all else in it stays as it is"),
+      new Option('-f, --request <file>', 'the request of a plan, for its memory policies'),
+      new Option('--vm <name>', 'which VM, where there are several'),
+      ...HOST_OPTIONS,
+    ],
+    needs: [],
+    examples: `
+  homenode convert request.json --to qemu > vm.sh
+  homenode convert plan.json --to libvirt --domain db.xml > db.planned.xml
+  homenode convert --from libvirt db.xml web.xml > request.json
+  homenode convert plan.json --to numactl --vm web --host host.json
+
+Distances and cores are taken from the host where it is given; a request is
+planned on this machine where it is not. What a format cannot say is a note on
+standard error.
+
+Exit code: 0 it is written, 3 the VM does not fit.`,
+    load: async () => (await import('./convert.js')).convert,
+  },
+  {
     name: 'run',
     summary: 'plan, run the guests there, and verify it',
     description:

@@ -1,4 +1,4 @@
-/** Files and standard input as JSON. */
+/** Files and standard input, as text and as JSON. */
 
 import { open } from 'node:fs/promises'
 import { InputError } from '../errors.js'
@@ -18,8 +18,20 @@ export function nameOf(file: string): string {
  * @throws {InputError} with the file's name, and the line and column of what is no JSON
  */
 export async function readJson(file: string): Promise<unknown> {
-  const name = nameOf(file)
-  return inFile(name, async () => parseJson(decode(await readBytes(file))))
+  return inFile(nameOf(file), async () => {
+    // A byte order mark, as some editors write it, is left out.
+    const text = decode(await readBytes(file)).replace(/^\ufeff/, '')
+    if (text.trim() === '') throw new InputError('', 'JSON', text === '' ? 'an empty file' : 'white space only')
+    return parseJson(text)
+  })
+}
+
+/**
+ * The text in a file, or on standard input for `-`, with its byte order mark where it has one.
+ * @throws {InputError} with the file's name
+ */
+export async function readText(file: string): Promise<string> {
+  return inFile(nameOf(file), async () => decode(await readBytes(file)))
 }
 
 /** What `work` returns; its InputErrors get the file's name before their place. */
@@ -75,13 +87,9 @@ async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 function decode(bytes: Buffer): string {
-  let text: string
   try {
-    // A byte order mark of UTF-8, as some editors write it, is left out.
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     throw new InputError('', 'text in UTF-8', 'bytes that are none')
   }
-  if (text.trim() === '') throw new InputError('', 'JSON', bytes.length === 0 ? 'an empty file' : 'white space only')
-  return text
 }

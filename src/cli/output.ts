@@ -23,9 +23,14 @@ export function styleOf(stream: Sink, when: ColorWhen = 'auto', env: Environment
   return { colors, width: columns }
 }
 
+/** Data as it is. */
+export function write(text: string): void {
+  process.stdout.write(text)
+}
+
 /** Data, for people. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  write(`${text}\n`)
 }
 
 /** Data, for programs: one object. */

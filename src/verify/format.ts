@@ -64,10 +64,18 @@ const planFormat = z.strictObject({
   solver: z.strictObject({ planner: z.string(), seed: z.int(), steps: z.int().min(0) }),
 })
 
-/** A copy of `candidate` that has a plan's format, or the finding that it has not. */
+/**
+ * A copy of `candidate` that has a plan's format.
+ * @throws {InputError} that names the place
+ */
+export function parsePlan(candidate: unknown): Plan {
+  return parseWith(planFormat, candidate) as Plan
+}
+
+/** The same, or the finding that it has not. */
 export function readPlan(candidate: unknown): { readonly plan: Plan } | { readonly finding: Finding } {
   try {
-    return { plan: parseWith(planFormat, candidate) as Plan }
+    return { plan: parsePlan(candidate) }
   } catch (error) {
     if (!(error instanceof InputError)) throw error
     return { finding: { constraint: 'format', text: `the plan is malformed: ${error.message}` } }

@@ -41,7 +41,10 @@ async function loadedBy(args: readonly string[], input = ''): Promise<string[]> 
 }
 
 test('version and help load what parses the command line, and no more', async () => {
-  const commands = ['topo', 'plan', 'capacity', 'check', 'run', 'doctor'].map((command) => [command, '--help'])
+  const commands = ['topo', 'plan', 'capacity', 'check', 'convert', 'run', 'doctor'].map((command) => [
+    command,
+    '--help',
+  ])
   for (const args of [['--version'], ['--help'], ...commands]) {
     assert.equal(await loadedBy(args), ['commander', 'picocolors'], args.join(' '))
   }
@@ -59,6 +62,27 @@ test('plan loads the planner, check does not', async () => {
   assert.equal(await loadedBy(['plan', ...on, '-f', request]), [...common, 'planner.wasm', 'zod'])
   const { stdout } = await homenode(['plan', ...on, '-f', request, '--json'])
   assert.equal(await loadedBy(['check', '-', ...on, '-f', request], stdout), [...common, 'zod'])
+})
+
+test('convert loads the planner for a request alone, and what reads XML for a domain alone', async () => {
+  const request = file('request.json', SMALL)
+  const common = ['commander', 'picocolors', 'zod']
+  const { stdout } = await homenode(['plan', ...on, '-f', request, '--json'])
+  const plan = file('plan.json', stdout)
+  assert.equal(await loadedBy(['convert', plan, '--to', 'qemu']), common)
+  assert.equal(await loadedBy(['convert', request, ...on, '--to', 'numactl']), [
+    'cli-table3',
+    ...common.slice(0, 2),
+    'planner.wasm',
+    'zod',
+  ])
+  const domain = '<domain><name>db</name><memory>1048576</memory><vcpu>2</vcpu></domain>'
+  assert.equal(await loadedBy(['convert', '--from', 'libvirt', '-'], domain), [
+    'commander',
+    'picocolors',
+    'saxes',
+    'zod',
+  ])
 })
 
 test('doctor, which asks the kernel, loads koffi', async () => {

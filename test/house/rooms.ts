@@ -23,7 +23,16 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['src/cli/'],
     holds: 'the command line: a file a command, and the views of results',
-    may: ['executor/index', 'src/capacity', 'src/plan', 'src/verify', 'src/request', 'src/planner/', 'src/topology/'],
+    may: [
+      'executor/index',
+      'src/formats/',
+      'src/capacity',
+      'src/plan',
+      'src/verify',
+      'src/request',
+      'src/planner/',
+      'src/topology/',
+    ],
     packages: ['commander', 'cli-table3', 'picocolors', 'node:fs', 'node:fs/promises', 'node:os', 'node:util'],
   },
   {
@@ -171,6 +180,12 @@ export const ROOMS: readonly Room[] = [
     may: ['src/capacity', 'src/plan', 'src/verify', 'src/request', 'src/verified', 'src/planner/', 'src/topology/'],
   },
   {
+    files: ['src/formats/'],
+    holds: "a placed VM in others' formats (libvirt, QEMU, ...), a request from libvirt's",
+    may: ['src/request'],
+    packages: ['saxes'],
+  },
+  {
     files: ['src/capacity'],
     holds: 'how many more VMs fit',
     may: ['src/verify', 'src/request', 'src/planner/', 'src/request/'],
@@ -269,6 +284,10 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
     what: 'a command',
     where:
       'src/cli/commands.ts (how it is called), a file of its name beside it (what it does), its output in a view beside that',
+  },
+  {
+    what: 'a format',
+    where: 'src/formats/, a file of its name; `convert` in src/cli/commands.ts and src/cli/convert.ts; docs/formats.md',
   },
   { what: 'a device', where: 'executor/devices/' },
   { what: 'a VMM to attach to', where: 'executor/found/ (a room to be made), above executor/run/' },

@@ -23,6 +23,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),
+  formats: ({ name }) => ['two-node', 'four-node', 'hugepages'].includes(name),
 }
 
 export function suitesOf(machine: LabMachine): string[] {

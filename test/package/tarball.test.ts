@@ -39,7 +39,15 @@ test('the package has what it needs and nothing of the workshop', () => {
     assert.not.ok(existsSync(join(installed, file)), file)
   }
   const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
-  assert.equal(Object.keys(dependencies).sort(), ['cli-table3', 'commander', 'koffi', 'picocolors', 'piscina', 'zod'])
+  assert.equal(Object.keys(dependencies).sort(), [
+    'cli-table3',
+    'commander',
+    'koffi',
+    'picocolors',
+    'piscina',
+    'saxes',
+    'zod',
+  ])
 })
 
 test('the package is small', () => {
