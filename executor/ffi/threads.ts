@@ -26,8 +26,8 @@ const AFFINITY_HINTS = {
  */
 export function setAffinity(tid: number, cpus: readonly number[]): void {
   const mask = bitmap(cpus)
-  const rc = libc.sched_setaffinity(tid, mask.length, mask)
-  if (rc < 0) throw refused(libc.errno(), `sched_setaffinity(CPU ${cpus.join(',')})`, AFFINITY_HINTS)
+  const rc = libc.attempt(() => libc.sched_setaffinity(tid, mask.length, mask))
+  if (rc < 0) throw refused(-rc, `sched_setaffinity(CPU ${cpus.join(',')})`, AFFINITY_HINTS)
 }
 
 /**
@@ -38,10 +38,9 @@ export function getAffinity(tid: number): number[] {
   // The kernel refuses a mask shorter than its own with EINVAL, and does not say how long that is.
   for (let size = 128; ; size *= 2) {
     const mask = new Uint8Array(size)
-    const rc = libc.sched_getaffinity(tid, size, mask)
+    const rc = libc.attempt(() => libc.sched_getaffinity(tid, size, mask))
     if (rc === 0) return fromBitmap(mask)
-    const error = libc.errno()
-    if (error !== EINVAL || size >= 65536) throw refused(error, `sched_getaffinity(${tid})`, AFFINITY_HINTS)
+    if (rc !== -EINVAL || size >= 65536) throw refused(-rc, `sched_getaffinity(${tid})`, AFFINITY_HINTS)
   }
 }
 
@@ -56,8 +55,14 @@ export function installKickHandler(): void {
   if (handler === 0) throw new Error('the C library has no getpid')
   const action = new Uint8Array(sigaction.size)
   new DataView(action.buffer).setBigUint64(sigaction.sa_handler, BigInt(handler), true)
-  const rc = libc.sigaction(KICK_SIGNAL, action, null)
-  if (rc < 0) throw refused(libc.errno(), `sigaction(${KICK_SIGNAL})`)
+  const rc = libc.attempt(() => libc.sigaction(KICK_SIGNAL, action, null))
+  if (rc < 0) throw refused(-rc, `sigaction(${KICK_SIGNAL})`)
+}
+
+/** Ends the process at once, with all of its threads, whatever they are in. */
+export function endProcess(code: number): never {
+  libc._exit(code)
+  throw new Error('the process has ended')
 }
 
 /**
@@ -65,8 +70,6 @@ export function installKickHandler(): void {
  * @throws {SyscallError}
  */
 export function kickThread(tid: number): void {
-  const rc = libc.tgkill(libc.numberOf('tgkill'), process.pid, tid, KICK_SIGNAL)
-  if (rc === 0) return
-  const error = libc.errno()
-  if (error !== ESRCH) throw refused(error, `tgkill(${tid})`)
+  const rc = libc.attempt(() => libc.tgkill(libc.numberOf('tgkill'), process.pid, tid, KICK_SIGNAL))
+  if (rc !== 0 && rc !== -ESRCH) throw refused(-rc, `tgkill(${tid})`)
 }

@@ -50,7 +50,7 @@ export class Doorbells {
       }
     })
     const task = { fds: listened.map(({ fd }) => fd), stop: this.#stop, port: port2 }
-    this.#watching = runInThread('watchEvents', task, { transfer: [port2] }).catch(failed)
+    this.#watching = runInThread('watchEvents', task, [port2]).catch(failed)
   }
 
   async close(): Promise<void> {

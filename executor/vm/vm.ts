@@ -4,6 +4,7 @@ import { InputError, show } from '../../src/errors.js'
 import type { PlanVm, VerifiedPlan } from '../../src/types.js'
 import { type Grounds, groundsOf, isVerified } from '../../src/verified.js'
 import type { AccessHandler, AddressRange, DeviceInThread, DeviceRegistry } from '../devices/registry.js'
+import { closeInTurn } from '../ffi/close.js'
 import { BASE_PAGE } from '../ffi/mapping.js'
 import type { VmMemory } from '../memory/memory.js'
 import { type PlacedMemory, placeMemory } from '../memory/placed-memory.js'
@@ -254,9 +255,19 @@ export class Vm extends Placement {
     this.#io.atEnd()
   }
 
-  protected override async release(): Promise<void> {
-    this.#sampler.close()
-    this.#machine.close()
-    await this.#io.close()
+  protected override nameOfDevice(device: number): string {
+    return this.#io.nameOf(device)
+  }
+
+  protected override release(held: ReadonlySet<number>): Promise<void> {
+    return closeInTurn(
+      () => this.#sampler.close(),
+      () => this.#machine.close(held),
+      () => this.#io.close(),
+    )
+  }
+
+  protected override disposeHeld(index: number): void {
+    this.#machine.vcpus[index]!.close()
   }
 }

@@ -25,5 +25,11 @@ export class Walkers extends Placement {
 
   protected override atEnd(): void {}
 
+  protected override nameOfDevice(): string {
+    return 'the walk'
+  }
+
   protected override async release(): Promise<void> {}
+
+  protected override disposeHeld(): void {}
 }
