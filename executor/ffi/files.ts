@@ -2,6 +2,7 @@
 
 import {
   EAGAIN,
+  EBADF,
   EFD_CLOEXEC,
   EFD_NONBLOCK,
   EINTR,
@@ -26,14 +27,15 @@ export function openDevice(path: string, hints?: Hints): number {
 }
 
 /**
- * Never tried again: Linux has given the descriptor back, whatever it says, unless that was not open. Source: close(2)
+ * Whatever else Linux says, it has given the descriptor back: nothing is left to be done, and a second time would close
+ * somebody else's. Source: close(2), "Dealing with error returns"
  * @throws {SyscallError} EBADF for a descriptor that is not open
  */
 export function closeFd(fd: number): void {
   const rc = libc.close(fd)
   if (rc === 0) return
   const error = libc.errno()
-  if (error !== EINTR) throw refused(error, `close(${fd})`)
+  if (error === EBADF) throw refused(error, `close(${fd})`)
 }
 
 /** A descriptor that is closed once. */

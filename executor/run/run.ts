@@ -1,6 +1,7 @@
 /** Runs a plan: applies it, lets its guests run, and holds what the kernel says against it. */
 
 import { setTimeout as delay } from 'node:timers/promises'
+import { requireBoolean, requireCallback, requireObject, requireSignal } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
 import type { Backend, Plan, PlanVm, RunReport, VerifiedPlan } from '../../src/types.js'
 import { type Grounds, groundsOf, isVerified } from '../../src/verified.js'
@@ -56,7 +57,11 @@ export async function carryOut(
   guest: Guest = walk,
   grounds: Grounds = { cpus: [], vms: {} },
 ): Promise<RunReport> {
+  requireObject('options', options)
   const { seconds = 3, signal, onProgress, relaxed = false } = options
+  requireBoolean('relaxed', relaxed)
+  requireSignal('signal', signal)
+  requireCallback('onProgress', onProgress)
   if (!(Number.isFinite(seconds) && seconds > 0)) throw new InputError('seconds', 'a number above 0', show(seconds))
   if (carried.vms.length === 0) throw new InputError('plan.vms', 'at least one VM that is placed', 'none')
   signal?.throwIfAborted()

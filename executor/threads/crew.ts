@@ -46,6 +46,8 @@ interface Member {
   readonly interrupt: () => void
   /** Its thread, when that is being ended. */
   ended: ReturnType<typeof endThread> | null
+  /** Why it could not be woken up the last time. */
+  refusal: unknown
   end: VcpuEnd | null
   /** Its thread has not ended, and is not waited for any more. */
   isHeld: boolean
@@ -102,6 +104,7 @@ export class Crew {
       port,
       interrupt,
       ended: null,
+      refusal: null,
       end: null,
       isHeld: false,
     }
@@ -222,7 +225,8 @@ export class Crew {
     const device = Atomics.load(block.control, DEVICE) - 1
     const who = device < 0 ? 'its thread' : this.#events.nameOf(device)
     const seconds = (PATIENCE_MS + LAST_PATIENCE_MS) / 1000
-    const text = `${who} has not come back for ${seconds} s, and thread ${tid}, which it is in, cannot be ended`
+    const why = member.refusal === null ? '' : `: ${failureText(member.refusal)}`
+    const text = `${who} has not come back for ${seconds} s, and thread ${tid}, which it is in, cannot be ended${why}`
     const failure: Failure = { kind: 'device', text }
     member.isHeld = true
     ended?.letGo()
@@ -264,12 +268,21 @@ export class Crew {
   }
 }
 
-function kick({ block, interrupt }: Member): void {
+function kick(member: Member): void {
+  const { block, interrupt } = member
   const tid = Atomics.load(block.control, TID)
   if (tid === 0 || phaseOf(block) === Phase.done) return
   interrupt()
-  kickThread(tid)
+  try {
+    kickThread(tid)
+    member.refusal = null
+  } catch (error) {
+    // It is tried again; and told when that has not helped.
+    member.refusal = error
+  }
 }
+
+const failureText = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 /** Wakes threads up wherever they are, and looks for a moment whether they are in a phase. */
 function kickAndLook(members: readonly Member[], phase: PhaseValue): void {

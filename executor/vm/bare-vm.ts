@@ -118,11 +118,11 @@ export class BareVm extends Lifecycle {
     if (taken.length >= maxVcpus) {
       throw new InputError('id', `at most ${maxVcpus} vCPUs, as many as KVM allows in a VM`, `one more, ${id}`)
     }
-    const vcpu = this.#addVcpu(id)
     const cpus = getAffinity(0)
-    this.enlist(id, formatCpulist(cpus))
     // With a nice value its thread is given back with the one that it had, however it was changed.
     const scheduling = { nice: getNice(0), relaxed: false }
+    const vcpu = this.#addVcpu(id)
+    this.enlist(id, formatCpulist(cpus))
     this.crew.start({ work: null, scheduling, cpus }, () => vcpu.kvm.requestExit())
     await this.crew.command(Command.hold, this.isEnding)
     await this.unlessFailed()

@@ -133,7 +133,11 @@ export class GuestIo {
   #fetchCoalesced(): void {
     if (!this.#home.isRunning()) return
     const tid = this.#home.tids().find((each) => each !== 0)
-    if (tid !== undefined) kickThread(tid)
+    try {
+      if (tid !== undefined) kickThread(tid)
+    } catch (error) {
+      this.#home.fail(null, failureOf(error), error)
+    }
   }
 
   /** @param vcpu the number of the vCPU that has sent the message */

@@ -246,6 +246,7 @@ export abstract class Lifecycle implements AsyncDisposable {
 
   /** Throws unless the VM is in one of these states. */
   protected allow(operation: string, ...allowed: VmState['name'][]): void {
+    if (this.#closing !== null) throw new VmStateError(this.name, operation, allowed, 'closed')
     if (allowed.includes(this.#state.name)) return
     if (this.#state.name === 'failed') throw this.#state.error
     throw new VmStateError(this.name, operation, allowed, this.#state.name)

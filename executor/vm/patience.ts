@@ -1,7 +1,7 @@
 /** How long a caller waits for an operation of a VM. */
 
+import { requireObject, requireSignal } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
-import { requireObject, requireSignal } from '../checks.js'
 
 /** An operation that did not come to its end in the time that it was given. It is not undone. */
 export class DeadlineError extends Error {

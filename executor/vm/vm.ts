@@ -17,6 +17,7 @@ import type { VcpuMessage } from '../wire/shared.js'
 import type { Doorbell } from './doorbells.js'
 import { COM1, EXIT_PORT, GuestIo } from './guest-io.js'
 import { Machine } from './machine.js'
+import { requireVmOptions } from './options.js'
 import { type Assignment, Placement, type PlacementOptions } from './placement.js'
 import { Sampler, type VcpuSample } from './sampler.js'
 import { Vcpu } from './vcpu.js'
@@ -71,11 +72,12 @@ export class Vm extends Placement {
    * Takes the memory of a planned VM, on its nodes and faulted in, and makes the VM; nothing runs yet. Large memory takes
    * its time, in other threads.
    * @param name of a VM of the plan
-   * @throws {InputError} for anything but a plan that `verifyPlan` returned, or a VM that it does not place
+   * @throws {InputError} for anything but a plan that `verifyPlan` returned, a VM that it does not place, or an option that is none
    * @throws {VmError} names the VM, the call and its errno, and what to do
    */
   static async create(plan: VerifiedPlan, name: string, options: VmOptions = {}): Promise<Vm> {
     if (!isVerified(plan)) throw new InputError('plan', 'the object that verifyPlan() returned', show(plan))
+    requireVmOptions(options)
     const vm = plan.vms.find((each) => each.name === name)
     if (vm === undefined) throw new InputError('name', 'the name of a VM that the plan places', show(name))
     return carryOutVm(vm, groundsOf(plan), options)

@@ -1,6 +1,6 @@
 /** Options that are none: errors that name the option, rather than what the engine stumbles over later. */
 
-import { InputError, show } from '../src/errors.js'
+import { InputError, show } from './errors.js'
 
 /** @throws {InputError} */
 export function requireObject(where: string, value: unknown): void {
@@ -26,10 +26,16 @@ export function requireBoolean(where: string, value: unknown): void {
   throw new InputError(where, 'true or false', show(value))
 }
 
-/** @throws {InputError} for what is there and is no whole number in this range */
-export function requireWhole(where: string, value: unknown, from: number, to: number): void {
-  if (value === undefined || (Number.isInteger(value) && Number(value) >= from && Number(value) <= to)) return
-  throw new InputError(where, `a whole number from ${from} to ${to}`, show(value))
+/** @throws {InputError} for what is there and is no whole number */
+export function requireNumber(where: string, value: unknown): void {
+  if (value === undefined || Number.isSafeInteger(value)) return
+  throw new InputError(where, 'a whole number', show(value))
+}
+
+/** @throws {InputError} for what is there and is no text */
+export function requireText(where: string, value: unknown): void {
+  if (value === undefined || typeof value === 'string') return
+  throw new InputError(where, 'text', show(value))
 }
 
 /** @throws {InputError} for what is there and is none of these */
