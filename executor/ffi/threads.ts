@@ -1,5 +1,6 @@
 /** Threads by their number (tid): where they may run, and how to wake one that is inside the kernel. */
 
+import { UnsupportedError } from '../../src/errors.js'
 import { EINVAL, ESRCH, SIGRTMIN, sigaction } from '../abi/linux.js'
 import { bitmap, fromBitmap } from './bitmap.js'
 import * as libc from './libc.js'
@@ -10,7 +11,9 @@ export const KICK_SIGNAL = SIGRTMIN + 8
 
 /** The caller's own thread. */
 export function currentThread(): number {
-  return libc.gettid(libc.numberOf('gettid'))
+  const tid = libc.attempt(() => libc.gettid(libc.numberOf('gettid')))
+  if (tid < 0) throw refused(-tid, 'gettid')
+  return tid
 }
 
 const AFFINITY_HINTS = {
@@ -52,7 +55,7 @@ export function getAffinity(tid: number): number[] {
  */
 export function installKickHandler(): void {
   const handler = libc.dlsym(0, 'getpid')
-  if (handler === 0) throw new Error('the C library has no getpid')
+  if (handler === 0) throw new UnsupportedError('the C library', 'it has no getpid')
   const action = new Uint8Array(sigaction.size)
   new DataView(action.buffer).setBigUint64(sigaction.sa_handler, BigInt(handler), true)
   const rc = libc.attempt(() => libc.sigaction(KICK_SIGNAL, action, null))
