@@ -36,7 +36,8 @@ export interface ExecutorBundle {
 export async function bundleExecutor(plugins: Plugin[] = []): Promise<ExecutorBundle> {
   const outdir = `${root}build/executor-test-${process.pid}`
   process.on('exit', () => rmSync(outdir, { recursive: true, force: true }))
-  const fence = process.env.HOMENODE_FENCE === '1' && plugins.length === 0 ? [throughShim(compileShim('FENCE'))] : []
+  const hasShim = plugins.some(({ name }) => name === 'shim')
+  const fence = process.env.HOMENODE_FENCE === '1' && !hasShim ? [throughShim(compileShim('FENCE'))] : []
   // The pool is in a chunk here, and finds its worker beside that.
   await bundle(entryPoints, outdir, { chunkNames: '[name]-[hash]', plugins: [...plugins, ...fence] })
   const load = (name: keyof typeof entryPoints) => import(pathToFileURL(`${outdir}/${name}.js`).href)
