@@ -6,7 +6,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:wor
 import { endProcess, installKickHandler, kickThread } from '../ffi/threads.js'
 import { type Failure, failureOf, type VcpuEnd } from '../wire/failure.js'
 import {
-  allocateBlocks,
+  allocateBlock,
   blockOf,
   Command,
   type CommandValue,
@@ -68,7 +68,8 @@ export interface CrewEvents {
 }
 
 export class Crew {
-  readonly #shared: SharedArrayBuffer
+  /** Of each vCPU, from when it is asked for first. */
+  readonly #blocks: SharedArrayBuffer[] = []
   readonly #events: CrewEvents
   readonly #members: Member[] = []
   /** A thread has had its work done: it is back in the pool, or gone. */
@@ -76,14 +77,18 @@ export class Crew {
   /** Called when a thread has told something, or ended. */
   #wake: () => void = () => {}
 
-  constructor(vcpus: number, events: CrewEvents) {
+  constructor(events: CrewEvents) {
     installKickHandler()
-    this.#shared = allocateBlocks(vcpus)
     this.#events = events
   }
 
+  #sharedOf(index: number): SharedArrayBuffer {
+    this.#blocks[index] ??= allocateBlock()
+    return this.#blocks[index]!
+  }
+
   block(index: number): VcpuBlock {
-    return blockOf(this.#shared, index)
+    return blockOf(this.#sharedOf(index))
   }
 
   /** The thread's number; 0 before it has one, and when it has ended. */
@@ -95,7 +100,7 @@ export class Crew {
   }
 
   /** Starts the thread of the next vCPU: it pins itself, and waits for `go`. */
-  start(task: Omit<VcpuTask, 'shared' | 'index' | 'port'>, interrupt: () => void): void {
+  start(task: Omit<VcpuTask, 'shared' | 'port'>, interrupt: () => void): void {
     const index = this.#members.length
     const { port1: port, port2 } = new MessageChannel()
     const member: Member = {
@@ -110,7 +115,7 @@ export class Crew {
     }
     this.#members.push(member)
     live.add(this)
-    const whole: VcpuTask = { ...task, shared: this.#shared, index, port: port2 }
+    const whole: VcpuTask = { ...task, shared: this.#sharedOf(index), port: port2 }
     const run = runInThread('runVcpu', whole, [port2])
     port.on('message', (message: VcpuMessage) => this.#hear(index, message))
     this.#back.push(this.#whenBack(index, run))

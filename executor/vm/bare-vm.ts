@@ -74,7 +74,7 @@ export class BareVm extends Lifecycle {
   }
 
   private constructor(name: string, kvm: KvmVm, facts: KvmFacts) {
-    super(name, facts.maxVcpus)
+    super(name)
     this.#kvm = kvm
     this.#facts = facts
     this.#regions = new RegionMap(name, parseCpuid(facts.supportedCpuid), (gpa, bytes) =>

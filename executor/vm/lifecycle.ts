@@ -39,13 +39,12 @@ export abstract class Lifecycle implements AsyncDisposable {
   #held: VmError | null = null
   #closing: Promise<void> | null = null
 
-  /** @param most how many vCPUs it can have */
-  protected constructor(name: string, most: number) {
+  protected constructor(name: string) {
     this.name = name
     this.#ended = new Promise((resolve) => {
       this.#settleEnd = resolve
     })
-    this.crew = new Crew(most, {
+    this.crew = new Crew({
       ended: (index, end) => this.#vcpuEnded(index, end),
       told: (index, message) => this.#told(index, message),
       nameOf: (device) => this.nameOfDevice(device),

@@ -53,7 +53,7 @@ export abstract class Placement extends Lifecycle {
   readonly #options: PlacementOptions
 
   protected constructor(plan: PlanVm, placed: PlacedMemory, options: PlacementOptions) {
-    super(plan.name, plan.vcpus.length)
+    super(plan.name)
     this.plan = plan
     this.#placed = placed
     this.#options = options

@@ -60,17 +60,16 @@ export interface VcpuBlock {
   readonly progress: Float64Array
 }
 
-export function allocateBlocks(vcpus: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(vcpus * BLOCK_BYTES)
+export function allocateBlock(): SharedArrayBuffer {
+  return new SharedArrayBuffer(BLOCK_BYTES)
 }
 
-export function blockOf(buffer: SharedArrayBuffer, index: number): VcpuBlock {
-  const at = index * BLOCK_BYTES
+export function blockOf(buffer: SharedArrayBuffer): VcpuBlock {
   return {
-    control: new Int32Array(buffer, at, CONTROL_BYTES / 4),
-    answer: new Uint8Array(buffer, at + CONTROL_BYTES, 8),
-    progress: new Float64Array(buffer, at + CONTROL_BYTES + ANSWER_BYTES, 1),
-    exits: new Float64Array(buffer, at + CONTROL_BYTES + ANSWER_BYTES + PROGRESS_BYTES, EXIT_REASONS),
+    control: new Int32Array(buffer, 0, CONTROL_BYTES / 4),
+    answer: new Uint8Array(buffer, CONTROL_BYTES, 8),
+    progress: new Float64Array(buffer, CONTROL_BYTES + ANSWER_BYTES, 1),
+    exits: new Float64Array(buffer, CONTROL_BYTES + ANSWER_BYTES + PROGRESS_BYTES, EXIT_REASONS),
   }
 }
 

@@ -54,9 +54,8 @@ export interface WalkWork {
 }
 
 export interface VcpuTask {
+  /** Its block. */
   readonly shared: SharedArrayBuffer
-  /** Of its block in `shared`. */
-  readonly index: number
   readonly port: MessagePort
   readonly cpus: readonly number[]
   readonly scheduling: Scheduling
@@ -69,8 +68,8 @@ class Line {
   readonly block: VcpuBlock
   readonly #port: MessagePort
 
-  constructor({ shared, index, port }: VcpuTask) {
-    this.block = blockOf(shared, index)
+  constructor({ shared, port }: VcpuTask) {
+    this.block = blockOf(shared)
     this.#port = port
   }
 
