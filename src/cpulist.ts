@@ -15,9 +15,20 @@ export interface CpulistOptions {
   readonly all?: readonly number[]
   /** May the set be empty (the text too). */
   readonly allowEmpty?: boolean
+  /** How many numbers it may have. */
+  readonly most?: number
 }
 
 const PART = /^(?<not>\^?)(?<first>\d+)(?:-(?<last>\d+)(?::(?<stride>\d+))?)?$/
+
+/** How many numbers strides and `all` may name in a list, taken together: each is looked at, where a range is taken as a whole. */
+const MAX_STEPS = 2 ** 21
+
+/**
+ * The set that a list stands for while it is read: a byte for each number, so that a range costs next to nothing, however
+ * often numbers are named. One more than there are numbers, since `all` may stand for one that nobody can name.
+ */
+const isMember = new Uint8Array(MAX_ID + 2)
 
 /**
  * The numbers of a cpulist, ascending, each once. Parts are evaluated from left to right: `5`, `0-3`, every second of
@@ -25,25 +36,51 @@ const PART = /^(?<not>\^?)(?<first>\d+)(?:-(?<last>\d+)(?::(?<stride>\d+))?)?$/
  * @throws {InputError} that shows the part which is not understood
  */
 export function parseCpulist(text: string, options: CpulistOptions = {}): number[] {
-  const where = options.where ?? 'cpulist'
-  const ids = new Set<number>()
-  const trimmed = text.trim()
-  for (const raw of trimmed === '' ? [] : trimmed.split(',')) {
-    const part = raw.trim()
-    const excluded = part.startsWith('^')
-    for (const id of membersOf(part, where, options.all)) {
-      if (excluded) ids.delete(id)
-      else ids.add(id)
-    }
-  }
-  if (ids.size === 0 && !options.allowEmpty) {
-    throw new InputError(where, 'a cpulist with at least one number', show(text))
-  }
-  return ascending(ids)
+  const ids: number[] = []
+  for (const [first, last] of rangesOf(text, options)) for (let id = first; id <= last; id++) ids.push(id)
+  return ids
 }
 
-function membersOf(part: string, where: string, all: readonly number[] | undefined): readonly number[] {
-  if (all !== undefined && (part === 'all' || part === '^all')) return all
+/** The same set in the kernel's form, as `formatCpulist` has it. */
+export function canonicalCpulist(text: string, options: CpulistOptions = {}): string {
+  return Array.from(rangesOf(text, options), ([first, last]) =>
+    first === last ? `${first}` : `${first}-${last}`,
+  ).join()
+}
+
+/** Ascending, with a gap after each. */
+function rangesOf(text: string, options: CpulistOptions): [first: number, last: number][] {
+  const where = options.where ?? 'cpulist'
+  const trimmed = text.trim()
+  isMember.fill(0)
+  let steps = 0
+  for (const raw of trimmed === '' ? [] : trimmed.split(',')) {
+    steps += take(raw.trim(), where, options.all)
+    if (steps > MAX_STEPS) throw new InputError(where, `strides of at most ${MAX_STEPS} numbers in all`, 'more')
+  }
+  const ranges: [number, number][] = []
+  for (let first = isMember.indexOf(1); first >= 0; ) {
+    const end = isMember.indexOf(0, first)
+    const last = (end < 0 ? isMember.length : end) - 1
+    ranges.push([first, last])
+    if (ranges.length > (options.most ?? Number.POSITIVE_INFINITY)) break
+    first = last + 1 < isMember.length ? isMember.indexOf(1, last + 1) : -1
+  }
+  const size = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0)
+  if (size > (options.most ?? size)) throw new InputError(where, `at most ${options.most} numbers`, show(text))
+  if (size === 0 && !options.allowEmpty) {
+    throw new InputError(where, 'a cpulist with at least one number', show(text))
+  }
+  return ranges
+}
+
+/** Takes a part into the set, or out of it; returns how many numbers it had to look at one by one. */
+function take(part: string, where: string, all: readonly number[] | undefined): number {
+  const value = part.startsWith('^') ? 0 : 1
+  if (all !== undefined && (part === 'all' || part === '^all')) {
+    for (const id of all) isMember[id] = value
+    return all.length
+  }
   const groups = PART.exec(part)?.groups
   if (groups === undefined) {
     throw new InputError(where, `a cpulist such as "0-3,8", "0-31:2" or "0-7,^2"${all ? ' or "all"' : ''}`, show(part))
@@ -54,9 +91,12 @@ function membersOf(part: string, where: string, all: readonly number[] | undefin
   if (last > MAX_ID || first > MAX_ID) throw new InputError(where, `numbers up to ${MAX_ID}`, show(part))
   if (last < first) throw new InputError(where, 'a range that ascends', show(part))
   if (stride < 1 || stride > MAX_ID) throw new InputError(where, `a stride from 1 to ${MAX_ID}`, show(part))
-  const members: number[] = []
-  for (let id = first; id <= last; id += stride) members.push(id)
-  return members
+  if (stride === 1) {
+    isMember.fill(value, first, last + 1)
+    return 0
+  }
+  for (let id = first; id <= last; id += stride) isMember[id] = value
+  return Math.floor((last - first) / stride) + 1
 }
 
 /** The canonical form of the kernel: ascending ranges, `0-3,8`; the empty string for no numbers. */

@@ -2,7 +2,7 @@
 
 import * as z from 'zod'
 import { freezeDeep } from './freeze.js'
-import { avoidsDevices, checkTogether } from './request/rules.js'
+import { avoidsDevices, checkCount, checkTogether, checkTotal } from './request/rules.js'
 import { requestFormat } from './request/schema.js'
 import { readVcpuSets, type VmWithSets } from './request/vcpu-sets.js'
 import { parseWith } from './schema.js'
@@ -18,7 +18,9 @@ const parsed = new WeakSet<object>()
  */
 export function parseRequest(input: unknown): Request {
   if (typeof input === 'object' && input !== null && parsed.has(input)) return input as Request
+  checkCount(input)
   const given = parseWith(requestFormat, input)
+  checkTotal(given.vms)
   const vms = given.vms.map((vm, at) => readVcpuSets(vm, `vms[${at}]`))
   checkTogether(vms, given)
   const { reserve, freeMemoryOnly, deviceNodes, overcommit, strategy, model } = given

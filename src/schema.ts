@@ -13,10 +13,87 @@ import { InputError, show } from './errors.js'
  * them are misspelt, and then the field that is missing is not what needs mending
  */
 export function parseWith<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  checkLists(schema, input, [], input)
   const result = schema.safeParse(input, { error: expectationOf })
   if (result.success) return result.data
-  const { issues } = result.error
-  throw errorOf(issues.find(isUnknownField) ?? issues[0]!, input)
+  throw errorOf(firstOf(result.error.issues), input)
+}
+
+function firstOf(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
+  return issues.find(isUnknownField) ?? issues[0]!
+}
+
+/** So many elements of a list are looked at together. */
+const PART = 64
+const partSchemas = new WeakMap<z.ZodArray, z.ZodArray>()
+
+/** Elements of a list, without what holds for it as a whole. */
+function partSchema(list: z.ZodArray): z.ZodArray {
+  const known = partSchemas.get(list) ?? z.array(list.element)
+  partSchemas.set(list, known)
+  return known
+}
+
+/**
+ * zod collects what is wrong with every element, which for a long list takes seconds and all memory. So long lists come first, the
+ * innermost before those around them, each up to the first elements that do not fit; and none with more than it may have.
+ * @throws {InputError}
+ */
+function checkLists(schema: unknown, value: unknown, path: readonly PropertyKey[], input: unknown): void {
+  const inner = unwrapped(schema)
+  if (inner instanceof z.ZodUnion) {
+    for (const option of inner.options) checkLists(option, value, path, input)
+  } else if (inner instanceof z.ZodObject) {
+    if (typeof value !== 'object' || value === null) return
+    for (const [name, field] of Object.entries(inner.shape)) {
+      if (Object.hasOwn(value, name)) checkLists(field, Reflect.get(value, name), [...path, name], input)
+    }
+  } else if (inner instanceof z.ZodArray && Array.isArray(value)) {
+    const most = mostOf(inner)
+    if (value.length > most) {
+      throw new InputError(formatPath(path), limit('at most', most, 'array'), show(value))
+    }
+    if (hasParts(inner.element)) {
+      for (const [at, element] of value.entries()) checkLists(inner.element, element, [...path, at], input)
+    }
+    for (let from = 0; from < value.length && value.length > PART; from += PART) {
+      const { error } = partSchema(inner).safeParse(value.slice(from, from + PART), { error: expectationOf })
+      if (error === undefined) continue
+      const { path: within, ...issue } = firstOf(error.issues)
+      const [at, ...rest] = within
+      throw errorOf({ ...issue, path: [...path, from + Number(at), ...rest] } as z.core.$ZodIssue, input)
+    }
+  }
+}
+
+/** How many elements a list may have. */
+function mostOf(list: z.ZodArray): number {
+  const limits = (list.def.checks ?? []).map(({ _zod: { def } }) =>
+    'maximum' in def && typeof def.maximum === 'number' ? def.maximum : Number.POSITIVE_INFINITY,
+  )
+  return Math.min(...limits)
+}
+
+/** Whether lists may be in it. */
+function hasParts(schema: unknown): boolean {
+  const inner = unwrapped(schema)
+  return inner instanceof z.ZodObject || inner instanceof z.ZodArray || inner instanceof z.ZodUnion
+}
+
+/** A schema without what only says what stands for nothing, or what becomes of it. */
+function unwrapped(schema: unknown): unknown {
+  let inner = schema
+  for (;;) {
+    if (inner instanceof z.ZodPipe) inner = inner.in
+    else if (
+      inner instanceof z.ZodOptional ||
+      inner instanceof z.ZodNullable ||
+      inner instanceof z.ZodDefault ||
+      inner instanceof z.ZodPrefault
+    )
+      inner = inner.unwrap()
+    else return inner
+  }
 }
 
 /** A path as the messages have it: `vms[2].memory`. */

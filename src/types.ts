@@ -404,6 +404,18 @@ export interface RunVcpu {
   readonly exitReasons: Readonly<Record<string, number>>
   /** Time that it was runnable and did not run. */
   readonly runDelayNs: number
+  /** How often it went to another CPU, counted by the kernel; `null` where that does not say (no CONFIG_SCHED_DEBUG before Linux 6.15). */
+  readonly migrations: number | null
+}
+
+/** How closely a run was watched: between two looks only the kernel's counters tell what happened. */
+export interface RunWatch {
+  /** How often each thread was looked at while it ran. */
+  readonly threadLooks: number
+  /** How often it was read back where the memory is: at the end, and after each tick in which pages of this host were migrated, once a second at most. */
+  readonly memoryLooks: number
+  /** Pages that were migrated on the whole host meanwhile, whoever's they are; 0: this memory stayed where it was. `null`: the kernel does not count them. */
+  readonly pagesMigrated: number | null
 }
 
 /** Where the kernel has the memory of a cell that the plan puts on one node. */
@@ -438,7 +450,12 @@ export interface RunReport {
   readonly vcpus: readonly RunVcpu[]
   /** In the order of the plan. */
   readonly memory: readonly RunMemory[]
-  /** Nothing differs from the plan: there are no findings. */
+  /** How closely it was watched. */
+  readonly watched: RunWatch
+  /**
+   * There are no findings: in no look did anything differ from the plan, and no vCPU with one CPU has ever left it, as far as the kernel
+   * counts migrations. Of a vCPU with several CPUs, and of memory where `watched.pagesMigrated` is not 0, nothing is known but the looks.
+   */
   readonly verified: boolean
   /** What differs from the plan. */
   readonly findings: readonly Finding[]

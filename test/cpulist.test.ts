@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { formatCpulist, formatCpumask, MAX_ID, parseCpulist, parseCpumask } from '../src/cpulist.js'
+import { canonicalCpulist, formatCpulist, formatCpumask, MAX_ID, parseCpulist, parseCpumask } from '../src/cpulist.js'
 import { InputError } from '../src/errors.js'
 
 const ids = fc.uniqueArray(fc.nat(5000), { maxLength: 60 })
@@ -150,6 +150,35 @@ test('masks are words with the highest first', () => {
 test('a formatted mask reads back as the same set', () => {
   fc.assert(fc.property(ids, (set) => assert.equal(parseCpumask(formatCpumask(set)), ascending(set))))
   assert.is(formatCpumask([0, 33]), '00000002,00000001')
+})
+
+test('sets that are named over and over take time by the length of the text, and strides have a limit', () => {
+  const times = (part: string, count: number) => Array(count).fill(part).join()
+  const startedAt = process.cpuUsage()
+  assert.is(parseCpulist(times('0-65535', 100_000)).length, 65_536)
+  assert.equal(parseCpulist(`${times('0-65535,^1-65535', 50_000)},7`), [0, 7])
+  const { user, system } = process.cpuUsage(startedAt)
+  assert.ok(user + system < 5_000_000, `${user + system} us`)
+  assert.is(parseCpulist(times('0-65535:2', 60)).length, 32_768)
+  assert.throws(() => parseCpulist(times('0-65535:2', 100_000)), /strides of at most 2097152 numbers in all/)
+  assert.throws(() => parseCpulist(times('all', 1_000_000), { all: [1, 2, 3, 4] }), /strides of at most/)
+})
+
+test('a list says how many numbers it may have', () => {
+  assert.equal(parseCpulist('3,1', { most: 2 }), [1, 3])
+  assert.throws(() => parseCpulist('0-2', { most: 2 }), /^InputError|at most 2 numbers, got "0-2"/)
+  assert.throws(() => parseCpulist('0,2,4,6-9', { most: 3 }), /at most 3 numbers/)
+})
+
+test('the canonical form of a text is that of its numbers', () => {
+  for (const text of ['5', '0-3', '9,0-3,2', '0-31:2', '0-7,^2', '0-65535', '65535', '1,2,3,9-10', '']) {
+    assert.is(
+      canonicalCpulist(text, { allowEmpty: true }),
+      formatCpulist(parseCpulist(text, { allowEmpty: true })),
+      text,
+    )
+  }
+  assert.throws(() => canonicalCpulist('x'), /a cpulist such as/)
 })
 
 test.run()

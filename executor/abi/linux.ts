@@ -71,6 +71,7 @@ export const ENOENT = 2
 export const ESRCH = 3
 export const EINTR = 4
 export const E2BIG = 7
+export const EBADF = 9
 export const EAGAIN = 11
 export const ENOMEM = 12
 export const EACCES = 13

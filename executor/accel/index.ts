@@ -5,7 +5,8 @@
 
 export type { CacheLevel } from '../../src/topology/caches.js'
 export type { Patience, VmEnd, VmState } from '../index.js'
-export { DeadlineError, VmStateError } from '../vm/vm-state.js'
+export { DeadlineError } from '../vm/patience.js'
+export { VmStateError } from '../vm/vm-state.js'
 export { VmError } from '../wire/failure.js'
 export {
   VcpuAffinityManager,

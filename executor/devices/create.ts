@@ -3,7 +3,7 @@
 import { assertNever } from '../../src/errors.js'
 import { REPORT_PORT } from '../guests/walk.js'
 import type { DeviceSpec } from '../wire/device-spec.js'
-import type { VcpuBlock, VcpuMessage } from '../wire/shared.js'
+import { DEVICE, type VcpuBlock, type VcpuMessage } from '../wire/shared.js'
 import type { Device, DeviceContext, DeviceModule } from './device.js'
 import type { Mailbox } from './remote.js'
 import { createSerial } from './serial.js'
@@ -16,8 +16,16 @@ interface DeviceRoom {
 }
 
 /** In the order of `specs`. A module that cannot be loaded, or throws, is the thread's failure. */
-export function createDevices(specs: readonly DeviceSpec[], room: DeviceRoom): Promise<Device[]> {
-  return Promise.all(specs.map((spec, index) => createDevice(spec, index, room)))
+export async function createDevices(specs: readonly DeviceSpec[], room: DeviceRoom): Promise<Device[]> {
+  const { control } = room.block
+  const devices: Device[] = []
+  // One after the other, so that it can be told which one does not come back.
+  for (const [index, spec] of specs.entries()) {
+    control[DEVICE] = index + 1
+    devices.push(await createDevice(spec, index, room))
+  }
+  control[DEVICE] = 0
+  return devices
 }
 
 async function createDevice({ what, start }: DeviceSpec, index: number, room: DeviceRoom): Promise<Device> {
@@ -30,7 +38,7 @@ async function createDevice({ what, start }: DeviceSpec, index: number, room: De
       if (typeof module.createDevice !== 'function') {
         throw new TypeError(`expected a function createDevice in ${what.url}, got ${typeof module.createDevice}`)
       }
-      return guarded(module.createDevice(what.options, context), what.url)
+      return guarded(module.createDevice(what.options, context), what.url, index, block)
     }
     case 'serial':
       return createSerial(start, what.shared, block, () => post({ kind: 'output', device: index }))
@@ -47,11 +55,13 @@ async function createDevice({ what, start }: DeviceSpec, index: number, room: De
   }
 }
 
-/** A device that says where it is from when it throws. */
-function guarded(device: Device, url: string): Device {
+/** A device that says where it is from when it throws, and while it is at work. */
+function guarded(device: Device, url: string, index: number, { control }: VcpuBlock): Device {
   const call = (method: 'read' | 'write') => (address: number, data: Uint8Array) => {
+    control[DEVICE] = index + 1
     try {
       device[method]?.(address, data)
+      control[DEVICE] = 0
     } catch (error) {
       throw new Error(`the device of ${url} threw: ${error instanceof Error ? error.message : error}`, { cause: error })
     }

@@ -12,3 +12,16 @@ export function closeAll(resources: Iterable<{ close(): void }>): void {
   }
   if (errors.length > 0) throw errors[0]
 }
+
+/** As `closeAll`, one after the other, of what may take its time. */
+export async function closeInTurn(...steps: readonly (() => void | Promise<void>)[]): Promise<void> {
+  const errors: unknown[] = []
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+}

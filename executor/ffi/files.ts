@@ -2,6 +2,7 @@
 
 import {
   EAGAIN,
+  EBADF,
   EFD_CLOEXEC,
   EFD_NONBLOCK,
   EINTR,
@@ -20,15 +21,21 @@ import { type Hints, refused } from './libc.js'
  * @throws {SyscallError}
  */
 export function openDevice(path: string, hints?: Hints): number {
-  const fd = libc.open(path, O_RDWR | O_CLOEXEC)
-  if (fd < 0) throw refused(libc.errno(), `open(${path})`, hints)
+  const fd = libc.attempt(() => libc.open(path, O_RDWR | O_CLOEXEC))
+  if (fd < 0) throw refused(-fd, `open(${path})`, hints)
   return fd
 }
 
-/** @throws {SyscallError} EBADF for a descriptor that is not open */
+/**
+ * Whatever else Linux says, it has given the descriptor back: nothing is left to be done, and a second time would close
+ * somebody else's. Source: close(2), "Dealing with error returns"
+ * @throws {SyscallError} EBADF for a descriptor that is not open
+ */
 export function closeFd(fd: number): void {
   const rc = libc.close(fd)
-  if (rc < 0) throw refused(libc.errno(), `close(${fd})`)
+  if (rc === 0) return
+  const error = libc.errno()
+  if (error === EBADF) throw refused(error, `close(${fd})`)
 }
 
 /** A descriptor that is closed once. */
@@ -60,8 +67,8 @@ export class OwnedFd implements Disposable {
  * @throws {SyscallError}
  */
 export function ioctl(fd: number, name: string, request: number, argument = 0, hints?: Hints): number {
-  const rc = libc.ioctl(fd, request, argument)
-  if (rc < 0) throw refused(libc.errno(), `ioctl(${name})`, hints)
+  const rc = libc.attempt(() => libc.ioctl(fd, request, argument))
+  if (rc < 0) throw refused(-rc, `ioctl(${name})`, hints)
   return rc
 }
 
@@ -70,8 +77,8 @@ export function ioctl(fd: number, name: string, request: number, argument = 0, h
  * @throws {SyscallError}
  */
 export function ioctlStruct(fd: number, name: string, request: number, struct: Uint8Array, hints?: Hints): number {
-  const rc = libc.ioctlPointer(fd, request, struct)
-  if (rc < 0) throw refused(libc.errno(), `ioctl(${name})`, hints)
+  const rc = libc.attempt(() => libc.ioctlPointer(fd, request, struct))
+  if (rc < 0) throw refused(-rc, `ioctl(${name})`, hints)
   return rc
 }
 
@@ -82,16 +89,15 @@ export function ioctlStruct(fd: number, name: string, request: number, struct: U
  */
 export function createMemoryFile(name: string, bytes: number, hugePageSize?: number): number {
   const huge = hugePageSize === undefined ? 0 : MFD_HUGETLB | (Math.log2(hugePageSize) << MAP_HUGE_SHIFT)
-  const fd = libc.memfd_create(libc.numberOf('memfd_create'), name, MFD_CLOEXEC | huge)
+  const fd = libc.attempt(() => libc.memfd_create(libc.numberOf('memfd_create'), name, MFD_CLOEXEC | huge))
   if (fd < 0) {
     const noPages = `the kernel has no pages of ${hugePageSize} bytes: see /sys/kernel/mm/hugepages`
-    throw refused(libc.errno(), 'memfd_create', { EINVAL: noPages, ENODEV: noPages })
+    throw refused(-fd, 'memfd_create', { EINVAL: noPages, ENODEV: noPages })
   }
-  const rc = libc.ftruncate(fd, bytes)
+  const rc = libc.attempt(() => libc.ftruncate(fd, bytes))
   if (rc < 0) {
-    const error = refused(libc.errno(), `ftruncate(${bytes})`)
     closeFd(fd)
-    throw error
+    throw refused(-rc, `ftruncate(${bytes})`)
   }
   return fd
 }
@@ -101,8 +107,8 @@ export function createMemoryFile(name: string, bytes: number, hugePageSize?: num
  * @throws {SyscallError} EMFILE where the process has too many descriptors
  */
 export function createEventFd(): number {
-  const fd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-  if (fd < 0) throw refused(libc.errno(), 'eventfd', { EMFILE: 'the process has no descriptor left: see ulimit -n' })
+  const fd = libc.attempt(() => libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+  if (fd < 0) throw refused(-fd, 'eventfd', { EMFILE: 'the process has no descriptor left: see ulimit -n' })
   return fd
 }
 
@@ -112,12 +118,9 @@ export function createEventFd(): number {
  */
 export function takeEvents(fd: number): number {
   const count = new Uint8Array(8)
-  const rc = libc.read(fd, count, count.length)
-  if (rc < 0) {
-    const error = libc.errno()
-    if (error === EAGAIN) return 0
-    throw refused(error, `read(${fd})`)
-  }
+  const rc = libc.attempt(() => libc.read(fd, count, count.length))
+  if (rc === -EAGAIN) return 0
+  if (rc < 0) throw refused(-rc, `read(${fd})`)
   return Number(new DataView(count.buffer).getBigUint64(0, true))
 }
 

@@ -7,9 +7,10 @@
  */
 
 import { getSystemErrorName } from 'node:util'
+import { markAsUntransferable } from 'node:worker_threads'
 import koffi from 'koffi'
 import { SyscallError, UnsupportedError } from '../../src/errors.js'
-import { type SyscallNumbers, syscallNumbers } from '../abi/linux.js'
+import { EINTR, type SyscallNumbers, syscallNumbers } from '../abi/linux.js'
 import { isPoolThread } from './gate.js'
 
 type Address = number
@@ -80,7 +81,7 @@ export const sched_getscheduler: (tid: number) => number = lib.func('int sched_g
 export const setpriority: (which: number, who: number, nice: number) => number = lib.func(
   'int setpriority(int, unsigned int, int)',
 )
-/** -1 is also the nice value -1. */
+/** -1 is also the nice value -1: errno tells, if it was 0 before. */
 export const getpriority: (which: number, who: number) => number = lib.func('int getpriority(int, unsigned int)')
 export const prctl: (option: number, a: number, b: number, c: number, d: number) => number = lib.func('prctl', 'int', [
   'int',
@@ -93,6 +94,8 @@ export const prctl: (option: number, a: number, b: number, c: number, d: number)
 export const sigaction: (signal: number, action: Uint8Array, old: null) => number = lib.func(
   'int sigaction(int, const void *, void *)',
 )
+/** Does not return. */
+export const _exit: (code: number) => void = lib.func('void _exit(int)')
 /** The address, or 0. */
 export const dlsym: (handle: number, name: string) => number = lib.func('uintptr_t dlsym(uintptr_t, const char *)')
 
@@ -135,10 +138,36 @@ export const tgkill: (number: number, pid: number, tid: number, signal: number) 
   ['long', 'long', 'long', 'long'],
 )
 
-export const errno: () => number = koffi.errno
+export const errno: (value?: number) => number = koffi.errno
 
-/** An ArrayBuffer over foreign memory; using it after the memory is unmapped kills the process. */
-export const view: (address: Address, length: number) => ArrayBuffer = koffi.view
+/** For how long a call that signals interrupt is made again. Under a storm of them KVM_CREATE_VM took up to 7000 tries, 0.2 s. */
+const INTERRUPTED_MS = 2000
+
+/**
+ * What a call returns, or its errno below 0, as the kernel itself has it. One that a signal has interrupted is made again,
+ * until it is not, or for 2 s.
+ */
+export function attempt(call: () => number): number {
+  for (let until = 0; ; ) {
+    const rc = call()
+    if (rc >= 0) return rc
+    const error = koffi.errno()
+    if (error !== EINTR) return -error
+    const now = performance.now()
+    if (until === 0) until = now + INTERRUPTED_MS
+    else if (now > until) return -error
+  }
+}
+
+/**
+ * An ArrayBuffer over foreign memory; using it after the memory is unmapped kills the process. It cannot be transferred to
+ * another thread: its owner would not know until when it is used there. Who tries gets a copy (Node 20), or an error.
+ */
+export function view(address: Address, length: number): ArrayBuffer {
+  const buffer: ArrayBuffer = koffi.view(address, length)
+  markAsUntransferable(buffer)
+  return buffer
+}
 
 /** @throws {UnsupportedError} on an architecture whose numbers are not known here */
 export function numberOf(name: keyof SyscallNumbers): number {
@@ -150,7 +179,7 @@ export function numberOf(name: keyof SyscallNumbers): number {
 /** What to do about an error, by its name (`EPERM`). */
 export type Hints = Readonly<Record<string, string>>
 
-/** The error for a call that was refused. `error` comes first, so that errno is read before anything else happens. */
+/** The error for a call that was refused. `error` is its errno, as a positive number. */
 export function refused(error: number, call: string, hints: Hints = {}): SyscallError {
   const code = getSystemErrorName(-error)
   return new SyscallError(call, error, code, hints[code] ?? '')

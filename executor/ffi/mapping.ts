@@ -67,8 +67,8 @@ export class Mapping implements Disposable {
       ENOMEM: 'the address space or its limit (ulimit -v) is used up, or there are too few free huge pages',
       EINVAL: `the kernel has no pages of ${pageSize} bytes: see /sys/kernel/mm/hugepages`,
     })
+    if (guard > 0) return wide.#guarded(wide.address, bytes)
     try {
-      if (guard > 0) return wide.#guarded(wide.address, bytes)
       if (isBase) forbidSharedHugePages(wide.address, bytes)
       return wide
     } catch (error) {
@@ -82,10 +82,15 @@ export class Mapping implements Disposable {
     const end = address + bytes + BASE_PAGE
     const before = address - this.address
     const behind = this.address + this.bytes + this.#guard - end
-    // Pages of different advice are not in one range of the kernel's, and a huge page is never in two.
-    forbidHugePages(end - BASE_PAGE, BASE_PAGE)
-    if (before > 0) libc.munmap(this.address, before)
-    if (behind > 0) libc.munmap(end, behind)
+    try {
+      // Pages of different advice are not in one range of the kernel's, and a huge page is never in two.
+      forbidHugePages(end - BASE_PAGE, BASE_PAGE)
+      if (before > 0) unmap(this.address, before)
+      if (behind > 0) unmap(end, behind)
+    } catch (error) {
+      this.close()
+      throw error
+    }
     return new Mapping(address, bytes, BASE_PAGE)
   }
 
@@ -97,9 +102,9 @@ export class Mapping implements Disposable {
   static transparent(bytes: number, hugePageSize: number, address?: number): Mapping {
     const mapping =
       address === undefined ? Mapping.#aligned(bytes, hugePageSize) : Mapping.anonymous(bytes, BASE_PAGE, address)
-    const rc = libc.madvise(mapping.address, bytes, MADV_HUGEPAGE)
+    const rc = libc.attempt(() => libc.madvise(mapping.address, bytes, MADV_HUGEPAGE))
     if (rc < 0) {
-      const error = refused(libc.errno(), 'madvise(MADV_HUGEPAGE)', {
+      const error = refused(-rc, 'madvise(MADV_HUGEPAGE)', {
         EINVAL: 'this kernel has no transparent huge pages (CONFIG_TRANSPARENT_HUGEPAGE)',
       })
       mapping.close()
@@ -125,8 +130,14 @@ export class Mapping implements Disposable {
 
   static #map(bytes: number, flags: number, fd: number, wanted = 0, hints: libc.Hints = {}): Mapping {
     const fixed = wanted === 0 ? 0 : MAP_FIXED_NOREPLACE
-    const address = libc.mmap(wanted, bytes, PROT_READ | PROT_WRITE, flags | fixed, fd, 0)
-    if (typeof address === 'bigint') throw refused(libc.errno(), callOf(bytes, wanted), { ...PLACE_HINTS, ...hints })
+    let address = 0
+    const rc = libc.attempt(() => {
+      const found = libc.mmap(wanted, bytes, PROT_READ | PROT_WRITE, flags | fixed, fd, 0)
+      if (typeof found === 'bigint') return -1
+      address = found
+      return 0
+    })
+    if (rc < 0) throw refused(-rc, callOf(bytes, wanted), { ...PLACE_HINTS, ...hints })
     const mapping = new Mapping(address, bytes)
     if (wanted === 0 || address === wanted) return mapping
     mapping.close()
@@ -148,13 +159,24 @@ export class Mapping implements Disposable {
 
   close(): void {
     if (!this.#open) return
+    unmap(this.address, this.bytes + this.#guard)
     this.#open = false
-    const rc = libc.munmap(this.address, this.bytes + this.#guard)
-    if (rc < 0) throw refused(libc.errno(), 'munmap')
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+}
+
+/** The kernel needs memory of its own to split a range, and may get some the next time. */
+const UNMAP_TRIES = 3
+
+/** @throws {SyscallError} where it is still mapped */
+function unmap(address: number, bytes: number): void {
+  for (let tries = 1; ; tries++) {
+    const rc = libc.attempt(() => libc.munmap(address, bytes))
+    if (rc === 0) return
+    if (tries === UNMAP_TRIES) throw refused(-rc, 'munmap')
   }
 }
 
@@ -199,10 +221,9 @@ export function touch(address: number, bytes: number): void {
  * @throws {SyscallError}
  */
 export function forbidHugePages(address: number, bytes: number): void {
-  const rc = libc.madvise(address, bytes, MADV_NOHUGEPAGE)
+  const rc = libc.attempt(() => libc.madvise(address, bytes, MADV_NOHUGEPAGE))
   if (rc < 0) {
-    const error = libc.errno()
-    if (error !== EINVAL) throw refused(error, 'madvise(MADV_NOHUGEPAGE)')
+    if (rc !== -EINVAL) throw refused(-rc, 'madvise(MADV_NOHUGEPAGE)')
   }
 }
 
@@ -224,6 +245,6 @@ function forbidSharedHugePages(address: number, bytes: number): void {
  * @throws {SyscallError}
  */
 export function discard(address: number, bytes: number): void {
-  const rc = libc.madvise(address, bytes, MADV_DONTNEED)
-  if (rc < 0) throw refused(libc.errno(), 'madvise(MADV_DONTNEED)')
+  const rc = libc.attempt(() => libc.madvise(address, bytes, MADV_DONTNEED))
+  if (rc < 0) throw refused(-rc, 'madvise(MADV_DONTNEED)')
 }

@@ -47,8 +47,7 @@ function setPolicy(address: number, bytes: number, nodes: readonly number[], mod
   const mask = bitmap(nodes)
   // The kernel takes one off maxnode before it uses it (mm/mempolicy.c, get_nodes).
   const maxnode = mask.length * 8 + 1
-  const rc = libc.mbind(libc.numberOf('mbind'), address, bytes, mode, mask, maxnode, 0)
-  return rc < 0 ? libc.errno() : 0
+  return -libc.attempt(() => libc.mbind(libc.numberOf('mbind'), address, bytes, mode, mask, maxnode, 0))
 }
 
 const MOVE_HINTS = {
@@ -91,6 +90,7 @@ function callMovePages(address: number, stride: number, nodes: Int32Array | null
   const number = libc.numberOf('move_pages')
   const out = new Uint8Array(status.buffer, status.byteOffset, status.byteLength)
   const to = nodes === null ? null : new Uint8Array(nodes.buffer)
-  const rc = libc.move_pages(number, 0, count, new Uint8Array(pages.buffer), to, out, MPOL_MF_MOVE)
-  if (rc < 0) throw refused(libc.errno(), 'move_pages', MOVE_HINTS)
+  const from = new Uint8Array(pages.buffer)
+  const rc = libc.attempt(() => libc.move_pages(number, 0, count, from, to, out, MPOL_MF_MOVE))
+  if (rc < 0) throw refused(-rc, 'move_pages', MOVE_HINTS)
 }

@@ -33,12 +33,9 @@ export function hugeRanges(pagemap: number, { start, end }: AddressRange): Addre
   const view = new DataView(regions.view())
   for (let at = start; at < end; at = Number(argument.getBigUint64(pm_scan_arg.walk_end, true))) {
     set(pm_scan_arg.start, at)
-    const count = libc.ioctlPointer(pagemap, PAGEMAP_SCAN, new Uint8Array(argument.buffer))
-    if (count < 0) {
-      const error = libc.errno()
-      if (error === ENOTTY) return null
-      throw refused(error, 'ioctl(PAGEMAP_SCAN)')
-    }
+    const count = libc.attempt(() => libc.ioctlPointer(pagemap, PAGEMAP_SCAN, new Uint8Array(argument.buffer)))
+    if (count === -ENOTTY) return null
+    if (count < 0) throw refused(-count, 'ioctl(PAGEMAP_SCAN)')
     for (let i = 0; i < count; i++) {
       const region = i * page_region.size
       found.push({

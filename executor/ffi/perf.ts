@@ -43,8 +43,9 @@ export function openCounter(cpu: number, { type, config }: CounterEvent): number
   attributes.setBigUint64(perf_event_attr.read_format, BigInt(format), true)
   const number = libc.numberOf('perf_event_open')
   const bytes = new Uint8Array(attributes.buffer)
-  const fd = libc.perf_event_open(number, bytes, ANY_PROCESS, cpu, NO_GROUP, PERF_FLAG_FD_CLOEXEC)
-  if (fd < 0) throw refused(libc.errno(), `perf_event_open(CPU ${cpu})`, COUNTER_HINTS)
+  const open = () => libc.perf_event_open(number, bytes, ANY_PROCESS, cpu, NO_GROUP, PERF_FLAG_FD_CLOEXEC)
+  const fd = libc.attempt(open)
+  if (fd < 0) throw refused(-fd, `perf_event_open(CPU ${cpu})`, COUNTER_HINTS)
   return fd
 }
 
@@ -57,8 +58,8 @@ export function openCounter(cpu: number, { type, config }: CounterEvent): number
 export function readCounter(fd: number): number | null {
   const words = new BigUint64Array(3)
   const bytes = new Uint8Array(words.buffer)
-  const rc = libc.read(fd, bytes, bytes.length)
-  if (rc < 0) throw refused(libc.errno(), 'read(perf event)')
+  const rc = libc.attempt(() => libc.read(fd, bytes, bytes.length))
+  if (rc < 0) throw refused(-rc, 'read(perf event)')
   const [count = 0, enabled = 0, running = 0] = Array.from(words, Number)
   // A read of 0 bytes: the counter is in an error state, as when its CPU has gone offline.
   if (rc < bytes.length || running === 0) return null

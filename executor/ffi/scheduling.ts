@@ -18,9 +18,9 @@ import { refused } from './libc.js'
 export function setRealtime(tid: number, priority: number | null): void {
   const parameter = new Uint8Array(4)
   new DataView(parameter.buffer).setInt32(0, priority ?? 0, true)
-  const rc = libc.sched_setscheduler(tid, priority === null ? SCHED_OTHER : SCHED_FIFO, parameter)
+  const rc = libc.attempt(() => libc.sched_setscheduler(tid, priority === null ? SCHED_OTHER : SCHED_FIFO, parameter))
   if (rc < 0) {
-    throw refused(libc.errno(), `sched_setscheduler(SCHED_FIFO, ${priority})`, {
+    throw refused(-rc, `sched_setscheduler(SCHED_FIFO, ${priority})`, {
       EPERM: 'CAP_SYS_NICE or a limit (ulimit -r) of that priority is needed; a cgroup may have no real-time budget',
       EINVAL: 'a priority is 1 to 99',
     })
@@ -29,8 +29,8 @@ export function setRealtime(tid: number, priority: number | null): void {
 
 /** Whether a thread has SCHED_FIFO. */
 export function isRealtime(tid: number): boolean {
-  const policy = libc.sched_getscheduler(tid)
-  if (policy < 0) throw refused(libc.errno(), `sched_getscheduler(${tid})`)
+  const policy = libc.attempt(() => libc.sched_getscheduler(tid))
+  if (policy < 0) throw refused(-policy, `sched_getscheduler(${tid})`)
   return policy === SCHED_FIFO
 }
 
@@ -39,17 +39,25 @@ export function isRealtime(tid: number): boolean {
  * @throws {SyscallError}
  */
 export function setNice(tid: number, nice: number): void {
-  const rc = libc.setpriority(PRIO_PROCESS, tid, nice)
+  const rc = libc.attempt(() => libc.setpriority(PRIO_PROCESS, tid, nice))
   if (rc < 0) {
-    throw refused(libc.errno(), `setpriority(${nice})`, {
+    throw refused(-rc, `setpriority(${nice})`, {
       EACCES: 'less than the thread has takes CAP_SYS_NICE, or a limit (ulimit -e) that allows it',
       EPERM: "the thread is another user's: CAP_SYS_NICE is needed",
     })
   }
 }
 
+/**
+ * A thread's nice value, -20 to 19; 0 is the caller.
+ * @throws {SyscallError} ESRCH for a thread that is gone
+ */
 export function getNice(tid: number): number {
-  return libc.getpriority(PRIO_PROCESS, tid)
+  libc.errno(0)
+  const nice = libc.getpriority(PRIO_PROCESS, tid)
+  const error = nice === -1 ? libc.errno() : 0
+  if (error !== 0) throw refused(error, `getpriority(${tid})`)
+  return nice
 }
 
 const CORE_HINTS = {
@@ -64,8 +72,8 @@ const CORE_HINTS = {
  * @throws {SyscallError} EINVAL, ENODEV: there is no core scheduling here
  */
 export function createCoreCookie(tid: number): void {
-  const rc = libc.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, tid, 0, 0)
-  if (rc < 0) throw refused(libc.errno(), 'prctl(PR_SCHED_CORE_CREATE)', CORE_HINTS)
+  const rc = libc.attempt(() => libc.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, tid, 0, 0))
+  if (rc < 0) throw refused(-rc, 'prctl(PR_SCHED_CORE_CREATE)', CORE_HINTS)
 }
 
 /**
@@ -73,6 +81,6 @@ export function createCoreCookie(tid: number): void {
  * @throws {SyscallError} as `createCoreCookie`
  */
 export function shareCoreCookie(tid: number): void {
-  const rc = libc.prctl(PR_SCHED_CORE, PR_SCHED_CORE_SHARE_FROM, tid, 0, 0)
-  if (rc < 0) throw refused(libc.errno(), `prctl(PR_SCHED_CORE_SHARE_FROM, ${tid})`, CORE_HINTS)
+  const rc = libc.attempt(() => libc.prctl(PR_SCHED_CORE, PR_SCHED_CORE_SHARE_FROM, tid, 0, 0))
+  if (rc < 0) throw refused(-rc, `prctl(PR_SCHED_CORE_SHARE_FROM, ${tid})`, CORE_HINTS)
 }

@@ -1,5 +1,6 @@
 /** Threads by their number (tid): where they may run, and how to wake one that is inside the kernel. */
 
+import { UnsupportedError } from '../../src/errors.js'
 import { EINVAL, ESRCH, SIGRTMIN, sigaction } from '../abi/linux.js'
 import { bitmap, fromBitmap } from './bitmap.js'
 import * as libc from './libc.js'
@@ -10,7 +11,9 @@ export const KICK_SIGNAL = SIGRTMIN + 8
 
 /** The caller's own thread. */
 export function currentThread(): number {
-  return libc.gettid(libc.numberOf('gettid'))
+  const tid = libc.attempt(() => libc.gettid(libc.numberOf('gettid')))
+  if (tid < 0) throw refused(-tid, 'gettid')
+  return tid
 }
 
 const AFFINITY_HINTS = {
@@ -26,8 +29,8 @@ const AFFINITY_HINTS = {
  */
 export function setAffinity(tid: number, cpus: readonly number[]): void {
   const mask = bitmap(cpus)
-  const rc = libc.sched_setaffinity(tid, mask.length, mask)
-  if (rc < 0) throw refused(libc.errno(), `sched_setaffinity(CPU ${cpus.join(',')})`, AFFINITY_HINTS)
+  const rc = libc.attempt(() => libc.sched_setaffinity(tid, mask.length, mask))
+  if (rc < 0) throw refused(-rc, `sched_setaffinity(CPU ${cpus.join(',')})`, AFFINITY_HINTS)
 }
 
 /**
@@ -38,10 +41,9 @@ export function getAffinity(tid: number): number[] {
   // The kernel refuses a mask shorter than its own with EINVAL, and does not say how long that is.
   for (let size = 128; ; size *= 2) {
     const mask = new Uint8Array(size)
-    const rc = libc.sched_getaffinity(tid, size, mask)
+    const rc = libc.attempt(() => libc.sched_getaffinity(tid, size, mask))
     if (rc === 0) return fromBitmap(mask)
-    const error = libc.errno()
-    if (error !== EINVAL || size >= 65536) throw refused(error, `sched_getaffinity(${tid})`, AFFINITY_HINTS)
+    if (rc !== -EINVAL || size >= 65536) throw refused(-rc, `sched_getaffinity(${tid})`, AFFINITY_HINTS)
   }
 }
 
@@ -53,11 +55,17 @@ export function getAffinity(tid: number): number[] {
  */
 export function installKickHandler(): void {
   const handler = libc.dlsym(0, 'getpid')
-  if (handler === 0) throw new Error('the C library has no getpid')
+  if (handler === 0) throw new UnsupportedError('the C library', 'it has no getpid')
   const action = new Uint8Array(sigaction.size)
   new DataView(action.buffer).setBigUint64(sigaction.sa_handler, BigInt(handler), true)
-  const rc = libc.sigaction(KICK_SIGNAL, action, null)
-  if (rc < 0) throw refused(libc.errno(), `sigaction(${KICK_SIGNAL})`)
+  const rc = libc.attempt(() => libc.sigaction(KICK_SIGNAL, action, null))
+  if (rc < 0) throw refused(-rc, `sigaction(${KICK_SIGNAL})`)
+}
+
+/** Ends the process at once, with all of its threads, whatever they are in. */
+export function endProcess(code: number): never {
+  libc._exit(code)
+  throw new Error('the process has ended')
 }
 
 /**
@@ -65,8 +73,6 @@ export function installKickHandler(): void {
  * @throws {SyscallError}
  */
 export function kickThread(tid: number): void {
-  const rc = libc.tgkill(libc.numberOf('tgkill'), process.pid, tid, KICK_SIGNAL)
-  if (rc === 0) return
-  const error = libc.errno()
-  if (error !== ESRCH) throw refused(error, `tgkill(${tid})`)
+  const rc = libc.attempt(() => libc.tgkill(libc.numberOf('tgkill'), process.pid, tid, KICK_SIGNAL))
+  if (rc !== 0 && rc !== -ESRCH) throw refused(-rc, `tgkill(${tid})`)
 }

@@ -138,10 +138,9 @@ function supportedCpuid(fd: number): Uint8Array {
   for (let entries = 128; ; entries *= 2) {
     const cpuid = new Uint8Array(kvm_cpuid2.size + entries * kvm_cpuid_entry2.size)
     new DataView(cpuid.buffer).setUint32(kvm_cpuid2.nent, entries, true)
-    const rc = libc.ioctlPointer(fd, KVM_GET_SUPPORTED_CPUID, cpuid)
+    const rc = libc.attempt(() => libc.ioctlPointer(fd, KVM_GET_SUPPORTED_CPUID, cpuid))
     if (rc === 0) return cpuid
-    const error = libc.errno()
-    if (error !== E2BIG || entries >= 4096) throw libc.refused(error, 'ioctl(KVM_GET_SUPPORTED_CPUID)')
+    if (rc !== -E2BIG || entries >= 4096) throw libc.refused(-rc, 'ioctl(KVM_GET_SUPPORTED_CPUID)')
   }
 }
 

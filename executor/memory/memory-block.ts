@@ -1,5 +1,7 @@
 /** Memory on one node that belongs to no VM. */
 
+import { MAX_ID } from '../../src/cpulist.js'
+import { InputError, show } from '../../src/errors.js'
 import { BASE_PAGE, viewOf } from '../ffi/mapping.js'
 import { freeOnNode } from '../observe/free-memory.js'
 import { bytesByNode } from '../observe/residency.js'
@@ -8,6 +10,12 @@ import { runInThread } from '../threads/pool.js'
 import { sharedSpan } from '../wire/shared-span.js'
 import type { VmMemory } from './memory.js'
 import { PlacedMemory, takeMemory } from './placed-memory.js'
+
+/** @throws {InputError} for what is no number of a node on any machine */
+function requireNode(node: number): void {
+  if (!(Number.isInteger(node) && node >= 0 && node <= MAX_ID))
+    throw new InputError('node', `a whole number from 0 to ${MAX_ID}`, show(node))
+}
 
 /** Laid out as a VM of one cell that has no vCPUs. */
 function layoutOf(bytes: number, node: number): VmLayout & { readonly cells: readonly [CellLayout] } {
@@ -58,11 +66,15 @@ export class MemoryBlock {
 
   /**
    * Maps memory, binds it to the node, and faults in every page from threads on that node.
-   * @param bytes rounded up to whole base pages
+   * @param bytes more than 0; rounded up to whole base pages
+   * @throws {InputError} for a size or a node that is none
    * @throws {UnsupportedError} where the node, or the cgroup, has less than that
    * @throws {SyscallError} where mmap or mbind is refused, as for a node that does not exist
    */
   static async allocate(bytes: number, node: number): Promise<MemoryBlock> {
+    if (!(Number.isSafeInteger(bytes) && bytes > 0))
+      throw new InputError('bytes', 'a whole number above 0', show(bytes))
+    requireNode(node)
     const layout = layoutOf(Math.ceil(bytes / BASE_PAGE) * BASE_PAGE, node)
     return new MemoryBlock(await takeMemory(layout, {}), node)
   }
@@ -84,7 +96,8 @@ export class MemoryBlock {
 
   /**
    * The memory itself, not a copy. After `close()` the view shows zeros, and what is written to it is lost: the pages go
-   * at once, the addresses when nobody has a view of them any more (and the garbage collector has seen that).
+   * at once, the addresses when nobody has a view of them any more (and the garbage collector has seen that). A view cannot be
+   * transferred to another thread: who tries sends a copy (Node 20), or gets an error.
    * @throws {TypeError} after `close()`
    * @throws {RangeError} outside of the block
    */
@@ -121,10 +134,12 @@ export class MemoryBlock {
   /**
    * Moves the pages to a node, and binds the block to it.
    * @returns bytes by node, read back
+   * @throws {InputError} for a node that is none
    * @throws {UnsupportedError} where the node has too little
    * @throws {Error} where pages stay behind: the block is bound to the node where it was, and has pages on both
    */
   moveTo(node: number): Promise<Readonly<Record<string, number>>> {
+    requireNode(node)
     const [cell] = layoutOf(this.bytes, node).cells
     return this.#inTurn(async () => {
       try {
@@ -154,7 +169,8 @@ export class MemoryBlock {
   async #release(): Promise<void> {
     if (this.#views === 0) return this.#placed.close()
     const span = { address: this.address, bytes: this.bytes, pageSize: BASE_PAGE }
-    await runInThread('giveBack', sharedSpan(span))
+    // What nobody can give back now goes with the addresses.
+    await runInThread('giveBack', sharedSpan(span)).catch(() => {})
     this.#isEmpty = true
     this.#unmapUnseen()
   }

@@ -1,6 +1,9 @@
 /** Gives a VM's memory its pages before the guest runs, from several threads on the nodes that they are on. */
 
 import { parseCpulist } from '../../src/cpulist.js'
+import { UnsupportedError } from '../../src/errors.js'
+import { closeInTurn } from '../ffi/close.js'
+import { closeFd } from '../ffi/files.js'
 import { getAffinity } from '../ffi/threads.js'
 import { readText } from '../observe/free-memory.js'
 import type { VmLayout } from '../plan/layout.js'
@@ -116,7 +119,23 @@ export async function prefaultMemory(
  */
 export async function releaseMemory(memory: VmMemory): Promise<void> {
   const { files } = memory
-  await Promise.allSettled(sharesOf(memory).map((share) => runInThread('giveBack', share)))
-  memory.close()
-  await Promise.all(files.map((fd) => runInThread('closeFile', fd)))
+  await closeInTurn(
+    () => giveBack(memory).catch(() => {}),
+    () => memory.close(),
+    ...files.map((fd) => () => closeFile(fd)),
+  )
+}
+
+async function giveBack(memory: VmMemory): Promise<void> {
+  await Promise.all(sharesOf(memory).map((share) => runInThread('giveBack', share)))
+}
+
+async function closeFile(fd: number): Promise<void> {
+  try {
+    await runInThread('closeFile', fd)
+  } catch (error) {
+    // Where there is no thread for it, it takes as long as it takes.
+    if (!(error instanceof UnsupportedError)) throw error
+    closeFd(fd)
+  }
 }

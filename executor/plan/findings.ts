@@ -15,11 +15,13 @@ export interface VcpuSightings {
   /** cpulists. */
   readonly affinities: readonly string[]
   readonly lastCpus: readonly number[]
+  /** How often it went to another CPU; `null`: the kernel does not say. */
+  readonly migrations: number | null
   /** Exits, or walks, or pages: whether it did anything at all. */
   readonly progress: number
 }
 
-/** `affinity`, `last-cpu` (once for each vCPU) and `no-progress`. */
+/** `affinity`, `last-cpu`, `migrated` (once for each vCPU) and `no-progress`. */
 export function vcpuFindings(seen: VcpuSightings): Finding[] {
   const { vm, vcpu } = seen
   const findings: Finding[] = []
@@ -31,6 +33,10 @@ export function vcpuFindings(seen: VcpuSightings): Finding[] {
   if (strayAffinity !== undefined) add('affinity', `may run on CPU ${strayAffinity}, the plan says CPU ${planned}`)
   const strayCpu = seen.lastCpus.find((cpu) => !cpus.includes(cpu))
   if (strayCpu !== undefined) add('last-cpu', `was on CPU ${strayCpu}, the plan says CPU ${planned}`)
+  // Between two looks: no CPU but its own is one that it could have come from.
+  if (cpus.length === 1 && (seen.migrations ?? 0) > 0) {
+    add('migrated', `went to another CPU than CPU ${planned}, or came back from one, ${seen.migrations} times`)
+  }
   if (seen.progress === 0) add('no-progress', 'did nothing in all the time that it ran')
   return findings
 }

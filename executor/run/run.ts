@@ -1,6 +1,7 @@
 /** Runs a plan: applies it, lets its guests run, and holds what the kernel says against it. */
 
 import { setTimeout as delay } from 'node:timers/promises'
+import { requireBoolean, requireCallback, requireObject, requireSignal } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
 import type { Backend, Plan, PlanVm, RunReport, VerifiedPlan } from '../../src/types.js'
 import { type Grounds, groundsOf, isVerified } from '../../src/verified.js'
@@ -16,6 +17,7 @@ import { carryOutVm } from '../vm/vm.js'
 import { Walkers } from '../vm/walkers.js'
 import { VmError } from '../wire/failure.js'
 import { chooseBackend } from './backend.js'
+import { MemoryWatch, type WatchedMemory } from './memory-watch.js'
 import { type RunProgress, Watch } from './watch.js'
 
 /** How a run is carried out. */
@@ -56,7 +58,11 @@ export async function carryOut(
   guest: Guest = walk,
   grounds: Grounds = { cpus: [], vms: {} },
 ): Promise<RunReport> {
+  requireObject('options', options)
   const { seconds = 3, signal, onProgress, relaxed = false } = options
+  requireBoolean('relaxed', relaxed)
+  requireSignal('signal', signal)
+  requireCallback('onProgress', onProgress)
   if (!(Number.isFinite(seconds) && seconds > 0)) throw new InputError('seconds', 'a number above 0', show(seconds))
   if (carried.vms.length === 0) throw new InputError('plan.vms', 'at least one VM that is placed', 'none')
   signal?.throwIfAborted()
@@ -85,12 +91,15 @@ export async function carryOut(
     )
     await each((vm) => vm.prepare(place))
     const watch = new Watch(promised, inOrderOf(carried, running()))
+    const memoryWatch = new MemoryWatch()
+    const memories = (vms: readonly Placement[]) => vms.map((vm) => memoryOf(vm, promisedVm(promised, vm)))
     await each((vm) => vm.run(place))
     const startedAt = performance.now()
     const elapsed = () => (performance.now() - startedAt) / 1000
     for (let left = seconds; left > 0; left = seconds - elapsed()) {
       await delay(Math.min(TICK_MS, left * 1000), undefined, place)
       watch.look()
+      memoryWatch.tick(memories(inOrderOf(carried, running())))
       onProgress?.(watch.progress(elapsed()))
       await each(checkRunning)
     }
@@ -102,14 +111,20 @@ export async function carryOut(
     })
     // Only now, when the vCPUs' threads are free to do it: new ones would have to start beside guests that never rest.
     const readers = inOrderOf(carried, running())
-    const memory = await Promise.all(readers.map((vm) => vm.readMemory(promisedVm(promised, vm))))
+    await memoryWatch.settled()
+    const memory = await memoryWatch.look(memories(readers))
+    const watched = {
+      threadLooks: watch.looks,
+      memoryLooks: memoryWatch.looks,
+      pagesMigrated: memoryWatch.pagesMigrated,
+    }
     await each((vm) => vm.close())
 
     const findings = [
       ...[...failures].map(([vm, error]) => failureFinding(vm, error)),
       ...placements.flatMap(({ refusals }) => refusals),
       ...watch.findings(new Set(failures.keys())),
-      ...readers.flatMap((vm, i) => vm.memoryFindings(memory[i]!)),
+      ...memoryWatch.findings.filter(({ vm }) => !failures.has(vm ?? '')),
     ]
     return {
       schemaVersion: 1,
@@ -119,7 +134,8 @@ export async function carryOut(
       seconds: ran,
       plan: promised,
       vcpus: watch.rows(backend, ran),
-      memory: memory.flat(),
+      memory,
+      watched,
       verified: findings.length === 0,
       findings,
     }
@@ -138,6 +154,11 @@ function placeVm(vm: PlanVm, backend: Backend, guest: Guest, grounds: Grounds, o
     made.attach('port', reportDevice.range, reportDevice.what)
     return made
   })
+}
+
+/** A VM's memory, as another plan than its own may have promised it. */
+function memoryOf(vm: Placement, planned: PlanVm): WatchedMemory {
+  return { readMemory: () => vm.readMemory(planned), memoryFindings: (rows) => vm.memoryFindings(rows) }
 }
 
 /** VMs are ready in any order; a report is in the plan's. */

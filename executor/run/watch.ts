@@ -41,6 +41,7 @@ interface Watched {
 
 export class Watch {
   readonly #vcpus: readonly Watched[]
+  #looks = 0
 
   /**
    * To be made when every thread is ready, before they go.
@@ -62,6 +63,7 @@ export class Watch {
 
   /** At those that run: a thread that has ended works for others. */
   look(): void {
+    this.#looks++
     for (const vcpu of this.#vcpus) {
       if (vcpu.placement.tid(vcpu.index) !== vcpu.tid) continue
       const state = observeThread(vcpu.tid)
@@ -69,6 +71,11 @@ export class Watch {
       vcpu.lastCpus.add(state.lastCpu)
       vcpu.latest = { state, exits: [...vcpu.block.exits], progress: vcpu.block.progress[0]! }
     }
+  }
+
+  /** How often was looked. */
+  get looks(): number {
+    return this.#looks
   }
 
   /** As of the last look. */
@@ -99,6 +106,7 @@ export class Watch {
         exitsPerSecond: Math.round(exits / seconds),
         exitReasons: reasonsOf(backend, latest.exits),
         runDelayNs: latest.state.runDelayNs - before.runDelayNs,
+        migrations: migrationsOf(before, latest.state),
       }
     })
   }
@@ -110,17 +118,22 @@ export class Watch {
   findings(without: ReadonlySet<string>): Finding[] {
     return this.#vcpus
       .filter(({ vm }) => !without.has(vm))
-      .flatMap(({ vm, planned, latest, affinities, lastCpus }) =>
+      .flatMap(({ vm, planned, before, latest, affinities, lastCpus }) =>
         vcpuFindings({
           vm,
           vcpu: planned.vcpu,
           planned: planned.cpus,
           affinities: [...affinities],
           lastCpus: [...lastCpus],
+          migrations: migrationsOf(before, latest.state),
           progress: latest.progress,
         }),
       )
   }
+}
+
+function migrationsOf(before: ThreadState, after: ThreadState): number | null {
+  return before.migrations === null || after.migrations === null ? null : after.migrations - before.migrations
 }
 
 function reasonsOf(backend: Backend, exits: readonly number[]): Record<string, number> {

@@ -3,23 +3,26 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import { installKickHandler, kickThread } from '../ffi/threads.js'
-import { failureOf, type VcpuEnd } from '../wire/failure.js'
+import { endProcess, installKickHandler, kickThread } from '../ffi/threads.js'
+import { type Failure, failureOf, type VcpuEnd } from '../wire/failure.js'
 import {
-  allocateBlocks,
+  allocateBlock,
   blockOf,
   Command,
   type CommandValue,
   command,
+  DEVICE,
+  PHASE_OF,
   Phase,
   type PhaseValue,
   phaseOf,
+  THREAD,
   TID,
   type VcpuBlock,
   type VcpuMessage,
 } from '../wire/shared.js'
 import type { VcpuTask } from '../worker/vcpu-worker.js'
-import { comesBack, runInThread } from './pool.js'
+import { comesBack, endThread, runInThread } from './pool.js'
 
 /**
  * For how long the main thread looks whether threads do what they were told, before it leaves that to the event loop: most
@@ -28,8 +31,12 @@ import { comesBack, runInThread } from './pool.js'
 const LOOK_MS = 0.3
 /** How long a thread that was told something may take before it is told again. */
 const REPEAT_MS = 2
-/** How long a thread that is told to stop may take before it is ended: only JavaScript that does not return does. */
+/** How long a thread that is told to stop may take before it is ended: only a device that does not return does. */
 const PATIENCE_MS = 3000
+/** How long a thread that is ended may take: only one that is in a system call does. It may never come back. */
+const LAST_PATIENCE_MS = 1000
+/** How often it is looked whether such a thread has gone after all. */
+const HELD_MS = 500
 
 interface Member {
   readonly index: number
@@ -37,18 +44,32 @@ interface Member {
   readonly port: MessagePort
   /** Makes KVM_RUN return as soon as it is entered again. */
   readonly interrupt: () => void
-  readonly killer: AbortController
+  /** Its thread, when that is being ended. */
+  ended: ReturnType<typeof endThread> | null
+  /** Why it could not be woken up the last time. */
+  refusal: unknown
   end: VcpuEnd | null
+  /** Its thread has not ended, and is not waited for any more. */
+  isHeld: boolean
+}
+
+/** A vCPU whose thread does not come back. */
+export interface HeldVcpu {
+  readonly index: number
+  readonly failure: Failure
 }
 
 export interface CrewEvents {
   /** A vCPU's thread has let go of everything. */
   ended(index: number, end: VcpuEnd): void
   told(index: number, message: VcpuMessage): void
+  /** A device, for messages. */
+  nameOf(device: number): string
 }
 
 export class Crew {
-  readonly #shared: SharedArrayBuffer
+  /** Of each vCPU, from when it is asked for first. */
+  readonly #blocks: SharedArrayBuffer[] = []
   readonly #events: CrewEvents
   readonly #members: Member[] = []
   /** A thread has had its work done: it is back in the pool, or gone. */
@@ -56,14 +77,18 @@ export class Crew {
   /** Called when a thread has told something, or ended. */
   #wake: () => void = () => {}
 
-  constructor(vcpus: number, events: CrewEvents) {
+  constructor(events: CrewEvents) {
     installKickHandler()
-    this.#shared = allocateBlocks(vcpus)
     this.#events = events
   }
 
+  #sharedOf(index: number): SharedArrayBuffer {
+    this.#blocks[index] ??= allocateBlock()
+    return this.#blocks[index]!
+  }
+
   block(index: number): VcpuBlock {
-    return blockOf(this.#shared, index)
+    return blockOf(this.#sharedOf(index))
   }
 
   /** The thread's number; 0 before it has one, and when it has ended. */
@@ -75,7 +100,7 @@ export class Crew {
   }
 
   /** Starts the thread of the next vCPU: it pins itself, and waits for `go`. */
-  start(task: Omit<VcpuTask, 'shared' | 'index' | 'port'>, interrupt: () => void): void {
+  start(task: Omit<VcpuTask, 'shared' | 'port'>, interrupt: () => void): void {
     const index = this.#members.length
     const { port1: port, port2 } = new MessageChannel()
     const member: Member = {
@@ -83,21 +108,22 @@ export class Crew {
       block: this.block(index),
       port,
       interrupt,
-      killer: new AbortController(),
+      ended: null,
+      refusal: null,
       end: null,
+      isHeld: false,
     }
     this.#members.push(member)
     live.add(this)
-    const whole: VcpuTask = { ...task, shared: this.#shared, index, port: port2 }
-    const run = runInThread('runVcpu', whole, { transfer: [port2], signal: member.killer.signal })
+    const whole: VcpuTask = { ...task, shared: this.#sharedOf(index), port: port2 }
+    const run = runInThread('runVcpu', whole, [port2])
     port.on('message', (message: VcpuMessage) => this.#hear(index, message))
     this.#back.push(this.#whenBack(index, run))
   }
 
   async #whenBack(index: number, run: Promise<void>): Promise<void> {
-    const { block, port } = this.#members[index]!
+    const { port } = this.#members[index]!
     const error = await run.catch((error: unknown) => error)
-    if (error !== undefined) await threadIsGone(Atomics.load(block.control, TID))
     await this.#hearAll()
     // One that has told its end has it already.
     this.#settle(index, { kind: 'failed', failure: failureOf(error) })
@@ -109,7 +135,7 @@ export class Crew {
     if (message.kind === 'end') {
       comesBack(this.#back[index]!)
       this.#settle(index, message.end)
-    } else if (message.kind === 'useless') member.killer.abort()
+    } else if (message.kind === 'useless') endThread(Atomics.load(member.block.control, THREAD))
     else if (message.kind !== 'phase' && member.end === null) this.#events.told(index, message)
     this.#wake()
   }
@@ -154,7 +180,7 @@ export class Crew {
    * @param abandoned asked again and again: whether to wait no longer
    */
   async command(value: CommandValue, abandoned: () => boolean): Promise<void> {
-    const phase: PhaseValue = value === Command.go ? Phase.running : Phase.held
+    const phase = PHASE_OF[value]
     for (const { block } of this.#members) command(block, value)
     const late = () => this.#members.filter(({ block, end }) => end === null && phaseOf(block) !== phase)
     if (value === Command.hold) kickAndLook(late(), phase)
@@ -173,8 +199,12 @@ export class Crew {
     return Promise.race([news, delay(REPEAT_MS)])
   }
 
-  /** Stops every vCPU, wherever it is, and resolves when all of them have let go of memory and descriptors. */
-  async stop(): Promise<void> {
+  /**
+   * Stops every vCPU, wherever it is, and resolves when all of them have let go of memory and descriptors.
+   * @returns those that have not, after 4 s: a device is in a system call that does not end
+   */
+  async stop(): Promise<readonly HeldVcpu[]> {
+    const held: HeldVcpu[] = []
     for (const { block } of this.#members) command(block, Command.stop)
     const startedAt = performance.now()
     kickAndLook(this.#rest(), Phase.done)
@@ -182,15 +212,48 @@ export class Crew {
     while (this.#rest().length > 0) {
       await this.#news()
       for (const member of this.#rest()) kick(member)
+      const late = performance.now() - startedAt - PATIENCE_MS
+      if (late <= 0) continue
       // Not one that is still loading koffi: ending that aborts the process.
-      const isLate = performance.now() - startedAt > PATIENCE_MS
-      for (const { killer, block } of this.#rest()) if (isLate && block.control[TID] !== 0) killer.abort()
+      for (const member of this.#rest().filter(({ block }) => block.control[TID] !== 0)) {
+        member.ended ??= endThread(Atomics.load(member.block.control, THREAD))
+        if (late > LAST_PATIENCE_MS) held.push(this.#letGo(member))
+      }
     }
+    return held
   }
 
-  /** Resolves when no thread is one of this crew any more: each is back in the pool, as it was, or gone. */
-  async disband(): Promise<void> {
-    await Promise.all(this.#back)
+  /** Waits no longer for a thread, and does not let it keep the process alive. */
+  #letGo(member: Member): HeldVcpu {
+    const { index, block, port, ended } = member
+    const tid = Atomics.load(block.control, TID)
+    const device = Atomics.load(block.control, DEVICE) - 1
+    const who = device < 0 ? 'its thread' : this.#events.nameOf(device)
+    const seconds = (PATIENCE_MS + LAST_PATIENCE_MS) / 1000
+    const why = member.refusal === null ? '' : `: ${failureText(member.refusal)}`
+    const text = `${who} has not come back for ${seconds} s, and thread ${tid}, which it is in, cannot be ended${why}`
+    const failure: Failure = { kind: 'device', text }
+    member.isHeld = true
+    ended?.letGo()
+    port.close()
+    leaveBehind(tid)
+    this.#settle(index, { kind: 'failed', failure })
+    return { index, failure }
+  }
+
+  /**
+   * Resolves when no thread is one of this crew any more: each is back in the pool, as it was, or gone.
+   * @param goneAfterAll told of one that `stop()` did not wait for, when it has ended
+   * @returns those
+   */
+  async disband(goneAfterAll: (index: number) => void): Promise<ReadonlySet<number>> {
+    const held = this.#members.filter(({ isHeld }) => isHeld).map(({ index }) => index)
+    for (const index of held) {
+      const tid = this.#members[index]!.block.control[TID]!
+      void threadIsGone(tid).then(() => goneAfterAll(index))
+    }
+    await Promise.all(this.#back.filter((_, index) => !held.includes(index)))
+    return new Set(held)
   }
 
   /** As `stop()`, without the event loop: the process is about to end, and Node waits for threads in system calls. */
@@ -202,6 +265,7 @@ export class Crew {
       for (const member of late) kick(member)
       Atomics.wait(pause, 0, 0, REPEAT_MS)
     }
+    for (const { block } of rest()) leaveBehind(Atomics.load(block.control, TID))
   }
 
   #rest(): Member[] {
@@ -209,12 +273,21 @@ export class Crew {
   }
 }
 
-function kick({ block, interrupt }: Member): void {
+function kick(member: Member): void {
+  const { block, interrupt } = member
   const tid = Atomics.load(block.control, TID)
   if (tid === 0 || phaseOf(block) === Phase.done) return
   interrupt()
-  kickThread(tid)
+  try {
+    kickThread(tid)
+    member.refusal = null
+  } catch (error) {
+    // It is tried again; and told when that has not helped.
+    member.refusal = error
+  }
 }
+
+const failureText = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 /** Wakes threads up wherever they are, and looks for a moment whether they are in a phase. */
 function kickAndLook(members: readonly Member[], phase: PhaseValue): void {
@@ -224,15 +297,23 @@ function kickAndLook(members: readonly Member[], phase: PhaseValue): void {
   while (!members.every(isThere) && performance.now() < until);
 }
 
-/** A thread that was ended goes on for a moment: until it is gone, its memory has to stay. */
+const isThere = (tid: number) => tid !== 0 && existsSync(`/proc/self/task/${tid}`)
+
+/** Does not keep the process alive. */
 async function threadIsGone(tid: number): Promise<void> {
-  while (tid !== 0 && existsSync(`/proc/self/task/${tid}`)) await delay(REPEAT_MS)
+  while (isThere(tid)) await delay(HELD_MS, undefined, { ref: false })
 }
 
 const pause = new Int32Array(new SharedArrayBuffer(4))
 
+/** Threads in system calls that do not end. */
+const leftBehind = new Set<number>()
+const leaveBehind = (tid: number) => leftBehind.add(tid)
+
 /** Crews with threads. */
 const live = new Set<Crew>()
-process.on('exit', () => {
+process.on('exit', (code) => {
   for (const crew of live) crew.stopNow()
+  // Node.js would wait for them.
+  if ([...leftBehind].some(isThere)) endProcess(code)
 })

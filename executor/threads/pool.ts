@@ -6,16 +6,66 @@
 
 import { fileURLToPath } from 'node:url'
 import type { Transferable } from 'node:worker_threads'
-import { Piscina } from 'piscina'
+import { Piscina, type TaskQueue } from 'piscina'
+import { UnsupportedError } from '../../src/errors.js'
 import { createGate, type PoolThread, waitUntilLoaded } from '../ffi/gate.js'
+import { withdrawTask } from '../wire/claim.js'
 
 const IDLE_MS = 10_000
 /** More than KVM has vCPUs for; a task never waits for another one to end. */
 const MAX_THREADS = 65_536
+/** How long a task may wait for its thread: that starts in 20 ms; with hundreds of threads at once, or on a busy machine, in many times that. */
+const START_MS = 60_000
+
+/** How long a port of a thread that is let go of may take to be closed. */
+const UNREF_MS = 100
 
 /** V8's limits for a thread, in MiB: what it does takes little; a device's module has the rest. */
 const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 }
 
+/** A task that waits for its thread. */
+interface Waiting {
+  /** Takes it back, unless a thread has begun it. */
+  readonly withdraw: (why: Error) => void
+}
+
+type Task = Parameters<TaskQueue['push']>[0]
+
+/** Tasks for which there is no thread yet. From Piscina's own queue none could be taken back. */
+class Queue implements TaskQueue {
+  readonly #tasks: Task[] = []
+
+  get size(): number {
+    return this.#tasks.length
+  }
+
+  push(task: Task): void {
+    this.#tasks.push(task)
+  }
+
+  shift(): Task | null {
+    return this.#tasks.shift() ?? null
+  }
+
+  remove(task: Task): void {
+    this.#tasks.splice(this.#tasks.indexOf(task), 1)
+  }
+
+  /** The last ones. */
+  last(count: number): Waiting[] {
+    return this.#tasks.slice(-count).map(waitingOf)
+  }
+
+  drop(waiting: Waiting): void {
+    const task = this.#tasks.find((each) => waitingOf(each) === waiting)
+    if (task !== undefined) this.remove(task)
+  }
+}
+
+const waitingOf = (task: Task) => task[QUEUE_OPTIONS] as unknown as Waiting
+const QUEUE_OPTIONS: keyof Task = Piscina.queueOptionsSymbol as never
+
+const queue = new Queue()
 let pool: Piscina | undefined
 
 function thePool(): Piscina {
@@ -25,7 +75,8 @@ function thePool(): Piscina {
   pool = new Piscina({
     filename: fileURLToPath(new URL('./vcpu-worker.cjs', import.meta.url)),
     // One that it has: for the default one Piscina would load the file again, as an ES module.
-    name: 'runVcpu',
+    name: 'perform',
+    taskQueue: queue,
     minThreads: 0,
     maxThreads: MAX_THREADS,
     idleTimeout: IDLE_MS,
@@ -38,13 +89,51 @@ function thePool(): Piscina {
     resourceLimits: LIMITS,
     workerData: { gate } satisfies PoolThread,
   })
-  // Of a thread without a task, which nobody misses; one with a task rejects that.
-  pool.on('error', () => {})
+  // Of a thread without a task: nobody misses one that was idle, but for one that was being started some task waits.
+  pool.on('error', threadDied)
+  // One that ended without an error; when Piscina has counted it out.
+  pool.on('workerDestroy', () => queueMicrotask(() => threadDied(new Error('it ended when it began'))))
   return pool
 }
 
-/** The functions of the worker's file, by name. */
-type WorkerFunctions = typeof import('../worker/vcpu-worker.js')
+/** Piscina starts no thread in the place of one that could not be started: the last tasks have none then. */
+function threadDied(error: Error): void {
+  const lacking = pool?.queueSize ?? 0
+  if (lacking > 0) for (const { withdraw } of queue.last(lacking)) withdraw(error)
+}
+
+function notStarted(why: unknown): UnsupportedError {
+  const text = why instanceof Error ? why.message : String(why)
+  const hint = /EMFILE|ENFILE/.test(text)
+    ? ': no descriptor is left, see ulimit -n'
+    : /EAGAIN/.test(text)
+      ? ': too many threads or too little memory, see ulimit -u and the pids.max of the cgroup'
+      : ''
+  return new UnsupportedError('a thread', `it could not be started: ${text}${hint}`)
+}
+
+/** What threads can do, by name. */
+type WorkerFunctions = import('../worker/vcpu-worker.js').Tasks
+
+/**
+ * Ends a thread of the pool, which rejects its task when it has ended.
+ * @param id as Node.js numbers it
+ * @returns `letGo`: has nobody wait for it any more, since it does not end; its task is rejected
+ */
+export function endThread(id: number): { readonly letGo: () => void } {
+  const thread = pool?.threads.find(({ threadId }) => threadId === id)
+  void thread?.terminate()
+  return {
+    letGo() {
+      if (thread === undefined) return
+      // So that the pool has it no more.
+      thread.emit('error', new Error('it does not end'))
+      // The pool's port to it, when that is closed, has the thread keep the process alive again.
+      setTimeout(() => thread.unref(), UNREF_MS).unref()
+      thread.unref()
+    },
+  }
+}
 
 /** Tasks whose threads are about to be free. */
 const coming = new Set<Promise<unknown>>()
@@ -56,18 +145,39 @@ export function comesBack(task: Promise<unknown>): void {
 }
 
 /**
- * Calls a function of vcpu-worker.ts in a thread of its own.
- * @param signal ends the thread, if it is not inside of a system call
+ * Has a thread of its own do one of the tasks of vcpu-worker.ts.
+ * @throws {UnsupportedError} where no thread can be started, or none begins within a minute
  */
 export async function runInThread<Name extends keyof WorkerFunctions>(
   name: Name,
   task: Parameters<WorkerFunctions[Name]>[0],
-  { transfer = [], signal }: { transfer?: readonly Transferable[]; signal?: AbortSignal } = {},
+  transfer: readonly Transferable[] = [],
 ): Promise<Awaited<ReturnType<WorkerFunctions[Name]>>> {
   if (coming.size > 0) await Promise.all(coming)
-  return thePool().run(task, {
-    name,
-    transferList: [...transfer] as never[],
-    ...(signal === undefined ? {} : { signal }),
+  const claim = new Int32Array(new SharedArrayBuffer(4))
+  let why: Error | undefined
+  let reject: (why: Error) => void = () => {}
+  const withdrawn = new Promise<never>((_, give) => {
+    reject = give
   })
+  withdrawn.catch(() => {})
+  const waiting: Waiting = {
+    withdraw: (error) => {
+      if (!withdrawTask(claim)) return
+      queue.drop(waiting)
+      why = notStarted(error)
+      reject(why)
+    },
+  }
+  const timer = setTimeout(() => waiting.withdraw(new Error(`not in ${START_MS / 1000} s`)), START_MS).unref()
+  try {
+    const order = { name, task, claim, [QUEUE_OPTIONS]: waiting }
+    return await Promise.race([thePool().run(order, { transferList: [...transfer] as never[] }), withdrawn])
+  } catch (error) {
+    // No thread could be made, or it ended before it began; or the task is not one that can be sent.
+    if ((error as Error).name !== 'DataCloneError') waiting.withdraw(error as Error)
+    throw why ?? error
+  } finally {
+    clearTimeout(timer)
+  }
 }

@@ -6,7 +6,7 @@
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import { InputError, show } from '../../src/errors.js'
 import type { AccessHandler, AddressRange, DeviceInThread } from '../devices/registry.js'
-import { closeAll } from '../ffi/close.js'
+import { closeAll, closeInTurn } from '../ffi/close.js'
 import { BASE_PAGE } from '../ffi/mapping.js'
 import { getNice, setNice } from '../ffi/scheduling.js'
 import { getAffinity } from '../ffi/threads.js'
@@ -21,8 +21,8 @@ import { failureOf, VmError, vmError } from '../wire/failure.js'
 import { Command, type VcpuMessage } from '../wire/shared.js'
 import { COM1, EXIT_PORT, GuestIo } from './guest-io.js'
 import { Lifecycle } from './lifecycle.js'
+import type { Patience } from './patience.js'
 import { Vcpu } from './vcpu.js'
-import type { Patience } from './vm-state.js'
 
 const GIB = 1024 ** 3
 
@@ -74,7 +74,7 @@ export class BareVm extends Lifecycle {
   }
 
   private constructor(name: string, kvm: KvmVm, facts: KvmFacts) {
-    super(name, facts.maxVcpus)
+    super(name)
     this.#kvm = kvm
     this.#facts = facts
     this.#regions = new RegionMap(name, parseCpuid(facts.supportedCpuid), (gpa, bytes) =>
@@ -118,11 +118,11 @@ export class BareVm extends Lifecycle {
     if (taken.length >= maxVcpus) {
       throw new InputError('id', `at most ${maxVcpus} vCPUs, as many as KVM allows in a VM`, `one more, ${id}`)
     }
-    const vcpu = this.#addVcpu(id)
     const cpus = getAffinity(0)
-    this.enlist(id, formatCpulist(cpus))
     // With a nice value its thread is given back with the one that it had, however it was changed.
     const scheduling = { nice: getNice(0), relaxed: false }
+    const vcpu = this.#addVcpu(id)
+    this.enlist(id, formatCpulist(cpus))
     this.crew.start({ work: null, scheduling, cpus }, () => vcpu.kvm.requestExit())
     await this.crew.command(Command.hold, this.isEnding)
     await this.unlessFailed()
@@ -280,7 +280,7 @@ export class BareVm extends Lifecycle {
       kvm.setCpuid(this.#cpuidOf(this.#allIds, index))
       this.crew.assign(index, this.#io.workOf(face.vcpu, kvm))
     }
-    await this.crew.command(Command.hold, this.isEnding)
+    await this.crew.command(Command.prepare, this.isEnding)
     await this.unlessFailed()
   }
 
@@ -292,12 +292,20 @@ export class BareVm extends Lifecycle {
     this.#io.atEnd()
   }
 
-  protected override async dispose(): Promise<void> {
-    try {
-      closeAll([...this.#vcpus.map(({ kvm }) => kvm), this.#kvm])
-      await this.#io.close()
-    } finally {
-      await this.#regions.close()
-    }
+  protected override nameOfDevice(device: number): string {
+    return this.#io.nameOf(device)
+  }
+
+  protected override dispose(held: ReadonlySet<number>): Promise<void> {
+    const free = this.#vcpus.filter((_, index) => !held.has(index))
+    return closeInTurn(
+      () => closeAll([...free.map(({ kvm }) => kvm), this.#kvm]),
+      () => this.#io.close(),
+      () => this.#regions.close(),
+    )
+  }
+
+  protected override disposeHeld(index: number): void {
+    this.#vcpus[index]!.kvm.close()
   }
 }

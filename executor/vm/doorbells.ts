@@ -1,6 +1,7 @@
 /** Writes of a guest that the kernel counts in eventfds, and the thread that waits for them. */
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { closeAll } from '../ffi/close.js'
 import { closeFd, createEventFd, takeEvents } from '../ffi/files.js'
 import { runInThread } from '../threads/pool.js'
 
@@ -50,13 +51,13 @@ export class Doorbells {
       }
     })
     const task = { fds: listened.map(({ fd }) => fd), stop: this.#stop, port: port2 }
-    this.#watching = runInThread('watchEvents', task, { transfer: [port2] }).catch(failed)
+    this.#watching = runInThread('watchEvents', task, [port2]).catch(failed)
   }
 
   async close(): Promise<void> {
     Atomics.store(this.#stop, 0, 1)
     await this.#watching
     this.#port?.close()
-    for (const { fd } of this.#bells.splice(0)) closeFd(fd)
+    closeAll(this.#bells.splice(0).map(({ fd }) => ({ close: () => closeFd(fd) })))
   }
 }

@@ -110,6 +110,13 @@ export class GuestIo {
     return this.#devices.specs.some((spec) => spec.bus === bus && start < spec.end && start + length > spec.start)
   }
 
+  /** A device, for messages. */
+  nameOf(device: number): string {
+    const { bus, start, what } = this.#devices.specs[device]!
+    const where = `${bus} 0x${start.toString(16)}`
+    return what.kind === 'module' ? `the device of ${what.url} at ${where}` : `the device at ${where}`
+  }
+
   /** The vCPUs are about to have their work. */
   start(): void {
     this.#doorbells.start((error) => this.#home.fail(null, failureOf(error), error))
@@ -126,7 +133,11 @@ export class GuestIo {
   #fetchCoalesced(): void {
     if (!this.#home.isRunning()) return
     const tid = this.#home.tids().find((each) => each !== 0)
-    if (tid !== undefined) kickThread(tid)
+    try {
+      if (tid !== undefined) kickThread(tid)
+    } catch (error) {
+      this.#home.fail(null, failureOf(error), error)
+    }
   }
 
   /** @param vcpu the number of the vCPU that has sent the message */

@@ -7,10 +7,11 @@ import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import { type Finding, InputError, show } from '../../src/errors.js'
 import { getAffinity, setAffinity } from '../ffi/threads.js'
 import { refusalOf } from '../plan/findings.js'
-import { Crew } from '../threads/crew.js'
+import { Crew, type HeldVcpu } from '../threads/crew.js'
 import { errorOf, type Failure, failureOf, type VcpuEnd, VmError, vmError } from '../wire/failure.js'
 import { Command, type VcpuBlock, type VcpuMessage } from '../wire/shared.js'
-import { type Patience, type VmEnd, type VmState, VmStateError, withPatience } from './vm-state.js'
+import { type Patience, withPatience } from './patience.js'
+import { type VmEnd, type VmState, VmStateError } from './vm-state.js'
 
 interface Member {
   /** Its number. */
@@ -34,17 +35,19 @@ export abstract class Lifecycle implements AsyncDisposable {
   readonly #ended: Promise<void>
   #settleEnd: () => void = () => {}
   #started: Promise<void> | null = null
+  /** Of a vCPU whose thread does not let go of it. */
+  #held: VmError | null = null
   #closing: Promise<void> | null = null
 
-  /** @param most how many vCPUs it can have */
-  protected constructor(name: string, most: number) {
+  protected constructor(name: string) {
     this.name = name
     this.#ended = new Promise((resolve) => {
       this.#settleEnd = resolve
     })
-    this.crew = new Crew(most, {
+    this.crew = new Crew({
       ended: (index, end) => this.#vcpuEnded(index, end),
       told: (index, message) => this.#told(index, message),
+      nameOf: (device) => this.nameOfDevice(device),
     })
   }
 
@@ -59,8 +62,15 @@ export abstract class Lifecycle implements AsyncDisposable {
   protected abstract received(index: number, message: VcpuMessage): void
   /** Nothing runs any more. What it throws is an error of the caller's code. */
   protected abstract atEnd(): void
-  /** Gives back everything that the threads have used, when they have ended. */
-  protected abstract dispose(): Promise<void>
+  /** A device of its threads, for messages. */
+  protected abstract nameOfDevice(device: number): string
+  /**
+   * Gives back everything that the threads have used, when they have ended.
+   * @param held vCPUs, by their places, whose threads have not: what such a thread has of its own stays
+   */
+  protected abstract dispose(held: ReadonlySet<number>): Promise<void>
+  /** Gives back what stayed of a vCPU: its thread has ended after all. */
+  protected abstract disposeHeld(index: number): void
 
   /**
    * One more vCPU, whose thread is the next that the crew starts.
@@ -103,8 +113,12 @@ export abstract class Lifecycle implements AsyncDisposable {
    */
   prepare(patience: Patience = {}): Promise<void> {
     this.allow('prepare', 'created')
-    this.#started ??= this.start()
-    return withPatience(this.name, 'prepare', patience, this.#started)
+    return withPatience(this.name, 'prepare', patience, () => {
+      this.#started ??= this.start().catch(async (error) => {
+        throw await this.failed(error)
+      })
+      return this.#started
+    })
   }
 
   protected readonly isEnding = () => this.#ending !== null
@@ -142,7 +156,7 @@ export abstract class Lifecycle implements AsyncDisposable {
       if (!isAbandoned && this.#ending === null) this.#state = { name: value === Command.go ? 'running' : 'paused' }
     }
     try {
-      await withPatience(this.name, operation, patience, work())
+      await withPatience(this.name, operation, patience, work)
     } catch (error) {
       // A pause that nobody waits for must not come later; a start or a resumption may.
       if (value === Command.hold && this.#ending === null) {
@@ -153,9 +167,14 @@ export abstract class Lifecycle implements AsyncDisposable {
     }
   }
 
-  /** Stops every vCPU, wherever it is. A VM that has stopped already, or failed, stays as it is. */
+  /**
+   * Stops every vCPU, wherever it is. A VM that has stopped already, or failed, stays as it is.
+   * @throws {VmError} for a vCPU whose device does not come back: names both, after 4 s
+   */
   async stop(patience: Patience = {}): Promise<void> {
-    await withPatience(this.name, 'stop', patience, this.#end({ name: 'stopped', by: 'caller', exitCode: null }))
+    const end = () => this.#end({ name: 'stopped', by: 'caller', exitCode: null })
+    await withPatience(this.name, 'stop', patience, end)
+    if (this.#held !== null) throw this.#held
   }
 
   /**
@@ -163,7 +182,7 @@ export abstract class Lifecycle implements AsyncDisposable {
    * @throws {VmError} when it has failed
    */
   async wait(patience: Patience = {}): Promise<VmEnd> {
-    await withPatience(this.name, 'wait', patience, this.#ended)
+    await withPatience(this.name, 'wait', patience, () => this.#ended)
     if (this.#state.name === 'failed') throw this.#state.error
     return this.#state as VmEnd
   }
@@ -178,8 +197,10 @@ export abstract class Lifecycle implements AsyncDisposable {
   #end(end: VmState): Promise<void> {
     if (this.#ending !== null) return this.#ended
     this.#ending = end
-    const over = () => {
+    const over = (held: readonly HeldVcpu[]) => {
       this.#state = end
+      for (const { index, failure } of held) this.#held ??= this.#errorOf(index, failure)
+      if (this.#held !== null && end.name !== 'failed') this.#state = { name: 'failed', error: this.#held }
       try {
         this.atEnd()
       } catch (error) {
@@ -187,8 +208,12 @@ export abstract class Lifecycle implements AsyncDisposable {
       }
       this.#settleEnd()
     }
-    void this.crew.stop().then(over, over)
+    void this.crew.stop().then(over)
     return this.#ended
+  }
+
+  #errorOf(index: number | null, failure: Failure, cause?: unknown): VmError {
+    return new VmError(this.name, index === null ? null : this.#members[index]!.vcpu, failure, cause)
   }
 
   /** The VM has failed; resolves, with the error, when nothing of it runs any more. */
@@ -200,8 +225,7 @@ export abstract class Lifecycle implements AsyncDisposable {
 
   /** @param index of the vCPU that it is about; `null`: none */
   protected fail(index: number | null, failure: Failure, cause?: unknown): void {
-    const vcpu = index === null ? null : this.#members[index]!.vcpu
-    void this.#end({ name: 'failed', error: new VmError(this.name, vcpu, failure, cause) })
+    void this.#end({ name: 'failed', error: this.#errorOf(index, failure, cause) })
   }
 
   #vcpuEnded(index: number, end: VcpuEnd): void {
@@ -221,6 +245,7 @@ export abstract class Lifecycle implements AsyncDisposable {
 
   /** Throws unless the VM is in one of these states. */
   protected allow(operation: string, ...allowed: VmState['name'][]): void {
+    if (this.#closing !== null) throw new VmStateError(this.name, operation, allowed, 'closed')
     if (allowed.includes(this.#state.name)) return
     if (this.#state.name === 'failed') throw this.#state.error
     throw new VmStateError(this.name, operation, allowed, this.#state.name)
@@ -281,17 +306,21 @@ export abstract class Lifecycle implements AsyncDisposable {
     return cpus
   }
 
-  /** Stops the vCPUs and gives everything back; once, however often it is called. */
+  /**
+   * Stops the vCPUs and gives everything back; once, however often it is called.
+   * @throws {VmError} as `stop()`, when everything else has been given back
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
-    // While a thread may still run, its memory has to stay.
-    await this.stop()
-    await this.crew.disband()
-    await this.dispose()
+    // While a thread may still run, what it uses has to stay.
+    await this.#end({ name: 'stopped', by: 'caller', exitCode: null })
+    const held = await this.crew.disband((index) => this.disposeHeld(index))
+    await this.dispose(held)
+    if (this.#held !== null) throw this.#held
   }
 
   /** `close()`. */

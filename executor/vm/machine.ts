@@ -64,8 +64,9 @@ export class Machine implements Disposable {
     }
   }
 
-  close(): void {
-    closeAll([...this.vcpus, this.vm])
+  /** @param held vCPUs, by their places, that stay: their threads have not let go of them */
+  close(held: ReadonlySet<number> = new Set()): void {
+    closeAll([...this.vcpus.filter((_, index) => !held.has(index)), this.vm])
   }
 
   [Symbol.dispose](): void {

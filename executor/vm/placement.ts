@@ -6,6 +6,7 @@
 import { parseCpulist } from '../../src/cpulist.js'
 import { type Finding, InputError, show } from '../../src/errors.js'
 import type { PlanVm, RunMemory } from '../../src/types.js'
+import { closeInTurn } from '../ffi/close.js'
 import type { VmMemory } from '../memory/memory.js'
 import type { CellPages, PlacedMemory, PlaceMemoryOptions } from '../memory/placed-memory.js'
 import { refusalOf } from '../plan/findings.js'
@@ -15,7 +16,7 @@ import { vmError } from '../wire/failure.js'
 import { Command } from '../wire/shared.js'
 import type { GuestWork, WalkWork } from '../worker/vcpu-worker.js'
 import { Lifecycle } from './lifecycle.js'
-import { type Patience, withPatience } from './vm-state.js'
+import { type Patience, withPatience } from './patience.js'
 
 /** How the vCPUs' threads are scheduled. */
 export interface SchedulingOptions {
@@ -52,7 +53,7 @@ export abstract class Placement extends Lifecycle {
   readonly #options: PlacementOptions
 
   protected constructor(plan: PlanVm, placed: PlacedMemory, options: PlacementOptions) {
-    super(plan.name, plan.vcpus.length)
+    super(plan.name)
     this.plan = plan
     this.#placed = placed
     this.#options = options
@@ -84,7 +85,7 @@ export abstract class Placement extends Lifecycle {
   /** What the thread of each vCPU does, in the order of the plan. */
   protected abstract assignments(): Assignment[]
   /** Gives back what the threads have worked on, when they have ended. */
-  protected abstract release(): Promise<void>
+  protected abstract release(held: ReadonlySet<number>): Promise<void>
 
   protected override async start(): Promise<void> {
     const { realtime, nice } = this.#options.scheduling ?? {}
@@ -122,9 +123,10 @@ export abstract class Placement extends Lifecycle {
     this.allow('moveMemory', 'created', 'running', 'paused')
     const layout = this.layout.cells.find((each) => each.cell === cell)
     if (layout === undefined) throw new InputError('cell', `a number of a cell of VM "${this.name}"`, show(cell))
-    const work = this.#placed.move(layout, node).catch((error) => {
-      throw vmError(this.name, error)
-    })
+    const work = () =>
+      this.#placed.move(layout, node).catch((error) => {
+        throw vmError(this.name, error)
+      })
     return withPatience(this.name, 'moveMemory', patience, work)
   }
 
@@ -148,11 +150,10 @@ export abstract class Placement extends Lifecycle {
     return this.#placed.findings(rows)
   }
 
-  protected override async dispose(): Promise<void> {
-    try {
-      await this.release()
-    } finally {
-      await this.#placed.close()
-    }
+  protected override dispose(held: ReadonlySet<number>): Promise<void> {
+    return closeInTurn(
+      () => this.release(held),
+      () => this.#placed.close(),
+    )
   }
 }

@@ -4,6 +4,7 @@ import { InputError, show } from '../../src/errors.js'
 import type { PlanVm, VerifiedPlan } from '../../src/types.js'
 import { type Grounds, groundsOf, isVerified } from '../../src/verified.js'
 import type { AccessHandler, AddressRange, DeviceInThread, DeviceRegistry } from '../devices/registry.js'
+import { closeInTurn } from '../ffi/close.js'
 import { BASE_PAGE } from '../ffi/mapping.js'
 import type { VmMemory } from '../memory/memory.js'
 import { type PlacedMemory, placeMemory } from '../memory/placed-memory.js'
@@ -16,6 +17,7 @@ import type { VcpuMessage } from '../wire/shared.js'
 import type { Doorbell } from './doorbells.js'
 import { COM1, EXIT_PORT, GuestIo } from './guest-io.js'
 import { Machine } from './machine.js'
+import { requireVmOptions } from './options.js'
 import { type Assignment, Placement, type PlacementOptions } from './placement.js'
 import { Sampler, type VcpuSample } from './sampler.js'
 import { Vcpu } from './vcpu.js'
@@ -70,11 +72,12 @@ export class Vm extends Placement {
    * Takes the memory of a planned VM, on its nodes and faulted in, and makes the VM; nothing runs yet. Large memory takes
    * its time, in other threads.
    * @param name of a VM of the plan
-   * @throws {InputError} for anything but a plan that `verifyPlan` returned, or a VM that it does not place
+   * @throws {InputError} for anything but a plan that `verifyPlan` returned, a VM that it does not place, or an option that is none
    * @throws {VmError} names the VM, the call and its errno, and what to do
    */
   static async create(plan: VerifiedPlan, name: string, options: VmOptions = {}): Promise<Vm> {
     if (!isVerified(plan)) throw new InputError('plan', 'the object that verifyPlan() returned', show(plan))
+    requireVmOptions(options)
     const vm = plan.vms.find((each) => each.name === name)
     if (vm === undefined) throw new InputError('name', 'the name of a VM that the plan places', show(name))
     return carryOutVm(vm, groundsOf(plan), options)
@@ -254,9 +257,19 @@ export class Vm extends Placement {
     this.#io.atEnd()
   }
 
-  protected override async release(): Promise<void> {
-    this.#sampler.close()
-    this.#machine.close()
-    await this.#io.close()
+  protected override nameOfDevice(device: number): string {
+    return this.#io.nameOf(device)
+  }
+
+  protected override release(held: ReadonlySet<number>): Promise<void> {
+    return closeInTurn(
+      () => this.#sampler.close(),
+      () => this.#machine.close(held),
+      () => this.#io.close(),
+    )
+  }
+
+  protected override disposeHeld(index: number): void {
+    this.#machine.vcpus[index]!.close()
   }
 }

@@ -3,11 +3,18 @@
 import type { PlanVm } from '../../src/types.js'
 import { type PlacedMemory, placeMemory } from '../memory/placed-memory.js'
 import { shareMemory } from '../plan/layout.js'
+import { vmError } from '../wire/failure.js'
 import { type Assignment, Placement, type PlacementOptions } from './placement.js'
 
 export class Walkers extends Placement {
   static async create(plan: PlanVm, options: PlacementOptions): Promise<Walkers> {
-    return new Walkers(plan, await placeMemory(plan, options), options)
+    const placed = await placeMemory(plan, options)
+    try {
+      return new Walkers(plan, placed, options)
+    } catch (error) {
+      await placed.close()
+      throw vmError(plan.name, error)
+    }
   }
 
   private constructor(plan: PlanVm, placed: PlacedMemory, options: PlacementOptions) {
@@ -25,5 +32,11 @@ export class Walkers extends Placement {
 
   protected override atEnd(): void {}
 
+  protected override nameOfDevice(): string {
+    return 'the walk'
+  }
+
   protected override async release(): Promise<void> {}
+
+  protected override disposeHeld(): void {}
 }

@@ -1,6 +1,6 @@
 /** What went wrong in a vCPU's thread: as data that crosses threads, and as the error that it becomes. */
 
-import { SyscallError } from '../../src/errors.js'
+import { SyscallError, UnsupportedError } from '../../src/errors.js'
 
 /** Why a vCPU, or what was done for its VM, failed. */
 export type Failure =
@@ -11,6 +11,8 @@ export type Failure =
       readonly code: string
       readonly hint: string
     }
+  /** The system lacks something. */
+  | { readonly kind: 'unsupported'; readonly capability: string; readonly why: string }
   /** The guest left in a way that the executor cannot go on from. */
   | { readonly kind: 'exit'; readonly reason: string; readonly text: string }
   /** What answers an access of the guest threw. */
@@ -32,6 +34,10 @@ export function failureOf(error: unknown): Failure {
     const { call, errno, code, hint } = error
     return { kind: 'syscall', call, errno, code, hint }
   }
+  if (error instanceof UnsupportedError) {
+    const { capability, message } = error
+    return { kind: 'unsupported', capability, why: message.slice(capability.length + 2) }
+  }
   return { kind: 'thread', text: error instanceof Error ? error.message : String(error) }
 }
 
@@ -40,6 +46,8 @@ export function errorOf(failure: Failure): Error {
   switch (failure.kind) {
     case 'syscall':
       return new SyscallError(failure.call, failure.errno, failure.code, failure.hint)
+    case 'unsupported':
+      return new UnsupportedError(failure.capability, failure.why)
     case 'exit':
       return new Error(`exit ${failure.reason}: ${failure.text}`)
     case 'device':

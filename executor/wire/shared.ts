@@ -6,9 +6,19 @@
 import type { DeviceAccess } from './device-spec.js'
 import type { Failure, VcpuEnd } from './failure.js'
 
-export const Command = { hold: 0, go: 1, stop: 2 } as const
-/** starting: it pins itself; held: waits for `go`; running; done: the thread has left all memory and descriptors. */
-export const Phase = { starting: 0, held: 1, running: 2, done: 3 } as const
+export const Command = { hold: 0, go: 1, stop: 2, prepare: 3 } as const
+/**
+ * starting: it pins itself; held: waits for another command; prepared: has its work and its devices, and waits for `go`;
+ * running: is in its loop; done: the thread has left all memory and descriptors.
+ */
+export const Phase = { starting: 0, held: 1, running: 2, done: 3, prepared: 4 } as const
+/** What a command leads to. */
+export const PHASE_OF = {
+  [Command.hold]: Phase.held,
+  [Command.go]: Phase.running,
+  [Command.stop]: Phase.done,
+  [Command.prepare]: Phase.prepared,
+} as const
 
 export type CommandValue = (typeof Command)[keyof typeof Command]
 export type PhaseValue = (typeof Phase)[keyof typeof Phase]
@@ -22,6 +32,11 @@ export const TID = 2
 export const MAIL = 3
 /** A thread whose core scheduling cookie this one takes when it goes; 0: none. */
 export const COOKIE_OF = 4
+
+/** The device that the thread has called, one more than its number; 0: none. It tells who does not come back. */
+export const DEVICE = 5
+/** The thread as Node.js numbers it. */
+export const THREAD = 6
 
 /** Exit reasons that are counted apart; KVM has under 64. */
 export const EXIT_REASONS = 64
@@ -45,17 +60,16 @@ export interface VcpuBlock {
   readonly progress: Float64Array
 }
 
-export function allocateBlocks(vcpus: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(vcpus * BLOCK_BYTES)
+export function allocateBlock(): SharedArrayBuffer {
+  return new SharedArrayBuffer(BLOCK_BYTES)
 }
 
-export function blockOf(buffer: SharedArrayBuffer, index: number): VcpuBlock {
-  const at = index * BLOCK_BYTES
+export function blockOf(buffer: SharedArrayBuffer): VcpuBlock {
   return {
-    control: new Int32Array(buffer, at, CONTROL_BYTES / 4),
-    answer: new Uint8Array(buffer, at + CONTROL_BYTES, 8),
-    progress: new Float64Array(buffer, at + CONTROL_BYTES + ANSWER_BYTES, 1),
-    exits: new Float64Array(buffer, at + CONTROL_BYTES + ANSWER_BYTES + PROGRESS_BYTES, EXIT_REASONS),
+    control: new Int32Array(buffer, 0, CONTROL_BYTES / 4),
+    answer: new Uint8Array(buffer, CONTROL_BYTES, 8),
+    progress: new Float64Array(buffer, CONTROL_BYTES + ANSWER_BYTES, 1),
+    exits: new Float64Array(buffer, CONTROL_BYTES + ANSWER_BYTES + PROGRESS_BYTES, EXIT_REASONS),
   }
 }
 

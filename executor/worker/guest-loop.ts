@@ -73,6 +73,8 @@ function loop(block: VcpuBlock, room: GuestRoom): VcpuEnd {
   // The port that was used last, and its device: a guest that uses a port mostly does so again.
   let port = -1
   let device: Device | undefined
+  // From here on it runs.
+  if (!attend()) return { kind: 'told' }
   for (;;) {
     const error = enterGuest(fd)
     if (ring !== null && !ring.isEmpty) ring.drain(ports, mmio, mailbox)

@@ -116,13 +116,15 @@ export function closeFile(fd: number): void {
 }
 
 function onCpus(cpus: readonly number[], work: () => Outcome): Outcome {
-  const before = getAffinity(0)
   try {
-    setAffinity(0, cpus)
-    return work()
+    const before = getAffinity(0)
+    try {
+      setAffinity(0, cpus)
+      return work()
+    } finally {
+      setAffinity(0, before)
+    }
   } catch (error) {
     return failureOf(error)
-  } finally {
-    setAffinity(0, before)
   }
 }

@@ -4,7 +4,7 @@
  * used again by others, so that each function leaves it as it was.
  */
 
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { type MessagePort, receiveMessageOnPort, threadId } from 'node:worker_threads'
 import { kvm_run } from '../abi/kvm.js'
 import { DeviceBus } from '../devices/bus.js'
 import { CoalescedRing } from '../devices/coalesced.js'
@@ -12,6 +12,7 @@ import { createDevices } from '../devices/create.js'
 import { Mailbox } from '../devices/remote.js'
 import { announceLoaded } from '../ffi/gate.js'
 import { type RunPage, viewRunPage } from '../kvm/kvm-vcpu.js'
+import { beginTask } from '../wire/claim.js'
 import type { DeviceSpec } from '../wire/device-spec.js'
 import { failureOf, type VcpuEnd } from '../wire/failure.js'
 import {
@@ -19,20 +20,22 @@ import {
   COMMAND,
   COOKIE_OF,
   Command,
+  type CommandValue,
   PHASE,
+  PHASE_OF,
   Phase,
   type PhaseValue,
+  THREAD,
   TID,
   type VcpuBlock,
   type VcpuMessage,
 } from '../wire/shared.js'
 import { collectGarbage } from './collect.js'
+import { watchEvents } from './event-work.js'
 import { runGuest } from './guest-loop.js'
+import { closeFile, giveBack, moveSpan, prefaultSpan, readBack } from './memory-work.js'
 import { type Schedule, type Scheduling, takeSchedule } from './schedule.js'
 import { walkMemory } from './walk-loop.js'
-
-export { watchEvents } from './event-work.js'
-export { closeFile, giveBack, moveSpan, prefaultSpan, readBack } from './memory-work.js'
 
 export interface GuestWork {
   readonly kind: 'guest'
@@ -51,13 +54,12 @@ export interface WalkWork {
 }
 
 export interface VcpuTask {
+  /** Its block. */
   readonly shared: SharedArrayBuffer
-  /** Of its block in `shared`. */
-  readonly index: number
   readonly port: MessagePort
   readonly cpus: readonly number[]
   readonly scheduling: Scheduling
-  /** `null`: it comes through the port, before the command to go. */
+  /** `null`: it comes through the port, before the command to prepare. */
   readonly work: GuestWork | WalkWork | null
 }
 
@@ -66,8 +68,8 @@ class Line {
   readonly block: VcpuBlock
   readonly #port: MessagePort
 
-  constructor({ shared, index, port }: VcpuTask) {
-    this.block = blockOf(shared, index)
+  constructor({ shared, port }: VcpuTask) {
+    this.block = blockOf(shared)
     this.#port = port
   }
 
@@ -83,6 +85,18 @@ class Line {
     // First: who sees the phase finds the message.
     this.post({ kind: 'end', end })
     Atomics.store(this.block.control, PHASE, Phase.done)
+  }
+
+  /** Waits for this command; `false`: it is to stop. */
+  until(wanted: CommandValue): boolean {
+    const { control } = this.block
+    for (;;) {
+      const command = Atomics.load(control, COMMAND) as CommandValue
+      if (command === Command.stop) return false
+      if (command === wanted) return true
+      this.enter(PHASE_OF[command])
+      Atomics.wait(control, COMMAND, command)
+    }
   }
 
   /** Does what the commands say; returns when it is to run, or with `false` when it is to stop. */
@@ -103,7 +117,7 @@ class Line {
 }
 
 /** Pins itself, waits for the command to go, and works until the command to stop. */
-export async function runVcpu(task: VcpuTask): Promise<void> {
+async function runVcpu(task: VcpuTask): Promise<void> {
   announceLoaded()
   const line = new Line(task)
   const schedule = takeSchedule(task.cpus, task.scheduling, (failure) => line.post({ kind: 'refused', failure }))
@@ -117,12 +131,13 @@ export async function runVcpu(task: VcpuTask): Promise<void> {
 async function workAsTold(task: VcpuTask, line: Line, schedule: Schedule): Promise<VcpuEnd> {
   const { control } = line.block
   try {
+    Atomics.store(control, THREAD, threadId)
     Atomics.store(control, TID, schedule.tid)
     schedule.apply()
-    const prepared = task.work === null ? null : await prepare(task.work, line)
-    if (!line.attend(() => {})) return { kind: 'told' }
+    if (task.work === null && !line.until(Command.prepare)) return { kind: 'told' }
+    const work = await prepare(task.work ?? receiveMessageOnPort(task.port)!.message, line)
+    if (!line.until(Command.go)) return { kind: 'told' }
     schedule.shareCore(Atomics.load(control, COOKIE_OF))
-    const work = prepared ?? (await prepare(receiveMessageOnPort(task.port)!.message, line))
     return work()
   } catch (error) {
     return { kind: 'failed', failure: failureOf(error) }
@@ -165,6 +180,22 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
         }),
     })
   }
+}
+
+const tasks = { runVcpu, watchEvents, closeFile, giveBack, moveSpan, prefaultSpan, readBack }
+export type Tasks = typeof tasks
+
+interface Order<Name extends keyof Tasks> {
+  readonly name: Name
+  readonly task: Parameters<Tasks[Name]>[0]
+  readonly claim: Int32Array
+}
+
+/** What the pool calls. */
+export function perform<Name extends keyof Tasks>({ name, task, claim }: Order<Name>): unknown {
+  if (!beginTask(claim)) return undefined
+  const work = tasks[name] as (task: Order<Name>['task']) => unknown
+  return work(task)
 }
 
 collectGarbage()

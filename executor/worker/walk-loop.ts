@@ -18,6 +18,7 @@ export function walkMemory(block: VcpuBlock, address: number, bytes: number, att
     // SAFETY: the memory's owner unmaps it only after this thread is done, and the views end with this function.
     windows.push(new Uint32Array(libc.view(address + at, Math.min(WINDOW, bytes - at))))
   }
+  if (!attend()) return
   for (let pages = 0; ; block.exits[0]!++) {
     for (const window of windows) {
       for (let at = 0; at < window.length; at += STRIDE / 4) {

@@ -4,7 +4,7 @@
 import { Command, Option } from 'commander'
 import { VERSION } from '../planner/generated/abi.js'
 import { addCommands } from './commands.js'
-import { endingOf } from './errors.js'
+import { CommandError, EXIT, endingOf } from './errors.js'
 import { type ColorWhen, styleOf, watchStreams } from './output.js'
 
 const EXAMPLES = `
@@ -44,7 +44,15 @@ function endNow(error: unknown): never {
   process.exit()
 }
 
+let isThrough = false
+/** What Node.js ends with when nothing is left that could go on, and something is still waited for. */
+const UNSETTLED = 13
+process.on('exit', () => {
+  if (isThrough || (process.exitCode ?? UNSETTLED) !== UNSETTLED) return
+  end(new CommandError('the command ended without an answer: what it waited for never came', EXIT.failed))
+})
 watchStreams(endNow)
 process.on('uncaughtException', endNow)
 const [node = '', script = '', ...rest] = process.argv
 await program.parseAsync([node, script, ...(rest.length === 0 ? ['--help'] : rest)]).catch(end)
+isThrough = true

@@ -65,15 +65,30 @@ function foundText({ bytes, residentBytes }: RunMemory): string {
   return [...parts, ...(nowhere > 0 ? [`${formatBytes(nowhere)} nowhere`] : [])].join(', ')
 }
 
-function verdict({ backend, verified, findings }: RunReport, style: Style): string {
+/** What the verdict rests on. */
+function watchText({ vcpus, watched: { threadLooks, memoryLooks, pagesMigrated } }: RunReport): string {
+  const migrations = vcpus.map((vcpu) => vcpu.migrations)
+  const counted = migrations.includes(null)
+    ? 'migrations of threads are not counted here'
+    : `${count(
+        migrations.reduce<number>((sum, n) => sum + (n ?? 0), 0),
+        'migration',
+      )} of them`
+  const pages =
+    pagesMigrated === null
+      ? 'migrated pages are not counted here'
+      : `${count(pagesMigrated, 'page')} of this host migrated`
+  return `looked ${count(threadLooks, 'time')} at the threads, ${count(memoryLooks, 'time')} at the memory; ${counted}, ${pages}`
+}
+
+function verdict(report: RunReport, style: Style): string {
+  const { backend, verified, findings } = report
   const { colors } = style
   if (!verified) {
     const head = `${colors.red('not verified')}: ${count(findings.length, 'difference')} from the plan`
-    return `${head}\n\n${showFindings(findings, style)}`
+    return `${head}\n\n${showFindings(findings, style)}\n\n${paragraph(style, watchText(report))}`
   }
   const who = backend === 'kvm' ? 'vCPU' : 'thread'
-  return paragraph(
-    style,
-    `${colors.green('verified')}: the kernel has every ${who} on its CPUs and every page on its node, as planned`,
-  )
+  const text = `${colors.green('verified')}: the kernel has every ${who} on its CPUs and every page on its node, as planned`
+  return `${paragraph(style, text)}\n${paragraph(style, watchText(report))}`
 }

@@ -50,6 +50,9 @@ export function constantName(name: string): string {
   return name.replace(/(?=[A-Z])|-/g, '_').toUpperCase()
 }
 
+/** The module knows pages by the exponents of their sizes, up to this. */
+const MAX_PAGE = 2 ** 40
+
 function checkCount(where: string, what: string, found: number, most: number): void {
   if (found > most) throw new InputError(where, `at most ${most} ${what}`, `${found}`)
 }
@@ -58,6 +61,9 @@ function addNodes({ wasm, host, request, basePage }: Problem): void {
   const sizes = pageSizesOf(host)
   checkCount('nodes', 'nodes', host.nodes.length, MAX.NODES)
   checkCount('nodes', 'sizes of pages', sizes.length, MAX.PAGE_SIZES)
+  const largest = sizes.at(-1) ?? 0
+  if (largest > MAX_PAGE)
+    throw new InputError('nodes', `pages of at most ${formatBytes(MAX_PAGE)}`, formatBytes(largest))
   for (const node of host.nodes) accepted(wasm.addNode(node.id, hasMemory(node, request) ? 1 : 0), `node ${node.id}`)
   for (const node of host.nodes) {
     const { id, bandwidth } = node
@@ -245,7 +251,7 @@ export function buildProblem(wasm: PlannerExports, host: Host, request: Request)
   const known = new Set(host.cpus.map(({ id }) => id))
   const { cpus, nodes } = request.reserve
   const unknown = ('allBut' in cpus ? [] : cpus).filter((cpu) => !known.has(cpu))
-  if (unknown.length > 0) throw new InputError('reserve.cpus', 'CPUs of the host', `${unknown.join(',')}`)
+  if (unknown.length > 0) throw new InputError('reserve.cpus', 'CPUs of the host', formatCpulist(unknown))
   checkNodes(host, nodes, 'reserve.nodes')
   checkNodes(host, request.deviceNodes, 'deviceNodes')
   wasm.reset()

@@ -54,13 +54,15 @@ export const bandwidth = z.union([
 /** A set of numbers as text, still to be read. */
 export const cpulistText = z.string({ error: 'a cpulist such as "0-3,8"' })
 
+/** As many as any kernel is built for. */
+const MAX_NODES = 1024
 const nodeListText = z.string({ error: 'a list of nodes such as "0-3,8"' })
 
 /** Nodes as text, perhaps none. */
-export const nodesOrNone = read(nodeListText, (text) => parseCpulist(text, { allowEmpty: true }))
+export const nodesOrNone = read(nodeListText, (text) => parseCpulist(text, { allowEmpty: true, most: MAX_NODES }))
 
 /** Nodes as text, at least one. */
-export const nodeList = read(nodeListText, (text) => parseCpulist(text))
+export const nodeList = read(nodeListText, (text) => parseCpulist(text, { most: MAX_NODES }))
 
 /** CPUs of a host that is not known yet, perhaps none: these, or with `all` every one but these. */
 export const hostCpus = read(cpulistText, (text) => {

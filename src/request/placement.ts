@@ -1,7 +1,7 @@
 /** The cells and vCPUs of one VM as a plan has them; a request's `current` is the same. */
 
 import * as z from 'zod'
-import { formatCpulist, parseCpulist } from '../cpulist.js'
+import { canonicalCpulist } from '../cpulist.js'
 import { cpulistText, id, MAX_MEMORY, read, whole } from './fields.js'
 
 const bytes = whole(1, MAX_MEMORY)
@@ -19,7 +19,7 @@ const MOST_KNOWN = 256
 function canonical(text: string): string {
   const before = known.get(text)
   if (before !== undefined) return before
-  const after = formatCpulist(parseCpulist(text, { allowEmpty: true }))
+  const after = canonicalCpulist(text, { allowEmpty: true })
   if (known.size === MOST_KNOWN) known.clear()
   known.set(text, after)
   return after

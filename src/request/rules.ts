@@ -2,7 +2,7 @@
 
 import { formatCpulist } from '../cpulist.js'
 import { InputError, show } from '../errors.js'
-import { MAX_VCPUS } from './schema.js'
+import { MAX_VCPUS, MAX_VMS } from './schema.js'
 import type { VmWithSets } from './vcpu-sets.js'
 
 /** What the request says of the nodes of its host. */
@@ -13,7 +13,6 @@ export interface NodeLists {
 
 export function checkTogether(vms: readonly VmWithSets[], nodes: NodeLists): void {
   checkNames(vms)
-  checkTotal(vms)
   for (const [at, vm] of vms.entries()) {
     const where = `vms[${at}]`
     checkCells(vm, where)
@@ -44,7 +43,14 @@ function checkNames(vms: readonly VmWithSets[]): void {
   }
 }
 
-function checkTotal(vms: readonly VmWithSets[]): void {
+/** Before each of them is read. */
+export function checkCount(input: unknown): void {
+  const vms: unknown = typeof input === 'object' && input !== null ? Reflect.get(input, 'vms') : undefined
+  if (Array.isArray(vms) && vms.length > MAX_VMS) throw new InputError('vms', `at most ${MAX_VMS} elements`, show(vms))
+}
+
+/** Before anything is as large as the number of vCPUs. */
+export function checkTotal(vms: readonly { readonly vcpus: number }[]): void {
   const total = vms.reduce((sum, vm) => sum + vm.vcpus, 0)
   if (total > MAX_VCPUS) throw new InputError('vms', `at most ${MAX_VCPUS} vCPUs in all`, `${total}`)
 }
@@ -59,7 +65,6 @@ function checkCells(vm: VmWithSets, where: string): void {
   if (typeof cells === 'number') return
   const owner = new Map<number, number>()
   for (const [at, cell] of cells.entries()) {
-    checkRange(cell.vcpus, vm.vcpus, `${where}.cells[${at}].vcpus`)
     for (const vcpu of cell.vcpus) {
       const other = owner.get(vcpu)
       if (other !== undefined) {
@@ -87,7 +92,6 @@ function checkDedicated(vm: VmWithSets, where: string): void {
     if (vm.dedicatedVcpus === undefined) {
       throw new InputError(place, 'a cpulist of the dedicated vCPUs, for cpuPolicy "mixed"', 'nothing')
     }
-    checkRange(vm.dedicatedVcpus, vm.vcpus, place)
   } else if (vm.dedicatedVcpus !== undefined) {
     throw new InputError(place, 'nothing, unless cpuPolicy is "mixed"', show(formatCpulist(vm.dedicatedVcpus)))
   }
@@ -142,7 +146,7 @@ export function avoidsDevices({ avoidDeviceNodes, devices }: VmWithSets, deviceN
   return avoidDeviceNodes ?? (deviceNodes.length > 0 && devices.length === 0)
 }
 
-function checkRange(vcpus: readonly number[], count: number, where: string): void {
+export function checkRange(vcpus: readonly number[], count: number, where: string): void {
   const beyond = vcpus.filter((vcpu) => vcpu >= count)
   if (beyond.length > 0) throw new InputError(where, `vCPUs from 0 to ${count - 1}`, formatCpulist(beyond))
 }

@@ -22,6 +22,8 @@ import { planCell, planVcpu } from './placement.js'
 export const MAX_VMS = 4096
 export const MAX_VCPUS = 16_384
 const MAX_VCPUS_PER_VM = 4096
+/** Devices, and relations to other VMs. */
+const MAX_LINKS = 16_384
 const MAX_IOTHREADS = 64
 const MAX_WEIGHT = 1000
 const MAX_OVERCOMMIT = 1000
@@ -53,7 +55,7 @@ const vm = z.strictObject({
   name,
   vcpus: whole(1, MAX_VCPUS_PER_VM),
   memory: guestMemory,
-  cells: z.union([z.literal('auto'), z.int(), z.array(cell).min(1)]).default('auto'),
+  cells: z.union([z.literal('auto'), z.int(), z.array(cell).min(1).max(MAX_VCPUS_PER_VM)]).default('auto'),
   span: z.boolean().default(false),
   cpuPolicy: z.enum(['dedicated', 'shared', 'mixed']).default('dedicated'),
   dedicatedVcpus: cpulistText.optional(),
@@ -63,17 +65,30 @@ const vm = z.strictObject({
   demand: positive(1).default(1),
   memoryNodes: nodeList.optional(),
   avoidDeviceNodes: z.boolean().optional(),
-  devices: z.array(z.strictObject({ node: id, strict: z.boolean().default(true) })).default([]),
+  devices: z
+    .array(z.strictObject({ node: id, strict: z.boolean().default(true) }))
+    .max(MAX_LINKS)
+    .default([]),
   trust: name.optional(),
-  separateFrom: z.array(name).default([]),
-  near: z.array(name).default([]),
+  separateFrom: z.array(name).max(MAX_LINKS).default([]),
+  near: z.array(name).max(MAX_LINKS).default([]),
   emulator: z.enum(['housekeeping', 'dedicated']).default('housekeeping'),
   iothreads: whole(0, MAX_IOTHREADS).default(0),
   weight: positive(MAX_WEIGHT).default(1),
-  traffic: z.union([z.literal('uniform'), z.array(z.array(between(0, MAX_TRAFFIC)))]).default('uniform'),
+  traffic: z
+    .union([
+      z.literal('uniform'),
+      z.array(z.array(between(0, MAX_TRAFFIC)).max(MAX_VCPUS_PER_VM)).max(MAX_VCPUS_PER_VM),
+    ])
+    .default('uniform'),
   memoryBound: between(0, 1).default(0.3),
   bandwidth: bandwidth.default(0),
-  current: z.strictObject({ cells: z.array(planCell).min(1), vcpus: z.array(planVcpu) }).optional(),
+  current: z
+    .strictObject({
+      cells: z.array(planCell).min(1).max(MAX_VCPUS_PER_VM),
+      vcpus: z.array(planVcpu).max(MAX_VCPUS_PER_VM),
+    })
+    .optional(),
 })
 
 export const requestFormat = z.strictObject({

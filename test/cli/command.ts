@@ -25,13 +25,17 @@ export interface Circumstances {
   readonly started?: (child: ReturnType<typeof spawn>) => void
 }
 
-/** `homenode <args>`, to its end. */
+/**
+ * `homenode <args>`, to its end.
+ * @param program another one than the built command
+ */
 export function homenode(
   args: readonly string[],
   { input = '', env = {}, started }: Circumstances = {},
+  program = cli,
 ): Promise<Ended> {
   const { NO_COLOR: _, COLUMNS: __, ...inherited } = process.env
-  const child = spawn(process.execPath, [cli, ...args], { env: { ...inherited, ...env } })
+  const child = spawn(process.execPath, [program, ...args], { env: { ...inherited, ...env } })
   return new Promise((resolve, reject) => {
     let stdout = ''
     let stderr = ''

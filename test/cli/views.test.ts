@@ -228,9 +228,11 @@ test('a run that differs from its plan says where', () => {
         exitsPerSecond: 2,
         exitReasons: {},
         runDelayNs: 0,
+        migrations: 3,
       },
     ],
     memory: [{ vm: 'demo', cell: 0, node: 0, bytes: 3 * 1024 ** 2, residentBytes: { 1: 1024 ** 2 } }],
+    watched: { threadLooks: 20, memoryLooks: 1, pagesMigrated: null },
     verified: false,
     findings: [finding],
   }
@@ -239,6 +241,10 @@ test('a run that differs from its plan says where', () => {
   assert.match(text, /^demo +0 +3 MiB +node 0 {2}1 MiB on node 1, 2 MiB nowhere$/m)
   assert.match(text, /^not verified: 1 difference from the plan\n\n/m)
   assert.match(text, /^affinity +demo +0 {2}vCPU 0 may run/m)
+  assert.match(
+    text,
+    /^looked 20 times at the threads, 1 time at the memory; 3 migrations of them, migrated pages are not counted here$/m,
+  )
 })
 
 test('errors end with their own exit code, and what nobody foresaw with a hint', () => {

@@ -222,8 +222,8 @@ export const ROOMS: readonly Room[] = [
     packages: ['zod', 'node:fs', 'node:path'],
   },
   {
-    files: [LEAVES, 'src/errors', 'src/cpulist', 'src/units', 'src/freeze', 'src/schema'],
-    holds: 'what everybody in `src/` and `executor/` may use: formats, errors, cpulists, sizes',
+    files: [LEAVES, 'src/errors', 'src/checks', 'src/cpulist', 'src/units', 'src/freeze', 'src/schema'],
+    holds: 'what everybody in `src/` and `executor/` may use: formats, errors, checks of options, cpulists, sizes',
     may: [],
     packages: ['zod'],
   },

@@ -79,6 +79,7 @@ export abstract class AccelGuest implements AsyncDisposable {
   async init(): Promise<Effect> {
     const off = this.unenforced('init')
     if (off !== null) return off
+    if (this.#closing !== null) throw new UnsupportedError('init', 'it has been closed: make another AccelKvm')
     this.#initializing ??= this.#open()
     return this.#initializing
   }

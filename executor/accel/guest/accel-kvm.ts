@@ -322,7 +322,8 @@ export class AccelKvm extends AccelGuest {
     const now = this.getVcpuAffinity(id)
     this.#sure((topology) => {
       const cpus = requireNodeCpus(topology, node)
-      return isWithin(now, cpus) ? now : this.#pin(id, cpus)
+      // Also where they are there already: the kernel is asked, and a guest that has ended refuses.
+      return this.#pin(id, isWithin(now, cpus) ? now : cpus)
     })
     if (!this.#own.has(id)) this.#own.set(id, now)
     this.#bound.set(id, node)

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BASE_PAGE } from '../../../executor/ffi/mapping.js'
@@ -14,6 +16,7 @@ const node = nodes.at(-1)!
 
 test.before.each(unmapUnseen)
 
+const mappings = () => readFileSync('/proc/self/maps', 'utf8').split('\n').length
 const isMapped = (address: number) => boundMappings().some(({ start, end }) => start <= address && address < end)
 
 testBound('a block has all of its pages on its node, and is whole pages', async () => {
@@ -105,6 +108,57 @@ testBound('a close waits for what was begun', async () => {
   assert.equal(await moving, { [node]: 8 * MiB })
   assert.equal(await looking, { [node]: 8 * MiB })
   assert.is(isMapped(block.address), false)
+})
+
+test('sizes and nodes that are none are refused, and leave nothing mapped', async () => {
+  const before = mappings()
+  for (let round = 0; round < 50; round++) {
+    for (const bytes of [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60, '4096', 4096n, null, undefined]) {
+      const error = await failure(MemoryBlock.allocate(bytes as number, node))
+      assert.is(error.name, 'InputError', String(bytes))
+      assert.match(error.message, /^bytes: expected a whole number above 0, got /)
+    }
+    for (const where of [-1, 0.5, Number.NaN, 2 ** 31, '0', null, undefined]) {
+      const error = await failure(MemoryBlock.allocate(4096, where as number))
+      assert.match(error.message, /^node: expected a whole number from 0 to 65535, got /)
+    }
+  }
+  assert.ok(mappings() - before < 20, `${mappings() - before} more`)
+})
+
+testBound('a view that somebody tries to transfer stays where it is, and its owner goes on', async () => {
+  const block = await MemoryBlock.allocate(MiB, node)
+  let view: Uint8Array | null = block.view(4096, 8192).fill(7)
+  const sent: Uint8Array[] = []
+  for (const send of [
+    () => structuredClone(view, { transfer: [view!.buffer as ArrayBuffer] }),
+    () => structuredClone(view!.buffer, { transfer: [view!.buffer as ArrayBuffer] }),
+    () => {
+      const { port1, port2 } = new MessageChannel()
+      try {
+        port1.postMessage(view, [view!.buffer as ArrayBuffer])
+        return receiveMessageOnPort(port2)?.message
+      } finally {
+        port1.close()
+      }
+    },
+  ]) {
+    try {
+      sent.push(new Uint8Array(send()).subarray(0, 8192))
+    } catch (error) {
+      // From Node 21 on.
+      assert.is((error as Error).name, 'DataCloneError')
+    }
+    assert.is(view.length, 8192)
+    assert.is(view[8191], 7)
+  }
+  const { address } = block
+  await block.close()
+  view = null
+  for (let i = 0; i < 100 && isMapped(address); i++) await unmapUnseen()
+  assert.not(isMapped(address))
+  // Copies, which have nothing to do with the block.
+  for (const copy of sent) assert.is(copy.fill(1)[8191], 1)
 })
 
 test.run()

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { memoryFindings, vcpuFindings } from '../../../executor/plan/findings.js'
 
-const seen = { vm: 'db', vcpu: 1, planned: '2', affinities: ['2'], lastCpus: [2], progress: 7 }
+const seen = { vm: 'db', vcpu: 1, planned: '2', affinities: ['2'], lastCpus: [2], migrations: 0, progress: 7 }
 
 function constraints(findings: readonly { constraint: string }[]): string[] {
   return findings.map(({ constraint }) => constraint)
@@ -30,6 +30,15 @@ test('an affinity that the cpuset has narrowed is found', () => {
 
 test('another CPU is found', () => {
   assert.equal(constraints(vcpuFindings({ ...seen, lastCpus: [2, 5, 2] })), ['last-cpu'])
+})
+
+test('a vCPU that left its only CPU between two looks is found, one that has several may go from one to another', () => {
+  const [finding, ...more] = vcpuFindings({ ...seen, migrations: 2 })
+  assert.equal(more, [])
+  assert.is(finding?.constraint, 'migrated')
+  assert.match(finding?.text ?? '', 'VM "db", vCPU 1 went to another CPU than CPU 2, or came back from one, 2 times')
+  assert.equal(vcpuFindings({ ...seen, migrations: null }), [])
+  assert.equal(vcpuFindings({ ...seen, planned: '2-3', affinities: ['2-3'], migrations: 9 }), [])
 })
 
 test('a vCPU that did nothing is found', () => {

@@ -18,6 +18,11 @@ const status = executor.kvmStatus()
 const testWithKvm = skipUnless(status.usable, status.usable ? '' : `KVM is not usable: ${status.text}`)
 const testWithTwoCpus = skipUnless(cpus.length > 1, 'only one CPU is allowed')
 
+const hasMigrations = existsSync('/proc/self/sched')
+const testMigrations = skipUnless(
+  hasMigrations && cpus.length > 1,
+  hasMigrations ? 'there is one CPU' : 'the kernel does not count migrations (CONFIG_SCHED_DEBUG)',
+)
 const backends: Backend[] = status.usable ? ['kvm', 'threads'] : ['threads']
 const [first, last] = [String(cpus[0]), String(cpus.at(-1))]
 const allCpus = cpus.join(',')
@@ -76,6 +81,39 @@ for (const backend of backends) {
         { vm: 'b', cell: 0, bytes: 6 * MiB },
       ].map((row) => ({ ...row, node, residentBytes: { [node]: row.bytes } })),
     )
+  })
+
+  test(`${backend}: the report says how closely it was watched`, async () => {
+    const plan = verified.sealPlan(planOf({ vcpus: [first], cells: [4 * MiB] }))
+    const { watched, vcpus } = await run.runPlan(plan, { seconds: 0.35, backend })
+    assert.ok(watched.threadLooks >= 4 && watched.threadLooks <= 6, `${watched.threadLooks} looks`)
+    assert.ok(watched.memoryLooks >= 1)
+    assert.type(
+      watched.pagesMigrated,
+      /^pgmigrate_success/m.test(readFileSync('/proc/vmstat', 'utf8')) ? 'number' : 'object',
+    )
+    assert.is(vcpus[0]!.migrations, hasMigrations ? 0 : null)
+  })
+
+  testMigrations(`${backend}: a thread that was moved and moved back between two looks is found`, async () => {
+    const plan = verified.sealPlan(planOf({ vcpus: [first], cells: [4 * MiB] }))
+    let looks = 0
+    const report = await run.runPlan(plan, {
+      seconds: 0.5,
+      backend,
+      onProgress: ({ vcpus: [vcpu] }) => {
+        if (++looks !== 2) return
+        setAffinity(vcpu!.tid, [cpus.at(-1)!])
+        setAffinity(vcpu!.tid, [cpus[0]!])
+      },
+    })
+    assert.equal(
+      report.findings.map(({ constraint }) => constraint),
+      ['migrated'],
+    )
+    assert.ok(report.vcpus[0]!.migrations! >= 1)
+    assert.is(report.vcpus[0]!.affinity, first)
+    assert.is(report.verified, false)
   })
 
   test(`${backend}: a run leaves no descriptor, mapping or thread behind`, async () => {
@@ -185,7 +223,7 @@ for (const backend of backends) {
     assert.is(report.verified, false)
     assert.equal(
       report.findings.map(({ constraint }) => constraint),
-      ['affinity', 'last-cpu'],
+      ['affinity', 'last-cpu', ...(hasMigrations ? ['migrated'] : [])],
     )
     assert.match(report.findings[1]!.text, `was on CPU ${last}, the plan says CPU ${first}`)
   })

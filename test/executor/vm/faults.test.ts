@@ -7,7 +7,7 @@ import * as libc from '../../../executor/ffi/libc.js'
 import type { Guest } from '../../../executor/guests/guest.js'
 import { walk } from '../../../executor/guests/walk.js'
 import type { RunOptions } from '../../../executor/run/run.js'
-import { allocateBlocks, blockOf } from '../../../executor/wire/shared.js'
+import { allocateBlock, blockOf } from '../../../executor/wire/shared.js'
 import { runGuest } from '../../../executor/worker/guest-loop.js'
 import { skipUnless } from '../../skip.js'
 import { bundleExecutor } from '../bundle.js'
@@ -83,7 +83,7 @@ testWithKvm('memory that is unmapped under a running guest ends the run', async 
 })
 
 test('an error of KVM_RUN itself is thrown as that', () => {
-  const block = blockOf(allocateBlocks(1), 0)
+  const block = blockOf(allocateBlock())
   const room = {
     fd: 987_654,
     page: new ArrayBuffer(kvm_run.size),

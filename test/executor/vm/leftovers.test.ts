@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { count } from '../guests/programs.js'
 import { MiB, planOf } from '../plans.js'
 import { anonymousMemory, holdings, settledHoldings } from '../process.js'
-import { first, makeVmWith, run, testWithKvm, verified } from '../vms.js'
+import { accel, first, makeVmWith, run, testWithKvm, verified } from '../vms.js'
 
 const threadsBefore = holdings().threads
 
@@ -43,6 +43,13 @@ testWithKvm('a thousand VMs in turn do not add up in descriptors, mappings, thre
     await using vm = await makeVmWith(count, { rdi: 0x3000n }, { cells: [4 * MiB] })
     vm.serial(() => {})
     await vm.run()
+  })
+})
+
+testWithKvm('guests that are made and closed without ever running do not add up', async () => {
+  await addUp('guests', 200, 600, async () => {
+    await using guest = new accel.AccelKvm()
+    await guest.init()
   })
 })
 

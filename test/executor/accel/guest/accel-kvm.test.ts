@@ -237,7 +237,7 @@ testWithKvm('what the state does not allow is refused by name', async () => {
   await guest.close()
   assert.match(refusal(() => guest.read(0, 1)).message, /this one is closed/)
   assert.match(await text(guest.residentMemory()), /this one is closed/)
-  assert.match(await text(guest.setupNumaMemory({ ...LOW, gpa: MiB })), /this one is stopped/)
+  assert.match(await text(guest.setupNumaMemory({ ...LOW, gpa: MiB })), /this one is closed/)
   await using closed = new AccelKvm()
   await closed.close()
   assert.match(await text(closed.init()), /has been closed/)

@@ -1,0 +1,65 @@
+/** `run()` resolves when every vCPU is in its loop, and not before. */
+
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { MiB, nodes } from '../../plans.js'
+import { accel, failure, makeVmWith, testWithKvm } from '../../vms.js'
+
+const SPIN = Uint8Array.of(0xeb, 0xfe)
+const moduleOf = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`
+
+async function withDevice(module: string) {
+  const guest = new accel.AccelKvm({ name: 'g' })
+  await guest.init()
+  for (const id of [0, 1]) await guest.createVcpu(id)
+  guest.enableNuma([nodes[0]!])
+  await guest.setupNumaMemory({ node: nodes[0]!, size: MiB, gpa: 0 })
+  await guest.load(SPIN, 0x1000)
+  for (const id of [0, 1]) guest.vcpu(id).startInLongMode(0x1000)
+  guest.onPort({ start: 0x60 }, { module })
+  return guest
+}
+
+for (const [what, module, text] of [
+  ['does not exist', 'file:///nonexistent.mjs', /Cannot find module '\/nonexistent\.mjs'/],
+  ['throws when it is loaded', moduleOf('throw new Error("no device here")'), /no device here/],
+  ['exports nothing', moduleOf('export default 1'), /expected a function createDevice/],
+  [
+    'throws when it makes its device',
+    moduleOf('export const createDevice = () => { throw new Error("none left") }'),
+    /none left/,
+  ],
+] as const) {
+  testWithKvm(`a guest whose device's module ${what} does not run`, async () => {
+    const guest = await withDevice(module)
+    const error = await failure(guest.run())
+    assert.is(error.name, 'VmError')
+    assert.match(error.message, /^VM "g", vCPU [01]: /)
+    assert.match(error.message, text)
+    assert.is(guest.state?.name, 'failed')
+    await guest.close()
+  })
+}
+
+testWithKvm('a guest whose device never loads does not run, and can be given up', async () => {
+  const module = moduleOf('await new Promise(() => {})')
+  const guest = await withDevice(module)
+  assert.is((await failure(guest.run({ deadlineMs: 300 }))).name, 'DeadlineError')
+  assert.is(guest.state?.name, 'created')
+  const vm = await makeVmWith(SPIN)
+  vm.onPort({ start: 0x60 }, { module })
+  assert.is((await failure(vm.run({ deadlineMs: 300 }))).name, 'DeadlineError')
+  assert.is(vm.state.name, 'created')
+  await Promise.all([guest.close(), vm.close()])
+})
+
+testWithKvm('when run() has resolved, every vCPU is in its loop', async () => {
+  const guest = await withDevice(moduleOf('export const createDevice = () => ({})'))
+  await guest.run()
+  assert.is(guest.state?.name, 'running')
+  await guest.pause({ deadlineMs: 2000 })
+  for (const id of [0, 1]) assert.is(guest.vcpu(id).registers().rip, 0x1000n)
+  await guest.close()
+})
+
+test.run()
