@@ -29,6 +29,7 @@ export const ROOMS: readonly Room[] = [
       'src/capacity',
       'src/plan',
       'src/verify',
+      'src/verify/',
       'src/request',
       'src/planner/',
       'src/topology/',
