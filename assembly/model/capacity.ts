@@ -31,8 +31,9 @@ const coreTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8)
 const coreHolder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Shared CPUs of the node: usable, not isolated, on cores without a dedicated vCPU or thread. */
 export const nodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-/** Sum of their capacities. */
-export const nodeSharedCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** CPUs of the node's cores that shared vCPUs float over, and the sum of their capacities: `nodeShared` where no core is on two nodes. */
+export const nodeFloatCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeFloatCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Demand of the shared vCPUs on the node, in millionths of a CPU. */
 export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
 /** Dedicated vCPUs on the node, and on the LLC. */
@@ -66,8 +67,9 @@ export function clearOccupancy(): void {
   for (let node = 0; node < nodeCount; node++) {
     nodeVersion[node]++;
     nodeShared[node] = nodeGuests[node];
-    nodeSharedCapacity[node] = 0;
-    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) nodeSharedCapacity[node] += guestCapacity(coreList[at]);
+    nodeFloatCpus[node] = 0;
+    nodeFloatCapacity[node] = 0;
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) float(node, coreList[at], 1);
     nodeFloating[node] = 0;
     nodeDemand[node] = 0;
     nodeDedicated[node] = 0;
@@ -80,13 +82,12 @@ function coreWidth(core: i32): i32 {
   return coreCpuStart[core + 1] - coreCpuStart[core];
 }
 
-/** Sum of the capacities of the core's CPUs that shared vCPUs may float over. */
-function guestCapacity(core: i32): i32 {
-  let capacity = 0;
+/** Shared vCPUs may float over the core's CPUs from now on (1), or no longer (-1). */
+function float(node: i32, core: i32, sign: i32): void {
+  nodeFloatCpus[node] += sign * coreGuests[core];
   for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
-    if (cpuUse[coreCpus[at]] == CPU_GUESTS) capacity += cpuCapacity[coreCpus[at]];
+    if (cpuUse[coreCpus[at]] == CPU_GUESTS) nodeFloatCapacity[node] += sign * cpuCapacity[coreCpus[at]];
   }
-  return capacity;
 }
 
 /** Whether two cores are interchangeable: alike, and the same VMs on the same of their CPUs. */
@@ -232,7 +233,7 @@ function give(vm: i32, cpu: i32, owner: i32): void {
   if (isDedicated(core)) return;
   touchShared(node);
   nodeShared[node] -= coreGuests[core];
-  nodeSharedCapacity[node] -= guestCapacity(core);
+  float(node, core, -1);
   coreTrust[core] = vmTrust[vm];
 }
 
@@ -247,7 +248,7 @@ function takeBack(cpu: i32): void {
   if (isDedicated(core)) return;
   touchShared(node);
   nodeShared[node] += coreGuests[core];
-  nodeSharedCapacity[node] += guestCapacity(core);
+  float(node, core, 1);
 }
 
 /** The VMs on the core have someone else beside them. */

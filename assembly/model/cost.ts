@@ -3,7 +3,7 @@ import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MODEL_CELLS, MODEL_DEVICE, MODEL_HOME, MODEL_SMT, TERM_CAPACITY, TERM_CELLS, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_REMOTE_MEMORY, TERM_SMT, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
 import { nextMember, SET_WORDS } from '../vm-set';
 import { spend } from '../work';
-import { coreDedicated, nodeShared, nodeSharedCapacity } from './capacity';
+import { coreDedicated, nodeFloatCapacity, nodeFloatCpus } from './capacity';
 import { communication } from './communication';
 import { cpuCapacity, cpuCore, distance, nodeBandwidth, widestCore } from '../problem/host';
 import { entryNode, entryPages, nextEntry } from './memory';
@@ -121,7 +121,7 @@ export function smt(vm: i32): i64 {
 
 /** 1024 less the mean capacity, rounded down, of the shared CPUs of the node. */
 function sharedSlowness(node: i32): i64 {
-  return nodeShared[node] == 0 ? 0 : <i64>(1024 - nodeSharedCapacity[node] / nodeShared[node]);
+  return nodeFloatCpus[node] == 0 ? 0 : <i64>(1024 - nodeFloatCapacity[node] / nodeFloatCpus[node]);
 }
 
 /** `slowness`: the sum over the VM's vCPUs of demand x (1024 - capacity). */
