@@ -5,8 +5,11 @@ import { ABI_VERSION, CPU_HOST, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_
 import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, limitPages, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizeIndex, pageSizes, resetHost, setSlit } from './problem/host';
 import { setOvercommitTo } from './model/capacity';
 import { model, resetModel } from './problem/coefficients';
+import { forgetExplanations } from './proof/explain';
 import { setStrategyTo } from './place/cpus';
-import { countVms, placedVms, refusedVms, resetRequest, vmAlive, vmSlots } from './problem/request';
+import { clearTotals, placedVms, refresh, refusedVms } from './model/totals';
+import { resetRequest, vmAlive, vmSlots } from './problem/request';
+import { resetWork } from './work';
 import { improve, isOptimal, makeRoomWith, placeAll, refine, resetSearch, settle, stepsTaken } from './search/search';
 import { MAX_SHIFT, MAX_WHOLE, MIN_SHIFT, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './model/use';
 
@@ -27,6 +30,8 @@ export function reset(): i32 {
   resetRequest();
   resetModel();
   resetSearch();
+  resetWork();
+  clearTotals();
   setOvercommitTo(4);
   setStrategyTo(0);
   endUse();
@@ -147,6 +152,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   if (pageSizes == 0) return ERROR_ORDER;
   for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && !cellsAddUp(vm)) return ERROR_ARGUMENT;
   beginUse();
+  forgetExplanations();
   placeAll();
   if (maxSteps > 0) {
     improve(maxSteps, seed);
@@ -155,7 +161,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   }
   settle();
   if (isOptimal(maxSteps == 0)) return SOLVED_OPTIMAL;
-  countVms();
+  refresh();
   if (refusedVms == 0) return SOLVED_FEASIBLE;
   return placedVms == 0 ? SOLVED_INFEASIBLE : SOLVED_PARTIAL;
 }

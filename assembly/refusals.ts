@@ -2,18 +2,35 @@
 import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, NONE } from './abi';
 import { dedicatedRoom, sharedRoom, unplace } from './model/capacity';
 import { PLACE_WELL, placeVm } from './place/construct';
-import { totalCost } from './model/cost';
+import { totalCost } from './model/totals';
 import { moveAside } from './search/exchange';
 import { clashOf } from './proof/explain';
+import { fitsNowhere, prepareBound } from './proof/bound';
+import { isHeaviest } from './search/search';
 import { nodeIndex } from './problem/host';
 import { clearKept, keep, putBack } from './search/kept';
 import { isVm, vmCells, vmDedicated } from './problem/request';
+import { setWorkLimit, workDone } from './work';
 import { unsettled, unready } from './model/use';
+
+/** Work of placing one VM. */
+const WORK_OF_ONE: i64 = 4000000;
 
 /** The constraints that keep a refused VM out of the plan as it stands, as BECAUSE_ bits; 0: the host has nothing for it. */
 export function refusal(vm: i32): i32 {
   const status = unsettled(vm);
   return status < 0 ? status : clashOf(vm);
+}
+
+/**
+ * Whether (1) or not (0) the refusal of a VM is proven: the plan as it stands is known to place the most weight that there is, or the
+ * VM to fit nowhere, not even alone. 0: the search ended before everything was tried.
+ */
+export function refusalProven(vm: i32): i32 {
+  const status = unready(vm);
+  if (status < 0) return status;
+  prepareBound(vm);
+  return <i32>(fitsNowhere[vm] || isHeaviest());
 }
 
 /** How many vCPUs of a VM that is not placed a node can take (dedicated ones where it has such), `relaxed` being BECAUSE_ bits to leave aside. */
@@ -31,7 +48,11 @@ export function roomFor(vm: i32, node: i32, relaxed: i32): i32 {
  */
 export function placeAlone(vm: i32): i32 {
   const status = unready(vm);
-  return status < 0 ? status : <i32>placeVm(vm, PLACE_WELL);
+  if (status < 0) return status;
+  const before = setWorkLimit(workDone + WORK_OF_ONE);
+  const placed = placeVm(vm, PLACE_WELL);
+  setWorkLimit(before);
+  return <i32>placed;
 }
 
 /**
@@ -44,6 +65,7 @@ export function costIfMoved(vm: i32, other: i32, away: i32): f64 {
   if (!isVm(other)) return ERROR_UNKNOWN;
   if (vmCells[other] == 0) return ERROR_ORDER;
   if (away != 0 && away != 1) return ERROR_ARGUMENT;
+  const before = setWorkLimit(workDone + WORK_OF_ONE);
   clearKept();
   keep(other);
   let cost: f64 = NONE;
@@ -53,5 +75,6 @@ export function costIfMoved(vm: i32, other: i32, away: i32): f64 {
     if (away == 0) unplace(other);
   }
   putBack(other);
+  setWorkLimit(before);
   return cost;
 }

@@ -2,11 +2,13 @@
 import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_MIGRATION } from './abi';
 import { cpuId, limitPages, NO_LIMIT, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './problem/host';
 import { nodeDemand, nodeShared } from './model/capacity';
-import { bandwidthCost, overcommitCost, termOf, totalCost, vmCost } from './model/cost';
+import { termOf, vmCost } from './model/cost';
+import { bandwidthCost, overcommitCost, totalCost } from './model/totals';
 import { entryNode, entryPages, freePages, limitLeft, nextEntry } from './model/memory';
 import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './problem/request';
 import { planLowerBound } from './search/search';
 import { hostInUse } from './model/use';
+import { workDone } from './work';
 
 /** Cost of the plan in micro-vCPUs. */
 export function planCost(): f64 {
@@ -147,4 +149,12 @@ export function sharedDemand(node: i32): f64 {
   const index = nodeIndex(node);
   if (index < 0) return ERROR_UNKNOWN;
   return hostInUse ? <f64>nodeDemand[index] : ERROR_ORDER;
+}
+
+/**
+ * Work since reset: turns of the module's inner loops, each a few nanoseconds. The same calls do the same work on every machine, so a
+ * caller can bound what follows, such as explaining refusals.
+ */
+export function work(): f64 {
+  return <f64>workDone;
 }

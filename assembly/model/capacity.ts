@@ -1,9 +1,11 @@
 // Who is where: what is taken of CPUs, cores, LLCs, nodes and shared demand, and placing and unplacing on it.
 import { Flat } from '../flat';
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from '../abi';
-import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCore, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, nodeWholeCores, nodeWholeCpus, pageSizes } from '../problem/host';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE, THREADS_SPREAD } from '../abi';
+import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCapacity, cpuCore, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, nodeWholeCores, nodeWholeCpus, pageSizes } from '../problem/host';
 import { takeMemory } from './lay';
-import { clearMemory, forgetMemory, freePages, releaseMemory, retakeMemory } from './memory';
+import { clearMemory, entryNode, forgetMemory, freePages, nextEntry, releaseMemory, retakeMemory } from './memory';
+import { spend } from '../work';
+import { noteOn, touchShared, touchVm, vmsInMemory, vmsOnNode } from './stale';
 import { cellMemory, hasShared, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from '../problem/request';
 
 /** Shared demand that a shared CPU may have. */
@@ -14,6 +16,8 @@ export function setOvercommitTo(value: f64): void {
 
 /** Sentinel for "no limit", small enough to be added up over all nodes. */
 export const UNLIMITED: i32 = 1 << 20;
+/** Thread policies. */
+const POLICIES: i32 = THREADS_SPREAD + 1;
 
 /** 1 + the VM that has the CPU for a dedicated vCPU, or less 1 - that for a thread of its VMM; 0: free. */
 export const cpuOwner = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
@@ -27,6 +31,9 @@ const coreTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8)
 const coreHolder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Shared CPUs of the node: usable, not isolated, on cores without a dedicated vCPU or thread. */
 export const nodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** CPUs of the node's cores that shared vCPUs float over, and the sum of their capacities: `nodeShared` where no core is on two nodes. */
+export const nodeFloatCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeFloatCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Demand of the shared vCPUs on the node, in millionths of a CPU. */
 export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
 /** Dedicated vCPUs on the node, and on the LLC. */
@@ -58,7 +65,11 @@ export function clearOccupancy(): void {
     coreHolder[cpu] = 0;
   }
   for (let node = 0; node < nodeCount; node++) {
+    nodeVersion[node]++;
     nodeShared[node] = nodeGuests[node];
+    nodeFloatCpus[node] = 0;
+    nodeFloatCapacity[node] = 0;
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) float(node, coreList[at], 1);
     nodeFloating[node] = 0;
     nodeDemand[node] = 0;
     nodeDedicated[node] = 0;
@@ -69,6 +80,14 @@ export function clearOccupancy(): void {
 
 function coreWidth(core: i32): i32 {
   return coreCpuStart[core + 1] - coreCpuStart[core];
+}
+
+/** Shared vCPUs may float over the core's CPUs from now on (1), or no longer (-1). */
+function float(node: i32, core: i32, sign: i32): void {
+  nodeFloatCpus[node] += sign * coreGuests[core];
+  for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
+    if (cpuUse[coreCpus[at]] == CPU_GUESTS) nodeFloatCapacity[node] += sign * cpuCapacity[coreCpus[at]];
+  }
 }
 
 /** Whether two cores are interchangeable: alike, and the same VMs on the same of their CPUs. */
@@ -132,8 +151,27 @@ export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
   return free;
 }
 
+// What a node has for a VM that trusts nobody and is not placed, by node, thread policy and what of policy and trust is left aside: it is
+// the same for all of these until someone comes or goes there, which is another version of the node's cores.
+const nodeVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const knownRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
+const knownVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
+
 /** How many dedicated vCPUs of the VM the node can take. */
 export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  const trusts = vmTrust[vm] >= 0 && (relaxed & BECAUSE_TRUST) == 0;
+  if (trusts || vmCells[vm] != 0 || (relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return countRoom(vm, node, relaxed);
+  const aside = ((relaxed & BECAUSE_TRUST) != 0 ? 1 : 0) + ((relaxed & BECAUSE_THREAD_POLICY) != 0 ? 2 : 0);
+  const at = (node * POLICIES + vmThreads[vm]) * 4 + aside;
+  if (knownVersion[at] != nodeVersion[node]) {
+    knownVersion[at] = nodeVersion[node];
+    knownRoom[at] = countRoom(vm, node, relaxed);
+  }
+  return knownRoom[at];
+}
+
+function countRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  spend(nodeCoreStart[node + 1] - nodeCoreStart[node]);
   let room = 0;
   for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
     room = min(UNLIMITED, room + coreRoom(vm, coreList[at], relaxed));
@@ -187,28 +225,49 @@ export function emptySharedRoom(vm: i32, node: i32): i32 {
 /** Gives a CPU to somebody for itself: its core is not shared from then on. */
 function give(vm: i32, cpu: i32, owner: i32): void {
   const core = cpuCore[cpu];
+  const node = coreNode[core];
   cpuOwner[cpu] = owner;
-  nodeDedicated[coreNode[core]]++;
+  nodeDedicated[node]++;
+  nodeVersion[node]++;
   if (cpuUse[cpu] == CPU_ISOLATED) isolatedLeft--;
   if (isDedicated(core)) return;
-  nodeShared[coreNode[core]] -= coreGuests[core];
+  touchShared(node);
+  nodeShared[node] -= coreGuests[core];
+  float(node, core, -1);
   coreTrust[core] = vmTrust[vm];
 }
 
 /** What `give` gave, after it is gone from its core. */
 function takeBack(cpu: i32): void {
   const core = cpuCore[cpu];
+  const node = coreNode[core];
   cpuOwner[cpu] = 0;
-  nodeDedicated[coreNode[core]]--;
+  nodeDedicated[node]--;
+  nodeVersion[node]++;
   if (cpuUse[cpu] == CPU_ISOLATED) isolatedLeft++;
-  if (!isDedicated(core)) nodeShared[coreNode[core]] += coreGuests[core];
+  if (isDedicated(core)) return;
+  touchShared(node);
+  nodeShared[node] += coreGuests[core];
+  float(node, core, 1);
+}
+
+/** The VMs on the core have someone else beside them. */
+function touchNeighbours(core: i32): void {
+  for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
+    const owner = cpuOwner[coreCpus[at]];
+    if (owner > 0) touchVm(owner - 1);
+  }
 }
 
 export function takeCpu(vm: i32, cpu: i32): void {
   const core = cpuCore[cpu];
   give(vm, cpu, vm + 1);
+  touchVm(vm);
   if (llcDedicated[coreLlc[core]]++ == 0) touchedLlcs++;
-  if (coreDedicated[core]++ > 0) return;
+  if (coreDedicated[core]++ > 0) {
+    touchNeighbours(core);
+    return;
+  }
   touchedCores++;
   const threads = vmThreads[vm];
   coreHolder[core] = threads == THREADS_ISOLATE || threads == THREADS_REQUIRE ? vm + 1 : 0;
@@ -222,6 +281,7 @@ export function releaseCpu(cpu: i32): void {
     coreHolder[core] = 0;
   }
   takeBack(cpu);
+  touchNeighbours(core);
 }
 
 /** Whether a thread of the VM's VMM may have a CPU of the core. */
@@ -272,9 +332,19 @@ function moveParts(vm: i32, sign: i32): void {
     if (nodeParts[node] == (sign > 0 ? 0 : 1)) touchedNodes += sign;
     nodeParts[node] += sign;
     nodeDemand[node] += <i64>(sign * partShared[part]) * vmSharedDemand[vm];
+    noteOn(vmsOnNode, node, vm, sign > 0);
     if (partShared[part] == 0) continue;
     if (nodeFloating[node] == 0) nodeTrust[node] = domainOf(vm);
     nodeFloating[node] += sign;
+  }
+  noteMemory(vm, sign > 0);
+  touchVm(vm);
+}
+
+/** Notes on which nodes the VM's memory is, or is not any more. */
+export function noteMemory(vm: i32, there: bool): void {
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCells[vm]; cell++) {
+    for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) noteOn(vmsInMemory, entryNode[entry], vm, there);
   }
 }
 

@@ -5,6 +5,7 @@ import { cpuLlc, distance, nodeLlcs } from '../problem/host';
 import { model, rounded } from '../problem/coefficients';
 import { MICRO, vcpuCpu, vcpuNode, vcpuShared, vmSharedDemand, vmStart, vmVcpus, vmWeight } from '../problem/request';
 import { traffic, trafficRow, vmTraffic } from '../problem/traffic';
+import { spend } from '../work';
 
 /** Ten times the hops of all ordered pairs of vCPUs, each weighted by the demand of its first, as a price. */
 export function communicationPrice(vm: i32, hops: f64): i64 {
@@ -57,6 +58,7 @@ function uniformHops(vm: i32): i64 {
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
     enterGroup(vcpuNode[vcpu], llcOf(vcpu), vcpuShared[vcpu] ? vmSharedDemand[vm] : MICRO);
   }
+  spend(2 * vmVcpus[vm] + 2 * groups * groups);
   let hops: i64 = 0;
   for (let a = 0; a < groups; a++) {
     for (let b = 0; b < groups; b++) {
@@ -112,6 +114,7 @@ export function trafficShare(vm: i32, a: i32, b: i32): f64 {
 export function communication(vm: i32): i64 {
   if (vmVcpus[vm] < 2) return 0;
   if (vmTraffic[vm] < 0) return communicationPrice(vm, <f64>uniformHops(vm));
+  spend(2 * vmVcpus[vm] * vmVcpus[vm]);
   let hops: f64 = 0;
   for (let from = 0; from < vmVcpus[vm]; from++) hops += weightedHopsOf(vm, from);
   return communicationPrice(vm, hops);

@@ -1,13 +1,16 @@
 // The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM and term.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MODEL_CELLS, MODEL_DEVICE, MODEL_HOME, MODEL_SMT, TERM_CAPACITY, TERM_CELLS, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_REMOTE_MEMORY, TERM_SMT, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
-import { coreDedicated, demandBeyond, isFloatedOver } from './capacity';
+import { nextMember, SET_WORDS } from '../vm-set';
+import { spend } from '../work';
+import { coreDedicated, nodeFloatCapacity, nodeFloatCpus } from './capacity';
 import { communication } from './communication';
-import { coreCpus, coreCpuStart, coreList, cpuCapacity, cpuCore, distance, nodeBandwidth, nodeCoreStart, nodeCount, widestCore } from '../problem/host';
+import { cpuCapacity, cpuCore, distance, nodeBandwidth, widestCore } from '../problem/host';
 import { entryNode, entryPages, nextEntry } from './memory';
 import { migration } from './migration';
+import { vmsInMemory, vmsOnNode } from './stale';
 import { model, rounded } from '../problem/coefficients';
-import { MICRO, cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuCpu, vmAlive, vmBandwidth, vmCells, vmDemand, vmMemoryBound, vmPages, vmParts, vmSlots, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
+import { MICRO, cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, deviceStrict, nextDevice, partCell, partDedicated, partNode, partShared, vcpuCpu, vmBandwidth, vmCells, vmDemand, vmDevice, vmMemoryBound, vmPages, vmParts, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
 
 /** Base pages of the VM by node, and the nodes that have some. */
 const vmPagesOn = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
@@ -55,6 +58,7 @@ export function remoteMemory(vm: i32): i64 {
   let pages: i64 = 0;
   sumPages(vm);
   for (let at = 0; at < memoryNodes; at++) pages += vmPagesOn[vmMemoryNodes[at]];
+  spend(vmCells[vm] * memoryNodes + vmParts[vm] * (2 + memoryNodes));
   for (let part = start; part < start + vmParts[vm]; part++) {
     const mean = meanReach(partNode[part], start + partCell[part], pages);
     demand += <f64>demandOf(vm, partDedicated[part], partShared[part]) * mean;
@@ -85,6 +89,7 @@ function countOwn(from: i32, to: i32): i32 {
 
 /** Busy siblings and excess cores. */
 function smtCount(vm: i32): i64 {
+  spend(4 * vmVcpus[vm]);
   const start = vmStart[vm];
   const end = start + vmVcpus[vm];
   const threads = vmThreads[vm];
@@ -116,17 +121,7 @@ export function smt(vm: i32): i64 {
 
 /** 1024 less the mean capacity, rounded down, of the shared CPUs of the node. */
 function sharedSlowness(node: i32): i64 {
-  let capacities = 0;
-  let cpus = 0;
-  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
-    const core = coreList[at];
-    for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
-      if (!isFloatedOver(coreCpus[cpu])) continue;
-      capacities += cpuCapacity[coreCpus[cpu]];
-      cpus++;
-    }
-  }
-  return cpus == 0 ? 0 : <i64>(1024 - capacities / cpus);
+  return nodeFloatCpus[node] == 0 ? 0 : <i64>(1024 - nodeFloatCapacity[node] / nodeFloatCpus[node]);
 }
 
 /** `slowness`: the sum over the VM's vCPUs of demand x (1024 - capacity). */
@@ -148,10 +143,12 @@ export function capacity(vm: i32): i64 {
 
 export function deviceCost(vm: i32): i64 {
   const start = vmStart[vm];
+  if (vmDevice[vm] < 0) return 0;
   let far: i64 = 0;
-  for (let device = 0; device < devices; device++) {
-    if (deviceVm[device] != vm || deviceStrict[device]) continue;
+  for (let device = vmDevice[vm]; device >= 0; device = nextDevice[device]) {
+    if (deviceStrict[device]) continue;
     let least = i32.MAX_VALUE;
+    spend(vmParts[vm]);
     for (let part = start; part < start + vmParts[vm]; part++) {
       least = min(least, distance(partNode[part], deviceNode[device]) - 10);
     }
@@ -186,59 +183,36 @@ export function vmCost(vm: i32): i64 {
   return cost;
 }
 
-/** What all nodes lose by overcommitted shared CPUs. */
-export function overcommitCost(): i64 {
-  let cost: i64 = 0;
-  for (let node = 0; node < nodeCount; node++) cost += demandBeyond(node);
-  return cost;
+/** Bytes a second that the VM takes from the node's memory. */
+function bandwidthTaken(vm: i32, node: i32): f64 {
+  if (vmBandwidth[vm] == 0) return 0;
+  let pages: i64 = 0;
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCells[vm]; cell++) {
+    for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) if (entryNode[entry] == node) pages += entryPages[entry];
+  }
+  spend(vmCells[vm]);
+  return (vmBandwidth[vm] * <f64>pages) / <f64>vmPages[vm];
 }
 
-// By node: what is taken of its bandwidth, and its vCPUs' share of time that waits for memory, in millionths.
-const nodeTaken = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
-const nodeWaiting = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
-/** Demand of one VM's vCPUs. */
-const nodeDemandOf = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
-
-/** What all nodes lose by memory bandwidth that is asked for and not there. */
-export function bandwidthCost(): i64 {
-  let taken = false;
-  for (let vm = 0; vm < vmSlots && !taken; vm++) taken = vmAlive[vm] && vmCells[vm] != 0 && vmBandwidth[vm] > 0;
-  if (!taken) return 0;
-  for (let node = 0; node < nodeCount; node++) {
-    nodeTaken[node] = 0;
-    nodeWaiting[node] = 0;
+/** Share of time that the VM's vCPUs on the node wait for memory, in millionths. */
+function waitingOn(vm: i32, node: i32): f64 {
+  let demand: i64 = 0;
+  for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) {
+    if (partNode[part] == node) demand += demandOf(vm, partDedicated[part], partShared[part]);
   }
-  for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && vmCells[vm] != 0) addBandwidth(vm);
-  let cost: i64 = 0;
-  for (let node = 0; node < nodeCount; node++) {
-    const given = nodeBandwidth[node];
-    if (given > 0 && nodeTaken[node] > given) cost += rounded((1 - given / nodeTaken[node]) * nodeWaiting[node]);
-  }
-  return cost;
+  spend(vmParts[vm]);
+  return <f64>demand * vmMemoryBound[vm];
 }
 
-/** One addition for each VM and node, so that sums do not depend on how it is divided into cells and parts. */
-function addBandwidth(vm: i32): void {
-  const start = vmStart[vm];
-  sumPages(vm);
-  for (let at = 0; at < memoryNodes; at++) {
-    const node = vmMemoryNodes[at];
-    nodeTaken[node] += (vmBandwidth[vm] * <f64>vmPagesOn[node]) / <f64>vmPages[vm];
-  }
-  for (let part = start; part < start + vmParts[vm]; part++) nodeDemandOf[partNode[part]] = 0;
-  for (let part = start; part < start + vmParts[vm]; part++) {
-    nodeDemandOf[partNode[part]] += demandOf(vm, partDedicated[part], partShared[part]);
-  }
-  for (let part = start; part < start + vmParts[vm]; part++) {
-    const node = partNode[part];
-    nodeWaiting[node] += <f64>nodeDemandOf[node] * vmMemoryBound[vm];
-    nodeDemandOf[node] = 0;
-  }
-}
-
-/** What the plan loses as it stands. */
-export function totalCost(): i64 {
-  let cost = overcommitCost() + bandwidthCost();
-  for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && vmCells[vm] != 0) cost += vmCost(vm);
-  return cost;
+/** What the node loses by memory bandwidth that is asked for and not there: one addition for each VM, in the order of their slots. */
+export function bandwidthOn(node: i32): i64 {
+  const given = nodeBandwidth[node];
+  if (given == 0) return 0;
+  const set = node * SET_WORDS;
+  let taken: f64 = 0;
+  for (let vm = nextMember(vmsInMemory, set, 0); vm >= 0; vm = nextMember(vmsInMemory, set, vm + 1)) taken += bandwidthTaken(vm, node);
+  if (taken <= given) return 0;
+  let waiting: f64 = 0;
+  for (let vm = nextMember(vmsOnNode, set, 0); vm >= 0; vm = nextMember(vmsOnNode, set, vm + 1)) waiting += waitingOn(vm, node);
+  return rounded((1 - given / taken) * waiting);
 }

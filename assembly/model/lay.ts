@@ -7,6 +7,7 @@ import { barred, countMemory, forgetMemory, freePages, inPages, limitLeft, relea
 import { cellMemory, cellPages, cellPageSize, partCell, partNode, vmCells, vmMemory, vmPageShift, vmParts, vmStart } from '../problem/request';
 import { clearChoice, divide, findHomes, hadChoice, homeCount, homes, priceOn, shares } from './shares';
 import { setThrifty, thrifty } from './thrift';
+import { spend } from '../work';
 
 function takeShares(cell: i32, size: i32): bool {
   cellPageSize[cell] = size;
@@ -41,6 +42,7 @@ const price = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
 function nextNearest(vm: i32, cell: i32): i32 {
   let nearest = -1;
   let least = i32.MAX_VALUE;
+  spend(nodeCount * vmParts[vm]);
   for (let node = 0; node < nodeCount; node++) {
     if (seen[node]) continue;
     const far = reach(vm, cell, node);
@@ -104,6 +106,7 @@ function largestWithout(vm: i32): i32 {
 
 function takeForCells(vm: i32): bool {
   const start = vmStart[vm];
+  spend(vmCells[vm] * (vmCells[vm] + vmParts[vm]));
   for (let cell = start; cell < start + vmCells[vm]; cell++) cellMemory[cell] = -1;
   for (let cell = largestWithout(vm); cell >= 0; cell = largestWithout(vm)) {
     findHomes(vm, cell - start);

@@ -103,12 +103,6 @@ export function forgetMemory(vm: i32): void {
   }
 }
 
-/** Whether the cell has memory on the node. */
-export function hasMemoryOn(cell: i32, node: i32): bool {
-  for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) if (entryNode[entry] == node) return true;
-  return false;
-}
-
 /** More than any host has. */
 export const MOST_PAGES: i64 = 1 << 50;
 

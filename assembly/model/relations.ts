@@ -3,8 +3,9 @@ import { Flat } from '../flat';
 import { BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_NODES, MEMORY_PREFERRED } from '../abi';
 import { nodeCount } from '../problem/host';
 import { homeOf, homesOf, keepsOff, useNodesOf } from '../problem/nodes';
-import { barred, hasMemoryOn } from './memory';
-import { partNode, relationNear, relationPeer, relations, vcpuNode, vmCells, vmMemory, vmParts, vmStart } from '../problem/request';
+import { spend } from '../work';
+import { barred, entryNode, nextEntry } from './memory';
+import { cellMemory, nextRelation, partNode, peerOf, relationNear, vcpuNode, vmCells, vmMemory, vmParts, vmRelation, vmStart } from '../problem/request';
 
 /** The node that the VM's first cell has to begin on; -1: any; -2: there is none. */
 export let firstNodeAsked: i32 = -1;
@@ -13,12 +14,14 @@ export let beginsNear: bool = false;
 /** Whether the VM may have vCPUs on the node. */
 export const open = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
-/** Whether the VM's vCPUs or memory are on the node. */
-export function isOn(vm: i32, node: i32): bool {
+/** Bars the nodes that the VM's vCPUs or memory are on. */
+function barNodesOf(vm: i32): void {
   const start = vmStart[vm];
-  for (let part = start; part < start + vmParts[vm]; part++) if (partNode[part] == node) return true;
-  for (let cell = start; cell < start + vmCells[vm]; cell++) if (hasMemoryOn(cell, node)) return true;
-  return false;
+  spend(vmParts[vm] + vmCells[vm]);
+  for (let part = start; part < start + vmParts[vm]; part++) barred[partNode[part]] = true;
+  for (let cell = start; cell < start + vmCells[vm]; cell++) {
+    for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) barred[entryNode[entry]] = true;
+  }
 }
 
 /** The node of the VM's first vCPU. */
@@ -50,16 +53,16 @@ function findsMemory(vm: i32, node: i32, relaxed: i32): bool {
 /** Bars the nodes of VMs that this one keeps apart from, and finds the first node of those that it is near to. */
 export function prepareRelations(vm: i32, relaxed: i32): void {
   clearRelations(vm);
-  for (let relation = 0; relation < relations; relation++) {
-    const peer = relationPeer(relation, vm);
-    if (peer < 0) continue;
-    beginsNear = beginsNear || relationNear[relation];
+  for (let entry = vmRelation[vm]; entry >= 0; entry = nextRelation[entry]) {
+    const peer = peerOf(entry);
+    const near = relationNear[entry >> 1];
+    beginsNear = beginsNear || near;
     if (vmCells[peer] == 0) continue;
-    if (relationNear[relation]) {
+    if (near) {
       const first = firstNodeOf(peer);
       if ((relaxed & BECAUSE_NEAR) == 0) firstNodeAsked = firstNodeAsked == -1 || firstNodeAsked == first ? first : -2;
     } else if ((relaxed & BECAUSE_SEPARATE) == 0) {
-      for (let node = 0; node < nodeCount; node++) if (isOn(peer, node)) barred[node] = true;
+      barNodesOf(peer);
     }
   }
   for (let node = 0; node < nodeCount; node++) open[node] = firstNodeAsked != -2 && findsMemory(vm, node, relaxed);

@@ -6,6 +6,7 @@ import { distance } from '../problem/host';
 import { homeOf, homesOf } from '../problem/nodes';
 import { barred, freePages, limitLeft, MOST_PAGES } from './memory';
 import { thrifty } from './thrift';
+import { spend } from '../work';
 import { model } from '../problem/coefficients';
 import { cellPages, demandOf, partCell, partDedicated, partNode, partShared, vmMemory, vmPages, vmParts, vmStart } from '../problem/request';
 
@@ -29,6 +30,7 @@ const flow = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_N
 
 function enterHomes(part: i32, evenly: bool): void {
   const node = partNode[part];
+  spend(homesOf(node));
   for (let at = 0; at < homesOf(node); at++) {
     const home = homeOf(node, at);
     if (barred[home] && !evenly) continue;
@@ -57,6 +59,7 @@ export function findHomes(vm: i32, cell: i32): void {
 export function priceOn(vm: i32, cell: i32, node: i32): f64 {
   const start = vmStart[vm];
   const own = cellPages[start + cell];
+  spend(2 * vmParts[vm]);
   const home = own == vmPages[vm] ? 1 : model[MODEL_HOME];
   let cost: f64 = 0;
   for (let part = start; part < start + vmParts[vm]; part++) {
@@ -92,6 +95,7 @@ function isBetter(a: i32, b: i32, pages: i64, node: i32): bool {
 /** The best home with room for the part, by place; -1: none has any. */
 function bestHome(part: i32, pages: i64): i32 {
   const node = partNode[entry[part]];
+  spend(homesOf(node));
   let best = -1;
   for (let at = 0; at < homesOf(node); at++) {
     const home = homeOf(node, at);
@@ -121,6 +125,7 @@ function reachHomes(part: i32): void {
 
 /** Makes room for up to so many pages of the part by moving those of others to other homes of theirs, along a shortest chain; how many. */
 function displace(first: i32, pages: i64): i64 {
+  spend(homeCount * parts);
   for (let place = 0; place < homeCount; place++) reachedBy[place] = -1;
   for (let part = 0; part < parts; part++) isReached[part] = part == first;
   queued = 0;
@@ -174,6 +179,7 @@ function send(part: i32, pages: i64): bool {
 /** In proportion to the parts: whole pages each, then one more for those that are short of one, where that costs least. */
 function divideByParts(vm: i32, cell: i32, pages: i64): bool {
   let all: i64 = 0;
+  spend(2 * parts * homeCount);
   for (let part = 0; part < parts; part++) {
     all += <i64>(partDedicated[entry[part]] + partShared[entry[part]]);
     for (let place = 0; place < homeCount; place++) flow[part * MAX_NODES + place] = 0;

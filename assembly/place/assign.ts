@@ -12,8 +12,9 @@ import { inPages, MOST_PAGES, takesSize } from '../model/memory';
 import { offerLimit, offerPages, offerRoom, offerShared, offerUntouched } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, pickNode, picks, unpick } from './picks';
 import { beginsNear, firstNodeAsked, open } from '../model/relations';
-import { cellDedicated, cellPages, cellVcpus, devices, deviceVm, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
+import { cellDedicated, cellPages, cellVcpus, vmDevice, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
+import { isSpent, spend } from '../work';
 
 /** Assignments that cost more are cut; the leaf lowers it. */
 let ceiling: i64 = i64.MAX_VALUE;
@@ -43,15 +44,15 @@ export function setTwinsAlike(alike: bool): void {
 /** Whether cells of the same size are interchangeable. */
 let cellsAlike: bool = true;
 /** Whether memory follows the one node of each cell to one memory node, so that pages can be counted on the way. */
-let countsPages: bool = true;
+export let countsPages: bool = true;
 /** Whether memory that spans nodes is in proportion to the vCPUs there. */
-let followsVcpus: bool = false;
+export let followsVcpus: bool = false;
 let leaf: (vm: i32, cells: i32) => bool = noLeaf;
 let leaves: i32 = 0;
 /** Ten times the hops between the nodes of the assignment that the leaf sees, weighted by demand. */
 export let leafHops: f64 = 0;
 /** Cells in the order in which they are assigned. */
-const order = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+export const cellOrder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
 /** Nodes to try for a cell, by depth, with what each adds to the hops. */
 const tries = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS * MAX_NODES, 8));
 const triesHops = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_NODES, 8));
@@ -77,13 +78,13 @@ function orderCells(vm: i32, cells: i32): void {
   for (let cell = 0; cell < cells; cell++) {
     let at = cell;
     while (at > 0) {
-      const before = order[at - 1];
+      const before = cellOrder[at - 1];
       const wider = cellVcpus[start + cell] - cellVcpus[start + before];
       if (wider < 0 || (wider == 0 && cellPages[start + cell] <= cellPages[start + before])) break;
-      order[at] = before;
+      cellOrder[at] = before;
       at--;
     }
-    order[at] = cell;
+    cellOrder[at] = cell;
   }
 }
 
@@ -107,6 +108,7 @@ function atLeaf(vm: i32, cells: i32, hops: f64): bool {
   if ((relaxed & BECAUSE_DEVICE) == 0 && missesDevice(vm)) return true;
   leaves++;
   visits += VISITS_OF_LEAF + (picks * picks) / LOOKS_IN_LEAF;
+  spend(picks);
   leafHops = hops;
   layParts(vm);
   return leaf(vm, cells);
@@ -114,7 +116,7 @@ function atLeaf(vm: i32, cells: i32, hops: f64): bool {
 
 /** Counts a visit; false where the budget is used up. */
 function visit(): bool {
-  if (visits >= budget) {
+  if (visits >= budget || isSpent()) {
     complete = false;
     return false;
   }
@@ -123,7 +125,7 @@ function visit(): bool {
 }
 
 /** The largest page size that a cell of so many base pages may have and that is offered on the node; -1: none. */
-function offeredPageSize(vm: i32, pages: i64, node: i32): i32 {
+export function offeredPageSize(vm: i32, pages: i64, node: i32): i32 {
   for (let size = pageSizes - 1; size >= 0; size--) {
     if (!takesSize(vm, pages, size)) continue;
     const wanted = inPages(pages, size);
@@ -133,7 +135,7 @@ function offeredPageSize(vm: i32, pages: i64, node: i32): i32 {
 }
 
 /** Takes (1) or gives back (-1) pages of the offer. */
-function countOffer(node: i32, size: i32, pages: i64): void {
+export function countOffer(node: i32, size: i32, pages: i64): void {
   offerPages[node * MAX_PAGE_SIZES + size] -= pages;
   offerLimit[size] -= pages;
 }
@@ -146,11 +148,11 @@ function cellsAreAlike(a: i32, b: i32): bool {
 /** Whether the cells from `depth` on that are alike find room, each by itself, on the nodes from `first` on. */
 function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
   const start = vmStart[vm];
-  const at = start + order[depth];
+  const at = start + cellOrder[depth];
   const dedicated = cellDedicated[at];
   const shared = cellVcpus[at] - dedicated;
   let run = 1;
-  while (depth + run < cells && cellsAreAlike(start + order[depth + run], at)) run++;
+  while (depth + run < cells && cellsAreAlike(start + cellOrder[depth + run], at)) run++;
   for (let node = first; node < nodeCount && run > 0; node++) {
     let room = dedicated == 0 ? i32.MAX_VALUE : offerRoom[node] / dedicated;
     if (shared > 0) room = min(room, offerShared[node] / shared);
@@ -161,7 +163,7 @@ function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
 
 /** Enters the nodes that the cell may go to as a whole into `tries`, those that add the fewest hops first; how many. */
 function findTries(vm: i32, cells: i32, depth: i32): i32 {
-  const cell = order[depth];
+  const cell = cellOrder[depth];
   const at = vmStart[vm] + cell;
   const dedicated = cellDedicated[at];
   const shared = cellVcpus[at] - dedicated;
@@ -169,7 +171,7 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   let first = 0;
   if (depth > 0 && cellsAlike) {
     // Cells that are alike are interchangeable: only ascending nodes.
-    if (cellsAreAlike(vmStart[vm] + order[depth - 1], at)) first = pickNode[picks - 1];
+    if (cellsAreAlike(vmStart[vm] + cellOrder[depth - 1], at)) first = pickNode[picks - 1];
   }
   if (!runFits(vm, cells, depth, cellsAlike ? first : 0)) return 0;
   let count = 0;
@@ -187,13 +189,14 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
     triesHops[place] = hops;
   }
   visits += (count * picks) / LOOKS_IN_VISIT;
+  spend(2 * nodeCount);
   return count;
 }
 
 /** Walks on from `depth` cells assigned at `hops`; false to end the walk. */
 function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   if (depth == cells) return atLeaf(vm, cells, hops);
-  const cell = order[depth];
+  const cell = cellOrder[depth];
   const at = vmStart[vm] + cell;
   if (vmSpan[vm]) return descendSpan(vm, cells, depth, hops);
   const count = findTries(vm, cells, depth);
@@ -217,7 +220,7 @@ function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
 
 /** Divides a cell between more and more nodes, until one more than are needed, or where they are few between any number. */
 function descendSpan(vm: i32, cells: i32, depth: i32, hops: f64): bool {
-  const at = vmStart[vm] + order[depth];
+  const at = vmStart[vm] + cellOrder[depth];
   const dedicated = cellDedicated[at];
   const shared = cellVcpus[at] - dedicated;
   const most = min(nodeCount, cellVcpus[at]);
@@ -231,7 +234,7 @@ function descendSpan(vm: i32, cells: i32, depth: i32, hops: f64): bool {
 }
 
 /** vCPUs that go with the pages of a node, where a cell's memory follows its vCPUs. */
-function roomByMemory(vm: i32, at: i32, node: i32): i32 {
+export function roomByMemory(vm: i32, at: i32, node: i32): i32 {
   if (!followsVcpus) return cellVcpus[at];
   let room: i64 = 0;
   for (let size = 0; size < pageSizes; size++) {
@@ -245,12 +248,13 @@ function roomByMemory(vm: i32, at: i32, node: i32): i32 {
 
 /** Puts what is left of the cell on `parts` nodes: `node` or later ones are filled, the last takes the rest. */
 function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, first: i32): bool {
-  const cell = order[depth];
+  const cell = cellOrder[depth];
   const at = vmStart[vm] + cell;
   const small = cellVcpus[at] <= SMALL_CELL;
   // The last may be before those that are filled, unless every way to divide is tried anyway.
   for (let node = parts == 1 && !small ? 0 : first; node < nodeCount; node++) {
     if (!visit()) return false;
+    spend(4);
     if (!open[node] || twinStandsFor(node) || isPickedFor(cell, node)) continue;
     const room = roomByMemory(vm, at, node);
     const mostDedicated = min(min(dedicated, offerRoom[node]), room);
@@ -274,7 +278,7 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
 
 /** Puts so many vCPUs of the cell on the node and goes on with the rest. */
 function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, node: i32, seats: i32, floats: i32): bool {
-  const cell = order[depth];
+  const cell = cellOrder[depth];
   const further = hops + hopsToAssigned(vm, cells, cell, node, seats, floats);
   if (isTooDear(vm, further)) return true;
   pick(cell, node, seats, floats);
@@ -297,11 +301,10 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   budget = maxVisits;
   visits = 0;
   leaves = 0;
-  clearPicks();
+  clearPicks(vm);
   complete = true;
   leaf = onLeaf;
-  untied = twinsAlike && firstNodeAsked == -1 && !vmHasCurrent[vm] && !isPicky(vm);
-  for (let device = 0; device < devices; device++) untied = untied && deviceVm[device] != vm;
+  untied = twinsAlike && firstNodeAsked == -1 && !vmHasCurrent[vm] && !isPicky(vm) && vmDevice[vm] < 0;
   cellsAlike = !beginsNear && !vmHasCurrent[vm] && vmTraffic[vm] < 0 && vmThreadCpus[vm] == 0;
   countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm] && !homesAreOpen();
   followsVcpus = vmMemory[vm] == MEMORY_STRICT;

@@ -4,18 +4,21 @@ import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_NEAR, MAX_VM_CELLS, MAX_VM_THREADS, MAX_
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
 import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, servesDevice, speedsDiffer } from '../problem/host';
 import { coresInUse, cpuOwner, dedicatedRoom, isolationScore, isUntouched, packScore, sharedRoom, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, trustsPools, unplace } from '../model/capacity';
-import { bandwidthCost, cellsPrice, overcommitCost, vmCost } from '../model/cost';
+import { cellsPrice, vmCost } from '../model/cost';
+import { lossOfNodes } from '../model/totals';
+import { isSpent, spend, workDone } from '../work';
 import { model, rounded } from '../problem/coefficients';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_ISOLATED, CHOOSE_KEPT, CHOOSE_NEAR, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
+import { diveAssignments } from './dive';
 import { offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
 import { freePages, limitLeft } from '../model/memory';
 import { setThrifty } from '../model/thrift';
 import { firstNodeAsked, MEMORY_ANYWHERE, open, prepareRelations } from '../model/relations';
 import { assignNodes, seatVcpus, swapForTraffic } from './seat';
 import { takeThreads } from './threads';
-import { cellDedicated, cellPages, cellVcpus, deviceNode, devices, deviceStrict, deviceVm, MICRO, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from '../problem/request';
+import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, MICRO, nextDevice, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmDevice, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from '../problem/request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
@@ -51,11 +54,6 @@ const bestThreadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_T
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {
   return isolationScore() + (strategy == STRATEGY_SPREAD ? spreadScore() : packScore());
-}
-
-/** What is lost by nodes, not by VMs of their own. */
-function lossOfNodes(): i64 {
-  return overcommitCost() + bandwidthCost();
 }
 
 /** What the other VMs on the cores of this VM lose by it. */
@@ -133,10 +131,16 @@ let effort: i32 = PLACE_SOON;
 /** Nodes that the last call of placeVm tried. */
 export let visitsToPlace: i32 = 0;
 let lossBefore: i64 = 0;
+/** Dives of one VM end here, but for the one with the most cells, which fit where any do. */
+let endOfDives: i64 = 0;
+const WORK_OF_DIVES: i64 = 200000;
+/** What it takes to try a placement, whatever the VM. */
+const WORK_OF_TRY: i32 = 200;
 
 /** Places the VM as its parts stand, prices that, takes it back; keeps it where it is the best so far. */
 function tryCpus(vm: i32, cells: i32, way: i32): void {
   const start = vmStart[vm];
+  spend(WORK_OF_TRY + 8 * vmVcpus[vm] + vmParts[vm]);
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   if (!assignNodes(vm, cells) || !trustsPools(vm) || !takeParts(vm, cells)) return;
   if (seatVcpus(vm, cells, way) && takeThreads(vm, cells, 0)) {
@@ -156,6 +160,7 @@ let onSeated: (vm: i32, cells: i32, cost: i64) => bool = keepIfBetter;
 
 function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
   const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
+  spend(strategy == STRATEGY_SPREAD ? nodeCount : 1);
   if (bestCells == 0) limitVisits(VISITS_TO_IMPROVE);
   if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
   return true;
@@ -169,6 +174,12 @@ export function tryAssignment(vm: i32, cells: i32): bool {
   if (speedsDiffer) tryCpus(vm, cells, CHOOSE_FAST);
   if (effort == PLACE_DENSE) tryCpus(vm, cells, CHOOSE_DENSE);
   return true;
+}
+
+/** The same, as long as nothing is known. */
+function tryIfNone(vm: i32, cells: i32): bool {
+  tryAssignment(vm, cells);
+  return bestCells == 0;
 }
 
 /** Lays the VM's parts where its vCPUs are now; false where that is not a place for so many cells. */
@@ -205,8 +216,8 @@ function layCurrentParts(vm: i32, cells: i32): bool {
 
 /** Whether none of the VM's parts is where a strict device has one. */
 function missesDevice(vm: i32): bool {
-  for (let device = 0; device < devices; device++) {
-    if (deviceVm[device] != vm || !deviceStrict[device]) continue;
+  for (let device = vmDevice[vm]; device >= 0; device = nextDevice[device]) {
+    if (!deviceStrict[device]) continue;
     let missed = true;
     for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) if (servesDevice(partNode[part], deviceNode[device])) missed = false;
     if (missed) return true;
@@ -228,6 +239,7 @@ function tryCurrent(vm: i32): void {
  */
 export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
   const start = vmStart[vm];
+  spend(8 * vmVcpus[vm] + vmParts[vm]);
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   if (!assignNodes(vm, cells) && (relaxed & BECAUSE_NEAR) == 0) return false;
   if ((relaxed & MEMORY_ANYWHERE) != 0) takePartsAlone(vm, cells);
@@ -246,6 +258,7 @@ export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
 
 /** Offers the VM what is free, the constraints in `relaxed` left aside. */
 export function offerHost(vm: i32, relaxed: i32): void {
+  spend(4 * nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     offerRoom[node] = dedicatedRoom(vm, node, relaxed);
     offerShared[node] = sharedRoom(vm, node, relaxed);
@@ -267,6 +280,9 @@ function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
   if (bestCells != 0) setCeiling(cells < bestCells ? bestCost : bestCost - 1);
   walkAssignments(vm, cells, 0, maxVisits, tryAssignment);
   visitsToPlace += visits;
+  if (bestCells == 0 && !complete && (workDone < endOfDives || cells == mostCells(vm))) {
+    diveAssignments(vm, cells, 0, tryIfNone);
+  }
   return visits;
 }
 
@@ -286,7 +302,8 @@ function findBest(vm: i32): bool {
   const last = mostCells(vm);
   const early = min(last, max(first, nodeCount));
   tryCurrent(vm);
-  for (let cells = first; cells <= early && !isDone(vm); cells++) {
+  // Without work left only the most cells are tried besides.
+  for (let cells = first; cells <= early && !isDone(vm); cells = isSpent() ? max(cells + 1, early) : cells + 1) {
     if (effort != PLACE_WELL && bestCells != 0 && cells > bestCells + MORE_CELLS) break;
     tryCells(vm, cells, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
   }
@@ -310,6 +327,7 @@ export function placeVm(vm: i32, how: i32): bool {
   lossBefore = lossOfNodes();
   bestCells = 0;
   setCeiling(i64.MAX_VALUE);
+  endOfDives = workDone + WORK_OF_DIVES;
   if (!isRoomOffered(vm)) return false;
   setThrifty(how == PLACE_DENSE);
   const found = findBest(vm);

@@ -3,6 +3,7 @@
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
 import { coreCapacity, coreGuests, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from '../problem/host';
+import { spend } from '../work';
 import { coreRoom, freeCpu, isFreshCore, takeCpu } from '../model/capacity';
 import { thrifty } from '../model/thrift';
 import { vcpuCpu, vmStart, vmThreads, vmVcpus } from '../problem/request';
@@ -45,6 +46,7 @@ function roomOn(vm: i32, core: i32, fresh: bool): i32 {
 function countLlcs(vm: i32, node: i32, fresh: bool): i32 {
   const first = nodeCoreStart[node];
   const last = nodeCoreStart[node + 1];
+  spend(3 * (last - first) + vmVcpus[vm]);
   for (let at = first; at < last; at++) {
     llcRoom[coreLlc[coreList[at]]] = 0;
     llcOwn[coreLlc[coreList[at]]] = 0;
@@ -77,16 +79,16 @@ function serves(wanted: i32, need: i32, a: i32, b: i32): bool {
   return strategy == STRATEGY_SPREAD ? llcRoom[a] > llcRoom[b] : llcRoom[a] < llcRoom[b];
 }
 
-/** Takes up to `wanted` CPUs on one LLC of the node; the number taken. */
-function takeFromLlc(vm: i32, node: i32, llc: i32, wanted: i32, fresh: bool, at: i32): i32 {
+/** Takes up to `wanted` CPUs on the LLC of which the first core of the node is at `place` in the list; the number taken. */
+function takeFromLlc(vm: i32, node: i32, place: i32, wanted: i32, fresh: bool, at: i32): i32 {
+  const llc = coreLlc[coreList[place]];
   let taken = 0;
-  const first = nodeCoreStart[node];
-  const last = nodeCoreStart[node + 1] - 1;
+  let last = place;
+  while (last + 1 < nodeCoreStart[node + 1] && coreLlc[coreList[last + 1]] == llc) last++;
   // The narrow cores are the last: there a vCPU that wants a core for itself leaves least idle.
   const backwards = thrifty && vmThreads[vm] == THREADS_ISOLATE;
-  for (let next = first; next <= last && taken < wanted; next++) {
-    const core = coreList[backwards ? first + last - next : next];
-    if (coreLlc[core] != llc) continue;
+  for (let next = place; next <= last && taken < wanted; next++) {
+    const core = coreList[backwards ? place + last - next : next];
     for (let room = min(roomOn(vm, core, fresh), wanted - taken); room > 0; room--) {
       const cpu = freeCpu(core);
       takeCpu(vm, cpu);
@@ -101,11 +103,15 @@ function takePass(vm: i32, node: i32, wanted: i32, need: i32, fresh: bool, at: i
   let room = countLlcs(vm, node, fresh);
   while (taken < wanted && room > 0) {
     let best = -1;
+    let place = -1;
+    spend(nodeCoreStart[node + 1] - nodeCoreStart[node]);
     for (let next = nodeCoreStart[node]; next < nodeCoreStart[node + 1]; next++) {
       const llc = coreLlc[coreList[next]];
-      if (llcRoom[llc] > 0 && (best < 0 || serves(wanted - taken, need - taken, llc, best))) best = llc;
+      if (llc == best || llcRoom[llc] == 0 || (best >= 0 && !serves(wanted - taken, need - taken, llc, best))) continue;
+      best = llc;
+      place = next;
     }
-    const more = takeFromLlc(vm, node, best, wanted - taken, fresh, at + taken);
+    const more = takeFromLlc(vm, node, place, wanted - taken, fresh, at + taken);
     taken += more;
     room -= llcRoom[best];
     llcRoom[best] = 0;

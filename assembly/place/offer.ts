@@ -1,7 +1,8 @@
 // What the nodes offer to a VM that is being assigned.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_PAGE_SIZES } from '../abi';
-import { nodeCount, pageShift, pageSizes } from '../problem/host';
+import { emptyDedicatedRoom, emptySharedRoom } from '../model/capacity';
+import { limitPages, nodeCount, nodePages, pageShift, pageSizes } from '../problem/host';
 import { MOST_PAGES } from '../model/memory';
 import { vmDedicated, vmVcpus } from '../problem/request';
 
@@ -23,6 +24,16 @@ export function isRoomOffered(vm: i32): bool {
     shared += offerShared[node];
   }
   return room >= vmDedicated[vm] && shared >= vmVcpus[vm] - vmDedicated[vm];
+}
+
+/** Offers the VM the empty host. */
+export function offerEmptyHost(vm: i32): void {
+  for (let node = 0; node < nodeCount; node++) {
+    offerRoom[node] = emptyDedicatedRoom(vm, node);
+    offerShared[node] = emptySharedRoom(vm, node);
+    offerUntouched[node] = true;
+  }
+  offerPagesFrom(nodePages, limitPages);
 }
 
 /** Fills the pages of the offer. */

@@ -1,14 +1,37 @@
 // An assignment in the making: which vCPUs of which cells are on which nodes so far, and the hops between them.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VM_CELLS, MAX_VM_VCPUS } from '../abi';
-import { distance, llcSpansNodes, servesDevice } from '../problem/host';
+import { distance, llcSpansNodes, nodeCount, servesDevice } from '../problem/host';
+import { spend } from '../work';
 import { offerRoom, offerShared } from './offer';
-import { cellVcpus, demandOf, deviceNode, devices, deviceStrict, deviceVm, partCell, partDedicated, partNode, partShared, vcpuShared, vmParts, vmSpan, vmStart, vmVcpus } from '../problem/request';
+import { cellVcpus, demandOf, deviceNode, deviceStrict, MICRO, nextDevice, vmDevice, partCell, partDedicated, partNode, partShared, vcpuShared, vmParts, vmSharedDemand, vmSpan, vmStart, vmVcpus } from '../problem/request';
 import { traffic, vmTraffic } from '../problem/traffic';
 
 /** Hops that one unit of distance between two cells makes, in both directions, where traffic is given. */
 const cellTraffic = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_VM_CELLS, 8));
 let trafficIsSummed: bool = false;
+
+// By node, over all that is assigned elsewhere: vCPUs x distance from here to there, and demand x distance from there to here.
+const peersFar = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
+const demandFar = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
+/** Whether these sums are kept: every pair of vCPUs is alike, and hops between nodes are never free. */
+let sumsHops: bool = false;
+let demandOfShared: i64 = 0;
+/** The first so many picks are in the sums: the last ones often are taken back before anybody asks. */
+let summedPicks: i32 = 0;
+
+/** Adds (1) or takes (-1) what the pick makes of hops. */
+function addHops(pick: i32, sign: f64): void {
+  const there = pickNode[pick];
+  const peers = sign * <f64>(pickDedicated[pick] + pickShared[pick]);
+  const demand = sign * <f64>(<i64>pickDedicated[pick] * MICRO + <i64>pickShared[pick] * demandOfShared);
+  spend(nodeCount);
+  for (let node = 0; node < nodeCount; node++) {
+    if (node == there) continue;
+    peersFar[node] += peers * <f64>distance(node, there);
+    demandFar[node] += demand * <f64>distance(there, node);
+  }
+}
 
 /** Parts by node. */
 export const assigned = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
@@ -23,6 +46,7 @@ const pickShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPU
 function sumTraffic(vm: i32, cells: i32): void {
   const start = vmStart[vm];
   trafficIsSummed = true;
+  spend(2 * vmVcpus[vm] * vmVcpus[vm]);
   for (let at = 0; at < cells * cells; at++) cellTraffic[at] = 0;
   let from = 0;
   for (let a = 0; a < cells; a++) {
@@ -43,32 +67,28 @@ function sumTraffic(vm: i32, cells: i32): void {
 
 /** Ten times the hops, weighted by demand, between so many vCPUs of a cell on a node and all that is assigned before. */
 export function hopsToAssigned(vm: i32, cells: i32, cell: i32, node: i32, dedicated: i32, shared: i32): f64 {
+  if (sumsHops) {
+    while (summedPicks < picks) addHops(summedPicks++, 1);
+    return <f64>demandOf(vm, dedicated, shared) * peersFar[node] + <f64>(dedicated + shared) * demandFar[node];
+  }
   // An LLC over several nodes makes hops between them free: then nothing is known before the CPUs are.
-  if (llcSpansNodes) return 0;
-  const uniform = vmTraffic[vm] < 0;
+  if (llcSpansNodes || vmSpan[vm]) return 0;
   let hops: f64 = 0;
+  if (!trafficIsSummed) sumTraffic(vm, cells);
+  spend(picks);
   for (let pick = 0; pick < picks; pick++) {
     const there = pickNode[pick];
     if (there == node) continue;
-    const go = <f64>distance(node, there);
-    const back = <f64>distance(there, node);
-    if (uniform) {
-      const peers = <f64>(pickDedicated[pick] + pickShared[pick]);
-      hops += <f64>demandOf(vm, dedicated, shared) * peers * go;
-      hops += <f64>demandOf(vm, pickDedicated[pick], pickShared[pick]) * <f64>(dedicated + shared) * back;
-    } else if (!vmSpan[vm]) {
-      if (!trafficIsSummed) sumTraffic(vm, cells);
-      const other = pickCell[pick];
-      hops += cellTraffic[cell * cells + other] * go + cellTraffic[other * cells + cell] * back;
-    }
+    const other = pickCell[pick];
+    hops += cellTraffic[cell * cells + other] * <f64>distance(node, there) + cellTraffic[other * cells + cell] * <f64>distance(there, node);
   }
   return hops;
 }
 
 /** Whether none of the cells is where a strict device has one. */
 export function missesDevice(vm: i32): bool {
-  for (let device = 0; device < devices; device++) {
-    if (deviceVm[device] != vm || !deviceStrict[device]) continue;
+  for (let device = vmDevice[vm]; device >= 0; device = nextDevice[device]) {
+    if (!deviceStrict[device]) continue;
     let missed = true;
     for (let pick = 0; pick < picks; pick++) if (servesDevice(pickNode[pick], deviceNode[device])) missed = false;
     if (missed) return true;
@@ -116,6 +136,7 @@ export function unpick(): void {
   offerRoom[node] += pickDedicated[picks];
   offerShared[node] += pickShared[picks];
   assigned[node]--;
+  if (summedPicks > picks) addHops(--summedPicks, -1);
 }
 
 /** Whether the cell has a part on the node. */
@@ -124,8 +145,15 @@ export function isPickedFor(cell: i32, node: i32): bool {
   return false;
 }
 
-/** Nothing is assigned. */
-export function clearPicks(): void {
+/** Nothing of the VM is assigned. */
+export function clearPicks(vm: i32): void {
   picks = 0;
+  summedPicks = 0;
   trafficIsSummed = false;
+  sumsHops = vmTraffic[vm] < 0 && !llcSpansNodes && nodeCount > 1;
+  demandOfShared = vmSharedDemand[vm];
+  for (let node = 0; node < nodeCount && sumsHops; node++) {
+    peersFar[node] = 0;
+    demandFar[node] = 0;
+  }
 }

@@ -10,6 +10,7 @@ import { vcpuCurrentCpu, vmHasCurrent } from '../problem/current';
 import { beginsNear, firstNodeAsked } from '../model/relations';
 import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmThreads, vmVcpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
+import { spend } from '../work';
 
 /** Seats of each kind that are left on the nodes of a cell. */
 const leftDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
@@ -100,6 +101,7 @@ function seatPart(vm: i32, node: i32, first: i32, count: i32, way: i32): bool {
     if (vcpuShared[vcpu] || vcpuNode[vcpu] != node) continue;
     if (way != CHOOSE_KEPT || !keepsCpu(vm, vcpu)) waiting[wait++] = vcpu;
   }
+  spend(count);
   const taken = chooseCpus(vm, node, wait, needed[node], way);
   needed[node] -= wait;
   for (let at = 0; at < taken; at++) vcpuCpu[waiting[at]] = chosen[at];
@@ -197,6 +199,7 @@ export function swapForTraffic(vm: i32, cells: i32): void {
           const cpuB = vcpuCpu[start + b];
           if (cpuA < 0 || cpuB < 0 || (cpuLlc[cpuA] == cpuLlc[cpuB] && cpuNode[cpuA] == cpuNode[cpuB])) continue;
           looks += vmVcpus[vm];
+          spend(2 * vmVcpus[vm]);
           if (a == 0 && tied && cpuNode[cpuA] != cpuNode[cpuB]) continue;
           // Saving next to nothing could go on for ever.
           if (savedBySwap(vm, a, b) <= 1) continue;

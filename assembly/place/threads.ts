@@ -2,6 +2,7 @@
 import { BECAUSE_EMULATOR, BECAUSE_OVERCOMMIT } from '../abi';
 import { coreList, nodeCoreStart } from '../problem/host';
 import { demandFits, freeCpu, guestsLost, isFreshCore, isOwnCore, releaseThreads, takesThread, takeThread } from '../model/capacity';
+import { spend } from '../work';
 import { thrifty } from '../model/thrift';
 import { aside } from './cpus';
 import { leavesCoresIdle } from './seat';
@@ -18,6 +19,8 @@ function rankOf(vm: i32, core: i32, busy: bool): i32 {
 
 /** Takes CPUs of the node for the VM's threads; false where there are too few. */
 function choose(vm: i32, node: i32, busy: bool): bool {
+  if (vmThreadCpus[vm] == 0) return true;
+  spend(4 * (nodeCoreStart[node + 1] - nodeCoreStart[node]));
   for (let rank = 0; rank <= LAST_RANK && vmThreadsPlaced[vm] < vmThreadCpus[vm]; rank++) {
     for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
       const core = coreList[at];

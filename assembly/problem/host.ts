@@ -32,6 +32,8 @@ export const cpuUse = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS
 
 // Derived. Cores and LLCs keep the numbers that the caller gave (below MAX_CPUS).
 export let prepared: bool = false;
+/** Another one each time that the host is prepared. */
+export let hostVersion: i32 = 0;
 /** The most online CPUs that a core of the host has. */
 export let widestCore: i32 = 1;
 /** The least distance beyond 10 from the node to memory. */
@@ -343,4 +345,5 @@ export function prepareHost(): void {
   deriveNodes();
   deriveTwins();
   prepared = true;
+  hostVersion++;
 }

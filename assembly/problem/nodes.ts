@@ -3,6 +3,7 @@
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
 import { distance, nodeCount, nodeHasMemory } from './host';
+import { spend } from '../work';
 
 const WORDS: i32 = MAX_NODES / 64;
 /** Nodes that the VM's memory is kept to, where it is to some, and nodes that it keeps off. */
@@ -74,6 +75,7 @@ export function mayHaveMemory(vm: i32, node: i32): bool {
 /** Fills a table for the VM; -1: for one that may use every node. */
 function fill(vm: i32, into: i32): void {
   choices[into] = false;
+  spend(nodeCount * nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     const at = into * MAX_NODES + node;
     let least = i32.MAX_VALUE;

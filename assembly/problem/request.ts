@@ -6,6 +6,7 @@ import { MAX_LINKS, MAX_VCPUS, MAX_VMS, MEMORY_STRICT, THREADS_PREFER } from '..
 import { forgetNodes } from './nodes';
 import { forgetCurrent, moveCurrent, resetCurrent } from './current';
 import { forgetTraffic, resetTraffic } from './traffic';
+import { touchVm } from '../model/stale';
 
 /** Micro-units in one: of vCPUs in costs, of CPUs in demands. */
 export const MICRO: i64 = 1000000;
@@ -75,15 +76,22 @@ export const vmThreadStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * M
 export const vmThreadsPlaced = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 export const threadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 
-// Devices and relations: lists in the order given.
+// Devices and relations, in the order given, and of each VM as a list: the last given first. A relation is an entry of both its VMs,
+// 2 x its number for the first and one more for the other.
 export let devices: i32 = 0;
 export const deviceVm = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
 export const deviceNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
 export const deviceStrict = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_LINKS, 8));
+/** The VM's last device, and the device of the same VM before each; -1: none. */
+export const vmDevice = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const nextDevice = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
 export let relations: i32 = 0;
 export const relationVm = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
 export const relationOther = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
 export const relationNear = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_LINKS, 8));
+/** The VM's last entry, and the entry of the same VM before each; -1: none. */
+export const vmRelation = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+export const nextRelation = changetype<Flat<i32>>(memory.data(sizeof<i32>() * 2 * MAX_LINKS, 8));
 
 export function resetRequest(): void {
   vmSlots = 0;
@@ -98,19 +106,6 @@ export function resetRequest(): void {
 
 export function isVm(vm: i32): bool {
   return vm >= 0 && vm < vmSlots && vmAlive[vm];
-}
-
-// As of the last call of countVms.
-export let placedVms: i32 = 0;
-export let refusedVms: i32 = 0;
-export function countVms(): void {
-  placedVms = 0;
-  refusedVms = 0;
-  for (let vm = 0; vm < vmSlots; vm++) {
-    if (!vmAlive[vm]) continue;
-    if (vmCells[vm] != 0) placedVms++;
-    else refusedVms++;
-  }
 }
 
 /** The lowest free slot; -1 when all are taken. */
@@ -151,6 +146,9 @@ export function addVmEntry(vcpus: i32, pages: i64): i32 {
   vmBound[vm] = -1;
   vmCells[vm] = 0;
   vmParts[vm] = 0;
+  vmDevice[vm] = -1;
+  vmRelation[vm] = -1;
+  touchVm(vm);
   return vm;
 }
 
@@ -178,6 +176,7 @@ export function removeVmEntry(vm: i32): void {
   }
   vcpuEntries -= size;
   vmAlive[vm] = false;
+  touchVm(vm);
   for (let other = 0; other < vmSlots; other++) {
     if (vmAlive[other] && vmStart[other] > start) vmStart[other] -= size;
   }
@@ -201,21 +200,50 @@ export function setThreadCpus(vm: i32, count: i32): bool {
   return true;
 }
 
+function enterDevice(device: i32): void {
+  nextDevice[device] = vmDevice[deviceVm[device]];
+  vmDevice[deviceVm[device]] = device;
+}
+
+function enterRelation(relation: i32): void {
+  nextRelation[2 * relation] = vmRelation[relationVm[relation]];
+  vmRelation[relationVm[relation]] = 2 * relation;
+  nextRelation[2 * relation + 1] = vmRelation[relationOther[relation]];
+  vmRelation[relationOther[relation]] = 2 * relation + 1;
+}
+
+/** The VM at the other end of an entry. */
+export function peerOf(entry: i32): i32 {
+  return (entry & 1) == 0 ? relationOther[entry >> 1] : relationVm[entry >> 1];
+}
+
 function removeLinks(vm: i32): void {
+  if (vmDevice[vm] >= 0) removeDevices(vm);
+  if (vmRelation[vm] >= 0) removeRelations(vm);
+}
+
+function removeDevices(vm: i32): void {
+  for (let other = 0; other < MAX_VMS; other++) vmDevice[other] = -1;
   let kept = 0;
   for (let at = 0; at < devices; at++) {
     if (deviceVm[at] == vm) continue;
     deviceVm[kept] = deviceVm[at];
     deviceNode[kept] = deviceNode[at];
-    deviceStrict[kept++] = deviceStrict[at];
+    deviceStrict[kept] = deviceStrict[at];
+    enterDevice(kept++);
   }
   devices = kept;
-  kept = 0;
+}
+
+function removeRelations(vm: i32): void {
+  for (let other = 0; other < MAX_VMS; other++) vmRelation[other] = -1;
+  let kept = 0;
   for (let at = 0; at < relations; at++) {
     if (relationVm[at] == vm || relationOther[at] == vm) continue;
     relationVm[kept] = relationVm[at];
     relationOther[kept] = relationOther[at];
-    relationNear[kept++] = relationNear[at];
+    relationNear[kept] = relationNear[at];
+    enterRelation(kept++);
   }
   relations = kept;
 }
@@ -225,6 +253,7 @@ export function addDevice(vm: i32, node: i32, strict: bool): i32 {
   deviceVm[devices] = vm;
   deviceNode[devices] = node;
   deviceStrict[devices] = strict;
+  enterDevice(devices);
   return devices++;
 }
 
@@ -233,13 +262,8 @@ export function addRelation(vm: i32, other: i32, near: bool): i32 {
   relationVm[relations] = vm;
   relationOther[relations] = other;
   relationNear[relations] = near;
+  enterRelation(relations);
   return relations++;
-}
-
-/** The other VM of a relation that `vm` is part of; -1 where it is not. */
-export function relationPeer(relation: i32, vm: i32): i32 {
-  if (relationVm[relation] == vm) return relationOther[relation];
-  return relationOther[relation] == vm ? relationVm[relation] : -1;
 }
 
 /** Whether the VM has shared vCPUs. */

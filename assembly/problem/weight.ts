@@ -2,6 +2,7 @@
 import { Flat } from '../flat';
 import { MAX_VMS, MEMORY_PREFERRED } from '../abi';
 import { rounded } from './coefficients';
+import { sortBy } from '../sort';
 import { MICRO, vmDedicated, vmMemory, vmPages, vmWeight } from './request';
 
 /** The VM's weight in millionths, at least one. */
@@ -19,22 +20,28 @@ function needOf(vm: i32, ofMemory: bool): i64 {
   return vmMemory[vm] == MEMORY_PREFERRED ? 0 : vmPages[vm];
 }
 
+/** Who weighs most for what it takes comes first; else the lower handle. */
+function weighsMoreForCpus(a: i32, b: i32): bool {
+  return comesFirst(a, b, false);
+}
+
+function weighsMoreForMemory(a: i32, b: i32): bool {
+  return comesFirst(a, b, true);
+}
+
+function comesFirst(a: i32, b: i32, ofMemory: bool): bool {
+  const forA = <f64>needOf(a, ofMemory) * vmWeight[b];
+  const forB = <f64>needOf(b, ofMemory) * vmWeight[a];
+  return forA != forB ? forA < forB : a < b;
+}
+
 const ranked = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 
 /** The most weight that goes with so much of one thing, if the last VM may be placed in part. */
 function weightWithin(list: Flat<i32>, from: i32, to: i32, free: i64, ofMemory: bool): i64 {
-  let vms = 0;
-  for (let next = from; next < to; next++) {
-    const vm = list[next];
-    const need = <f64>needOf(vm, ofMemory);
-    let place = vms++;
-    // Who weighs most for what it takes comes first.
-    while (place > 0 && need * vmWeight[ranked[place - 1]] < <f64>needOf(ranked[place - 1], ofMemory) * vmWeight[vm]) {
-      ranked[place] = ranked[place - 1];
-      place--;
-    }
-    ranked[place] = vm;
-  }
+  const vms = to - from;
+  for (let next = 0; next < vms; next++) ranked[next] = list[from + next];
+  sortBy(ranked, vms, ofMemory ? weighsMoreForMemory : weighsMoreForCpus);
   let weight: i64 = 0;
   let left = free;
   for (let next = 0; next < vms; next++) {

@@ -2,10 +2,10 @@
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
-import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, llcSpansNodes, nodeCoreStart, limitPages, nodeCount, nodePages, nodeReach, nodeUsable, pageShift } from '../problem/host';
-import { emptyDedicatedRoom, emptySharedRoom } from '../model/capacity';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, llcSpansNodes, nodeCoreStart, nodeCount, nodeReach, nodeUsable, pageShift, speedsDiffer } from '../problem/host';
+import { emptyDedicatedRoom } from '../model/capacity';
 import { complete, leafHops, setCeiling, visits, walkAssignments } from '../place/assign';
-import { isRoomOffered, offerPagesFrom, poolPages, offerRoom, offerShared, offerUntouched } from '../place/offer';
+import { isRoomOffered, offerEmptyHost, poolPages } from '../place/offer';
 import { communicationPrice, sharedHop } from '../model/communication';
 import { capacityPrice, cellsPrice, deviceCost, remoteMemory } from '../model/cost';
 import { model, rounded } from '../problem/coefficients';
@@ -14,6 +14,8 @@ import { forgetMemory } from '../model/memory';
 import { clearRelations } from '../model/relations';
 import { demandOf, hasShared, MICRO, partDedicated, partNode, partShared, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSpan, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
+import { spend } from '../work';
+import { leastSlownessOfHost, mostPairsInLlcs, nearestNodes } from './hostwide';
 
 /** Nodes tried for one VM; beyond, the bound is what holds for every assignment. */
 const VISITS: i32 = 20000;
@@ -32,6 +34,7 @@ function mostPairs(vcpus: i32, count: i32): i64 {
   let pairs: i64 = 0;
   let left = vcpus;
   while (left > 0) {
+    spend(count);
     let largest = 0;
     for (let group = 1; group < count; group++) if (rooms[group] > rooms[largest]) largest = group;
     const here = count == 0 ? left : min(rooms[largest], left);
@@ -43,10 +46,11 @@ function mostPairs(vcpus: i32, count: i32): i64 {
   return pairs;
 }
 
-/** Enters the room in each LLC of the node (of the host for -1) into `rooms`; how many LLCs. */
+/** Enters the room in each LLC of the node into `rooms`; how many LLCs. */
 function enterLlcRooms(vm: i32, node: i32): i32 {
-  const first = node < 0 ? 0 : nodeCoreStart[node];
-  const last = nodeCoreStart[node < 0 ? nodeCount : node + 1];
+  const first = nodeCoreStart[node];
+  const last = nodeCoreStart[node + 1];
+  spend(3 * (last - first));
   for (let at = first; at < last; at++) llcRoom[coreLlc[coreList[at]]] = 0;
   for (let at = first; at < last; at++) {
     const core = coreList[at];
@@ -73,13 +77,15 @@ function hopsWithin(vm: i32, node: i32, dedicated: i32, shared: i32): f64 {
 
 /** The least sum of 1024 - capacity of so many CPUs of the node (of the host for -1): the fastest, one each. */
 function leastSlowness(node: i32, dedicated: i32): i64 {
+  if (node < 0 || !speedsDiffer) return leastSlownessOfHost(dedicated);
   let left = dedicated;
   let slowness: i64 = 0;
   let ceiling = 1025;
   while (left > 0) {
     let fastest = -1;
     let count = 0;
-    for (let at = node < 0 ? 0 : nodeCoreStart[node]; at < nodeCoreStart[node < 0 ? nodeCount : node + 1]; at++) {
+    spend(nodeCoreStart[node + 1] - nodeCoreStart[node]);
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
       const core = coreList[at];
       const capacity = coreCapacity[core];
       if (capacity >= ceiling || capacity < fastest) continue;
@@ -155,15 +161,6 @@ function boundAssignment(vm: i32, cells: i32): bool {
   return best > 0;
 }
 
-/** Distance between the nearest two nodes. */
-function nearestNodes(): i32 {
-  let nearest = i32.MAX_VALUE;
-  for (let a = 0; a < nodeCount; a++) {
-    for (let b = 0; b < nodeCount; b++) if (a != b) nearest = min(nearest, distance(a, b));
-  }
-  return nearest;
-}
-
 /**
  * The least `remoteMemory` where `apart` ordered pairs of vCPUs are on different nodes: cells of even size have memory as they have
  * vCPUs, so of the others' memory a vCPU finds as much elsewhere as vCPUs. One page more or less a cell and the rounding are taken off.
@@ -186,7 +183,7 @@ export function isPlain(vm: i32): bool {
 export function talkApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
   const vcpus = vmVcpus[vm];
   const all = <i64>vcpus * <i64>vcpus;
-  const across = max(acrossLlcs, max(apart, all - mostPairs(vcpus, enterLlcRooms(vm, -1))));
+  const across = max(acrossLlcs, max(apart, all - mostPairsInLlcs(vcpus, vmThreads[vm] == THREADS_ISOLATE)));
   const nearest = apart == 0 ? 10 : nearestNodes();
   return communicationPrice(vm, <f64>(MICRO * (10 * across + <i64>(nearest - 10) * apart)));
 }
@@ -232,13 +229,8 @@ export const fitsNowhere = changetype<Flat<bool>>(memory.data(sizeof<bool>() * M
  */
 export function prepareBound(vm: i32): void {
   if (vmBound[vm] >= 0) return;
-  for (let node = 0; node < nodeCount; node++) {
-    offerRoom[node] = emptyDedicatedRoom(vm, node);
-    offerShared[node] = emptySharedRoom(vm, node);
-    offerUntouched[node] = true;
-  }
+  offerEmptyHost(vm);
   clearRelations(vm);
-  offerPagesFrom(nodePages, limitPages);
   // Which cell has which pages depends on the others, so all count as base pages.
   if (vmPageShift[vm] == 0) poolPages();
   best = i64.MAX_VALUE;

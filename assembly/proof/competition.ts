@@ -3,8 +3,10 @@
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_STRICT } from '../abi';
 import { mostCells } from '../problem/cells';
-import { coreList, coreCapacity, coreCpuStart, coreLlc, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from '../problem/host';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, hostVersion, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from '../problem/host';
 import { homeOf, homesOf, isPicky, useAllNodes } from '../problem/nodes';
+import { sortBy } from '../sort';
+import { spend } from '../work';
 import { freeOnCore } from '../model/capacity';
 import { rounded } from '../problem/coefficients';
 import { cellVcpusAsked, demandOf, MICRO, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmSlots, vmSpan, vmStart, vmVcpus, vmWeight } from '../problem/request';
@@ -35,25 +37,27 @@ const taken = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
 
 function enterRival(own: i64, saves: i64): void {
   if (saves <= 0) return;
-  let at = rivals++;
-  size[at] = own;
-  saving[at] = saves;
-  while (at > 0 && saving[order[at - 1]] < saves) {
-    order[at] = order[at - 1];
-    at--;
-  }
-  order[at] = rivals - 1;
+  order[rivals] = rivals;
+  size[rivals] = own;
+  saving[rivals++] = saves;
+}
+
+function isSmaller(a: i32, b: i32): bool {
+  return size[a] < size[b];
+}
+
+function savesMore(a: i32, b: i32): bool {
+  return saving[a] > saving[b];
 }
 
 function countSizes(): i32 {
+  sortBy(order, rivals, isSmaller);
   let count = 0;
-  for (let rival = 0; rival < rivals; rival++) {
-    let at = 0;
-    while (at < count && sizes[at] < size[rival]) at++;
-    if (at < count && sizes[at] == size[rival]) continue;
-    for (let later = count++; later > at; later--) sizes[later] = sizes[later - 1];
-    sizes[at] = size[rival];
+  for (let next = 0; next < rivals; next++) {
+    const own = size[order[next]];
+    if (count == 0 || sizes[count - 1] != own) sizes[count++] = own;
   }
+  spend(2 * count * groups);
   for (let at = 0; at < count; at++) {
     roomFor[at] = 0;
     taken[at] = 0;
@@ -68,9 +72,11 @@ function countSizes(): i32 {
  */
 function lossOfRivals(): i64 {
   const count = countSizes();
+  sortBy(order, rivals, savesMore);
   let loss: i64 = 0;
   for (let next = 0; next < rivals; next++) {
     const rival = order[next];
+    spend(count);
     let fits = true;
     for (let at = 0; at < count && sizes[at] <= size[rival]; at++) fits = fits && taken[at] < roomFor[at];
     if (!fits) loss += saving[rival];
@@ -132,7 +138,12 @@ function joinGroups(a: i32, b: i32): void {
   for (let node = 0; node < nodeCount; node++) if (memoryGroup[node] == from) memoryGroup[node] = memoryGroup[b];
 }
 
+/** The host that they are of. */
+let groupedVersion: i32 = -1;
+
 function groupMemory(): void {
+  if (groupedVersion == hostVersion) return;
+  groupedVersion = hostVersion;
   useAllNodes();
   for (let node = 0; node < nodeCount; node++) memoryGroup[node] = node;
   for (let node = 0; node < nodeCount; node++) {
@@ -229,6 +240,7 @@ function enterCpus(loss: f64, cpus: i32): void {
 /** Fills the kinds from all usable CPUs, or from those that are nobody's. */
 function findKinds(memoryBound: f64, onlyFree: bool): void {
   kinds = 0;
+  spend(2 * nodeCoreStart[nodeCount]);
   for (let node = 0; node < nodeCount; node++) {
     const far = (memoryBound * <f64>nodeReach[node]) / 10;
     for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
@@ -262,6 +274,10 @@ function lossesAreWhole(weight: f64): bool {
   return true;
 }
 
+function weighsMore(a: i32, b: i32): bool {
+  return vmWeight[a] != vmWeight[b] ? vmWeight[a] > vmWeight[b] : a < b;
+}
+
 /**
  * What dedicated vCPUs lose at the least by far memory and slow cores, since each CPU has one: the heaviest on the best CPUs, which is
  * the least that sums of weight x loss can be.
@@ -272,13 +288,9 @@ function lossForCpus(): i64 {
   for (let vm = 0; vm < vmSlots; vm++) {
     if (!isCounted(vm) || vmDedicated[vm] == 0) continue;
     memoryBound = Math.min(memoryBound, vmMemoryBound[vm]);
-    let at = vms++;
-    while (at > 0 && vmWeight[byWeight[at - 1]] < vmWeight[vm]) {
-      byWeight[at] = byWeight[at - 1];
-      at--;
-    }
-    byWeight[at] = vm;
+    byWeight[vms++] = vm;
   }
+  sortBy(byWeight, vms, weighsMore);
   findKinds(memoryBound, false);
   let loss: f64 = 0;
   let slack: f64 = 0;

@@ -5,9 +5,11 @@ import { nodeCount, pageShift, pageSizes } from '../problem/host';
 import { heedNodes, mayHaveMemory, vmKeepsOff, vmKeepsTo } from '../problem/nodes';
 import { freePages, isWhole, limitLeft, MOST_PAGES } from '../model/memory';
 import { MEMORY_ANYWHERE } from '../model/relations';
-import { setCeiling, walkAssignments } from '../place/assign';
+import { complete, setCeiling, walkAssignments } from '../place/assign';
+import { diveAssignments } from '../place/dive';
 import { offerLimit, offerPages, isRoomOffered } from '../place/offer';
 import { offerHost, standsUp } from '../place/construct';
+import { isSpent, setWorkLimit, workDone } from '../work';
 import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from '../problem/request';
 
 const VISITS: i32 = 20000;
@@ -89,7 +91,9 @@ function fitsAsAsked(vm: i32, relaxed: i32): bool {
   const last = mostCells(vm);
   // The finest cells fit where any do.
   for (let cells = fewestCells(vm); cells <= last && !found; cells = cells < nodeCount ? cells + 1 : max(cells + 1, last)) {
-    if (layOutCells(vm, cells)) walkAssignments(vm, cells, relaxed, VISITS, onFit);
+    if (!layOutCells(vm, cells)) continue;
+    walkAssignments(vm, cells, relaxed, VISITS, onFit);
+    if (!found && !complete && cells == last && !isSpent()) diveAssignments(vm, cells, relaxed, onFit);
   }
   return found;
 }
@@ -131,17 +135,39 @@ function enterSingleCorrections(vm: i32, clash: i32): void {
   }
 }
 
+/** Work of all explanations since the last search, and of each at the least. */
+const WORK_OF_ALL: i64 = 40000000;
+const WORK_OF_ONE: i64 = 50000;
+/** Explanations that may use up what there is for all. */
+const SHARED_BY: i64 = 8;
+let workLeft: i64 = WORK_OF_ALL;
+
+/** A search begins: explanations of the plan before it are forgotten. */
+export function forgetExplanations(): void {
+  workLeft = WORK_OF_ALL;
+}
+
 /**
  * The constraints, as BECAUSE_ bits, that keep a VM out of the plan as it stands: the fewest that cannot be met together. 0: there is
  * nothing to give it at all. The VM must not be placed.
  */
 export function clashOf(vm: i32): i32 {
+  const done = workDone;
+  const before = setWorkLimit(done + WORK_OF_ONE + workLeft / SHARED_BY);
+  const clash = smallestClash(vm);
+  setWorkLimit(before);
+  workLeft = max<i64>(0, workLeft - (workDone - done));
+  return clash;
+}
+
+function smallestClash(vm: i32): i32 {
   let clash = ALL;
   for (let at = 0; at < leastBlamed.length; at++) {
     const without = clash & ~leastBlamed[at];
     if (!fits(vm, ALL & ~without)) clash = without;
   }
   // No constraint can be left out of that; whether another set has fewer is seen from what every clash must have.
+  if (workLeft == 0) return clash;
   enterSingleCorrections(vm, clash);
   while (correctionCount < MOST_CORRECTIONS) {
     const fewer = fewestInAll(popcnt(clash));

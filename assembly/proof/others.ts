@@ -2,6 +2,7 @@
 import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
 import { areSame } from '../search/joint';
+import { sortBy } from '../sort';
 import { weightOf } from '../problem/weight';
 import { vmAlive, vmBound, vmCells, vmSlots } from '../problem/request';
 import { fitsNowhere } from './bound';
@@ -32,18 +33,20 @@ function areOthersSame(weight: i64): bool {
   return true;
 }
 
+/** The VM with the more value for its weight comes first; else the lower handle. */
+function hasMoreValue(a: i32, b: i32): bool {
+  const ofA = <f64>value[a] * <f64>weightOf(b);
+  const ofB = <f64>value[b] * <f64>weightOf(a);
+  return ofA != ofB ? ofA > ofB : a < b;
+}
+
 /** The most value of VMs, by `value`, that go with so much weight, if one may be taken in part. */
 function mostValue(weight: i64): i64 {
   let vms = 0;
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (!vmAlive[vm] || fitsNowhere[vm]) continue;
-    let at = vms++;
-    while (at > 0 && <f64>value[byRatio[at - 1]] * <f64>weightOf(vm) < <f64>value[vm] * <f64>weightOf(byRatio[at - 1])) {
-      byRatio[at] = byRatio[at - 1];
-      at--;
-    }
-    byRatio[at] = vm;
+    if (vmAlive[vm] && !fitsNowhere[vm]) byRatio[vms++] = vm;
   }
+  sortBy(byRatio, vms, hasMoreValue);
   let most: i64 = 0;
   let left = weight;
   for (let at = 0; at < vms; at++) {

@@ -1,6 +1,7 @@
 // Room for a VM that is refused, by moving one that is placed.
 import { unplace } from '../model/capacity';
 import { PLACE_DENSE, PLACE_SOON, placeVm, visitsToPlace } from '../place/construct';
+import { isSpent } from '../work';
 import { clearKept, drop, keep, putBack } from './kept';
 import { vmAlive, vmCells, vmSlots } from '../problem/request';
 
@@ -28,7 +29,7 @@ export function makeRoom(most: i64): void {
   visits = 0;
   for (let vm = 0; vm < vmSlots; vm++) {
     for (let other = 0; other < vmSlots && vmAlive[vm] && vmCells[vm] == 0; other++) {
-      if (visits >= most) return;
+      if (visits >= most || isSpent()) return;
       if (!vmAlive[other] || vmCells[other] == 0) continue;
       clearKept();
       keep(other);

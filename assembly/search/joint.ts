@@ -10,14 +10,16 @@ import { freePages, homePages, limitLeft } from '../model/memory';
 import { prepareRelations } from '../model/relations';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
 import { showPlacements, tryAssignment } from '../place/construct';
-import { totalCost } from '../model/cost';
+import { totalCost } from '../model/totals';
 import { rounded } from '../problem/coefficients';
 import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from '../problem/host';
+import { areAlike, hasTies } from '../problem/alike';
 import { vmHasCurrent } from '../problem/current';
-import { homesAreOpen, isPicky, pickyVms, useNodesOf } from '../problem/nodes';
-import { sawAllSeatings, showSeatings } from './seatings';
-import { cellPagesAsked, cellVcpusAsked, devices, deviceVm, hasShared, partCell, partDedicated, partNode, partShared, relationPeer, relations, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmAlive, vmBandwidth, vmBound, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSlots, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from '../problem/request';
+import { homesAreOpen, pickyVms, useNodesOf } from '../problem/nodes';
+import { hasFewSeatings, sawAllSeatings, showSeatings } from './seatings';
+import { devices, hasShared, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vmAlive, vmBound, vmDedicated, vmMemory, vmMemoryBound, vmParts, vmSlots, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
+import { isSpent, spend } from '../work';
 
 /** The most VMs that are placed together. */
 export const MOST_JOINT: i32 = 24;
@@ -112,6 +114,7 @@ function push(vm: i32, cells: i32, cost: i64): bool {
 /** Places the VM as the record says; false, and nothing is taken, where there is no memory. */
 function take(vm: i32, records: Flat<i32>, record: i32): bool {
   const start = vmStart[vm];
+  spend(8 * vmVcpus[vm]);
   let at = record;
   const cells = records[at++];
   const parts = records[at++];
@@ -136,12 +139,12 @@ function take(vm: i32, records: Flat<i32>, record: i32): bool {
 }
 
 function onLeaf(vm: i32, cells: i32): bool {
-  if (!thorough || vmHasCurrent[vm]) tryAssignment(vm, cells);
+  if (!thorough || vmHasCurrent[vm] || !hasFewSeatings(vm)) tryAssignment(vm, cells);
   if (thorough) {
     showSeatings(vm, cells, min(left, MOST_SEATINGS), push);
     if (!sawAllSeatings) sawAllPlans = false;
   }
-  return left > 0 && (thorough || pricedNow < MOST_PROMISING);
+  return left > 0 && !isSpent() && (thorough || pricedNow < MOST_PROMISING);
 }
 
 /** Seatings looked at for one assignment of cells to nodes. */
@@ -159,6 +162,7 @@ function comesAfter(found: i32, cost: i64, at: i32): bool {
 /** Sorts the placements found from `from` on, the cheapest first (by Shell's method: there may be thousands). */
 function sortFound(from: i32): void {
   let gap = 1;
+  spend(8 * (foundTop - from));
   while (gap < foundTop - from) gap = 3 * gap + 1;
   for (; gap > 0; gap /= 3) {
     for (let next = from + gap; next < foundTop; next++) {
@@ -251,7 +255,7 @@ function branch(at: i32, weight: i64, cost: i64): void {
   }
   sortFound(bottom);
   const top = foundTop;
-  for (let next = bottom; next < top && left > 0; next++) {
+  for (let next = bottom; next < top && left > 0 && !isSpent(); next++) {
     if (!take(vm, pool, foundAt[next])) {
       sawAllPlans = false;
       continue;
@@ -264,32 +268,15 @@ function branch(at: i32, weight: i64, cost: i64): void {
     usedAt[at] = -1;
     unplace(vm);
   }
-  if (left <= 0) sawAllPlans = false;
+  if (left <= 0 || isSpent()) sawAllPlans = false;
   foundTop = bottom;
   poolTop = floor;
   if (weight + weightFrom[at + 1] >= bestWeight) branch(at + 1, weight, cost);
 }
 
-function hasTies(vm: i32): bool {
-  for (let device = 0; device < devices; device++) if (deviceVm[device] == vm) return true;
-  for (let relation = 0; relation < relations; relation++) if (relationPeer(relation, vm) >= 0) return true;
-  return isPicky(vm) || vmTraffic[vm] >= 0 || vmHasCurrent[vm] || vmThreadCpus[vm] > 0;
-}
-
 /** Whether two VMs are the same in everything, so that exchanging them changes nothing. */
 export function areSame(a: i32, b: i32): bool {
-  if (vmVcpus[a] != vmVcpus[b] || vmPages[a] != vmPages[b] || vmCellsAsked[a] != vmCellsAsked[b]) return false;
-  if (vmThreads[a] != vmThreads[b] || vmMemory[a] != vmMemory[b] || vmSpan[a] != vmSpan[b]) return false;
-  if (vmPageShift[a] != vmPageShift[b] || vmWeight[a] != vmWeight[b] || vmMemoryBound[a] != vmMemoryBound[b]) return false;
-  if (vmBandwidth[a] != vmBandwidth[b] || vmSharedDemand[a] != vmSharedDemand[b] || vmCellsGiven[a] != vmCellsGiven[b]) return false;
-  // A domain of one's own is negative: nobody else is in it.
-  if (vmTrust[a] != vmTrust[b] && (vmTrust[a] >= 0 || vmTrust[b] >= 0)) return false;
-  for (let vcpu = 0; vcpu < vmVcpus[a]; vcpu++) if (vcpuShared[vmStart[a] + vcpu] != vcpuShared[vmStart[b] + vcpu]) return false;
-  for (let cell = 0; vmCellsGiven[a] && cell < vmCellsAsked[a]; cell++) {
-    if (cellVcpusAsked[vmStart[a] + cell] != cellVcpusAsked[vmStart[b] + cell]) return false;
-    if (cellPagesAsked[vmStart[a] + cell] != cellPagesAsked[vmStart[b] + cell]) return false;
-  }
-  return !hasShared(a) && !hasTies(a) && !hasTies(b);
+  return !hasShared(a) && !hasTies(a) && !hasTies(b) && areAlike(a, b);
 }
 
 function prepare(order: Flat<i32>, vms: i32): void {

@@ -3,7 +3,7 @@ import { Flat } from '../flat';
 import { MAX_VCPUS, MAX_VMS } from '../abi';
 import { lift, restore, takeThread } from '../model/capacity';
 import { forgetEntries } from '../model/memory';
-import { cellDedicated, cellMemory, cellPages, cellPageSize, cellVcpus, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vmCells, vmParts, vmSlots, vmStart, vmThreadCpus, vmThreadStart, vmVcpus } from '../problem/request';
+import { cellDedicated, cellMemory, cellPages, cellPageSize, cellVcpus, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vmCells, vmParts, vmStart, vmThreadCpus, vmThreadStart, vmVcpus } from '../problem/request';
 
 const keptCells = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 const keptParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
@@ -22,6 +22,8 @@ const keptNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8)
 const keptThreadStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 const keptThreadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 let keptThreads: i32 = 0;
+const keptVms = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+let keptCount: i32 = 0;
 let keptEntries: i32 = 0;
 
 /** Whether the VM is out. */
@@ -33,13 +35,14 @@ export function isKept(vm: i32): bool {
 export function clearKept(): void {
   keptEntries = 0;
   keptThreads = 0;
-  for (let vm = 0; vm < vmSlots; vm++) keptCells[vm] = 0;
+  while (keptCount > 0) keptCells[keptVms[--keptCount]] = 0;
 }
 
 /** Takes the VM out of the plan, so that it can be put back as it was. */
 export function keep(vm: i32): void {
   const start = vmStart[vm];
   const kept = keptEntries;
+  keptVms[keptCount++] = vm;
   keptCells[vm] = vmCells[vm];
   keptParts[vm] = vmParts[vm];
   keptStart[vm] = kept;

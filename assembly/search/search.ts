@@ -3,7 +3,7 @@
 // fewer nodes, LLCs and cores).
 import { Flat } from '../flat';
 import { MAX_VMS, MEMORY_PREFERRED } from '../abi';
-import { prepareBound } from '../proof/bound';
+import { fitsNowhere, prepareBound } from '../proof/bound';
 import { lowerBound, simpleBound } from '../proof/competition';
 import { boundForWeight } from '../proof/others';
 import { unplace } from '../model/capacity';
@@ -13,12 +13,17 @@ import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans }
 import { settleMemory } from './settle';
 import { makeRoom } from './exchange';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from '../place/construct';
-import { totalCost, vmCost } from '../model/cost';
+import { touchVm, vmsOnNode } from '../model/stale';
+import { losingSet, placedSet, placedVms, placedWeight, refresh, refusedSet, refusedVms, totalCost } from '../model/totals';
+import { memberAt, nextMember, SET_WORDS } from '../vm-set';
+import { sortBy } from '../sort';
+import { clearKinds, enterKind, hasTies } from '../problem/alike';
+import { isSpent, setWorkLimit, spend, workDone } from '../work';
 import { vmHasCurrent } from '../problem/current';
 import { limitPages, nodeCount, nodePages, nodeUsable, pageShift } from '../problem/host';
 import { homePages } from '../model/memory';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
-import { countVms, hasShared, partNode, placedVms, refusedVms, vmAlive, vmBound, vmCells, vmMemory, vmPages, vmPageShift, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from '../problem/request';
+import { hasShared, partNode, vmAlive, vmBound, vmCells, vmMemory, vmPages, vmPageShift, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from '../problem/request';
 
 /** VMs taken out in one step, besides those that are refused. */
 const MOST_OUT: i32 = 4;
@@ -30,6 +35,17 @@ const MOST_STEPS: i32 = 1 << 30;
 const VISITS_IN_STEP: i32 = 256;
 /** Placements priced that make up a step. */
 const PRICES_IN_STEP: i32 = 128;
+/** Work that makes up a step. */
+const WORK_IN_STEP: i64 = 150000;
+/** Steps that one may count as, by its work. */
+const MOST_STEPS_AT_ONCE: i64 = 64;
+/** Work of placing all VMs for the first time, and of each of them at the least. */
+const WORK_OF_PLACING: i64 = 40000000;
+const WORK_OF_ONE: i64 = 20000;
+/** VMs that may use up what there is for all. */
+const VMS_TO_SHARE: i64 = 16;
+/** Work of the bounds of all VMs. */
+const WORK_OF_BOUNDS: i64 = 40000000;
 /** Placements priced in one step of joint placing, the fewest; some steps get up to eight times as many. */
 const PRICES_OF_JOINT: i32 = 96;
 let visitsOfStep: i32 = 0;
@@ -44,13 +60,15 @@ const order = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 let ordered: i32 = 0;
 
 // The plan as it stands, as the objective sees it.
-let placedWeight: i64 = 0;
+let planWeight: i64 = 0;
 let planCost: i64 = 0;
 let planScore: i64 = 0;
 let bound: i64 = 0;
 let heaviest: i64 = 0;
 /** Whether the plan, as long as nothing changes, is known to be the best. */
 let proven: bool = false;
+/** Whether `heaviest` is that of the VMs as they are. */
+let heaviestKnown: bool = false;
 /** Placements that were priced in vain to prove that. */
 let pricedForProof: i32 = 0;
 
@@ -63,6 +81,7 @@ export function resetSearch(): void {
 export function forgetProof(): void {
   proven = false;
   pricedForProof = 0;
+  heaviestKnown = false;
 }
 
 /** The next number below `below`: xorshift32, the same in every runtime. */
@@ -87,21 +106,37 @@ function comesBefore(a: i32, b: i32): bool {
 function orderUnplaced(): void {
   ordered = 0;
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (!vmAlive[vm] || vmCells[vm] != 0) continue;
-    let at = ordered++;
-    while (at > 0 && comesBefore(vm, order[at - 1])) {
-      order[at] = order[at - 1];
-      at--;
-    }
-    order[at] = vm;
+    if (vmAlive[vm] && vmCells[vm] == 0) order[ordered++] = vm;
   }
+  sortBy(order, ordered, comesBefore);
+}
+
+/** Places a VM, unless one that asks for the same has just been refused: since then there is only less room. */
+function placeNext(vm: i32, how: i32): void {
+  if (!hasTies(vm)) {
+    const before = enterKind(vm);
+    if (before >= 0 && vmCells[before] == 0) return;
+  }
+  placeVm(vm, how);
+  visitsOfStep += visitsToPlace;
 }
 
 /** Places the VMs of `order`, in turn. */
 function placeOrdered(how: i32): void {
+  clearKinds();
+  for (let at = 0; at < ordered; at++) placeNext(order[at], how);
+  measure();
+}
+
+/** The same for VMs that were never placed, of which there may be many: all share in so much work. */
+function placeFirst(how: i32): void {
+  clearKinds();
+  const end = workDone + WORK_OF_PLACING;
   for (let at = 0; at < ordered; at++) {
-    placeVm(order[at], how);
-    visitsOfStep += visitsToPlace;
+    const share = max<i64>(0, end - workDone) / min<i64>(<i64>(ordered - at), VMS_TO_SHARE);
+    const before = setWorkLimit(workDone + WORK_OF_ONE + share);
+    placeNext(order[at], how);
+    setWorkLimit(before);
   }
   measure();
 }
@@ -109,14 +144,20 @@ function placeOrdered(how: i32): void {
 /** Places every VM that is not placed and fits: where it is cheapest, or if some are refused then, where most get in. */
 export function placeAll(): void {
   orderUnplaced();
-  placeOrdered(PLACE_SOON);
+  placeFirst(PLACE_SOON);
   if (placesAll()) return;
-  const cheap = placedWeight;
-  unplaceOrdered();
-  placeOrdered(PLACE_DENSE);
-  if (placedWeight > cheap) return;
-  unplaceOrdered();
-  placeOrdered(PLACE_SOON);
+  const weight = planWeight;
+  clearKept();
+  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] != 0) keep(order[at]);
+  placeFirst(PLACE_DENSE);
+  const fits = planWeight > weight;
+  for (let at = 0; at < ordered; at++) {
+    const vm = order[at];
+    if (!fits && vmCells[vm] != 0) unplace(vm);
+    if (fits && isKept(vm)) drop(vm);
+  }
+  for (let at = 0; at < ordered && !fits; at++) if (isKept(order[at])) putBack(order[at]);
+  measure();
 }
 
 function placesAll(): bool {
@@ -124,64 +165,54 @@ function placesAll(): bool {
   return true;
 }
 
-function unplaceOrdered(): void {
-  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] != 0) unplace(order[at]);
-}
-
 function measure(): void {
-  placedWeight = 0;
-  for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && vmCells[vm] != 0) placedWeight += weightOf(vm);
   planCost = totalCost();
+  planWeight = placedWeight;
   planScore = tieScore();
 }
 
 /** Enters some of the refused VMs into `order`; whether there are such. */
 function enterRefused(most: i32): bool {
-  countVms();
+  refresh();
   const skipped = refusedVms > most ? <i32>nextRandom(<u32>(refusedVms - most + 1)) : 0;
-  let seen = 0;
-  for (let vm = 0; vm < vmSlots && ordered < most; vm++) {
-    if (vmAlive[vm] && vmCells[vm] == 0 && seen++ >= skipped) order[ordered++] = vm;
-  }
+  for (let vm = memberAt(refusedSet, 0, skipped); vm >= 0 && ordered < most; vm = nextMember(refusedSet, 0, vm + 1)) order[ordered++] = vm;
   return refusedVms > 0;
 }
 
-/** The placed VM at or after a random place for which `fits` holds; -1: none. */
-function findPlaced(other: i32, fits: (vm: i32, other: i32) => bool): i32 {
+/** The member of the set at or after a random slot; -1: none. */
+function findIn(set: Flat<u64>): i32 {
   const first = <i32>nextRandom(<u32>vmSlots);
-  for (let at = 0; at < vmSlots; at++) {
-    const vm = (first + at) % vmSlots;
-    if (vmAlive[vm] && vmCells[vm] != 0 && fits(vm, other)) return vm;
+  const vm = nextMember(set, 0, first);
+  return vm >= 0 ? vm : nextMember(set, 0, 0);
+}
+
+/** The VMs with vCPUs on a node of another. */
+const besideSet = changetype<Flat<u64>>(memory.data(sizeof<u64>() * SET_WORDS, 8));
+
+function findBeside(vm: i32): Flat<u64> {
+  for (let word = 0; word < SET_WORDS; word++) besideSet[word] = 0;
+  let before = -1;
+  for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) {
+    const node = partNode[part];
+    if (node == before) continue;
+    before = node;
+    spend(SET_WORDS);
+    for (let word = 0; word < SET_WORDS; word++) besideSet[word] |= vmsOnNode[node * SET_WORDS + word];
   }
-  return -1;
-}
-
-function isAny(_vm: i32, _other: i32): bool {
-  return true;
-}
-
-function losesMore(vm: i32, _other: i32): bool {
-  return vmCost(vm) > vmBound[vm];
-}
-
-function sharesNode(vm: i32, other: i32): bool {
-  for (let a = vmStart[vm]; a < vmStart[vm] + vmParts[vm]; a++) {
-    for (let b = vmStart[other]; b < vmStart[other] + vmParts[other]; b++) if (partNode[a] == partNode[b]) return true;
-  }
-  return false;
+  return besideSet;
 }
 
 /** Takes a few placed VMs out and enters them into `order`: one that could lose less, if there is one, and some beside it or elsewhere. */
 function takeSomeOut(): void {
   const count = 1 + <i32>nextRandom(MOST_OUT);
-  let seed = findPlaced(-1, losesMore);
-  if (seed < 0 || nextRandom(4) == 0) seed = findPlaced(-1, isAny);
+  let seed = findIn(losingSet);
+  if (seed < 0 || nextRandom(4) == 0) seed = findIn(placedSet);
   if (seed < 0) return;
   // Who shares a node with the first is known only while that is placed.
   const first = ordered;
   order[ordered++] = seed;
   for (let more = 1; more < count; more++) {
-    const vm = findPlaced(seed, nextRandom(2) == 0 ? sharesNode : isAny);
+    const vm = findIn(nextRandom(2) == 0 ? findBeside(seed) : placedSet);
     let known = vm < 0;
     for (let at = first; at < ordered && !known; at++) known = order[at] == vm;
     if (!known) order[ordered++] = vm;
@@ -204,22 +235,9 @@ function yielding(vm: i32): i32 {
   return vmPageShift[vm] > pageShift[0] ? 1 : 3;
 }
 
-/** Whether VM `a` is placed before `b` where they are placed together. */
+/** Whether VM `a` is placed before `b` where they are placed together: those that fit in the fewest places first. */
 function comesBeforeTogether(a: i32, b: i32): bool {
   return yielding(a) != yielding(b) ? yielding(a) < yielding(b) : comesBefore(a, b);
-}
-
-/** The order in which VMs are placed together: those that fit in the fewest places first. */
-function sort(): void {
-  for (let next = 1; next < ordered; next++) {
-    const vm = order[next];
-    let at = next;
-    while (at > 0 && comesBeforeTogether(vm, order[at - 1])) {
-      order[at] = order[at - 1];
-      at--;
-    }
-    order[at] = vm;
-  }
 }
 
 /** Whether the VMs of `order` that are placed now are those that were taken out. */
@@ -232,7 +250,7 @@ function placesTheSame(): bool {
 function settleFor(weight: i64, cost: i64, score: i64): bool {
   // A plan of others, smaller ones perhaps, is no better for the nodes that it leaves.
   const packsBetter = planScore < score && placesTheSame();
-  const better = placedWeight != weight ? placedWeight > weight : planCost != cost ? planCost < cost : packsBetter;
+  const better = planWeight != weight ? planWeight > weight : planCost != cost ? planCost < cost : packsBetter;
   for (let at = 0; at < ordered; at++) {
     const vm = order[at];
     if (better) {
@@ -243,7 +261,7 @@ function settleFor(weight: i64, cost: i64, score: i64): bool {
   }
   if (better) return true;
   for (let at = 0; at < ordered; at++) if (isKept(order[at])) putBack(order[at]);
-  placedWeight = weight;
+  planWeight = weight;
   planCost = cost;
   planScore = score;
   return false;
@@ -251,7 +269,7 @@ function settleFor(weight: i64, cost: i64, score: i64): bool {
 
 /** Places the VMs of `order` one after another. */
 function placeInTurn(how: i32): bool {
-  const weight = placedWeight;
+  const weight = planWeight;
   const cost = planCost;
   const score = planScore;
   placeOrdered(how);
@@ -260,12 +278,12 @@ function placeInTurn(how: i32): bool {
 
 /** Places the VMs of `order` together, pricing up to `most` placements; `thrifty`: where most is left for others. */
 function placeJointly(most: i32, all: bool, thrifty: bool): bool {
-  const weight = placedWeight;
+  const weight = planWeight;
   const cost = planCost;
   const score = planScore;
   let out: i64 = 0;
   for (let at = 0; at < ordered; at++) if (isKept(order[at])) out += weightOf(order[at]);
-  sort();
+  sortBy(order, ordered, comesBeforeTogether);
   setThrifty(thrifty);
   const improved = placeTogether(order, ordered, out, cost, most, all);
   setThrifty(false);
@@ -293,8 +311,9 @@ function step(): void {
 /** Places all VMs together, if they are few and that has not been tried with so much work; if everything was seen, that is the best. */
 function proveWith(steps: i32, again: bool): void {
   const most = steps * PRICES_IN_STEP;
-  countVms();
+  refresh();
   if (placedVms + refusedVms > MOST_JOINT || most <= 2 * pricedForProof) return;
+  const before = setWorkLimit(workDone + <i64>steps * WORK_IN_STEP);
   clearKept();
   ordered = 0;
   for (let vm = 0; vm < vmSlots; vm++) {
@@ -303,22 +322,27 @@ function proveWith(steps: i32, again: bool): void {
     if (vmCells[vm] != 0) keep(vm);
   }
   placeJointly(most, true, again && refusedVms > 0);
+  setWorkLimit(before);
   pricedForProof = most;
   proven = sawAllPlans && provesOptimum();
 }
 
 /** Lets refused VMs in where one other that moves makes room, as far as the work of a quarter of `steps` steps goes. */
 export function makeRoomWith(steps: i32): void {
-  countVms();
-  if (refusedVms > 0) makeRoom((<i64>steps * <i64>VISITS_IN_STEP) / 4);
+  refresh();
+  if (refusedVms == 0) return;
+  const before = setWorkLimit(workDone + (<i64>steps * WORK_IN_STEP) / 4);
+  makeRoom((<i64>steps * <i64>VISITS_IN_STEP) / 4);
+  setWorkLimit(before);
 }
 
 /** Places each VM that costs more than its bound once more, with all effort, as far as the work of `steps` steps goes. */
 export function refine(steps: i32): void {
   const most = <i64>steps * <i64>VISITS_IN_STEP;
+  const before = setWorkLimit(workDone + (<i64>steps * WORK_IN_STEP) / 4);
   let visits: i64 = 0;
-  for (let vm = 0; vm < vmSlots && visits < most && canImprove(); vm++) {
-    if (!vmAlive[vm] || vmCells[vm] == 0 || vmCost(vm) <= vmBound[vm]) continue;
+  refresh();
+  for (let vm = nextMember(losingSet, 0, 0); vm >= 0 && visits < most && !isSpent() && canImprove(); vm = nextMember(losingSet, 0, vm + 1)) {
     clearKept();
     ordered = 1;
     order[0] = vm;
@@ -326,7 +350,9 @@ export function refine(steps: i32): void {
     visitsOfStep = 0;
     placeInTurn(PLACE_WELL);
     visits += visitsOfStep;
+    refresh();
   }
+  setWorkLimit(before);
 }
 
 /** Ends a search: memory becomes what it may be now that everybody has a place. */
@@ -337,14 +363,25 @@ export function settle(): void {
 
 /** Computes the bounds of all VMs for which that has not been done; a placed one is taken out for it. */
 function prepareBounds(): void {
+  const before = setWorkLimit(workDone + WORK_OF_BOUNDS);
+  clearKinds();
   for (let vm = 0; vm < vmSlots; vm++) {
     if (!vmAlive[vm] || vmBound[vm] >= 0) continue;
+    const same = hasTies(vm) ? -1 : enterKind(vm);
+    if (same >= 0) {
+      vmBound[vm] = vmBound[same];
+      fitsNowhere[vm] = fitsNowhere[same];
+      touchVm(vm);
+      continue;
+    }
     const placed = vmCells[vm] != 0;
     clearKept();
     if (placed) keep(vm);
     prepareBound(vm);
     if (placed) putBack(vm);
+    touchVm(vm);
   }
+  setWorkLimit(before);
 }
 
 /** A number that no plan of the placed VMs can be below. */
@@ -356,13 +393,25 @@ export function planLowerBound(): i64 {
 
 /** Whether every VM is placed and nothing can cost less; `soon`: only if that is known without more work. */
 export function isOptimal(soon: bool): bool {
-  countVms();
+  refresh();
   if (refusedVms > 0) return false;
   if (proven || planCost == 0) return true;
   if (soon) return false;
   prepareBounds();
   // The simple bound is soon computed, and often enough.
   return planCost == simpleBound() || planCost == lowerBound();
+}
+
+/** Whether the plan is known to place the most weight that there is. */
+export function isHeaviest(): bool {
+  refresh();
+  findHeaviest();
+  return proven || placedWeight >= heaviest;
+}
+
+function findHeaviest(): void {
+  if (!heaviestKnown) heaviest = weightBound();
+  heaviestKnown = true;
 }
 
 /** The most weight that can be placed, as far as CPUs and memory in all can tell. */
@@ -381,8 +430,8 @@ function weightBound(): i64 {
 
 /** Whether more might be placed, or the same for less. */
 function canImprove(): bool {
-  countVms();
-  return !proven && ((refusedVms > 0 && placedWeight < heaviest) || planCost > bound);
+  refresh();
+  return !proven && ((refusedVms > 0 && planWeight < heaviest) || planCost > bound);
 }
 
 /** Up to `steps` steps of search, fewer where nothing is to be gained. A step that looks at much counts more than once. */
@@ -391,13 +440,15 @@ export function improve(steps: i32, seed: i32): void {
   if (random == 0) random = 1;
   prepareBounds();
   bound = lowerBound();
-  heaviest = weightBound();
+  findHeaviest();
   let left = steps;
   let proofs = 0;
   while (left > 0 && canImprove()) {
     visitsOfStep = 0;
     pricesOfStep = 0;
-    const weight = placedWeight;
+    const weight = planWeight;
+    const done = workDone;
+    const before = setWorkLimit(done + min<i64>(<i64>left, MOST_STEPS_AT_ONCE) * WORK_IN_STEP);
     // Early for what is soon seen, then with half of the work.
     if (proofs == 0 || (proofs == 1 && (left <= steps / 2 || placedVms + refusedVms == 1))) {
       proveWith(proofs == 0 ? steps / 8 : steps / 2, proofs > 0);
@@ -408,8 +459,10 @@ export function improve(steps: i32, seed: i32): void {
     } else {
       step();
     }
-    if (placedWeight != weight) bound = lowerBound();
-    const taken = min(left, 1 + visitsOfStep / VISITS_IN_STEP + pricesOfStep / PRICES_IN_STEP);
+    if (planWeight != weight) bound = lowerBound();
+    setWorkLimit(before);
+    const byWork = <i32>((workDone - done) / WORK_IN_STEP);
+    const taken = min(left, max(1 + visitsOfStep / VISITS_IN_STEP + pricesOfStep / PRICES_IN_STEP, byWork));
     left -= taken;
     stepsTaken = min(stepsTaken + taken, MOST_STEPS);
   }

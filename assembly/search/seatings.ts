@@ -4,13 +4,16 @@ import { Flat } from '../flat';
 import { MAX_CPUS } from '../abi';
 import { coreList, coreLlc, nodeCoreStart } from '../problem/host';
 import { coreRoom, coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takeParts, unplace } from '../model/capacity';
+import { isSpent, spend } from '../work';
 import { addedCost } from '../place/construct';
 import { takeThreads } from '../place/threads';
 import { assignNodes } from '../place/seat';
 import { cellVcpus, partCell, partDedicated, partNode, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmVcpus } from '../problem/request';
 
-/** VMs with more parts have only the seatings that construct.ts tries. */
+/** VMs with more parts, or with parts on nodes of more cores, have only the seatings that construct.ts tries. */
 const MOST_PARTS: i32 = 16;
+/** Each is a call inside of another. */
+const MOST_CORES: i32 = 1024;
 
 // By part and place in coreList: whether the core is like the one before it, and how many places before it the same core of a like LLC
 // is (0: none).
@@ -37,6 +40,7 @@ function prepareNode(vm: i32, part: i32, node: i32): void {
   const base = part * MAX_CPUS;
   const first = nodeCoreStart[node];
   const last = nodeCoreStart[node + 1];
+  spend(4 * (last - first));
   let room = 0;
   for (let at = last - 1; at >= first; at--) {
     room += coreRoom(vm, coreList[at], 0);
@@ -60,6 +64,7 @@ function prepareNode(vm: i32, part: i32, node: i32): void {
 }
 
 function finish(vm: i32, cells: i32): void {
+  spend(8 * vmVcpus[vm]);
   if (takeThreads(vm, cells, 0)) stopped = !onSeating(vm, cells, addedCost(vm));
   releaseThreads(vm);
 }
@@ -67,7 +72,7 @@ function finish(vm: i32, cells: i32): void {
 /** Seats part after part. */
 function seatPart(vm: i32, cells: i32, part: i32): void {
   if (part == vmParts[vm]) {
-    if (budget-- > 0) finish(vm, cells);
+    if (budget-- > 0 && !isSpent()) finish(vm, cells);
     else sawAllSeatings = false;
     return;
   }
@@ -90,14 +95,15 @@ function nextVcpu(vm: i32, part: i32, left: i32): i32 {
 
 /** Gives the core at `place` every number of the `left` vCPUs of the part. `tied`: this LLC has got the same as the like one before so far. */
 function seatOnCores(vm: i32, cells: i32, part: i32, place: i32, left: i32, tied: bool): void {
+  spend(2);
   if (left == 0) {
     seatPart(vm, cells, part + 1);
     return;
   }
   const base = part * MAX_CPUS;
   const node = partNode[vmStart[vm] + part];
-  if (place == nodeCoreStart[node + 1] || roomAfter[base + place] < left || budget <= 0) {
-    if (budget <= 0) sawAllSeatings = false;
+  if (place == nodeCoreStart[node + 1] || roomAfter[base + place] < left || budget <= 0 || isSpent()) {
+    if (budget <= 0 || isSpent()) sawAllSeatings = false;
     return;
   }
   const core = coreList[place];
@@ -123,10 +129,18 @@ function seatOnCores(vm: i32, cells: i32, part: i32, place: i32, left: i32, tied
   }
 }
 
+/** Whether there are so few parts and cores that seatings can be tried one by one. */
+export function hasFewSeatings(vm: i32): bool {
+  if (vmParts[vm] > MOST_PARTS) return false;
+  let cores = 0;
+  for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) cores += nodeCoreStart[partNode[part] + 1] - nodeCoreStart[partNode[part]];
+  return cores <= MOST_CORES;
+}
+
 /** Shows `onFound` up to `most` seatings of the VM as its parts stand, each while the VM has it, until it returns false. */
 export function showSeatings(vm: i32, cells: i32, most: i32, onFound: (vm: i32, cells: i32, cost: i64) => bool): void {
   const start = vmStart[vm];
-  sawAllSeatings = vmParts[vm] <= MOST_PARTS;
+  sawAllSeatings = hasFewSeatings(vm);
   if (!sawAllSeatings) return;
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   if (!assignNodes(vm, cells) || !takeParts(vm, cells)) return;

@@ -4,8 +4,10 @@ import { nodeCount, pageSizes } from '../problem/host';
 import { mayHaveMemory } from '../problem/nodes';
 import { reach, spill } from '../model/lay';
 import { barred, countMemory, entryNode, entryPages, forgetEntries, freePages, inPages, isWhole, limitLeft, nextEntry } from '../model/memory';
+import { noteMemory } from '../model/capacity';
 import { prepareRelations } from '../model/relations';
 import { findHomes } from '../model/shares';
+import { touchVm } from '../model/stale';
 import { cellMemory, cellPages, cellPageSize, vmAlive, vmCells, vmMemory, vmPageShift, vmSlots, vmStart } from '../problem/request';
 
 /** Whether all that the cell has is whole pages of the size that are free where it is. */
@@ -48,11 +50,14 @@ function pullCell(vm: i32, cell: i32): bool {
   }
   if (!open) return false;
   countMemory(cell, -1);
+  noteMemory(vm, false);
   const before = cellMemory[cell];
   cellMemory[cell] = -1;
   // What was there before is free again, so there is enough.
   spill(vm, cell, size, true);
   forgetEntries(before);
+  noteMemory(vm, true);
+  touchVm(vm);
   return true;
 }
 

@@ -80,13 +80,15 @@ function memoryText({ memory }: PlanCell, vcpus: readonly PlanVcpu[]): string {
   return memory.map(({ node, bytes }) => `${formatBytes(bytes)} on ${node}`).join('\n')
 }
 
-function showRefusal({ name, because, nearest }: Refusal, style: Style): string {
+function showRefusal({ name, proven, because, nearest }: Refusal, style: Style): string {
   const { colors } = style
   const changes = nearest.map(({ change, lostVcpus }) => `${change} (${countLost(lostVcpus, 'more lost vCPU')})`)
   return [
-    `${colors.red('refused')}: ${colors.bold(name)}`,
+    `${colors.red('refused')}: ${colors.bold(name)}${proven ? '' : ' (as far as the search got: it is not proven that it does not fit)'}`,
     ...because.map(({ constraint, text }) => paragraph(style, `${constraint}: ${text}`, '    ', '  ')),
-    ...(changes.length === 0 ? ['  no single change makes it fit'] : ['  it fits with one of these changes:']),
+    ...(changes.length === 0
+      ? ['  no single change that was tried makes it fit']
+      : ['  it fits with one of these changes:']),
     ...changes.map((change) => paragraph(style, change, '      ', '    ')),
   ].join('\n')
 }

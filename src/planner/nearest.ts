@@ -58,10 +58,10 @@ function changesOf(vm: RequestVm, nodes: number): Change[] {
 
 /** Puts a VM in the place of the refused one, for as long as `use` takes. */
 function instead<Result>(problem: Problem, refused: RequestVm, vm: RequestVm, use: (handle: number) => Result): Result {
-  const { wasm, request, handles } = problem
+  const { wasm, request, handleOf } = problem
   const handle = addVm(problem, vm, request.vms.indexOf(refused))
   relateVm(problem, handle, refused, (name) => {
-    const other = handles[request.vms.findIndex((each) => each.name === name)] ?? -1
+    const other = handleOf.get(name) ?? -1
     return isPlaced(problem, other) ? other : undefined
   })
   try {
@@ -71,12 +71,13 @@ function instead<Result>(problem: Problem, refused: RequestVm, vm: RequestVm, us
   }
 }
 
-function changed(problem: Problem, refused: RequestVm): Nearest[] {
+function changed(problem: Problem, refused: RequestVm, goesOn: () => boolean): Nearest[] {
   const { wasm, host } = problem
   const before = wasm.planCost()
   /** The cheapest of the changes that are told alike. */
   const found = new Map<string, number>()
   for (const { tell, vm } of changesOf(refused, host.nodes.length)) {
+    if (!goesOn()) break
     instead(problem, refused, vm, (handle) => {
       if (wasm.placeAlone(handle) !== 1) return
       const change = tell(wasm.cellCount(handle))
@@ -93,18 +94,31 @@ function workOf(vm: RequestVm): number {
   return Math.round(vm.weight * (dedicated + (vm.vcpus - dedicated) * vm.demand) * MICRO)
 }
 
-/** One other VM moved: elsewhere on the host, or where that does not do, away from it; the smallest are tried. */
-function moved(problem: Problem, refused: RequestVm): Nearest[] {
-  const { wasm, request, handles } = problem
-  const before = wasm.planCost()
-  const others = request.vms
+interface Other {
+  readonly name: string
+  readonly handle: number
+  readonly work: number
+}
+
+/** The placed VMs that are moved to let another in: the smallest. */
+export function smallestPlaced(problem: Problem): Other[] {
+  const { request, handles } = problem
+  return request.vms
     .map((vm, at) => ({ name: vm.name, handle: handles[at] ?? -1, work: workOf(vm) }))
     .filter(({ handle }) => isPlaced(problem, handle))
     .sort((a, b) => a.work - b.work)
+    .slice(0, MOST_OTHERS)
+}
+
+/** One other VM moved: elsewhere on the host, or where that does not do, away from it. */
+function moved(problem: Problem, refused: RequestVm, others: readonly Other[], goesOn: () => boolean): Nearest[] {
+  const { wasm } = problem
+  const before = wasm.planCost()
   const near: Nearest[] = []
   const away: Nearest[] = []
   instead(problem, refused, refused, (handle) => {
-    for (const { name, handle: other, work } of others.slice(0, MOST_OTHERS)) {
+    for (const { name, handle: other, work } of others) {
+      if (!goesOn()) break
       const cost = wasm.costIfMoved(handle, other, 0)
       if (cost >= 0) near.push({ change: `move: "${name}"`, lostVcpus: (cost - before) / MICRO })
       if (cost >= 0 || away.length === MOST_AWAY) continue
@@ -119,9 +133,16 @@ function moved(problem: Problem, refused: RequestVm): Nearest[] {
 /**
  * What would let the VM in beside the placed VMs, cheapest first, each with what the plan then loses more, if anything; a VM that leaves the host loses all
  * its work there. The refused VMs must have been taken out of the problem.
+ * @param goesOn is asked before each change is tried
  */
-export function nearestOf(problem: Problem, refused: RequestVm): Refusal['nearest'] {
-  const nearest = [...changed(problem, refused), ...moved(problem, refused)]
+export function nearestOf(
+  problem: Problem,
+  refused: RequestVm,
+  others: readonly Other[],
+  goesOn: () => boolean,
+): Refusal['nearest'] {
+  if (!goesOn()) return []
+  const nearest = [...changed(problem, refused, goesOn), ...moved(problem, refused, others, goesOn)]
   // A VM that moves may make others lose less than this one loses.
   return nearest
     .map(({ change, lostVcpus }) => ({ change, lostVcpus: Math.max(0, lostVcpus) }))

@@ -1,13 +1,12 @@
 /** Host + Request -> candidate Plan. What comes out of here is not trusted: `verifyPlan` checks it. */
 
 import { InputError, show } from '../errors.js'
-import type { Host, Plan, PlanStatus, Refusal, Request } from '../types.js'
+import type { Host, Plan, PlanStatus, Request } from '../types.js'
 import { MAX, type PlannerExports, SOLVED, VERSION } from './generated/abi.js'
 import { orderMoves } from './moves.js'
-import { nearestOf } from './nearest.js'
-import { buildProblem, type Problem } from './problem.js'
-import { isPlaced, readTotals, readVms } from './read.js'
-import { becauseOf } from './refusal.js'
+import { buildProblem } from './problem.js'
+import { readTotals, readVms } from './read.js'
+import { readRefusals } from './refusals.js'
 import { instantiatePlanner } from './wasm.js'
 
 /** How long the planner searches, and from where it starts. */
@@ -32,17 +31,6 @@ function wholeOption(name: string, value: number | undefined, fallback: number, 
   if (value === undefined) return fallback
   if (Number.isInteger(value) && value >= 0 && value <= most) return value
   throw new InputError(name, `a whole number from 0 to ${most}`, show(value))
-}
-
-/** The refusals. Takes the refused VMs out of the problem, so it comes after everything else is read. */
-function readRefusals(problem: Problem): Refusal[] {
-  const refused = problem.request.vms.flatMap((vm, at) => {
-    const handle = problem.handles[at] ?? -1
-    if (isPlaced(problem, handle)) return []
-    return [{ vm, handle, because: becauseOf(problem, vm, handle) }]
-  })
-  for (const { handle } of refused) problem.wasm.removeVm(handle)
-  return refused.map(({ vm, because }) => ({ name: vm.name, proven: false, because, nearest: nearestOf(problem, vm) }))
 }
 
 /** An instance of planner.wasm with a face in objects. It holds one problem at a time and needs no closing. */

@@ -6,6 +6,7 @@ import type { CurrentPlacement, Host, NodeId, Request, RequestVm } from '../type
 import { formatBytes } from '../units.js'
 import { ERROR, MAX, MEMORY, MODEL, type PlannerExports, STRATEGY, THREADS } from './generated/abi.js'
 import { freePages, hasMemory, type OnlineCpu, onlineCpus, pageSizesOf } from './host.js'
+import { type Peers, peersOf } from './peers.js'
 
 const THREAD_POLICIES = {
   prefer: THREADS.PREFER,
@@ -30,6 +31,9 @@ export interface Problem {
   readonly basePage: number
   /** The planner's handles, in the order of the request's VMs. */
   readonly handles: readonly number[]
+  /** The same by the VM's name. */
+  readonly handleOf: ReadonlyMap<string, number>
+  readonly peers: ReadonlyMap<string, Peers>
   readonly trust: ReadonlyMap<string, number>
 }
 
@@ -217,30 +221,33 @@ export function addVm(problem: Problem, vm: RequestVm, at: number): number {
 
 /** Enters what a VM that is not placed and others ask of each other; `handleOf` gives the other's handle, if it has one. */
 export function relateVm(
-  { wasm, request }: Problem,
+  { wasm, peers }: Problem,
   handle: number,
   vm: RequestVm,
   handleOf: (name: string) => number | undefined,
 ): void {
-  for (const other of request.vms) {
-    const peer = handleOf(other.name)
-    if (peer === undefined || other.name === vm.name) continue
-    const separate = vm.separateFrom.includes(other.name) || other.separateFrom.includes(vm.name)
-    const near = vm.near.includes(other.name) || other.near.includes(vm.name)
-    const limit = `at most ${MAX.LINKS} relations (separateFrom, near) between VMs`
-    if (separate) within(wasm.separateVms(handle, peer), 'vms', limit)
-    if (near) within(wasm.nearVms(handle, peer), 'vms', limit)
+  const limit = `at most ${MAX.LINKS} relations (separateFrom, near) between VMs`
+  const relate = (names: ReadonlySet<string>, enter: (peer: number) => number) => {
+    for (const name of names) {
+      const peer = handleOf(name)
+      if (peer !== undefined) within(enter(peer), 'vms', limit)
+    }
   }
+  const { separate, near } = peers.get(vm.name) ?? NO_PEERS
+  relate(separate, (peer) => wasm.separateVms(handle, peer))
+  relate(near, (peer) => wasm.nearVms(handle, peer))
 }
 
-function addVms(problem: Problem): number[] {
+const NO_PEERS: Peers = { separate: new Set(), near: new Set() }
+
+function addVms(problem: Problem): Map<string, number> {
   const handles = new Map<string, number>()
   for (const [at, vm] of problem.request.vms.entries()) {
     const handle = addVm(problem, vm, at)
     relateVm(problem, handle, vm, (name) => handles.get(name))
     handles.set(vm.name, handle)
   }
-  return [...handles.values()]
+  return handles
 }
 
 /**
@@ -263,6 +270,8 @@ export function buildProblem(wasm: PlannerExports, host: Host, request: Request)
     cpus: onlineCpus(host, request),
     basePage: pageSizesOf(host)[0]!,
     handles: [],
+    handleOf: new Map<string, number>(),
+    peers: peersOf(request),
     trust: new Map(names.map((name, domain) => [name, domain])),
   }
   addNodes(problem)
@@ -274,5 +283,6 @@ export function buildProblem(wasm: PlannerExports, host: Host, request: Request)
   }
   accepted(wasm.setOvercommit(overcommit), 'overcommit')
   accepted(wasm.setStrategy(strategy === 'spread' ? STRATEGY.SPREAD : STRATEGY.PACK), 'strategy')
-  return { ...problem, handles: addVms(problem) }
+  const handleOf = addVms(problem)
+  return { ...problem, handles: [...handleOf.values()], handleOf }
 }

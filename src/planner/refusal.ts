@@ -16,9 +16,21 @@ function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
+/** Of more nodes those that have the same are told together. */
+const FEW_NODES = 8
+
 /** "node 0 has 4 ..., node 1 has 6 ...". */
 function perNode({ host }: Problem, describe: (node: number) => string): string {
-  return host.nodes.map(({ id }) => `node ${id} ${describe(id)}`).join(', ')
+  if (host.nodes.length <= FEW_NODES) return host.nodes.map(({ id }) => `node ${id} ${describe(id)}`).join(', ')
+  const alike = new Map<string, number[]>()
+  for (const { id } of host.nodes) {
+    const text = describe(id)
+    const ids = alike.get(text)
+    if (ids === undefined) alike.set(text, [id])
+    else ids.push(id)
+  }
+  const named = (ids: readonly number[]) => (ids.length === 1 ? `node ${ids[0]}` : `each of the nodes ${formatCpulist(ids)}`)
+  return [...alike].map(([text, ids]) => `${named(ids)} ${text}`).join(', ')
 }
 
 function wantedCells(vm: RequestVm): string {

@@ -1,0 +1,110 @@
+// One whole assignment without looking back, by a rule: what is tried where a walk ended before it saw any, as it may on a large host.
+import { Flat } from '../flat';
+import { BECAUSE_DEVICE, MAX_PAGE_SIZES, MAX_VM_VCPUS } from '../abi';
+import { cellOrder, countOffer, countsPages, offeredPageSize, roomByMemory } from './assign';
+import { offerPages, offerRoom, offerShared } from './offer';
+import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, pickNode, picks, unpick } from './picks';
+import { nodeCount, servesDevice } from '../problem/host';
+import { homeOf } from '../problem/nodes';
+import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, nextDevice, vmDevice, vmSpan, vmStart } from '../problem/request';
+import { inPages } from '../model/memory';
+import { firstNodeAsked, open } from '../model/relations';
+import { spend } from '../work';
+
+/** The nearest nodes first; of those the one that is left with the fewest CPUs. */
+const NEAREST: i32 = 0;
+/** The nodes that are left with the fewest CPUs first. */
+const TIGHTEST: i32 = 1;
+/** The nodes that are left with the fewest pages first. */
+const LEANEST: i32 = 2;
+
+/** The entry of each pick's cell. */
+const pickEntry = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+/** The index of the page size that a pick took pages of; -1: none were counted. */
+const pickSize = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+
+/** Whether a strict device of the VM is on the node, and none of its vCPUs yet. */
+function isWanted(vm: i32, node: i32): bool {
+  if (assigned[node] != 0) return false;
+  for (let device = vmDevice[vm]; device >= 0; device = nextDevice[device]) {
+    if (deviceStrict[device] && servesDevice(node, deviceNode[device])) return true;
+  }
+  return false;
+}
+
+/** The node that is the best for the cell by the rule, and takes all of it (or, where it spans, the most of it); -1: none. */
+function bestNode(vm: i32, cells: i32, cell: i32, rule: i32, dedicated: i32, shared: i32): i32 {
+  const at = vmStart[vm] + cell;
+  let best = -1;
+  let bestTaken = 0;
+  let bestHops: f64 = 0;
+  let bestLeft: i64 = 0;
+  const begins = cell == 0 && firstNodeAsked >= 0 && !isPickedFor(cell, firstNodeAsked);
+  spend(4 * nodeCount);
+  for (let node = 0; node < nodeCount; node++) {
+    if (!open[node] || (begins && node != firstNodeAsked)) continue;
+    let taken = min(offerRoom[node], dedicated) + min(offerShared[node], shared);
+    if (vmSpan[vm]) taken = isPickedFor(cell, node) ? 0 : min(taken, roomByMemory(vm, at, node));
+    else if (taken < dedicated + shared || (countsPages && offeredPageSize(vm, cellPages[at], homeOf(node, 0)) < 0)) continue;
+    if (taken <= 0) continue;
+    if (isWanted(vm, node)) return node;
+    const hops = rule == NEAREST ? hopsToAssigned(vm, cells, cell, node, dedicated, shared) : 0;
+    const left: i64 = rule == LEANEST ? offerPages[homeOf(node, 0) * MAX_PAGE_SIZES] : <i64>(offerRoom[node] + offerShared[node]);
+    if (best >= 0) {
+      if (taken != bestTaken ? taken < bestTaken : hops != bestHops ? hops > bestHops : left >= bestLeft) continue;
+    }
+    best = node;
+    bestTaken = taken;
+    bestHops = hops;
+    bestLeft = left;
+  }
+  return best;
+}
+
+/** Assigns one cell; false where it finds no node. */
+function diveCell(vm: i32, cells: i32, cell: i32, rule: i32): bool {
+  const at = vmStart[vm] + cell;
+  let dedicated = cellDedicated[at];
+  let shared = cellVcpus[at] - dedicated;
+  while (dedicated + shared > 0) {
+    const node = bestNode(vm, cells, cell, rule, dedicated, shared);
+    if (node < 0) return false;
+    const room = vmSpan[vm] ? roomByMemory(vm, at, node) : cellVcpus[at];
+    const seats = min(min(dedicated, offerRoom[node]), room);
+    const floats = min(min(shared, offerShared[node]), room - seats);
+    const size = countsPages ? offeredPageSize(vm, cellPages[at], homeOf(node, 0)) : -1;
+    pickSize[picks] = size;
+    if (size >= 0) countOffer(homeOf(node, 0), size, inPages(cellPages[at], size));
+    pickEntry[picks] = at;
+    pick(cell, node, seats, floats);
+    dedicated -= seats;
+    shared -= floats;
+  }
+  return true;
+}
+
+function takeBack(): void {
+  while (picks > 0) {
+    const size = pickSize[picks - 1];
+    if (size >= 0) countOffer(homeOf(pickNode[picks - 1], 0), size, -inPages(cellPages[pickEntry[picks - 1]], size));
+    unpick();
+  }
+}
+
+/**
+ * Shows `onLeaf` up to one assignment by each rule of the VM's `cells` cells (laid out before) that the offer allows, until it returns false.
+ * A walk of the same VM has to have been there before: what it found out about the VM is used.
+ */
+export function diveAssignments(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: i32, cells: i32) => bool): void {
+  let goesOn = true;
+  for (let rule = NEAREST; rule <= LEANEST && goesOn; rule++) {
+    clearPicks(vm);
+    let next = 0;
+    while (next < cells && diveCell(vm, cells, cellOrder[next], rule)) next++;
+    if (next == cells && ((relaxed & BECAUSE_DEVICE) != 0 || !missesDevice(vm))) {
+      layParts(vm);
+      goesOn = onLeaf(vm, cells);
+    }
+    takeBack();
+  }
+}
