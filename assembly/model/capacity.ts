@@ -5,7 +5,7 @@ import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList
 import { takeMemory } from './lay';
 import { clearMemory, entryNode, forgetMemory, freePages, nextEntry, releaseMemory, retakeMemory } from './memory';
 import { spend } from '../work';
-import { noteOn, touchShared, touchVm, vmsInMemory, vmsOnNode } from './stale';
+import { noteOn, touchShared, touchVm, vmsInMemory, vmsOnNode } from '../problem/stale';
 import { cellMemory, hasShared, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from '../problem/request';
 
 /** Shared demand that a shared CPU may have. */

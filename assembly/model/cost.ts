@@ -8,7 +8,7 @@ import { communication } from './communication';
 import { cpuCapacity, cpuCore, distance, nodeBandwidth, widestCore } from '../problem/host';
 import { entryNode, entryPages, nextEntry } from './memory';
 import { migration } from './migration';
-import { vmsInMemory, vmsOnNode } from './stale';
+import { vmsInMemory, vmsOnNode } from '../problem/stale';
 import { model, rounded } from '../problem/coefficients';
 import { MICRO, cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, deviceStrict, nextDevice, partCell, partDedicated, partNode, partShared, vcpuCpu, vmBandwidth, vmCells, vmDemand, vmDevice, vmMemoryBound, vmPages, vmParts, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
 

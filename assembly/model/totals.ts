@@ -3,7 +3,7 @@ import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
 import { bandwidthOn, vmCost } from './cost';
 import { demandBeyond } from './capacity';
-import { clearStale, nextFloatingNode, nextStaleNode, nextStaleVm, touchVm, vmsOnNode } from './stale';
+import { clearStale, nextFloatingNode, nextStaleNode, nextStaleVm, touchVm, vmsOnNode } from '../problem/stale';
 import { speedsDiffer } from '../problem/host';
 import { hasShared, vmAlive, vmBound, vmCells } from '../problem/request';
 import { vmHasCurrent } from '../problem/current';

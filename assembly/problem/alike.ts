@@ -3,7 +3,7 @@ import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
 import { vmHasCurrent } from './current';
 import { isPicky } from './nodes';
-import { cellPagesAsked, cellVcpusAsked, vcpuShared, vmBandwidth, vmCellsAsked, vmCellsGiven, vmDedicated, vmDevice, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmRelation, vmSharedDemand, vmSpan, vmStart, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
+import { cellPagesAsked, cellVcpusAsked, hasShared, vcpuShared, vmBandwidth, vmCellsAsked, vmCellsGiven, vmDedicated, vmDevice, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmRelation, vmSharedDemand, vmSpan, vmStart, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
 import { vmTraffic } from './traffic';
 import { spend } from '../work';
 
@@ -27,6 +27,11 @@ export function areAlike(a: i32, b: i32): bool {
     if (cellPagesAsked[vmStart[a] + cell] != cellPagesAsked[vmStart[b] + cell]) return false;
   }
   return true;
+}
+
+/** Whether two dedicated VMs are the same in everything, so that exchanging them changes nothing. */
+export function areSame(a: i32, b: i32): bool {
+  return !hasShared(a) && !hasTies(a) && !hasTies(b) && areAlike(a, b);
 }
 
 /** A table of kinds of VMs, by what they ask for: half of it is always free. */

@@ -6,7 +6,7 @@ import { MAX_LINKS, MAX_VCPUS, MAX_VMS, MEMORY_STRICT, THREADS_PREFER } from '..
 import { forgetNodes } from './nodes';
 import { forgetCurrent, moveCurrent, resetCurrent } from './current';
 import { forgetTraffic, resetTraffic } from './traffic';
-import { touchVm } from '../model/stale';
+import { touchVm } from './stale';
 
 /** Micro-units in one: of vCPUs in costs, of CPUs in demands. */
 export const MICRO: i64 = 1000000;

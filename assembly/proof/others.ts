@@ -1,7 +1,7 @@
 // What a plan in which VMs are refused loses at the least, whoever else of them is placed instead: as much weight may be placed for less.
 import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
-import { areSame } from '../search/joint';
+import { areSame } from '../problem/alike';
 import { sortBy } from '../sort';
 import { weightOf } from '../problem/weight';
 import { vmAlive, vmBound, vmCells, vmSlots } from '../problem/request';

@@ -13,7 +13,7 @@ import { showPlacements, tryAssignment } from '../place/construct';
 import { totalCost } from '../model/totals';
 import { rounded } from '../problem/coefficients';
 import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from '../problem/host';
-import { areAlike, hasTies } from '../problem/alike';
+import { areSame } from '../problem/alike';
 import { vmHasCurrent } from '../problem/current';
 import { homesAreOpen, pickyVms, useNodesOf } from '../problem/nodes';
 import { hasFewSeatings, sawAllSeatings, showSeatings } from './seatings';
@@ -272,11 +272,6 @@ function branch(at: i32, weight: i64, cost: i64): void {
   foundTop = bottom;
   poolTop = floor;
   if (weight + weightFrom[at + 1] >= bestWeight) branch(at + 1, weight, cost);
-}
-
-/** Whether two VMs are the same in everything, so that exchanging them changes nothing. */
-export function areSame(a: i32, b: i32): bool {
-  return !hasShared(a) && !hasTies(a) && !hasTies(b) && areAlike(a, b);
 }
 
 function prepare(order: Flat<i32>, vms: i32): void {

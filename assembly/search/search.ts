@@ -13,7 +13,7 @@ import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans }
 import { settleMemory } from './settle';
 import { makeRoom } from './exchange';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from '../place/construct';
-import { touchVm, vmsOnNode } from '../model/stale';
+import { touchVm, vmsOnNode } from '../problem/stale';
 import { losingSet, placedSet, placedVms, placedWeight, refresh, refusedSet, refusedVms, totalCost } from '../model/totals';
 import { memberAt, nextMember, SET_WORDS } from '../vm-set';
 import { sortBy } from '../sort';

@@ -7,7 +7,7 @@ import { barred, countMemory, entryNode, entryPages, forgetEntries, freePages, i
 import { noteMemory } from '../model/capacity';
 import { prepareRelations } from '../model/relations';
 import { findHomes } from '../model/shares';
-import { touchVm } from '../model/stale';
+import { touchVm } from '../problem/stale';
 import { cellMemory, cellPages, cellPageSize, vmAlive, vmCells, vmMemory, vmPageShift, vmSlots, vmStart } from '../problem/request';
 
 /** Whether all that the cell has is whole pages of the size that are free where it is. */

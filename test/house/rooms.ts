@@ -262,8 +262,9 @@ export const ROOMS: readonly Room[] = [
   },
   { files: ['assembly/problem/'], holds: 'host and request as flat arrays', may: ['assembly/abi'] },
   {
-    files: ['assembly/abi', 'assembly/flat'],
-    holds: 'numbers of the interface (the source of `docs/planner-abi.md`); arrays at fixed addresses',
+    files: ['assembly/abi', 'assembly/flat', 'assembly/sort', 'assembly/vm-set', 'assembly/work'],
+    holds:
+      'numbers of the interface (the source of `docs/planner-abi.md`); arrays at fixed addresses, sorting, sets of VMs; how much work was done',
     may: [],
   },
 ]
