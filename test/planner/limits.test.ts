@@ -32,33 +32,26 @@ async function refused(host: Parameters<typeof plan>[0], vms: readonly object[],
   assert.match(error.message, says)
 }
 
-test('page sizes: so many on all nodes, none too large, one a base page', async () => {
+test('page sizes: so many on all nodes, and none too large', async () => {
   const sizes = many(MAX.PAGE_SIZES + 1, (at) => 4096 * 2 ** at)
-  await refused(hostWith(...sizes), [vm({})], /^nodes: expected at most 8 sizes of pages on all nodes, got 9/)
+  await refused(hostWith(...sizes), [vm({})], /^nodes: expected at most 8 sizes of pages, got 9/)
   assert.is((await plan(hostWith(...sizes.slice(1)), { vms: [vm({})] })).status, 'optimal')
-  await refused(
-    hostWith(4096, 2 ** 41),
-    [vm({})],
-    /^nodes\[0\]\.pages\[1\]\.size: expected at most 1099511627776 bytes/,
-  )
-  await refused(hostWith(2 ** 30), [vm({})], /^nodes\[0\]\.pages: expected a base page, of at most 65536 bytes/)
+  await refused(hostWith(4096, 2 ** 41), [vm({})], /^nodes: expected pages of at most 1 TiB, got 2 TiB/)
 })
 
 test('devices: so many of all VMs together', async () => {
   const vms = many(3, (at) => vm({ name: `v${at}`, devices: many(6000, () => ({ node: 0 })) }))
-  await refused(TWO_NODES, vms, /^vms\[2\]\.devices: expected at most 16384 devices of all VMs together, got 18000/)
+  await refused(TWO_NODES, vms, /^vms\[2\]\.devices: expected at most 16384 /)
 })
 
 test('relations: so many pairs, each counted once, whoever names the other', async () => {
   const group = (fields: (at: number) => object) => many(130, (at) => vm({ name: `x${at}`, ...fields(at) }))
   const others = many(130, (at) => vm({ name: `y${at}` }))
   const names = others.map(({ name }) => name)
-  for (const relation of ['separateFrom', 'near'] as const) {
+  for (const relation of ['separateFrom', 'near']) {
     const vms = [...group(() => ({ [relation]: names })), ...others]
-    await refused(TWO_NODES, vms, new RegExp(`^vms\\[126\\]\\.${relation}: expected at most 16384 pairs of VMs`))
+    await refused(TWO_NODES, vms, /^vms: expected at most 16384 relations \(separateFrom, near\) between VMs/)
   }
-  const both = [...group((at) => (at < 65 ? { separateFrom: names } : { near: names })), ...others]
-  await refused(TWO_NODES, both, /^vms\[126\]\.near: expected at most 16384 pairs/)
   // Again and again the same: one pair.
   const again = [
     vm({ separateFrom: Array(9000).fill('b'), cpuPolicy: 'shared' }),
