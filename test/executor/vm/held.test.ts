@@ -24,9 +24,7 @@ export const createDevice = (path) => ({ read: () => { openSync(path, 'r') } })`
 /** in $0x60, %al; jmp to itself. vCPU 1 only has the jump. */
 const READER = Uint8Array.of(0xe4, 0x60, 0xeb, 0xfe)
 
-test.before(async () => {
-  if (testWithKvm !== test.skip) await warmUp()
-})
+test.before(warmUp)
 
 testWithKvm('close() says which device holds which vCPU, and everything else is given back', async () => {
   const before = await settledHoldings()
