@@ -1,35 +1,47 @@
 // Which CPUs the emulator and the I/O threads of a VM get, where they have their own: on the node of its first vCPU.
 import { BECAUSE_EMULATOR, BECAUSE_OVERCOMMIT } from '../abi';
 import { coreList, nodeCoreStart } from '../problem/host';
-import { demandFits, freeCpu, guestsLost, isFreshCore, isOwnCore, releaseThreads, takesThread, takeThread } from '../model/capacity';
+import { demandFits, freeCpu, freeOnCore, guestsLost, isFreshCore, isOwnCore, releaseThreads, takesThread, takeThread } from '../model/capacity';
 import { spend } from '../work';
 import { thrifty } from '../model/thrift';
 import { aside } from './cpus';
 import { leavesCoresIdle } from './seat';
 import { partNode, vcpuNode, vmParts, vmStart, vmThreadCpus, vmThreadsPlaced } from '../problem/request';
 
-/** More than 1 + the CPUs of any core that there is. */
-const LAST_RANK: i32 = 16;
+/** Free CPUs of a core beyond these count as so many. */
+const MOST_FREE: i32 = 64;
 
-/** Its own cores, then by how many CPUs shared vCPUs lose; cores with vCPUs of others last, unless `busy`. */
-function rankOf(vm: i32, core: i32, busy: bool): i32 {
+/**
+ * How good a core is for so many threads, the least first: one of the VM's own; one that takes all of them, where shared vCPUs lose the fewest CPUs;
+ * the one that takes the most. Cores with vCPUs of others come last. `tight`: where the fewest CPUs are free that another trust domain could have.
+ */
+function rankOf(vm: i32, core: i32, threads: i32, tight: bool): i32 {
   if (isOwnCore(vm, core)) return 0;
-  return busy || isFreshCore(core) ? 1 + guestsLost(core) : LAST_RANK;
+  const free = min(MOST_FREE, freeOnCore(core));
+  const lost = min(MOST_FREE, guestsLost(core));
+  const busy = tight || isFreshCore(core) ? 0 : 8 * MOST_FREE;
+  if (free < threads) return busy + 4 * MOST_FREE - free;
+  return busy + 1 + (tight ? 2 * free + (lost > 0 ? 1 : 0) : lost);
 }
 
 /** Takes CPUs of the node for the VM's threads; false where there are too few. */
-function choose(vm: i32, node: i32, busy: bool): bool {
-  if (vmThreadCpus[vm] == 0) return true;
-  spend(4 * (nodeCoreStart[node + 1] - nodeCoreStart[node]));
-  for (let rank = 0; rank <= LAST_RANK && vmThreadsPlaced[vm] < vmThreadCpus[vm]; rank++) {
+function choose(vm: i32, node: i32, tight: bool): bool {
+  while (vmThreadsPlaced[vm] < vmThreadCpus[vm]) {
+    spend(2 * (nodeCoreStart[node + 1] - nodeCoreStart[node]));
+    let best = -1;
+    let least = i32.MAX_VALUE;
     for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
       const core = coreList[at];
-      while (vmThreadsPlaced[vm] < vmThreadCpus[vm] && takesThread(vm, core, aside) && rankOf(vm, core, busy) <= rank) {
-        takeThread(vm, freeCpu(core));
-      }
+      if (!takesThread(vm, core, aside)) continue;
+      const rank = rankOf(vm, core, vmThreadCpus[vm] - vmThreadsPlaced[vm], tight);
+      if (rank >= least) continue;
+      best = core;
+      least = rank;
     }
+    if (best < 0) return false;
+    while (vmThreadsPlaced[vm] < vmThreadCpus[vm] && takesThread(vm, best, aside)) takeThread(vm, freeCpu(best));
   }
-  return vmThreadsPlaced[vm] == vmThreadCpus[vm];
+  return true;
 }
 
 function demandFitsEverywhere(vm: i32): bool {

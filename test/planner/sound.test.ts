@@ -166,6 +166,12 @@ test('threads of a VMM leave shared vCPUs a CPU to float over', () => {
   assert.equal(refused(planned(one, [1, 2, { cpuPolicy: 'shared', emulator: 'dedicated' }])), [])
 })
 
+test('threads of a VMM take one core for all of them rather than parts of several', () => {
+  const host = hostOf([{ cores: [1, 2], pages: 8 }], [[10]])
+  const plan = planned(host, [3, 3, { cpuPolicy: 'shared', emulator: 'dedicated', iothreads: 1 }])
+  assert.equal([plan.vms[0]?.emulator, plan.vms[0]?.iothreads, plan.vms[0]?.vcpus[0]?.cpus], ['1', ['2'], '0'])
+})
+
 test('a cell that spans nodes begins where the threads of its VMM find room', () => {
   const host = hostOf(
     [

@@ -52,13 +52,23 @@ export async function compareMany(campaign: Campaign): Promise<{ summary: string
   return { summary, faults, compared: done - (kinds.get('too large') ?? 0) }
 }
 
-function kindsOf({ faults, tooLarge, unproven, isOptimal, isPartial, isTight, isCheapest }: Comparison): string[] {
+function kindsOf({
+  faults,
+  tooLarge,
+  unproven,
+  isOptimal,
+  isPartial,
+  isUnsure,
+  isTight,
+  isCheapest,
+}: Comparison): string[] {
   return [
     ...faults.map(({ fault }) => fault),
     ...(tooLarge ? ['too large'] : []),
     ...(unproven ? ['unproven'] : []),
     ...(isOptimal ? ['optimal'] : []),
     ...(isPartial ? ['partial'] : []),
+    ...(isUnsure ? ['unsure'] : []),
     ...(isTight ? ['tight'] : []),
     ...(isCheapest ? ['cheapest'] : []),
   ]

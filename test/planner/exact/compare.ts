@@ -27,6 +27,8 @@ export interface Comparison {
   readonly unproven?: true
   readonly isOptimal?: boolean
   readonly isPartial?: boolean
+  /** As much is placed as there is room for, yet a refusal does not say so. */
+  readonly isUnsure?: boolean
   /** The bound meets the optimum, the plan does. */
   readonly isTight?: boolean
   readonly isCheapest?: boolean
@@ -105,5 +107,6 @@ function judgeCost(plan: Plan, cost: number, best: Solution): Comparison {
     faults.push({ fault: 'false-optimal', text: `optimal at ${cost}, ${best.cost} is possible` })
   }
   const isPartial = plan.refused.length > 0
-  return { faults, isOptimal, isPartial, isTight: bound === best.cost, isCheapest: cost === best.cost }
+  const isUnsure = plan.refused.some(({ proven }) => !proven)
+  return { faults, isOptimal, isPartial, isUnsure, isTight: bound === best.cost, isCheapest: cost === best.cost }
 }
