@@ -2,6 +2,7 @@
 
 import { formatCpulist } from '../cpulist.js'
 import type { Host, Move, NodeId, Plan, Request, Spare } from '../types.js'
+import { EFFORT_TO_ORDER, type Effort } from './moves/effort.js'
 import { copiedBytes, isSameCell, isSameSeat, type Layout, layoutOf, type Seat } from './moves/layout.js'
 import { advance, beginRun, makeAll, type Run } from './moves/order.js'
 import { type Change, type Relations, relationsOf } from './moves/rules.js'
@@ -68,7 +69,7 @@ function bestRun(site: Site, relations: Relations, steps: readonly Step[]): Run 
 
 function beginAgain(site: Site, relations: Relations, order: readonly Step[]): Run {
   for (const [guest, { start }] of site.guests.entries()) place(site, guest, start)
-  return beginRun(site, relations, order)
+  return beginRun(site, relations, order, { left: EFFORT_TO_ORDER })
 }
 
 function isBetter({ pending, detour }: Run, than: Run): boolean {

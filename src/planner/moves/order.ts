@@ -1,6 +1,7 @@
 /** An order of steps: all that can go goes; where none can, some wait elsewhere. */
 
 import type { CpuId } from '../../types.js'
+import { type Effort, isSpent, spend } from './effort.js'
 import { bytesOf, copiedBytes, isSameSeat } from './layout.js'
 import { placesFor, type Wishes } from './parking.js'
 import { type Blocker, type Change, type Drift, driftOf, type Obstacle, obstacleTo, type Relations } from './rules.js'
@@ -13,6 +14,9 @@ export interface Run {
   readonly relations: Relations
   /** In the order in which they are tried. */
   readonly pending: Set<Step>
+  /** The CPU that kept a step from being made when it was last tried. */
+  readonly keptBy: Map<Step, CpuId>
+  readonly effort: Effort
   /** The steps of each guest, and the one that ends on each CPU. */
   readonly ofGuest: ReadonlyMap<number, readonly Step[]>
   readonly ofCpu: ReadonlyMap<CpuId, Step>
@@ -26,7 +30,7 @@ export interface Run {
 const WEIGHED = 64
 
 /** @param site with every guest at its start */
-export function beginRun(site: Site, relations: Relations, steps: readonly Step[]): Run {
+export function beginRun(site: Site, relations: Relations, steps: readonly Step[], effort: Effort): Run {
   const ofGuest = new Map<number, Step[]>()
   const ofCpu = new Map<CpuId, Step>()
   for (const step of steps) {
@@ -42,6 +46,8 @@ export function beginRun(site: Site, relations: Relations, steps: readonly Step[
     drift: driftOf(site, relations),
     relations,
     pending: new Set(steps),
+    keptBy: new Map(),
+    effort,
     ofGuest,
     ofCpu,
     made: [],
@@ -52,7 +58,7 @@ export function beginRun(site: Site, relations: Relations, steps: readonly Step[
 /** Makes steps until none is left or none can be made. */
 export function advance(run: Run): void {
   do makeAll(run)
-  while (run.pending.size > 0 && unblockCheapest(run))
+  while (run.pending.size > 0 && !isSpent(run.effort) && unblockCheapest(run))
 }
 
 /** Makes every step that can be made without parking. */
@@ -60,20 +66,31 @@ export function makeAll(run: Run): void {
   for (let before = -1; before !== run.pending.size; ) {
     before = run.pending.size
     for (const step of run.pending) {
+      if (isSpent(run.effort)) return
       if (!isBarred(run, step) && make(run, step) === undefined) run.pending.delete(step)
     }
   }
 }
 
 /** Is someone who does not move with it on a CPU that the step takes: quickly seen, and the most frequent obstacle. */
-function isBarred({ site }: Run, { parts }: Step): boolean {
-  const guests = new Set(parts.map(({ guest }) => guest))
-  const isTaken = (cpu: CpuId) => holdersOf(site, cpu).some((other) => !guests.has(other.guest))
-  return parts.some(({ guest, cells }) => {
+function isBarred({ site, keptBy }: Run, step: Step): boolean {
+  const { parts } = step
+  const isTaken = (cpu: CpuId) =>
+    holdersOf(site, cpu).some((other) => parts.every(({ guest }) => guest !== other.guest))
+  const known = keptBy.get(step)
+  if (known !== undefined && isTaken(known)) return true
+  for (const { guest, cells } of parts) {
     const now = site.layouts[guest]!.seats
-    const { seats } = site.guests[guest]!.final
-    return seats.some((seat, at) => cells.has(seat.cell) && !isSameSeat(now[at]!, seat) && seat.cpus.some(isTaken))
-  })
+    for (const [at, seat] of site.guests[guest]!.final.seats.entries()) {
+      if (!cells.has(seat.cell) || isSameSeat(now[at]!, seat)) continue
+      const taken = seat.cpus.find(isTaken)
+      if (taken === undefined) continue
+      keptBy.set(step, taken)
+      return true
+    }
+  }
+  keptBy.delete(step)
+  return false
 }
 
 /** Makes the step, or says what is in its way. */
@@ -82,6 +99,7 @@ function make(run: Run, step: Step): Obstacle | undefined {
 }
 
 function attempt(run: Run, changes: readonly Change[]): Obstacle | undefined {
+  spend(run.effort, run.site, changes)
   for (const { guest, to } of changes) place(run.site, guest, to)
   const obstacle = obstacleTo(run.site, run.drift, run.relations, changes)
   if (obstacle === undefined) run.made.push(changes)
@@ -101,6 +119,7 @@ function unblockCheapest(run: Run): boolean {
   let best: { step: Step; away: boolean; cost: readonly [number, number] } | undefined
   for (const step of [...run.pending].slice(0, WEIGHED)) {
     for (const away of [false, true]) {
+      if (isSpent(run.effort)) break
       if (!unblock(run, step, away)) continue
       const cost = costOf(run.made.slice(begin, -1))
       undoTo(run, begin)
@@ -113,7 +132,7 @@ function unblockCheapest(run: Run): boolean {
     if (best !== undefined && best.cost[0] === 0 && best.cost[1] === 1) break
   }
   if (best === undefined) return false
-  unblock(run, best.step, best.away)
+  if (!unblock(run, best.step, best.away)) return false
   run.pending.delete(best.step)
   run.detour.bytes += best.cost[0]
   run.detour.moves += best.cost[1]
@@ -147,9 +166,11 @@ export function unblock(run: Run, step: Step, away: boolean, help?: (obstacle: O
     })
     // Other CPUs of the same node make room for CPUs alone.
     const wish = { avoid, wanted, away: away || obstacle.constraint !== 'cpu-exclusive' }
-    const one = choose(run.site, obstacle, candidates).find((blocker) => park(run, blocker, wish))
+    const one = isSpent(run.effort)
+      ? undefined
+      : choose(run.site, obstacle, candidates).find((blocker) => park(run, blocker, wish))
     if (one !== undefined) parked.add(keyOf(one))
-    else if (!help?.(obstacle)) {
+    else if (isSpent(run.effort) || !help?.(obstacle)) {
       undoTo(run, begin)
       return false
     }
@@ -169,6 +190,7 @@ function choose(site: Site, { bytes, pageSize, node }: Obstacle, blockers: reado
 
 function park(run: Run, blocker: Blocker, wishes: Wishes): boolean {
   for (const change of placesFor(run.site, blocker, wishes)) {
+    if (isSpent(run.effort)) return false
     if (attempt(run, [change]) === undefined) return true
   }
   return false

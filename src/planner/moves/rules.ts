@@ -215,7 +215,7 @@ function overfull(site: Site, drift: Drift, { to }: Change): Obstacle | undefine
       const bytes = amount(site.taken, pageSize, node) - most
       if (bytes <= 0) continue
       const blockers = () =>
-        cellsWhere(site, (layout, cell) => {
+        cellsWhere(site, node, (layout, cell) => {
           const { pageSize: size, memory: parts } = layout.cells[cell]!
           return size === pageSize && parts.some((part) => part.node === node)
         })
@@ -248,7 +248,7 @@ function distrusted(site: Site, { mixed }: Drift, { guest, from, to }: Change): 
     const strangers = ({ seats }: Layout, cell: number, other: number) =>
       site.guests[other]!.vm.trust !== trust &&
       seats.some((seat) => seat.cell === cell && seat.node === node && !seat.dedicated)
-    return { ...MISSING_NOTHING, constraint: 'trust', node, blockers: () => cellsWhere(site, strangers) }
+    return { ...MISSING_NOTHING, constraint: 'trust', node, blockers: () => cellsWhere(site, node, strangers) }
   }
   return undefined
 }
@@ -267,7 +267,7 @@ function overcommitted(site: Site, drift: Drift, { from, to }: Change): Obstacle
     if ((site.demand.get(node) ?? 0) === 0 || excess <= 0) continue
     const cpus = Math.ceil(excess / (site.request.overcommit * MICRO))
     const blockers = () =>
-      cellsWhere(site, ({ seats }, cell) => seats.some((seat) => seat.cell === cell && seat.node === node))
+      cellsWhere(site, node, ({ seats }, cell) => seats.some((seat) => seat.cell === cell && seat.node === node))
     return { ...MISSING_NOTHING, constraint: 'overcommit', node, cpus, blockers }
   }
   return undefined
@@ -289,7 +289,7 @@ function unrelated(site: Site, { broken }: Drift, relations: Relations, { guest,
     const node = common(site, guest, other).find((shared) => !broken.has(apart(guest, other, shared)))
     if (node === undefined) continue
     const theirs = (layout: Layout, cell: number, at: number) => at === other && usesNode(layout, cell, node)
-    return found('separate', node, () => cellsWhere(site, theirs))
+    return found('separate', node, () => cellsWhere(site, node, theirs))
   }
   for (const other of relations.near[guest]!) {
     if (!isNear(site, guest, other) && !broken.has(together(guest, other))) return found('near', firstNode(to))
@@ -317,8 +317,16 @@ function devicesWithout(site: Site, guest: number): NodeId[] {
   )
 }
 
-function cellsWhere(site: Site, holds: (layout: Layout, cell: number, guest: number) => boolean): Blocker[] {
-  return site.layouts.flatMap((layout, guest) =>
-    [...layout.cells.keys()].flatMap((cell) => (holds(layout, cell, guest) ? [{ guest, cell, vcpus: [] }] : [])),
-  )
+/** The cells for which `holds` holds of the guests that use the node. */
+function cellsWhere(
+  site: Site,
+  node: NodeId,
+  holds: (layout: Layout, cell: number, guest: number) => boolean,
+): Blocker[] {
+  const guests = [...(site.users.get(node) ?? [])].sort((a, b) => a - b)
+  return guests.flatMap((guest) => {
+    const layout = site.layouts[guest]!
+    const cells = [...layout.cells.keys()].filter((cell) => holds(layout, cell, guest))
+    return cells.map((cell) => ({ guest, cell, vcpus: [] }))
+  })
 }

@@ -49,6 +49,10 @@ export interface Site {
 
   // What changes as VMs move:
   readonly layouts: Layout[]
+  /** Guests with vCPUs or memory on the node. */
+  readonly users: Map<NodeId, Set<number>>
+  /** Numbers of CPUs and cores below which none is used. */
+  readonly lowest: { cpu: number; core: number }
   readonly holders: Map<CpuId, Holder[]>
   /** Dedicated vCPUs on each core. */
   readonly busy: Map<number, number>
@@ -79,6 +83,8 @@ export function openSite(host: Host, request: Request, guests: readonly Guest[])
     limits: new Map((host.limits ?? []).map(({ size, pages }) => [size, size * pages])),
     ...geographyOf(host, request, new Set(cpus.filter(isUsable).map(({ node }) => node))),
     layouts: [],
+    users: new Map(),
+    lowest: { cpu: 0, core: Math.min(0, ...cpus.map(({ core }) => core)) },
     holders: new Map(),
     busy: new Map(),
     taken: new Map(),
@@ -144,7 +150,14 @@ export function place(site: Site, guest: number, layout: Layout): void {
   count(site, guest, layout, 1)
 }
 
-function count(site: Site, guest: number, { cells, seats }: Layout, sign: 1 | -1): void {
+function count(site: Site, guest: number, layout: Layout, sign: 1 | -1): void {
+  const { cells, seats } = layout
+  for (const node of nodesOf(layout)) {
+    const users = site.users.get(node) ?? new Set<number>()
+    site.users.set(node, users)
+    if (sign > 0) users.add(guest)
+    else users.delete(guest)
+  }
   const { demand } = site.guests[guest]!
   for (const { pageSize, memory } of cells) {
     for (const { node, bytes } of memory) addTo(site.taken, pageSize, node, sign * bytes)

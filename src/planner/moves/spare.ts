@@ -3,6 +3,7 @@
 import type { NodeId, Spare } from '../../types.js'
 import { formatBytes } from '../../units.js'
 import { CPU } from '../generated/abi.js'
+import { EFFORT_TO_SPARE, isSpent } from './effort.js'
 import { advance, type Run, unblock, undoTo } from './order.js'
 import type { Obstacle } from './rules.js'
 import { addCpu, addTo, removeCpu, type Site, type SiteCpu } from './site.js'
@@ -17,7 +18,7 @@ interface Gifts {
 interface Need {
   cpus: number
   bytes: number
-  readonly cells: string[]
+  readonly cells: Set<string>
 }
 
 /** More than these are not weighed against each other. */
@@ -26,10 +27,12 @@ const WEIGHED = 64
 /** @param run that is stuck; it goes on, on a host that has what was missing */
 export function spareFor(run: Run): Spare[] {
   const needs = new Map<NodeId | null, Need>()
+  run.effort.left = EFFORT_TO_SPARE
   while (run.pending.size > 0) {
     const best = cheapest(run)
     if (best === undefined) break
-    const gifts = grant(run, best)!
+    const gifts = grant(run, best)
+    if (gifts === undefined) break
     run.pending.delete(best)
     for (const { node } of gifts.cpus) needOn(needs, node, run.site, best).cpus++
     for (const { node, bytes } of gifts.memory) needOn(needs, node, run.site, best).bytes += bytes
@@ -53,6 +56,7 @@ function cheapest(run: Run): Step | undefined {
   const begin = run.made.length
   let best: { step: Step; bytes: number; cpus: number } | undefined
   for (const step of [...run.pending].slice(0, WEIGHED)) {
+    if (isSpent(run.effort)) break
     const gifts = grant(run, step)
     if (gifts === undefined) continue
     const bytes = gifts.memory.reduce((sum, gift) => sum + gift.bytes, 0)
@@ -87,9 +91,7 @@ function give(site: Site, gifts: Gifts, { constraint, node, cpus, bytes, pageSiz
   }, 0)
   const more = constraint === 'overcommit' ? cpus : constraint === 'cpu-exclusive' && gifts.cpus.length < most ? 1 : 0
   for (let number = 0; number < more; number++) {
-    const id = Math.min(0, ...site.cpus.keys()) - 1
-    const core = Math.min(0, ...site.cores.keys()) - 1
-    const cpu = { id, node, core, use: CPU.GUESTS }
+    const cpu = { id: --site.lowest.cpu, node, core: --site.lowest.core, use: CPU.GUESTS }
     gifts.cpus.push(cpu)
     addCpu(site, cpu)
   }
@@ -102,13 +104,10 @@ function takeBack(site: Site, { cpus, memory }: Gifts): void {
 }
 
 function needOn(needs: Map<NodeId | null, Need>, node: NodeId | null, site: Site, { parts }: Step): Need {
-  const need = needs.get(node) ?? { cpus: 0, bytes: 0, cells: [] }
+  const need = needs.get(node) ?? { cpus: 0, bytes: 0, cells: new Set<string>() }
   needs.set(node, need)
   for (const { guest, cells } of parts) {
-    for (const cell of cells) {
-      const name = `cell ${cell} of ${site.guests[guest]!.vm.name}`
-      if (!need.cells.includes(name)) need.cells.push(name)
-    }
+    for (const cell of cells) need.cells.add(`cell ${cell} of ${site.guests[guest]!.vm.name}`)
   }
   return need
 }
@@ -120,5 +119,5 @@ function textOf(node: NodeId | null, { cpus, bytes, cells }: Need, wantsCores: b
   ]
   const what = parts.length === 0 ? 'more room' : parts.join(' and ')
   const where = node === null ? 'on a node that is free of the other VMs' : `on node ${node}`
-  return `${cells.join(', ')} cannot go on: ${what} ${where} would help`
+  return `${[...cells].join(', ')} cannot go on: ${what} ${where} would help`
 }

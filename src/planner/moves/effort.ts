@@ -1,0 +1,25 @@
+/** What may still be done to find an order of moves. It is counted, not timed: the same input gives the same moves everywhere. */
+
+import type { Change } from './rules.js'
+import type { Site } from './site.js'
+
+export interface Effort {
+  left: number
+}
+
+/** For each order that is tried, and for what would have to be free where none is found. */
+export const EFFORT_TO_ORDER = 700_000
+export const EFFORT_TO_SPARE = 700_000
+/** Trying a change costs so much, and more with each seat that it has and each guest that floats beside it. */
+const EACH = 16
+
+/** Counts an attempt to make the changes. */
+export function spend(effort: Effort, { floating }: Site, changes: readonly Change[]): void {
+  for (const { to } of changes) {
+    effort.left -= EACH + to.seats.length + (floating.get(to.seats[0]?.node ?? -1)?.size ?? 0)
+  }
+}
+
+export function isSpent(effort: Effort): boolean {
+  return effort.left <= 0
+}
