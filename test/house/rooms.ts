@@ -25,6 +25,7 @@ export const ROOMS: readonly Room[] = [
     holds: 'the command line: a file a command, and the views of results',
     may: [
       'executor/index',
+      'executor/found/',
       'src/formats/',
       'src/capacity',
       'src/plan',
@@ -57,6 +58,7 @@ export const ROOMS: readonly Room[] = [
     holds: `${FACE} \`homenode/executor\``,
     may: [
       'executor/run/',
+      'executor/found/',
       'executor/vm/',
       'executor/memory/',
       'executor/devices/',
@@ -83,6 +85,12 @@ export const ROOMS: readonly Room[] = [
       'src/verified',
     ],
     packages: ['node:timers/promises'],
+  },
+  {
+    files: ['executor/found/'],
+    holds: 'VMs that others run: their threads, memory, cgroups, guest nodes, and who says so',
+    may: ['executor/ffi/', 'src/formats/'],
+    packages: ['zod', 'node:fs', 'node:net', 'node:path'],
   },
   {
     files: ['executor/vm/'],
@@ -292,7 +300,11 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
     where: 'src/formats/, a file of its name; `convert` in src/cli/commands.ts and src/cli/convert.ts; docs/formats.md',
   },
   { what: 'a device', where: 'executor/devices/' },
-  { what: 'a VMM to attach to', where: 'executor/found/ (a room to be made), above executor/run/' },
+  {
+    what: 'a VMM that is found',
+    where:
+      'executor/found/vmms.ts (its names, threads and arguments); a process of it in test/executor/found/find.test.ts',
+  },
   { what: 'a picture', where: 'src/picture/ (a room to be made), below src/cli/' },
   {
     what: 'an engine',
