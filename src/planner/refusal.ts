@@ -29,7 +29,8 @@ function perNode({ host }: Problem, describe: (node: number) => string): string 
     if (ids === undefined) alike.set(text, [id])
     else ids.push(id)
   }
-  const named = (ids: readonly number[]) => (ids.length === 1 ? `node ${ids[0]}` : `each of the nodes ${formatCpulist(ids)}`)
+  const named = (ids: readonly number[]) =>
+    ids.length === 1 ? `node ${ids[0]}` : `each of the nodes ${formatCpulist(ids)}`
   return [...alike].map(([text, ids]) => `${named(ids)} ${text}`).join(', ')
 }
 
