@@ -54,9 +54,6 @@ export function constantName(name: string): string {
   return name.replace(/(?=[A-Z])|-/g, '_').toUpperCase()
 }
 
-/** The module knows pages by the exponents of their sizes, up to this. */
-const MAX_PAGE = 2 ** 40
-
 function checkCount(where: string, what: string, found: number, most: number): void {
   if (found > most) throw new InputError(where, `at most ${most} ${what}`, `${found}`)
 }
@@ -65,9 +62,6 @@ function addNodes({ wasm, host, request, basePage }: Problem): void {
   const sizes = pageSizesOf(host)
   checkCount('nodes', 'nodes', host.nodes.length, MAX.NODES)
   checkCount('nodes', 'sizes of pages', sizes.length, MAX.PAGE_SIZES)
-  const largest = sizes.at(-1) ?? 0
-  if (largest > MAX_PAGE)
-    throw new InputError('nodes', `pages of at most ${formatBytes(MAX_PAGE)}`, formatBytes(largest))
   for (const node of host.nodes) accepted(wasm.addNode(node.id, hasMemory(node, request) ? 1 : 0), `node ${node.id}`)
   for (const node of host.nodes) {
     const { id, bandwidth } = node
