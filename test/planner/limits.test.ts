@@ -32,11 +32,11 @@ async function refused(host: Parameters<typeof plan>[0], vms: readonly object[],
   assert.match(error.message, says)
 }
 
-test('page sizes: so many on all nodes, and none too large', async () => {
+test('page sizes: so many on all nodes, as large as a host file allows', async () => {
   const sizes = many(MAX.PAGE_SIZES + 1, (at) => 4096 * 2 ** at)
   await refused(hostWith(...sizes), [vm({})], /^nodes: expected at most 8 sizes of pages, got 9/)
   assert.is((await plan(hostWith(...sizes.slice(1)), { vms: [vm({})] })).status, 'optimal')
-  await refused(hostWith(4096, 2 ** 41), [vm({})], /^nodes: expected pages of at most 1 TiB, got 2 TiB/)
+  assert.is((await plan(hostWith(4096, 2 ** 52), { vms: [vm({})] })).status, 'optimal')
 })
 
 test('devices: so many of all VMs together', async () => {
