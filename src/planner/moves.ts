@@ -2,7 +2,7 @@
 
 import { formatCpulist } from '../cpulist.js'
 import type { Host, Move, NodeId, Plan, Request, Spare } from '../types.js'
-import { EFFORT_TO_ORDER, type Effort } from './moves/effort.js'
+import { EFFORT_TO_ORDER } from './moves/effort.js'
 import { copiedBytes, isSameCell, isSameSeat, type Layout, layoutOf, type Seat } from './moves/layout.js'
 import { advance, beginRun, makeAll, type Run } from './moves/order.js'
 import { type Change, type Relations, relationsOf } from './moves/rules.js'
