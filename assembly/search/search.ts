@@ -36,7 +36,7 @@ const VISITS_IN_STEP: i32 = 256;
 /** Placements priced that make up a step. */
 const PRICES_IN_STEP: i32 = 128;
 /** Work that makes up a step. */
-const WORK_IN_STEP: i64 = 150000;
+const WORK_IN_STEP: i64 = 120000;
 /** Steps that one may count as, by its work. */
 const MOST_STEPS_AT_ONCE: i64 = 64;
 /** Work of placing all VMs for the first time, and of each of them at the least. */

@@ -8,8 +8,8 @@ export interface Effort {
 }
 
 /** For each order that is tried, and for what would have to be free where none is found. */
-export const EFFORT_TO_ORDER = 700_000
-export const EFFORT_TO_SPARE = 700_000
+export const EFFORT_TO_ORDER = 500_000
+export const EFFORT_TO_SPARE = 500_000
 /** Trying a change costs so much, and more with each seat that it has and each guest that floats beside it. */
 const EACH = 16
 
