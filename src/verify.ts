@@ -17,6 +17,8 @@ import { occupancyOf } from './verify/occupancy.js'
 import { checkShape, placedVms } from './verify/placement.js'
 import { findingOf } from './verify/violation.js'
 
+export type { Resident } from './verify/as-is/residents.js'
+export { type AsIsCost, type AsIsVmCost, costAsIs } from './verify/as-is.js'
 export { parsePlan } from './verify/format.js'
 
 /**
