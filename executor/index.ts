@@ -6,6 +6,22 @@
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
 export type { CounterEvent } from './ffi/perf.js'
+export { type FindOptions, findVms } from './found/find.js'
+export type {
+  Fact,
+  FactSource,
+  Found,
+  FoundCell,
+  FoundCgroup,
+  FoundIoThread,
+  FoundManager,
+  FoundMapping,
+  FoundThread,
+  FoundVcpu,
+  FoundVm,
+  Missing,
+  Vmm,
+} from './found/types.js'
 export type { RegisterName, Registers } from './kvm/kvm-vcpu.js'
 export type {
   ControlName,

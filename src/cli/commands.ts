@@ -13,6 +13,7 @@ type Action = (options: never, ...args: string[]) => Promise<void>
 
 interface CommandEntry {
   readonly name: string
+  readonly alias?: string
   /** For the list of commands. */
   readonly summary: string
   readonly description: string
@@ -154,6 +155,30 @@ Exit code: 0 it is written, 3 the VM does not fit.`,
     load: async () => (await import('./convert.js')).convert,
   },
   {
+    name: 'ps',
+    alias: 'list',
+    summary: 'show the VMs that run here, what they lose, and what they would lose if placed well',
+    description:
+      'Finds the VMs that run on this machine, whoever started them, and prices where their vCPUs and memory are. Changes nothing.',
+    argument: ['[name]', 'only this VM (name or pid), with its threads and memory'],
+    options: [
+      new Option('--connect <uri>', "ask this libvirt; without it the system's, where a VM is its own"),
+      new Option('--json', 'print what was found as a JSON object'),
+    ],
+    needs: [],
+    examples: `
+  homenode ps                 all of them, a line each
+  homenode ps db              threads, guest memory, cgroups, and who says so
+  sudo homenode ps            also what an ordinary user may not read
+  homenode ps --connect qemu:///session
+  homenode ps --json | jq '.vms[] | {name: .name.value, pid, lost: .lost.now}'
+
+Columns: CPUS, where its vCPUs may run; LAST, where they ran last; MEMORY, by node;
+FAR, the share of their accesses that leave the node; LOST and BEST, lost vCPUs
+now and if all were placed well; ? is not known, "homenode ps NAME" says why.`,
+    load: async () => (await import('./ps.js')).ps,
+  },
+  {
     name: 'run',
     summary: 'plan, run the guests there, and verify it',
     description:
@@ -206,8 +231,9 @@ Exit code: 0 "homenode run" works here, if need be without guests; 1 it cannot.`
 ]
 
 export function addCommands(program: Command): void {
-  for (const { name, summary, description, argument, options, needs, examples, load } of COMMANDS) {
+  for (const { name, alias, summary, description, argument, options, needs, examples, load } of COMMANDS) {
     const command = program.command(name).summary(summary).description(description)
+    if (alias !== undefined) command.alias(alias)
     if (argument !== undefined) command.argument(...argument)
     for (const option of options) command.addOption(option)
     command

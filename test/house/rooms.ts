@@ -25,6 +25,7 @@ export const ROOMS: readonly Room[] = [
     holds: 'the command line: a file a command, and the views of results',
     may: [
       'executor/index',
+      'executor/found/',
       'src/formats/',
       'src/capacity',
       'src/plan',
@@ -57,6 +58,7 @@ export const ROOMS: readonly Room[] = [
     holds: `${FACE} \`homenode/executor\``,
     may: [
       'executor/run/',
+      'executor/found/',
       'executor/vm/',
       'executor/memory/',
       'executor/devices/',
@@ -83,6 +85,12 @@ export const ROOMS: readonly Room[] = [
       'src/verified',
     ],
     packages: ['node:timers/promises'],
+  },
+  {
+    files: ['executor/found/'],
+    holds: 'VMs that others run: their threads, memory, cgroups, guest nodes, and who says so',
+    may: ['executor/ffi/'],
+    packages: ['saxes', 'zod', 'node:fs', 'node:net', 'node:path'],
   },
   {
     files: ['executor/vm/'],

@@ -1,0 +1,64 @@
+/** Files of procfs, sysfs and debugfs: what is not there any more is nothing, what may not be read is noted. */
+
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** `refused`: it is there, and this process may not read it. `null`: it is not there, as of a process that has ended. */
+export type Reading<Value> = { readonly value: Value } | 'refused' | null
+
+/** What is read, below any root, and through which eyes. */
+export class Files {
+  readonly #root: string
+
+  /** @param root in front of `/proc` and `/sys` */
+  constructor(root = '/') {
+    this.#root = root
+  }
+
+  text(path: string): Reading<string> {
+    return attempt(() => readFileSync(this.at(path), 'utf8'))
+  }
+
+  /** The text, or what to take where there is none. */
+  textOr(fallback: string, path: string): string {
+    return valueOr(fallback, this.text(path))
+  }
+
+  list(path: string): Reading<string[]> {
+    return attempt(() => readdirSync(this.at(path)))
+  }
+
+  link(path: string): Reading<string> {
+    return attempt(() => readlinkSync(this.at(path)))
+  }
+
+  isSocket(path: string): boolean {
+    return valueOr(
+      false,
+      attempt(() => lstatSync(this.at(path)).isSocket()),
+    )
+  }
+
+  /** The path below the root. */
+  at(path: string): string {
+    return join(this.#root, path)
+  }
+}
+
+export function valueOr<Value>(fallback: Value, reading: Reading<Value>): Value {
+  return reading === null || reading === 'refused' ? fallback : reading.value
+}
+
+function attempt<Value>(read: () => Value): Reading<Value> {
+  try {
+    return { value: read() }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'EACCES' || code === 'EPERM' ? 'refused' : null
+  }
+}
+
+/** For `Missing`: root, where this process is not root's. */
+export function asRoot(): string | null {
+  return process.geteuid?.() === 0 ? null : 'root'
+}

@@ -1,0 +1,53 @@
+/** `homenode ps`: the VMs that run here. */
+
+import { findVms } from '../../executor/found/find.js'
+import { InputError, show } from '../errors.js'
+import { detectHost } from '../topology/node-fs.js'
+import { type ColorWhen, print, printJson, styleOf } from './output.js'
+import { showVm, showVms } from './ps-view.js'
+import { judge, type RunningVms } from './running.js'
+
+interface PsOptions {
+  readonly connect?: string
+  readonly json?: true
+  readonly color: ColorWhen
+}
+
+export async function ps({ connect, json, color }: PsOptions, name?: string): Promise<void> {
+  const found = await findVms(connect === undefined ? {} : { connect })
+  const running = await judge(found, await detectHost())
+  const shown = name === undefined ? running : { ...running, vms: namedIn(running, name) }
+  if (json) {
+    printJson(reportOf(shown))
+    return
+  }
+  const style = styleOf(process.stdout, color)
+  print(name === undefined ? showVms(shown, style) : shown.vms.map((one) => showVm(one, style)).join('\n\n'))
+}
+
+/** @throws {InputError} where there is none */
+function namedIn({ vms }: RunningVms, name: string): RunningVms['vms'] {
+  const named = vms.filter(({ vm }) => vm.name.value === name || String(vm.pid) === name)
+  if (named.length > 0) return named
+  const names = vms.map(({ vm }) => vm.name.value).join(', ')
+  throw new InputError('NAME', `the name or the pid of a VM that runs here (${names || 'there is none'})`, show(name))
+}
+
+function reportOf({ vms, lost, missing }: RunningVms): object {
+  return {
+    schemaVersion: 1,
+    kind: 'Running',
+    lost,
+    vms: vms.map(({ vm, judgement, why }) =>
+      judgement === null
+        ? { ...vm, lost: null, remote: null, advice: null, notPriced: why }
+        : {
+            ...vm,
+            lost: { now: judgement.now, terms: judgement.terms, placed: judgement.placed },
+            remote: judgement.remote,
+            advice: judgement.advice,
+          },
+    ),
+    missing,
+  }
+}
