@@ -56,9 +56,17 @@ function whyNot({ vcpus, mappings, cells }: FoundVm): string | null {
   if (mappings.length === 0) return 'where its memory is is not known'
   if (cells === null) return "the guest's nodes are not known"
   if (cells.value.length < 2) return null
-  if (mappings.some(({ cell }) => cell === null)) return 'which of its memory is of which guest node is not known'
+  if (nodesOf(unclaimed(mappings)).size > 1) return 'which of its memory is of which guest node is not known'
   if (cells.value.some((cell) => cell.vcpus.length === 0)) return 'a guest node without vCPUs cannot be planned'
   return cells.value.flatMap((cell) => cell.vcpus).length === vcpus.length ? null : 'vCPUs are of no guest node'
+}
+
+function unclaimed(mappings: readonly FoundMapping[]): FoundMapping[] {
+  return mappings.filter(({ cell }) => cell === null)
+}
+
+function nodesOf(mappings: readonly FoundMapping[]): Set<NodeId> {
+  return new Set(mappings.flatMap(({ resident }) => resident.map(({ node }) => node)))
 }
 
 function nameIn(vms: readonly FoundVm[], vm: FoundVm): string {
@@ -73,13 +81,26 @@ function runningVm(vm: FoundVm, name: string, online: ReadonlySet<number>): Runn
     cell: cellOf(vcpu),
     cpus: formatCpulist(parseCpulist(cpus, { allowEmpty: true }).filter((cpu) => online.has(cpu))),
   }))
+  const pageSize = Math.min(...vm.mappings.map((mapping) => mapping.pageSize))
   const parts = guestNodes?.map(({ cell }) => vm.mappings.filter((mapping) => mapping.cell === cell)) ?? [vm.mappings]
-  const cells = parts.map((mappings, cell) => ({ cell, pageSize: pageSizeOf(mappings), memory: residentOf(mappings) }))
+  const cells = parts.map((mappings, cell) => ({ cell, pageSize, memory: residentOf(mappings) }))
+  if (guestNodes !== null) addUnclaimed(cells, residentOf(unclaimed(vm.mappings))[0], pageSize)
   return { name, vm, vcpus, cells }
 }
 
-function pageSizeOf(mappings: readonly FoundMapping[]): number {
-  return Math.min(...mappings.map(({ pageSize }) => pageSize))
+/** Pages of one node of which it is not known whose they are: for each guest node without any of its own an even part, in whole pages. */
+function addUnclaimed(
+  cells: { memory: { node: NodeId; bytes: number }[] }[],
+  part: { readonly node: NodeId; readonly bytes: number } | undefined,
+  pageSize: number,
+): void {
+  if (part === undefined) return
+  const takers = cells.filter(({ memory }) => memory.length === 0)
+  const pages = part.bytes / pageSize
+  for (const [at, { memory }] of takers.entries()) {
+    const own = Math.floor(pages / takers.length) + (at < pages % takers.length ? 1 : 0)
+    if (own > 0) memory.push({ node: part.node, bytes: own * pageSize })
+  }
 }
 
 function residentOf(mappings: readonly FoundMapping[]): { node: NodeId; bytes: number }[] {
@@ -91,7 +112,7 @@ function residentOf(mappings: readonly FoundMapping[]): { node: NodeId; bytes: n
 }
 
 function vmRequest({ name, vm, vcpus, cells }: RunningVm, host: Host, isShared: boolean): object {
-  const pageSize = Math.min(...cells.map((cell) => cell.pageSize))
+  const { pageSize } = cells[0]!
   const sizes = vm.cells!.value.length < 2 ? [sumOf(vm.mappings)] : vm.cells!.value.map(({ memory }) => memory)
   const whole = sizes.map((bytes) => Math.ceil(bytes / pageSize) * pageSize)
   const load = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.load, 0) / vm.vcpus.length

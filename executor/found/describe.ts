@@ -246,9 +246,14 @@ function memoryOf(sources: Sources, memory: Fact<number> | null): Memory {
 function blocksOf({ facts, qemu }: Sources): Block[] {
   const cellOf = (id: string) => qemu?.cells?.find(({ backend }) => backend === id)?.cell ?? null
   const told = facts?.backends
-  if (told) return told.map(({ id, bytes, address }) => ({ id, bytes, address, cell: cellOf(id) }))
+  const policyOf = (id: string) => qemu?.backends.find((backend) => backend.id === id)?.policy ?? null
+  if (told) {
+    return told.map(({ id, bytes, address }) => ({ id, bytes, address, cell: cellOf(id), policy: policyOf(id) }))
+  }
   const backends = qemu?.backends ?? []
-  return backends.map(({ id, bytes }) => ({ id: id === '' ? null : id, bytes, address: null, cell: cellOf(id) }))
+  return backends.map(({ id, bytes, policy }) => {
+    return { id: id === '' ? null : id, bytes, address: null, cell: cellOf(id), policy }
+  })
 }
 
 function cellsByArguments({ qemu }: Sources): FoundCell[] | null {

@@ -12,14 +12,12 @@ export interface Block {
   readonly address: number | null
   /** The guest's node that has it. */
   readonly cell: number | null
+  /** The policy that it was given, as the kernel writes it; `null` where that is not known. */
+  readonly policy: string | null
 }
 
-/** Neighbours that are of a kind: the kernel keeps a range in parts where parts were treated apart. */
-interface Span {
-  readonly start: number
-  readonly end: number
-  readonly ranges: readonly MappedRange[]
-}
+/** Neighbours that together have the size of a block: the kernel keeps a range in parts where parts were treated apart. */
+type Span = readonly MappedRange[]
 
 type Named = Pick<FoundMapping, 'backend' | 'cell' | 'source'>
 
@@ -33,24 +31,39 @@ export function mappingsOf(
   maps: readonly MappedRange[],
   numa: readonly NumaRange[],
 ): FoundMapping[] | null {
-  const spans = spansOf(maps)
+  const ranges = maps.filter(canBeMemory)
   const found = new Map<Span, Named>()
+  const isFree = (span: Span) => ![...found.keys()].some((other) => other.some((range) => span.includes(range)))
   for (const { id, cell, address, bytes } of blocks.filter((block) => block.address !== null)) {
-    const span = spans.find(({ start, end }) => start <= address! && address! < end)
-    // A span of another size holds something else, too.
-    if (span === undefined || span.end - span.start !== bytes) return null
+    const fitting = spansOf(ranges, bytes).filter((span) => span[0]!.start <= address! && address! < span.at(-1)!.end)
+    const [span] = fitting
+    if (span === undefined || fitting.length > 1 || !isFree(span)) return null
     found.set(span, { backend: id, cell, source: told })
   }
   for (const bytes of new Set(blocks.filter((block) => block.address === null).map((block) => block.bytes))) {
     const alike = blocks.filter((block) => block.address === null && block.bytes === bytes)
-    const fitting = spans.filter((span) => span.end - span.start === bytes && !found.has(span))
-    if (fitting.length !== alike.length) return null
-    // Of several that are alike it is known that all are guest memory, not which is which.
-    const [only] = alike
-    const named = alike.length === 1 ? { backend: only!.id, cell: only!.cell } : { backend: null, cell: null }
-    for (const span of fitting) found.set(span, { ...named, source: 'size' })
+    const fitting = spansOf(ranges, bytes).filter(isFree)
+    const distinct = new Set(fitting.flat()).size === fitting.flat().length
+    if (fitting.length !== alike.length || !distinct) return null
+    const which = fitting.map((span) => whichOf(alike, policiesOf(span, numa)))
+    const isSure = new Set(which).size === which.length
+    for (const [at, span] of fitting.entries()) {
+      const { id, cell } = (isSure ? which[at] : undefined) ?? { id: null, cell: null }
+      found.set(span, { backend: id, cell, source: 'size' })
+    }
   }
   return joined(found, numa)
+}
+
+/** Of several blocks of one size it is known that all are guest memory; which is which only the kernel's policies can tell. */
+function whichOf(alike: readonly Block[], policies: ReadonlySet<string>): Block | undefined {
+  const fitting = alike.length === 1 ? alike : alike.filter(({ policy }) => policy !== null && policies.has(policy))
+  return fitting.length === 1 ? fitting[0] : undefined
+}
+
+function policiesOf(span: Span, numa: readonly NumaRange[]): Set<string> {
+  const starts = new Set(span.map(({ start }) => start))
+  return new Set(numa.filter(({ start }) => starts.has(start)).map(({ policy }) => policy))
 }
 
 const LEAST = 16 * 2 ** 20
@@ -65,7 +78,7 @@ export function likelyMappings(
   maps: readonly MappedRange[],
   numa: readonly NumaRange[],
 ): FoundMapping[] | null {
-  const writable = maps.filter((range) => range.writable).sort((a, b) => size(b) - size(a))
+  const writable = maps.filter(canBeMemory).sort((a, b) => size(b) - size(a))
   if (bytes !== null) {
     for (let parts = 1; parts <= MOST_PARTS; parts++) {
       const largest = writable.slice(0, parts)
@@ -87,23 +100,26 @@ function size({ start, end }: MappedRange): number {
 }
 
 function mapped(ranges: readonly MappedRange[], source: FactSource, numa: readonly NumaRange[]): FoundMapping[] {
-  const spans = ranges.map((range): [Span, Named] => [
-    { start: range.start, end: range.end, ranges: [range] },
-    { backend: null, cell: null, source },
-  ])
-  return joined(new Map(spans), numa)
+  return joined(new Map(ranges.map((range) => [[range], { backend: null, cell: null, source }])), numa)
 }
 
-function spansOf(maps: readonly MappedRange[]): Span[] {
-  const spans: { start: number; end: number; ranges: MappedRange[] }[] = []
-  for (const range of maps.filter(({ writable }) => writable)) {
-    const before = spans.at(-1)
-    if (before !== undefined && continues(before.ranges.at(-1)!, range)) {
-      before.ranges.push(range)
-      before.end = range.end
-    } else spans.push({ start: range.start, end: range.end, ranges: [range] })
-  }
-  return spans
+/** Code that a VMM has made is writable, too. */
+function canBeMemory({ writable, executable }: MappedRange): boolean {
+  return writable && !executable
+}
+
+/** All rows of neighbours that have so many bytes, the single ranges among them. */
+function spansOf(ranges: readonly MappedRange[], bytes: number): Span[] {
+  return ranges.flatMap((_, first) => {
+    let sum = 0
+    for (let at = first; at < ranges.length; at++) {
+      if (at > first && !continues(ranges[at - 1]!, ranges[at]!)) return []
+      sum += size(ranges[at]!)
+      if (sum > bytes) return []
+      if (sum === bytes) return [ranges.slice(first, at + 1)]
+    }
+    return []
+  })
 }
 
 function continues(before: MappedRange, range: MappedRange): boolean {
@@ -114,8 +130,8 @@ function continues(before: MappedRange, range: MappedRange): boolean {
 
 function joined(spans: ReadonlyMap<Span, Named>, numa: readonly NumaRange[]): FoundMapping[] {
   const byStart = new Map(numa.map((range) => [range.start, range]))
-  const mappings = [...spans].flatMap(([{ ranges }, named]) =>
-    ranges.map((range): FoundMapping => {
+  const mappings = [...spans].flatMap(([span, named]) =>
+    span.map((range): FoundMapping => {
       const { policy = 'unknown', pageSize = 4096, pages = [] } = byStart.get(range.start) ?? {}
       return {
         start: range.start,

@@ -46,6 +46,7 @@ export interface MappedRange {
   readonly start: number
   readonly end: number
   readonly writable: boolean
+  readonly executable: boolean
   /** Shared with whoever maps the same file. */
   readonly shared: boolean
   /** Where in the file it begins. */
@@ -57,16 +58,18 @@ export interface MappedRange {
 }
 
 const MAPS =
-  /^([\da-f]{1,16})-([\da-f]{1,16}) ([r-])([w-])[x-]([sp]) ([\da-f]{1,16}) [\da-f]+:[\da-f]+ (\d{1,20})(?: +(.*))?$/gm
+  /^([\da-f]{1,16})-([\da-f]{1,16}) [r-]([w-])([x-])([sp]) ([\da-f]{1,16}) [\da-f]+:[\da-f]+ (\d{1,20})(?: +(.*))?$/gm
 
 export function parseMaps(text: string): MappedRange[] {
-  return [...text.matchAll(MAPS)].flatMap(([, from = '', to = '', , write, share, offset = '', inode, path = '']) => {
-    const [start, end] = [Number.parseInt(from, 16), Number.parseInt(to, 16)]
-    // The kernel's own page at the very end is beyond what a double counts.
-    if (!Number.isSafeInteger(end) || start >= end) return []
-    const range = { start, end, writable: write === 'w', shared: share === 's' }
-    return [{ ...range, offset: Number.parseInt(offset, 16), inode: Number(inode), path: unescaped(path) }]
-  })
+  return [...text.matchAll(MAPS)].flatMap(
+    ([, from = '', to = '', write, execute, share, offset = '', inode, path = '']) => {
+      const [start, end] = [Number.parseInt(from, 16), Number.parseInt(to, 16)]
+      // The kernel's own page at the very end is beyond what a double counts.
+      if (!Number.isSafeInteger(end) || start >= end) return []
+      const range = { start, end, writable: write === 'w', executable: execute === 'x', shared: share === 's' }
+      return [{ ...range, offset: Number.parseInt(offset, 16), inode: Number(inode), path: unescaped(path) }]
+    },
+  )
 }
 
 /** A line of `numa_maps`: what the kernel has done with the range that begins there. */

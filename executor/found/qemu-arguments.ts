@@ -3,15 +3,15 @@
  * Source: qemu(1); util/keyval.c, util/cutils.c (qemu_strtosz), hw/core/machine-smp.c of QEMU
  */
 
-import { parseCpulist } from '../../src/cpulist.js'
+import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import type { FoundCell } from './types.js'
 
 /** A memory backend. */
 export interface Backend {
   readonly id: string
   readonly bytes: number
-  /** The file that it maps, where that has a name. */
-  readonly file: string | null
+  /** The policy that it is given, as the kernel writes it: `bind:0`; `null` where none is. */
+  readonly policy: string | null
 }
 
 export interface QemuArguments {
@@ -155,8 +155,15 @@ function backendsOf(objects: readonly Parameters[]): Backend[] {
   return objects.flatMap((object) => {
     const [type, id, bytes] = [one(object, 'qom-type'), one(object, 'id'), bytesOf(one(object, 'size'))]
     if (!type?.startsWith('memory-backend-') || id === undefined || bytes === undefined) return []
-    return [{ id, bytes, file: one(object, 'mem-path') ?? null }]
+    return [{ id, bytes, policy: policyOf(object) }]
   })
+}
+
+/** `preferred` may be one of two policies of the kernel's. */
+function policyOf(object: Parameters): string | null {
+  const policy = one(object, 'policy')
+  const nodes = (object.get('host-nodes') ?? []).flatMap(numbersOf)
+  return (policy === 'bind' || policy === 'interleave') && nodes.length > 0 ? `${policy}:${formatCpulist(nodes)}` : null
 }
 
 /** Where no backend is named for it, QEMU makes the machine's memory itself. */
@@ -164,7 +171,7 @@ function withMachineMemory(backends: readonly Backend[], machine: Parameters | u
   const named = one(machine, 'memory-backend')
   const sum = backends.reduce((total, { bytes }) => total + bytes, 0)
   if (named !== undefined || sum >= memory) return [...backends]
-  return [{ id: '', bytes: memory, file: null }, ...backends]
+  return [{ id: '', bytes: memory, policy: null }, ...backends]
 }
 
 function cellsOf(
@@ -178,7 +185,7 @@ function cellsOf(
   const cells = nodes.map((node, at) => {
     const backend = one(node, 'memdev') ?? null
     const bytes = backend === null ? bytesOf(one(node, 'mem'), MIB) : backends.find(({ id }) => id === backend)?.bytes
-    const cpus = (node.get('cpus') ?? []).flatMap((text) => numbersOf(text))
+    const cpus = (node.get('cpus') ?? []).flatMap(numbersOf)
     return { cell: Number(one(node, 'nodeid') ?? at), vcpus: cpus.sort((a, b) => a - b), memory: bytes, backend }
   })
   const numbers = cells.flatMap((cell) => cell.vcpus)
@@ -192,16 +199,10 @@ function cellsOf(
   return known.sort((a, b) => a.cell - b.cell)
 }
 
+/** `3`, `0-3`; none for anything else. */
 function numbersOf(text: string): number[] {
-  return /^\d{1,4}(-\d{1,4})?$/.test(text) ? rangeOf(text) : []
-}
-
-function rangeOf(text: string): number[] {
-  try {
-    return parseCpulist(text)
-  } catch {
-    return []
-  }
+  const [, first, last = first] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(text) ?? []
+  return first === undefined || Number(last) < Number(first) ? [] : parseCpulist(`${first}-${last}`)
 }
 
 function qmpSocketsOf(

@@ -5,7 +5,7 @@ import { recordHost } from '../topology/record-node.js'
 import type { Host } from '../types.js'
 import { type HostSource, readHost } from './host-source.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
-import { count } from './table.js'
+import { count, paragraph } from './table.js'
 import { showHost } from './topo-view.js'
 
 interface TopoOptions extends HostSource {
@@ -16,8 +16,22 @@ interface TopoOptions extends HostSource {
 
 export async function topo(options: TopoOptions): Promise<void> {
   const host = options.record === undefined ? await readHost(options) : await record(options.record, options)
-  if (options.json) printJson(host)
-  else print(showHost(host, styleOf(process.stdout, options.color)))
+  if (options.json) {
+    printJson(host)
+    return
+  }
+  const style = styleOf(process.stdout, options.color)
+  print(showHost(host, style))
+  if (isThisMachine(options)) print(`\n${paragraph(style, `Running: ${await guests()}`, '  ', '')}`)
+}
+
+function isThisMachine({ root, host, synthetic }: HostSource): boolean {
+  return root === undefined && host === undefined && synthetic === undefined
+}
+
+async function guests(): Promise<string> {
+  const { guestsText, runningGuests } = await import('./guests.js')
+  return guestsText(await runningGuests())
 }
 
 async function record(directory: string, { root }: HostSource): Promise<Host> {

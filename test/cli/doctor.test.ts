@@ -2,7 +2,7 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { AffinityStatus, KvmStatus, MbindStatus, Refused } from '../../executor/index.js'
+import type { AffinityStatus, FoundVm, KvmStatus, MbindStatus, Refused } from '../../executor/index.js'
 import type { Check } from '../../src/cli/doctor/check.js'
 import { examine } from '../../src/cli/doctor/examine.js'
 import { type Probes, systemProbes } from '../../src/cli/doctor/probes.js'
@@ -23,6 +23,7 @@ interface System {
   /** Over those of a machine without faults. */
   readonly files?: Readonly<Record<string, string | null>>
   readonly directories?: Readonly<Record<string, readonly string[]>>
+  readonly guests?: readonly FoundVm[]
   readonly probes?: Partial<Probes>
 }
 
@@ -53,6 +54,7 @@ function system(given: System): Probes {
     groups: [0],
     readText: (path) => files[path] ?? null,
     list: (path) => given.directories?.[path] ?? [],
+    guests: async () => given.guests ?? [],
     host: async () => given.host ?? huge(syntheticHost('numa:2 core:2 pu:1')),
     executor: async () => ({
       kvm: () => given.kvm ?? { usable: true, maxVcpus: 1024 },
@@ -358,6 +360,33 @@ test('the table says each status, what it means and how to mend it', async () =>
   assert.match(text, /^PROBLEM {2}mbind: mbind: EPERM\n(?: {9}.*\n)+ {9}Mend: In a container/m)
   assert.match(text, /\n\n16 ok, 1 warning, 1 problem$/)
   assert.ok(text.split('\n').every((line) => line.length <= 60))
+})
+
+test('guests are counted, and those of which too little can be read are named', async () => {
+  const thread = { tid: 7, name: 'CPU 0/KVM', cpus: '0-1', lastCpu: 0, load: 0, cgroup: null }
+  const guest = (name: string, vcpus: FoundVm['vcpus']): FoundVm => ({
+    name: { value: name, source: 'arguments' },
+    vmm: { value: 'qemu', source: 'program-name' },
+    accelerator: null,
+    pid: 5,
+    startTime: 1,
+    uid: 0,
+    vcpuCount: { value: 1, source: 'arguments' },
+    vcpus,
+    iothreads: [],
+    emulator: [],
+    unknownThreads: [],
+    memory: null,
+    mappings: [],
+    cells: null,
+    cgroups: [],
+    manager: null,
+    missing: [],
+  })
+  const known = guest('db', [{ ...thread, vcpu: 0, source: 'thread-name' }])
+  await expect('guests', 'ok', /^none/, {})
+  await expect('guests', 'ok', /1 VM: db \(1 vCPU\)/, { guests: [known] })
+  await expect('guests', 'warning', /2 VMs: .* Of web files do not show/, { guests: [known, guest('web', [])] })
 })
 
 test('this machine answers every probe', async () => {

@@ -41,7 +41,7 @@ async function loadedBy(args: readonly string[], input = ''): Promise<string[]> 
 }
 
 test('version and help load what parses the command line, and no more', async () => {
-  const commands = ['topo', 'plan', 'capacity', 'check', 'convert', 'run', 'doctor'].map((command) => [
+  const commands = ['topo', 'plan', 'capacity', 'check', 'convert', 'ps', 'run', 'doctor'].map((command) => [
     command,
     '--help',
   ])

@@ -12,6 +12,7 @@ import {
   checkTransparentHugePages,
 } from './advice.js'
 import { type Check, problem } from './check.js'
+import { checkGuests } from './guests.js'
 import { checkKvm, checkKvmGroup } from './kvm.js'
 import type { ExecutorProbes, Probes } from './probes.js'
 import { checkCapSysNice, checkCgroup, checkKernel, checkMbind, checkNodeJs } from './system.js'
@@ -36,7 +37,7 @@ export async function examine(probes: Probes): Promise<Check[]> {
     const mend = 'Mount sysfs at /sys; elsewhere use --host, --root or --synthetic.'
     checks.push(problem('topology', host.reason, 'This machine cannot be planned for.', mend))
   }
-  checks.push(checkCgroup(probes))
+  checks.push(checkCgroup(probes), checkGuests(await probes.guests()))
   if ('value' in host) checks.push(...advice(probes, host.value))
   return checks
 }

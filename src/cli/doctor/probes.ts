@@ -2,9 +2,11 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
+import type { FoundVm } from '../../../executor/found/types.js'
 import type { AffinityStatus, KvmStatus, MbindStatus } from '../../../executor/index.js'
 import { detectHost } from '../../topology/node-fs.js'
 import type { Host } from '../../types.js'
+import { runningGuests } from '../guests.js'
 
 /** The executor's own tries, each of which asks the kernel. */
 export interface ExecutorProbes {
@@ -26,6 +28,8 @@ export interface Probes {
   readText(path: string): string | null
   /** The names in a directory; none where it cannot be read. */
   list(path: string): readonly string[]
+  /** The VMs that run here, by procfs. */
+  guests(): Promise<readonly FoundVm[]>
   /** @throws where there is no topology to be read */
   host(): Promise<Host>
   /** @throws where koffi cannot be loaded */
@@ -41,6 +45,7 @@ export function systemProbes(): Probes {
     groups: [...new Set([...(process.getgroups?.() ?? []), ...(process.getegid ? [process.getegid()] : [])])],
     readText: (path) => orElse(null, () => readFileSync(path, 'utf8')),
     list: (path) => orElse([], () => readdirSync(path)),
+    guests: runningGuests,
     host: detectHost,
     executor: async () => {
       const { kvmStatus, probeAffinity, probeMbind } = await import('../../../executor/index.js')
