@@ -68,7 +68,7 @@ function notSeen(files: Files, hidden: number): Missing[] {
     missing.push({ what: "other users' processes", why: `/proc is mounted with ${hides}`, runAs: asRoot() })
   }
   if (hidden > 0) {
-    const why = `what ${hidden} processes of other users have open may not be read, and their names are of no VMM`
+    const why = `what processes of other users have open may not be read (${hidden} whose names are of no VMM)`
     missing.push({ what: 'VMs of programs that are not known by name', why, runAs: asRoot() })
   }
   if (valueOr([], files.list('/proc')).length === 0) {
