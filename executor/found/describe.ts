@@ -189,7 +189,7 @@ function whyNoVcpus({ process, monitor, mounts }: Sources, byDebugfs: VcpuThread
     byDebugfs === 'refused'
       ? 'debugfs may not be read'
       : hasDebugfs
-        ? 'debugfs does not say'
+        ? 'debugfs does not say (some vCPU has not run yet, or the kernel is older than 5.19)'
         : 'debugfs is not mounted (as root: mount -t debugfs none /sys/kernel/debug)'
   const reasons = [
     'its threads have no names that tell',

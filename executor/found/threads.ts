@@ -32,9 +32,9 @@ export function readThreads(files: Files, { pid, tids }: VmProcess): Omit<FoundT
 }
 
 /**
- * KVM's own word: the file of each vCPU has the thread that ran it last. Its numbers of vCPUs are those of their interrupt controllers, which may have gaps: in their
- * order they are the VM's.
- * @returns `refused` where this process may not look; `null` where debugfs is not mounted or does not say
+ * KVM's own word: the file of each vCPU has the thread that ran it last. The files' numbers are those of the vCPUs' interrupt controllers,
+ * which may have gaps: in their order they are the VM's vCPUs.
+ * @returns `refused` where this process may not look; `null` where debugfs is not mounted, or some vCPU has not run yet
  * Source: virt/kvm/kvm_main.c (kvm_create_vm_debugfs, vcpu_get_pid); since Linux 5.19
  */
 export function vcpusByDebugfs(files: Files, vm: VmProcess, mounts: readonly Mount[]): VcpuThread[] | 'refused' | null {

@@ -21,7 +21,9 @@ export type FactSource =
 
 /** A value and where it comes from. */
 export interface Fact<Value> {
+  /** What is said. */
   readonly value: Value
+  /** Who says so. */
   readonly source: FactSource
 }
 
@@ -30,6 +32,7 @@ export type Vmm = 'qemu' | 'cloud-hypervisor' | 'firecracker' | 'crosvm' | 'kvmt
 
 /** A thread of the process. */
 export interface FoundThread {
+  /** The kernel's number for it. */
   readonly tid: number
   /** As the kernel has it, at most 15 characters; control characters are `?`. */
   readonly name: string
@@ -53,6 +56,7 @@ export interface FoundVcpu extends FoundThread {
 
 /** A thread of QEMU that does I/O for the guest, and has a name. */
 export interface FoundIoThread extends FoundThread {
+  /** QEMU's name for it. */
   readonly id: string
   /** Who says so. */
   readonly source: FactSource
@@ -62,6 +66,7 @@ export interface FoundIoThread extends FoundThread {
 export interface FoundMapping {
   /** Address in the process. */
   readonly start: number
+  /** Its length. */
   readonly bytes: number
   /** As the kernel writes it: `default`, `bind:1`, `interleave:0-1`. */
   readonly policy: string
@@ -83,6 +88,7 @@ export interface FoundMapping {
 
 /** A NUMA node of the guest. */
 export interface FoundCell {
+  /** The guest's number for it. */
   readonly cell: number
   /** Ascending. */
   readonly vcpus: readonly number[]
@@ -94,9 +100,11 @@ export interface FoundCell {
 export interface FoundCgroup {
   /** Below the mount point. */
   readonly path: string
+  /** Of the hierarchy that has the cpusets. */
   readonly version: 1 | 2
-  /** cpulist and nodes that the cpuset gives its members; `null` where the hierarchy has no cpuset, or it may not be read. */
+  /** cpulist that the cpuset gives its members; `null` where the hierarchy has no cpuset, or it may not be read. */
   readonly cpus: string | null
+  /** Nodes that it gives them, as a cpulist; `null` likewise. */
   readonly mems: string | null
   /** How many of the VM's threads are in it. */
   readonly threads: number
@@ -104,6 +112,7 @@ export interface FoundCgroup {
 
 /** Who manages the VM: changes have to go through them, or they undo or never learn of them. */
 export interface FoundManager {
+  /** What manages it. */
   readonly name: 'libvirt' | 'kubernetes' | 'proxmox' | 'systemd'
   /** Its name for the VM: the domain's UUID, the pod's cgroup, the number, the unit. */
   readonly id: string
@@ -123,17 +132,21 @@ export interface Missing {
 export interface FoundVm {
   /** 1 to 255 printable characters. Others may have the same. */
   readonly name: Fact<string>
+  /** The program that runs it. */
   readonly vmm: Fact<Vmm>
   /** What executes the guest: KVM, or QEMU's own emulation; `null` where it is not known. */
   readonly accelerator: Fact<'kvm' | 'tcg'> | null
+  /** Of the process. */
   readonly pid: number
   /** Clock ticks after the system's start: a process with this pid and another start is another. */
   readonly startTime: number
+  /** The user that it runs as. */
   readonly uid: number
   /** How many vCPUs it has; `null` where nobody says. */
   readonly vcpuCount: Fact<number> | null
   /** Those whose threads are known, ascending. Empty, or as many as `vcpuCount`. */
   readonly vcpus: readonly FoundVcpu[]
+  /** Those that are known. */
   readonly iothreads: readonly FoundIoThread[]
   /** All other threads where the vCPUs' are known: the emulator. */
   readonly emulator: readonly FoundThread[]
@@ -147,7 +160,9 @@ export interface FoundVm {
   readonly cells: Fact<readonly FoundCell[]> | null
   /** The first is that of the main thread. */
   readonly cgroups: readonly FoundCgroup[]
+  /** `null`: nobody is known to. */
   readonly manager: Fact<FoundManager> | null
+  /** What is not known of it. */
   readonly missing: readonly Missing[]
 }
 

@@ -25,6 +25,9 @@ test('these are all that is not run, each with its reason', () => {
       'README.md: $ npm test',
       'docs/guide.md: npm run example -- --wait',
       'docs/lab.md: npm run lab -- --list',
+      'docs/running-vms.md: $ homenode ps',
+      'docs/running-vms.md: $ homenode ps db',
+      'docs/running-vms.md: $ homenode ps',
     ],
   )
 })

@@ -300,7 +300,11 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
     where: 'src/formats/, a file of its name; `convert` in src/cli/commands.ts and src/cli/convert.ts; docs/formats.md',
   },
   { what: 'a device', where: 'executor/devices/' },
-  { what: 'a VMM to attach to', where: 'executor/found/ (a room to be made), above executor/run/' },
+  {
+    what: 'a VMM that is found',
+    where:
+      'executor/found/vmms.ts (its names, threads and arguments); a process of it in test/executor/found/find.test.ts',
+  },
   { what: 'a picture', where: 'src/picture/ (a room to be made), below src/cli/' },
   {
     what: 'an engine',

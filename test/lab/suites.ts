@@ -20,6 +20,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   hugepages: ({ name }) => name === 'hugepages',
   threads: ({ name }) => name === 'smt',
   vm: ({ name }) => ['two-node', 'four-node'].includes(name),
+  ps: ({ name }) => name === 'two-node',
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),
