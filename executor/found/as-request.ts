@@ -108,7 +108,8 @@ function residentOf(mappings: readonly FoundMapping[]): { node: NodeId; bytes: n
   for (const part of mappings.flatMap(({ resident }) => resident)) {
     bytes.set(part.node, (bytes.get(part.node) ?? 0) + part.bytes)
   }
-  return [...bytes].map(([node, sum]) => ({ node, bytes: sum })).sort((a, b) => a.node - b.node)
+  const held = [...bytes].filter(([, sum]) => sum > 0).sort(([a], [b]) => a - b)
+  return held.map(([node, sum]) => ({ node, bytes: sum }))
 }
 
 function vmRequest({ name, vm, vcpus, cells }: RunningVm, host: Host, isShared: boolean): object {

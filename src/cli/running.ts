@@ -1,13 +1,13 @@
 /** The VMs that run here, judged: what they lose where they are, what they would lose if placed well, what to do for it. */
 
-import { type RunningRequest, type RunningVm, requestOf } from '../../executor/found/as-request.js'
+import { type RunningVm, requestOf } from '../../executor/found/as-request.js'
 import type { Found, FoundVm } from '../../executor/found/types.js'
 import { formatCpulist, parseCpulist } from '../cpulist.js'
-import { plan as makePlan } from '../plan.js'
 import { parseRequest } from '../request.js'
 import type { Host, Plan, PlanVm } from '../types.js'
 import { formatBytes } from '../units.js'
-import { type AsIsCost, costAsIs, verifyPlan } from '../verify.js'
+import { type AsIsCost, costAsIs } from '../verify.js'
+import { planVerified } from './plan.js'
 
 /** What there is to do for a VM. */
 export interface Advice {
@@ -33,7 +33,7 @@ export interface Judgement {
 export interface RunningVms {
   /** In the order in which they were found; with `null` those of which too little is known. */
   readonly vms: readonly { readonly vm: FoundVm; readonly judgement: Judgement | null; readonly why: string | null }[]
-  /** Lost vCPUs of all that are judged; `placed` is `null` where no plan was found. */
+  /** Lost vCPUs of all that are judged; `placed` is `null` where not all have a place. */
   readonly lost: { readonly now: number; readonly placed: number | null; readonly overcommit: number }
   readonly missing: Found['missing']
 }
@@ -48,8 +48,9 @@ export async function judge({ vms, missing }: Found, host: Host): Promise<Runnin
     const unjudged = left.map(({ vm, why }) => ({ vm, judgement: null, why }))
     return { vms: unjudged, lost: { now: 0, placed: null, overcommit: 0 }, missing }
   }
-  const now = costAsIs(asked.host, parseRequest(asked.request), running)
-  const plan = await planOf(asked)
+  const request = parseRequest(asked.request)
+  const now = costAsIs(asked.host, request, running)
+  const plan = await planVerified(asked.host, request, 'what runs here')
   const judged = new Map(running.map((one, at) => [one.vm, judgementOf(one, now.vms[at]!, plan)] as const))
   return {
     vms: vms.map((vm) => {
@@ -58,28 +59,23 @@ export async function judge({ vms, missing }: Found, host: Host): Promise<Runnin
     }),
     lost: {
       now: now.lostVcpus,
-      placed: plan === null ? null : withoutMigration(plan.cost),
+      placed: plan.refused.length > 0 ? null : withoutMigration(plan.cost),
       overcommit: now.terms.overcommit,
     },
     missing,
   }
 }
 
-/** Of the planner, with the verifier's agreement; `null` where there is none. */
-async function planOf({ host, request }: RunningRequest): Promise<Plan | null> {
-  const candidate = await makePlan(host, request)
-  return verifyPlan(host, request, candidate)
-}
-
 function withoutMigration({ lostVcpus, terms }: PlanVm['cost']): number {
-  return lostVcpus - (terms.migration ?? 0)
+  // Whole millionths.
+  return Math.round((lostVcpus - (terms.migration ?? 0)) * 1e6) / 1e6
 }
 
-function judgementOf(running: RunningVm, cost: AsIsCost['vms'][number], plan: Plan | null): Judgement {
-  const placedVm = plan?.vms.find(({ name }) => name === running.name)
+function judgementOf(running: RunningVm, cost: AsIsCost['vms'][number], plan: Plan): Judgement {
+  const placedVm = plan.vms.find(({ name }) => name === running.name)
   const placed = placedVm === undefined ? null : withoutMigration(placedVm.cost)
   const { lostVcpus: now, terms } = cost.cost
-  const because = plan?.refused.find(({ name }) => name === running.name)?.because[0]?.text
+  const because = plan.refused.find(({ name }) => name === running.name)?.because[0]?.text
   const advice =
     placedVm === undefined
       ? { pin: null, bytes: 0, text: `there is no place for it: ${because ?? 'the planner found none'}` }

@@ -70,7 +70,7 @@ test('a line for each, within 80 columns', async () => {
 
 test('a VM with no room for it anywhere is said', async () => {
   const host = syntheticHost('numa:1(memory=1GiB) core:2 pu:1')
-  const { vms } = await judge(
+  const { vms, lost } = await judge(
     {
       vms: [{ ...settled, vcpus: vmOf({ name: 'x', cpus: ['0'], memory: [] }).vcpus, mappings: astray.mappings }],
       missing: [],
@@ -78,6 +78,7 @@ test('a VM with no room for it anywhere is said', async () => {
     host,
   )
   assert.is(vms[0]!.judgement!.placed, null)
+  assert.is(lost.placed, null)
   assert.match(vms[0]!.judgement!.advice.text, /no place for it: .*/)
 })
 

@@ -121,7 +121,7 @@ test('too many vCPUs for the CPUs share them, each as busy as it has been', () =
 })
 
 test('VMs with one name are told apart by their pids; an untouched guest is nowhere; unknown ones are left', () => {
-  const memory = [{ bytes: GIB, resident: {} }]
+  const memory = [{ bytes: GIB, resident: { 0: 0 } }]
   const unknown = { ...vmOf({ name: 'c', cpus: [], memory, pid: 300 }) }
   const vms = [vmOf({ name: 'a', cpus: ['0'], memory }), vmOf({ name: 'a', pid: 200, cpus: ['1'], memory }), unknown]
   const { request, left } = requestOf(vms, HOST)
