@@ -57,8 +57,9 @@ function whyNot({ vcpus, mappings, cells }: FoundVm): string | null {
   if (cells === null) return "the guest's nodes are not known"
   if (cells.value.length < 2) return null
   if (nodesOf(unclaimed(mappings)).size > 1) return 'which of its memory is of which guest node is not known'
-  if (cells.value.some((cell) => cell.vcpus.length === 0)) return 'a guest node without vCPUs cannot be planned'
-  return cells.value.flatMap((cell) => cell.vcpus).length === vcpus.length ? null : 'vCPUs are of no guest node'
+  const owners = vcpus.map(({ vcpu }) => cells.value.findIndex((cell) => cell.vcpus.includes(vcpu)))
+  if (new Set(owners).size < cells.value.length) return 'a guest node without vCPUs cannot be planned'
+  return owners.includes(-1) ? 'vCPUs are of no guest node' : null
 }
 
 function unclaimed(mappings: readonly FoundMapping[]): FoundMapping[] {

@@ -89,8 +89,8 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['executor/found/'],
     holds: 'VMs that others run: their threads, memory, cgroups, guest nodes, and who says so',
-    may: ['executor/ffi/'],
-    packages: ['saxes', 'zod', 'node:fs', 'node:net', 'node:path'],
+    may: ['executor/ffi/', 'src/formats/'],
+    packages: ['zod', 'node:fs', 'node:net', 'node:path'],
   },
   {
     files: ['executor/vm/'],

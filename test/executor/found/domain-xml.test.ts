@@ -23,7 +23,7 @@ test('name, UUID, vCPUs that are there, memory and nodes', () => {
     vcpus: 3,
     memory: 2 ** 26,
     cells: [
-      { cell: 0, vcpus: [0, 1], memory: 2 ** 25 },
+      { cell: 0, vcpus: [0, 1, 3], memory: 2 ** 25 },
       { cell: 1, vcpus: [2], memory: 2 ** 25 },
     ],
   })
@@ -39,7 +39,7 @@ test('what is no domain is none', () => {
     '<domain/>',
     '<network><name>a</name></network>',
     XML.slice(0, -3),
-    XML.replace('KiB', 'cubit'),
+    XML.replace('MiB', 'cubit'),
     XML.replace('0-1', '0-'),
     '<a>'.repeat(500),
   ]
