@@ -358,7 +358,7 @@ test('the table says each status, what it means and how to mend it', async () =>
   assert.match(text, /^ok {7}nodejs: Node\.js 20\.11\.0$/m)
   assert.match(text, /^warning {2}kvm: open\(\/dev\/kvm\): ENOENT\n {9}No guest can run here/m)
   assert.match(text, /^PROBLEM {2}mbind: mbind: EPERM\n(?: {9}.*\n)+ {9}Mend: In a container/m)
-  assert.match(text, /\n\n16 ok, 1 warning, 1 problem$/)
+  assert.match(text, /\n\n17 ok, 1 warning, 1 problem$/)
   assert.ok(text.split('\n').every((line) => line.length <= 60))
 })
 
