@@ -82,7 +82,7 @@ console.log(JSON.stringify({ status, same, version, run: typeof runPlan, cpus: t
   const result = JSON.parse(run(process.execPath, 'entries.js'))
   assert.is(result.status, 'optimal')
   assert.is(result.same, true)
-  assert.is(result.version, 1)
+  assert.is(result.version, 2)
   assert.is(result.run, 'function')
   assert.ok(result.cpus > 0)
 })
