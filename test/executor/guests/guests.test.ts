@@ -50,31 +50,45 @@ function assemble(source: URL): Buffer {
   }
 }
 
+/** Where sources are: the product's guest, those of benches, those of tests. */
+const FOLDERS = ['../../../executor/guests/', '../../../bench/guests/', './'].map(
+  (path) => new URL(path, import.meta.url),
+)
+
+/** By the name of the guest. */
+const sources = new Map(
+  FOLDERS.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((file) => file.endsWith('.S'))
+      .map((file) => [file.replace('.S', ''), new URL(file, folder)] as const),
+  ),
+)
+
 const guests = { chase, fill, hlt, 'ping-pong': pingPong(0), 'port-loop': portLoop, spin, walk }
 
 for (const [name, guest] of Object.entries(guests)) {
   testWithBinutils(`the bytes of the guest "${name}" are its assembled source`, () => {
-    const code = assemble(new URL(`../../executor/guests/${name}.S`, import.meta.url))
+    const code = assemble(sources.get(name)!)
     assert.is(Buffer.from(guest.code).toString('hex'), code.toString('hex'))
   })
 }
 
 for (const [name, guest] of Object.entries(behaviours)) {
   testWithBinutils(`the bytes of the guest "${name}" are its assembled source`, () => {
-    const code = assemble(new URL(`guests/${name}.S`, import.meta.url))
+    const code = assemble(sources.get(name)!)
     assert.is(Buffer.from(guest.code).toString('hex'), code.toString('hex'))
   })
 }
 
 for (const [name, code] of Object.entries(programs)) {
   testWithBinutils(`the bytes of the program "${name}" are its assembled source`, () => {
-    assert.is(Buffer.from(code).toString('hex'), assemble(new URL(`guests/${name}.S`, import.meta.url)).toString('hex'))
+    assert.is(Buffer.from(code).toString('hex'), assemble(sources.get(name)!).toString('hex'))
   })
 }
 
 test('every source has its guest', () => {
-  const sources = readdirSync(new URL('../../executor/guests/', import.meta.url)).filter((file) => file.endsWith('.S'))
-  assert.equal(sources.map((file) => file.replace('.S', '')).sort(), Object.keys(guests))
+  const known = Object.keys({ ...guests, ...behaviours, ...programs })
+  assert.equal([...sources.keys()].sort(), known.sort())
 })
 
 test('a vCPU of the walking guest starts at its share', () => {
