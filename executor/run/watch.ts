@@ -78,6 +78,14 @@ export class Watch {
     return this.#looks
   }
 
+  /** As of the last look, whether each vCPU whose thread still runs has done something. */
+  allProgressed(): boolean {
+    return this.#vcpus.every(
+      ({ placement, index, tid, latest }) =>
+        (latest.progress > 0 && sum(latest.exits) > 0) || placement.tid(index) !== tid,
+    )
+  }
+
   /** As of the last look. */
   progress(seconds: number): RunProgress {
     return {
