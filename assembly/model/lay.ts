@@ -64,7 +64,7 @@ export function spill(vm: i32, cell: i32, size: i32, taking: bool): i64 {
   if (limitLeft[size] < missing) return -1;
   if (taking) cellPageSize[cell] = size;
   for (let node = 0; node < nodeCount; node++) {
-    seen[node] = barred[node] || !mayHaveMemory(vm, node);
+    seen[node] = barred[node] || !mayHaveMemory(vm, node) || freePages[node * MAX_PAGE_SIZES + size] == 0;
     if (!seen[node]) price[node] = priceOn(vm, cell - vmStart[vm], node);
   }
   while (missing > 0) {

@@ -23,6 +23,14 @@ import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, MICRO, n
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
 const VISITS_TO_IMPROVE: i32 = 500;
+let visitsToImprove: i32 = VISITS_TO_IMPROVE;
+/** Lowers what is tried once an assignment is known, where so many VMs are placed one after another; 1: not. */
+export function placeMany(vms: i32): void {
+  visitsToImprove = max(VISITS_OF_MANY / MOST_OF_MANY, min(VISITS_TO_IMPROVE, VISITS_OF_MANY / vms));
+}
+/** Nodes tried for all of many VMs, of which no more than so many share in them. */
+const VISITS_OF_MANY: i32 = 64000;
+const MOST_OF_MANY: i32 = 640;
 /** How many cells more than the best known number are tried, unless all effort is asked for. */
 const MORE_CELLS: i32 = 2;
 /** Nodes tried for all numbers of cells beyond that of the nodes. */
@@ -161,7 +169,7 @@ let onSeated: (vm: i32, cells: i32, cost: i64) => bool = keepIfBetter;
 function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
   const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
   spend(strategy == STRATEGY_SPREAD ? nodeCount : 1);
-  if (bestCells == 0) limitVisits(VISITS_TO_IMPROVE);
+  if (bestCells == 0) limitVisits(visitsToImprove);
   if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
   return true;
 }
@@ -305,13 +313,13 @@ function findBest(vm: i32): bool {
   // Without work left only the most cells are tried besides.
   for (let cells = first; cells <= early && !isDone(vm); cells = isSpent() ? max(cells + 1, early) : cells + 1) {
     if (effort != PLACE_WELL && bestCells != 0 && cells > bestCells + MORE_CELLS) break;
-    tryCells(vm, cells, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
+    tryCells(vm, cells, bestCells == 0 ? VISITS_TO_FIT : visitsToImprove);
   }
   // Where the VM is on one node, more cells do not help; else they let it be divided more unevenly between nodes.
   const enough = bestCells != 0 && (effort != PLACE_WELL || bestIsOnOneNode());
   if (early == last || isDone(vm) || enough) return bestCells != 0;
   // The finest cells fit where any do.
-  let left = VISITS_TO_IMPROVE_BY_CELLS - tryCells(vm, last, bestCells == 0 ? VISITS_TO_FIT : VISITS_TO_IMPROVE);
+  let left = VISITS_TO_IMPROVE_BY_CELLS - tryCells(vm, last, bestCells == 0 ? VISITS_TO_FIT : visitsToImprove);
   if (effort != PLACE_WELL) return bestCells != 0;
   for (let cells = early + 1; cells < last && left > 0 && !isDone(vm); cells++) left -= tryCells(vm, cells, left);
   return bestCells != 0;

@@ -12,7 +12,7 @@ import { setThrifty } from '../model/thrift';
 import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
 import { settleMemory } from './settle';
 import { makeRoom } from './exchange';
-import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeVm, tieScore, visitsToPlace } from '../place/construct';
+import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeMany, placeVm, tieScore, visitsToPlace } from '../place/construct';
 import { touchVm, vmsOnNode } from '../problem/stale';
 import { losingSet, placedSet, placedVms, placedWeight, refresh, refusedSet, refusedVms, totalCost } from '../model/totals';
 import { memberAt, nextMember, SET_WORDS } from '../vm-set';
@@ -132,12 +132,14 @@ function placeOrdered(how: i32): void {
 function placeFirst(how: i32): void {
   clearKinds();
   const end = workDone + WORK_OF_PLACING;
+  placeMany(max(1, ordered));
   for (let at = 0; at < ordered; at++) {
     const share = max<i64>(0, end - workDone) / min<i64>(<i64>(ordered - at), VMS_TO_SHARE);
     const before = setWorkLimit(workDone + WORK_OF_ONE + share);
     placeNext(order[at], how);
     setWorkLimit(before);
   }
+  placeMany(1);
   measure();
 }
 
