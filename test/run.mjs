@@ -55,7 +55,7 @@ function runFile(file) {
       const idle = passed + skipped + failed === 0 ? 'ran no test (is test.run() missing?)' : undefined
       const reason = broken ?? idle
       if (reason !== undefined) failed += 1
-      const notices = plain.split('\n').filter((line) => line.startsWith('SKIPPED: '))
+      const notices = plain.split('\n').filter((line) => /^(SKIPPED: |[A-Z]+_SEED=)/.test(line))
       resolve({ file, passed, failed, skipped, reason, output: plain, notices })
     })
   })

@@ -1,6 +1,6 @@
 // Nodes that a VM may not use, for itself and for what VMs ask of each other, and the node where it has to begin.
 import { Flat } from '../flat';
-import { BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_NODES, MEMORY_PREFERRED } from '../abi';
+import { BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_NODES, MEMORY_STRICT } from '../abi';
 import { nodeCount } from '../problem/host';
 import { homeOf, homesOf, keepsOff, useNodesOf } from '../problem/nodes';
 import { spend } from '../work';
@@ -45,7 +45,8 @@ export const MEMORY_ANYWHERE: i32 = BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POL
 function findsMemory(vm: i32, node: i32, relaxed: i32): bool {
   const homes = homesOf(node);
   if (barred[node] || homes == 0) return false;
-  if (vmMemory[vm] == MEMORY_PREFERRED || (relaxed & MEMORY_ANYWHERE) != 0) return true;
+  // Of memory that is interleaved a home may have no page.
+  if (vmMemory[vm] != MEMORY_STRICT || (relaxed & MEMORY_ANYWHERE) != 0) return true;
   for (let at = 0; at < homes; at++) if (!barred[homeOf(node, at)]) return true;
   return false;
 }

@@ -32,8 +32,12 @@ function roomiest(vm: i32, part: i32, parts: i32): i32 {
   for (let at = part; at < part + parts; at++) {
     if (seats[partNode[at]] == 0) continue;
     let left = 0;
-    for (let core = nodeCoreStart[partNode[at]]; core < nodeCoreStart[partNode[at] + 1]; core++) left += freeOnCore(coreList[core]);
-    for (let other = vmStart[vm]; other < vmStart[vm] + vmParts[vm]; other++) if (partNode[other] == partNode[at]) left -= partDedicated[other];
+    for (let core = nodeCoreStart[partNode[at]]; core < nodeCoreStart[partNode[at] + 1]; core++) {
+      const free = freeOnCore(coreList[core]);
+      // Of as many CPUs those on more cores are better: a core is not shared once somebody has one of its CPUs.
+      left += free > 0 ? 64 * free + 1 : 0;
+    }
+    for (let other = vmStart[vm]; other < vmStart[vm] + vmParts[vm]; other++) if (partNode[other] == partNode[at]) left -= 64 * partDedicated[other];
     if (left <= most) continue;
     most = left;
     best = partNode[at];

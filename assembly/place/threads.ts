@@ -8,6 +8,9 @@ import { aside } from './cpus';
 import { leavesCoresIdle } from './seat';
 import { partNode, vcpuNode, vmParts, vmStart, vmThreadCpus, vmThreadsPlaced } from '../problem/request';
 
+/** The core that threads get CPUs of before any other; -1: none is. */
+let firstCore: i32 = -1;
+
 /** Free CPUs of a core beyond these count as so many. */
 const MOST_FREE: i32 = 64;
 
@@ -16,6 +19,7 @@ const MOST_FREE: i32 = 64;
  * the one that takes the most. Cores with vCPUs of others come last. `tight`: where the fewest CPUs are free that another trust domain could have.
  */
 function rankOf(vm: i32, core: i32, threads: i32, tight: bool): i32 {
+  if (core == firstCore) return -1;
   if (isOwnCore(vm, core)) return 0;
   const free = min(MOST_FREE, freeOnCore(core));
   const lost = min(MOST_FREE, guestsLost(core));
@@ -63,4 +67,12 @@ export function takeThreads(vm: i32, cells: i32, relaxed: i32): bool {
     releaseThreads(vm);
   }
   return false;
+}
+
+/** The same, the threads getting CPUs of the core first. */
+export function takeThreadsFrom(vm: i32, cells: i32, core: i32): bool {
+  firstCore = core;
+  const taken = takeThreads(vm, cells, 0);
+  firstCore = -1;
+  return taken;
 }

@@ -3,12 +3,12 @@
 import { Flat } from '../flat';
 import { MAX_CPUS } from '../abi';
 import { coreList, coreLlc, nodeCoreStart } from '../problem/host';
-import { coreRoom, coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takeParts, unplace } from '../model/capacity';
+import { coreRoom, coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takesThread, takeParts, unplace } from '../model/capacity';
 import { isSpent, spend } from '../work';
 import { addedCost } from '../place/construct';
-import { takeThreads } from '../place/threads';
+import { takeThreads, takeThreadsFrom } from '../place/threads';
 import { assignNodes } from '../place/seat';
-import { cellVcpus, partCell, partDedicated, partNode, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmVcpus } from '../problem/request';
+import { cellVcpus, partCell, partDedicated, partNode, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmVcpus } from '../problem/request';
 
 /** VMs with more parts, or with parts on nodes of more cores, have only the seatings that construct.ts tries. */
 const MOST_PARTS: i32 = 16;
@@ -65,8 +65,18 @@ function prepareNode(vm: i32, part: i32, node: i32): void {
 
 function finish(vm: i32, cells: i32): void {
   spend(8 * vmVcpus[vm]);
-  if (takeThreads(vm, cells, 0)) stopped = !onSeating(vm, cells, addedCost(vm));
-  releaseThreads(vm);
+  if (vmThreadCpus[vm] == 0) {
+    if (takeThreads(vm, cells, 0)) stopped = !onSeating(vm, cells, addedCost(vm));
+    return;
+  }
+  // Of cores that are alike the first is tried.
+  const node = vcpuNode[vmStart[vm]];
+  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1] && !stopped; at++) {
+    const core = coreList[at];
+    if (!takesThread(vm, core, 0) || (at > nodeCoreStart[node] && coresAlike(core, coreList[at - 1]))) continue;
+    if (takeThreadsFrom(vm, cells, core)) stopped = !onSeating(vm, cells, addedCost(vm));
+    releaseThreads(vm);
+  }
 }
 
 /** Seats part after part. */
