@@ -24,21 +24,13 @@ export async function capacity(host: Host, request: unknown, vm: string, options
   const planner = await Planner.load()
   const refusedAnyway = new Set(planner.plan(host, parsed, options).refused.map(({ name }) => name))
   const most = mostMore(parsed, model)
-  const planOf = (more: number) => planner.plan(host, withMore(parsed, model, more), options)
+  const planOf = (more: number, how = options) => planner.plan(host, withMore(parsed, model, more), how)
   const stopper = (plan: Plan) => plan.refused.find(({ name }) => !refusedAnyway.has(name))
+  const soon = { ...options, steps: 0 }
 
-  // Doubling, then halving, the distance to the first number that does not fit.
-  let fits = 0
-  let fails = most + 1
-  for (let step = 1; fits + step < fails; step *= 2) {
-    if (stopper(planOf(fits + step)) === undefined) fits += step
-    else fails = fits + step
-  }
-  while (fails - fits > 1) {
-    const middle = Math.floor((fits + fails) / 2)
-    if (stopper(planOf(middle)) === undefined) fits = middle
-    else fails = middle
-  }
+  // Steps of search place no fewer VMs than none do: they begin where that ends.
+  const atLeast = largest(0, most, (more) => stopper(planOf(more, soon)) === undefined)
+  const fits = largest(atLeast, most, (more) => stopper(planOf(more)) === undefined)
   const grown = withMore(parsed, model, fits)
   const plan = verifyPlan(host, grown, planner.plan(host, grown, options))
   const because =
@@ -46,6 +38,22 @@ export async function capacity(host: Host, request: unknown, vm: string, options
       ? [{ constraint: 'limit', text: `a request has at most ${MAX_VMS} VMs and ${MAX_VCPUS} vCPUs` }]
       : (stopper(planOf(fits + 1))?.because ?? [])
   return { schemaVersion: 1, kind: 'Capacity', vm, more: fits, lostVcpus: plan.cost.lostVcpus, because }
+}
+
+/** The largest number up to `most` that fits, where `from` does: doubling, then halving, the distance to the first that does not. */
+function largest(from: number, most: number, doesFit: (number: number) => boolean): number {
+  let fits = from
+  let fails = most + 1
+  for (let step = 1; fits + step < fails; step *= 2) {
+    if (doesFit(fits + step)) fits += step
+    else fails = fits + step
+  }
+  while (fails - fits > 1) {
+    const middle = Math.floor((fits + fails) / 2)
+    if (doesFit(middle)) fits = middle
+    else fails = middle
+  }
+  return fits
 }
 
 /** As many as the format of a request takes. */

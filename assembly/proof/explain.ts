@@ -136,7 +136,7 @@ function enterSingleCorrections(vm: i32, clash: i32): void {
 }
 
 /** Work of all explanations since the last search, and of each at the least. */
-const WORK_OF_ALL: i64 = 40000000;
+const WORK_OF_ALL: i64 = 20000000;
 const WORK_OF_ONE: i64 = 50000;
 /** Explanations that may use up what there is for all. */
 const SHARED_BY: i64 = 8;

@@ -7,7 +7,7 @@ import { isPlaced } from './read.js'
 import { becauseOf } from './refusal.js'
 
 /** Work, as the planner counts it, for the changes that would let VMs in: of those that come later in the request none are tried. */
-const MOST_WORK = 80_000_000
+const MOST_WORK = 40_000_000
 
 /** The refusals. Takes the refused VMs out of the problem, so it comes after everything else is read. */
 export function readRefusals(problem: Problem): Refusal[] {

@@ -1,68 +1,171 @@
-/** Hosts and requests beyond what one problem can hold are refused at the place, before they are put into the module. */
-
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { plan } from '../../src/plan.js'
-import { MAX } from '../../src/planner/generated/abi.js'
-import { parseHost, syntheticHost } from '../../src/topology/index.js'
+import { KINDS, type Problem } from '../../bench/planner/limits/kinds.js'
+import { styleOf } from '../../src/cli/output.js'
+import { showPlan } from '../../src/cli/plan-view.js'
+import type { PlannerExports } from '../../src/planner/generated/abi.js'
+import { Planner } from '../../src/planner/planner.js'
+import { buildProblem } from '../../src/planner/problem.js'
+import { plannerBytes } from '../../src/planner/wasm.js'
+import { parseRequest } from '../../src/request.js'
+import { syntheticHost } from '../../src/topology/synthetic.js'
+import type { Host } from '../../src/types.js'
+import { checkPlan } from '../../src/verify.js'
+import { FUEL, meter } from './wasm-module.js'
 
-const TWO_NODES = syntheticHost('node:2 core:4 pu:1')
+const planner = await Planner.load()
+const { [FUEL]: fuel, ...exports } = new WebAssembly.Instance(new WebAssembly.Module(meter(plannerBytes())), {}).exports
+const metered = exports as unknown as PlannerExports
+const MOST_FUEL = 2 ** 31 - 1
 
-function hostWith(...pages: readonly number[]) {
-  const { schemaVersion, kind } = TWO_NODES
-  return parseHost({
-    schemaVersion,
-    kind,
-    nodes: [
-      { id: 0, memory: { total: 2 ** 30, free: 2 ** 30 }, pages: pages.map((size) => ({ size, total: 9, free: 9 })) },
-    ],
-    cpus: TWO_NODES.cpus.filter(({ node }) => node === 0),
+/** Calls of functions and turns of loops that `work` takes in the module. */
+function fuelOf(work: () => void): number {
+  const left = fuel as WebAssembly.Global<'i32'>
+  left.value = MOST_FUEL
+  work()
+  return MOST_FUEL - left.value
+}
+
+function problemOf(name: string, count?: number, nodes?: number): Problem {
+  const kind = KINDS.find((one) => one.name === name)
+  if (kind === undefined) throw new Error(`no kind ${name}`)
+  return kind.make(count ?? kind.most, nodes)
+}
+
+function enter({ host, request }: Problem): void {
+  fuelOf(() => buildProblem(metered, host, parseRequest(request)))
+}
+
+/** What took minutes at the default number of steps, as large as it was then. */
+const SLOW: readonly (readonly [string, number])[] = [
+  ['small', 2100],
+  ['small', 4096],
+  ['separate', 4000],
+  ['near chain', 1500],
+  ['preferred', 2000],
+  ['shared', 4096],
+  ['one VM with traffic', 128],
+  ['one VM with traffic', 1000],
+]
+/** Turns of loops and calls of functions, each some 1.5 ns. */
+const MOST_FIRST = 250e6
+const MOST_IN_STEP = 1.2e6
+const STEPS = 60
+
+for (const [name, count] of SLOW) {
+  test(`${count} of the kind "${name}": a first plan and each step of search take a bounded number of turns`, () => {
+    enter(problemOf(name, count))
+    const first = fuelOf(() => metered.solve(0, 1))
+    assert.ok(first < MOST_FIRST, `${first} turns without steps`)
+    const search = fuelOf(() => metered.solve(STEPS, 1))
+    // Bounds are found once, whatever the number of steps.
+    assert.ok(search < MOST_FIRST / 2 + STEPS * MOST_IN_STEP, `${search} turns in ${STEPS} steps`)
   })
 }
 
-const vm = (fields: object) => ({ name: 'a', vcpus: 1, memory: '1MiB', ...fields })
-const many = <Value>(count: number, make: (at: number) => Value) => Array.from({ length: count }, (_, at) => make(at))
+test('a step costs no more where the host has four times the VMs', () => {
+  for (const name of ['shared', 'devices']) {
+    const turns = [1 / 4, 1].map((share) => {
+      enter(problemOf(name, share * 2800))
+      metered.solve(1, 1)
+      const before = metered.steps()
+      return fuelOf(() => metered.solve(100, 1)) / (metered.steps() - before)
+    })
+    assert.ok(turns[1]! < 2 * turns[0]!, `${name}: ${turns.join(' and ')} turns`)
+  }
+})
 
-async function refused(host: Parameters<typeof plan>[0], vms: readonly object[], says: RegExp): Promise<void> {
-  const error: Error = await plan(host, { vms }, { steps: 0 }).then(
-    () => new Error('it was planned'),
-    (error) => error,
+test('what is counted as work is about what is done', () => {
+  for (const name of ['weights', 'mixed', 'one VM with traffic']) {
+    enter(problemOf(name))
+    const before = metered.work()
+    const turns = fuelOf(() => metered.solve(30, 1))
+    const ratio = turns / (metered.work() - before)
+    assert.ok(ratio > 0.3 && ratio < 10, `${name}: ${ratio}`)
+  }
+})
+
+/** Distances without any order, all different both ways. */
+function scattered(host: Host): Host {
+  const distances = host.nodes.map((_, from) =>
+    host.nodes.map((_, to) => (from === to ? 10 : 11 + ((from * 29 + to * 53 + from * to) % 47))),
   )
-  assert.is(error.name, 'InputError', error.message)
-  assert.match(error.message, says)
+  return { ...host, distances }
 }
 
-test('page sizes: so many on all nodes, as large as a host file allows', async () => {
-  const sizes = many(MAX.PAGE_SIZES + 1, (at) => 4096 * 2 ** at)
-  await refused(hostWith(...sizes), [vm({})], /^nodes: expected at most 8 sizes of pages, got 9/)
-  assert.is((await plan(hostWith(...sizes.slice(1)), { vms: [vm({})] })).status, 'optimal')
-  assert.is((await plan(hostWith(4096, 2 ** 52), { vms: [vm({})] })).status, 'optimal')
-})
-
-test('devices: so many of all VMs together', async () => {
-  const vms = many(3, (at) => vm({ name: `v${at}`, devices: many(6000, () => ({ node: 0 })) }))
-  await refused(TWO_NODES, vms, /^vms\[2\]\.devices: expected at most 16384 /)
-})
-
-test('relations: so many pairs, each counted once, whoever names the other', async () => {
-  const group = (fields: (at: number) => object) => many(130, (at) => vm({ name: `x${at}`, ...fields(at) }))
-  const others = many(130, (at) => vm({ name: `y${at}` }))
-  const names = others.map(({ name }) => name)
-  for (const relation of ['separateFrom', 'near']) {
-    const vms = [...group(() => ({ [relation]: names })), ...others]
-    await refused(TWO_NODES, vms, /^vms: expected at most 16384 relations \(separateFrom, near\) between VMs/)
+test('a VM over a hundred nodes is placed where it fits, in cells and with span', () => {
+  const host = scattered(syntheticHost('group:100 [numa(memory=4GiB)] core:4 pu:2'))
+  for (const vm of [
+    { vcpus: 780, memory: '90GiB' },
+    { vcpus: 700, memory: '90GiB', cells: 100 },
+    { vcpus: 700, memory: '90GiB', cells: 1, span: true },
+    { vcpus: 600, memory: '80GiB', cells: 7, span: true },
+  ]) {
+    const request = { vms: [{ name: 'vm', ...vm }] }
+    const plan = planner.plan(host, parseRequest(request), { steps: 0 })
+    assert.equal(checkPlan(host, request, plan), [])
+    assert.is(plan.vms.length, 1, JSON.stringify(vm))
   }
-  // Again and again the same: one pair.
-  const again = [
-    vm({ separateFrom: Array(9000).fill('b'), cpuPolicy: 'shared' }),
-    vm({ name: 'b', separateFrom: Array(9000).fill('a') }),
-  ]
-  assert.is((await plan(TWO_NODES, { vms: again })).status, 'optimal')
 })
 
-test('CPUs that the host does not have are named as a list', async () => {
-  const error: Error = await plan(TWO_NODES, { reserve: { cpus: '0-9999' }, vms: [vm({})] }).catch((error) => error)
-  assert.is(error.message, 'reserve.cpus: expected CPUs of the host, got 8-9999')
+const oneNode = syntheticHost('[numa(memory=16GiB)] core:4 pu:1')
+
+function refusalsOf(host: Host, request: object, steps: number) {
+  return planner.plan(host, parseRequest(request), { steps }).refused.map(({ name, proven }) => [name, proven])
+}
+
+test('a refusal is proven where the VM fits nowhere or no plan places more, and not where the search ended before', () => {
+  const wide = { name: 'wide', vcpus: 5, memory: '1GiB' }
+  const small = { name: 'small', vcpus: 1, memory: '1GiB' }
+  assert.equal(refusalsOf(oneNode, { vms: [wide, small] }, 0), [['wide', true]])
+  // Two of three are the most that four CPUs have room for.
+  const vms = ['a', 'b', 'c'].map((name) => ({ name, vcpus: 2, memory: '1GiB' }))
+  assert.equal(refusalsOf(oneNode, { vms }, 0), [['c', true]])
+  // As they come the last finds no node with a CPU and memory; with steps all are placed.
+  const twoNodes = syntheticHost('group:2 [numa(memory=16GiB)] core:8 pu:1')
+  const tight = {
+    vms: [
+      { name: 'a', vcpus: 5, memory: '2GiB', cells: 1 },
+      { name: 'b', vcpus: 3, memory: '4GiB', cells: 1 },
+      { name: 'c', vcpus: 2, memory: '10GiB', cells: 1 },
+      { name: 'd', vcpus: 1, memory: '8GiB', cells: 1 },
+    ],
+  }
+  assert.equal(refusalsOf(twoNodes, tight, 0), [['d', false]])
+  assert.equal(refusalsOf(twoNodes, tight, 50), [])
+})
+
+test('people are told whether a refusal is proven', () => {
+  const style = styleOf({}, 'never', {})
+  const vms = [{ name: 'wide', vcpus: 5, memory: '1GiB' }]
+  const plan = planner.plan(oneNode, parseRequest({ vms }))
+  const text = (proven: boolean) => {
+    const shown = { ...plan, refused: plan.refused.map((refusal) => ({ ...refusal, proven })) }
+    return showPlan(shown, style)
+  }
+  assert.match(text(false), /refused: wide .*not proven that it does not fit/)
+  assert.not.match(text(true), /not proven/)
+})
+
+test('thousands of alike VMs are refused for the same reasons; nodes that have the same are told together', () => {
+  const { host, request } = problemOf('refused', 2000)
+  const { refused } = planner.plan(host, parseRequest(request), { steps: 0 })
+  assert.is(refused.length, 1000)
+  assert.is(new Set(refused.map((refusal) => JSON.stringify({ ...refusal, name: '' }))).size, 1)
+  assert.match(refused[0]!.because[0]!.text, /each of the nodes 0-63 has 512 GiB free|each of the nodes [-,\d]+ has /)
+  assert.ok(refused[0]!.because[0]!.text.length < 300)
+})
+
+test('a VM of thousands of vCPUs on one node of thousands of cores is placed without a trap', () => {
+  const host = syntheticHost('[numa(memory=1TiB)] core:4096 pu:1')
+  const vms = [
+    { name: 'a', vcpus: 2000, memory: '64GiB' },
+    { name: 'b', vcpus: 2000, memory: '64GiB', cells: 3 },
+    { name: 'c', vcpus: 90, memory: '1GiB' },
+  ]
+  const plan = planner.plan(host, parseRequest({ vms }), { steps: 20 })
+  assert.equal(checkPlan(host, { vms }, plan), [])
+  assert.is(plan.vms.length, 3)
 })
 
 test.run()

@@ -8,15 +8,17 @@ export interface Effort {
 }
 
 /** For each order that is tried, and for what would have to be free where none is found. */
-export const EFFORT_TO_ORDER = 500_000
-export const EFFORT_TO_SPARE = 500_000
-/** Trying a change costs so much, and more with each seat that it has and each guest that floats beside it. */
+export const EFFORT_TO_ORDER = 400_000
+export const EFFORT_TO_SPARE = 400_000
+/** Trying a change costs so much, and more with each seat that it has and with the guests that float beside it. */
 const EACH = 16
+const FLOATING_IN_ONE = 16
 
 /** Counts an attempt to make the changes. */
 export function spend(effort: Effort, { floating }: Site, changes: readonly Change[]): void {
   for (const { to } of changes) {
-    effort.left -= EACH + to.seats.length + (floating.get(to.seats[0]?.node ?? -1)?.size ?? 0)
+    const beside = floating.get(to.seats[0]?.node ?? -1)?.size ?? 0
+    effort.left -= EACH + to.seats.length + beside / FLOATING_IN_ONE
   }
 }
 
