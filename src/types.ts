@@ -292,7 +292,7 @@ export interface PlanVm {
 export interface Refusal {
   /** As in the request. */
   readonly name: string
-  /** It is known that no plan places VMs of more weight, or that this one does not fit alone; `false`: the search ended before. */
+  /** It is known that no plan places more weight, or that it fits nowhere, not even alone; `false`: the search ended before. */
   readonly proven: boolean
   /** The constraints that clash, with the numbers per node. */
   readonly because: readonly { readonly constraint: string; readonly text: string }[]

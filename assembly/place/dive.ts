@@ -1,13 +1,13 @@
 // One whole assignment without looking back, by a rule: what is tried where a walk ended before it saw any, as it may on a large host.
 import { Flat } from '../flat';
-import { BECAUSE_DEVICE, MAX_PAGE_SIZES, MAX_VM_VCPUS } from '../abi';
+import { BECAUSE_DEVICE, MAX_PAGE_SIZES, MAX_VM_VCPUS, MEMORY_STRICT } from '../abi';
 import { cellOrder, countOffer, countsPages, offeredPageSize, roomByMemory } from './assign';
 import { offerPages, offerRoom, offerShared } from './offer';
-import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, pickNode, picks, unpick } from './picks';
-import { nodeCount, servesDevice } from '../problem/host';
-import { homeOf } from '../problem/nodes';
-import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, nextDevice, vmDevice, vmSpan, vmStart } from '../problem/request';
-import { inPages } from '../model/memory';
+import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, picks, unpick } from './picks';
+import { nodeCount, pageSizes, servesDevice } from '../problem/host';
+import { homeOf, homesOf } from '../problem/nodes';
+import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, nextDevice, vmDevice, vmMemory, vmSpan, vmStart } from '../problem/request';
+import { inPages, takesSize } from '../model/memory';
 import { firstNodeAsked, open } from '../model/relations';
 import { spend } from '../work';
 
@@ -17,11 +17,40 @@ const NEAREST: i32 = 0;
 const TIGHTEST: i32 = 1;
 /** The nodes that are left with the fewest pages first. */
 const LEANEST: i32 = 2;
+/** The nodes that hold some of the VM first, then those whose memory takes the most such cells. */
+const RICHEST: i32 = 3;
 
 /** The entry of each pick's cell. */
 const pickEntry = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
 /** The index of the page size that a pick took pages of; -1: none were counted. */
 const pickSize = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+/** The node that the pages are on. */
+const pickHome = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
+
+/** Whether each cell is to have all of its memory on one memory node of its node. */
+let counts: bool = true;
+
+/** The memory node of a node that offers all pages of a cell; -1: none does. */
+function roomyHome(vm: i32, at: i32, node: i32): i32 {
+  for (let home = 0; home < homesOf(node); home++) {
+    if (offeredPageSize(vm, cellPages[at], homeOf(node, home)) >= 0) return homeOf(node, home);
+  }
+  return -1;
+}
+
+/** How many cells like this one the memory of each of the node's memory nodes takes, at least. */
+function cellsByMemory(vm: i32, at: i32, node: i32): i64 {
+  let least = i64.MAX_VALUE;
+  for (let home = 0; home < homesOf(node); home++) {
+    const offers = homeOf(node, home) * MAX_PAGE_SIZES;
+    let most: i64 = 0;
+    for (let size = 0; size < pageSizes; size++) {
+      if (takesSize(vm, cellPages[at], size)) most = max(most, offerPages[offers + size] / inPages(cellPages[at], size));
+    }
+    least = min(least, most);
+  }
+  return least;
+}
 
 /** Whether a strict device of the VM is on the node, and none of its vCPUs yet. */
 function isWanted(vm: i32, node: i32): bool {
@@ -30,6 +59,12 @@ function isWanted(vm: i32, node: i32): bool {
     if (deviceStrict[device] && servesDevice(node, deviceNode[device])) return true;
   }
   return false;
+}
+
+/** What is left on the node, by the rule: the less the better. */
+function leftBy(vm: i32, at: i32, node: i32, rule: i32): i64 {
+  if (rule == RICHEST) return -cellsByMemory(vm, at, node);
+  return rule == LEANEST ? offerPages[homeOf(node, 0) * MAX_PAGE_SIZES] : <i64>(offerRoom[node] + offerShared[node]);
 }
 
 /** The node that is the best for the cell by the rule, and takes all of it (or, where it spans, the most of it); -1: none. */
@@ -45,11 +80,11 @@ function bestNode(vm: i32, cells: i32, cell: i32, rule: i32, dedicated: i32, sha
     if (!open[node] || (begins && node != firstNodeAsked)) continue;
     let taken = min(offerRoom[node], dedicated) + min(offerShared[node], shared);
     if (vmSpan[vm]) taken = isPickedFor(cell, node) ? 0 : min(taken, roomByMemory(vm, at, node));
-    else if (taken < dedicated + shared || (countsPages && offeredPageSize(vm, cellPages[at], homeOf(node, 0)) < 0)) continue;
+    else if (taken < dedicated + shared || (counts && roomyHome(vm, at, node) < 0)) continue;
     if (taken <= 0) continue;
     if (isWanted(vm, node)) return node;
-    const hops = rule == NEAREST ? hopsToAssigned(vm, cells, cell, node, dedicated, shared) : 0;
-    const left: i64 = rule == LEANEST ? offerPages[homeOf(node, 0) * MAX_PAGE_SIZES] : <i64>(offerRoom[node] + offerShared[node]);
+    const hops = rule == NEAREST ? hopsToAssigned(vm, cells, cell, node, dedicated, shared) : <f64>(rule == RICHEST && assigned[node] == 0);
+    const left = leftBy(vm, at, node, rule);
     if (best >= 0) {
       if (taken != bestTaken ? taken < bestTaken : hops != bestHops ? hops > bestHops : left >= bestLeft) continue;
     }
@@ -72,9 +107,11 @@ function diveCell(vm: i32, cells: i32, cell: i32, rule: i32): bool {
     const room = vmSpan[vm] ? roomByMemory(vm, at, node) : cellVcpus[at];
     const seats = min(min(dedicated, offerRoom[node]), room);
     const floats = min(min(shared, offerShared[node]), room - seats);
-    const size = countsPages ? offeredPageSize(vm, cellPages[at], homeOf(node, 0)) : -1;
+    const home = counts ? roomyHome(vm, at, node) : -1;
+    const size = home < 0 ? -1 : offeredPageSize(vm, cellPages[at], home);
     pickSize[picks] = size;
-    if (size >= 0) countOffer(homeOf(node, 0), size, inPages(cellPages[at], size));
+    pickHome[picks] = home;
+    if (size >= 0) countOffer(home, size, inPages(cellPages[at], size));
     pickEntry[picks] = at;
     pick(cell, node, seats, floats);
     dedicated -= seats;
@@ -86,18 +123,26 @@ function diveCell(vm: i32, cells: i32, cell: i32, rule: i32): bool {
 function takeBack(): void {
   while (picks > 0) {
     const size = pickSize[picks - 1];
-    if (size >= 0) countOffer(homeOf(pickNode[picks - 1], 0), size, -inPages(cellPages[pickEntry[picks - 1]], size));
+    if (size >= 0) countOffer(pickHome[picks - 1], size, -inPages(cellPages[pickEntry[picks - 1]], size));
     unpick();
   }
 }
 
 /**
- * Shows `onLeaf` up to one assignment by each rule of the VM's `cells` cells (laid out before) that the offer allows, until it returns false.
+ * Shows `onLeaf` up to one assignment by each rule (two where cells may have their memory on any of several nodes) of the VM's `cells` cells (laid out before) that the offer allows, until it returns false.
  * A walk of the same VM has to have been there before: what it found out about the VM is used.
  */
 export function diveAssignments(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: i32, cells: i32) => bool): void {
   let goesOn = true;
-  for (let rule = NEAREST; rule <= LEANEST && goesOn; rule++) {
+  counts = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm];
+  if (!countsPages && counts) goesOn = diveByRules(vm, cells, relaxed, onLeaf);
+  counts = countsPages;
+  if (goesOn) diveByRules(vm, cells, relaxed, onLeaf);
+}
+
+function diveByRules(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
+  let goesOn = true;
+  for (let rule = NEAREST; rule <= RICHEST && goesOn; rule++) {
     clearPicks(vm);
     let next = 0;
     while (next < cells && diveCell(vm, cells, cellOrder[next], rule)) next++;
@@ -107,4 +152,5 @@ export function diveAssignments(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: 
     }
     takeBack();
   }
+  return goesOn;
 }

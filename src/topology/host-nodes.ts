@@ -19,10 +19,13 @@ export function readNodes(
   cpuset: ReadonlySet<number> | undefined,
   cgroups: Cgroups,
 ): { readonly nodes: readonly HostNode[]; readonly limits?: readonly HostLimit[] } {
-  const pageSize = readPageSize(reader, ['proc/meminfo', ...ids.map(meminfoOfNode)])
-  const kept = readKept(reader)
   const alone = ids.length === 1
-  const pools = ids.map((id) => readHugePages(reader, id, alone).filter(({ size }) => size > pageSize))
+  const allPools = ids.map((id) => readHugePages(reader, id, alone))
+  const hugePages = allPools.flat().map(({ size }) => size)
+  const pageSize = readPageSize(reader, ['proc/meminfo', ...ids.map(meminfoOfNode)], hugePages)
+  // What is said of sizes up to the base page is not believed.
+  const pools = allPools.map((ofNode) => ofNode.filter(({ size }) => size > pageSize))
+  const kept = readKept(reader)
   const nodes = ids.map((id, index) => {
     const bytes = readNodeBytes(reader, id, alone)
     // The kernel leaves nodes without memory out of every cpuset.

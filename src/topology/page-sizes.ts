@@ -7,11 +7,15 @@ import { DEFAULT_PAGE_SIZE, isPageSize } from './limits.js'
  * Bytes of a base page. The kernel tells each process (AT_PAGESZ); of a recorded tree it can be told from meminfo,
  * whose counters are whole pages: with pages of 64 KiB all of them are multiples of 64.
  * @param meminfos paths of the files whose counters are believed
+ * @param hugePages sizes of the host's huge pages
  * Source: getauxval(3)
  */
-export function readPageSize(reader: SysReader, meminfos: readonly string[]): number {
+export function readPageSize(reader: SysReader, meminfos: readonly string[], hugePages: readonly number[]): number {
+  const most = Math.max(DEFAULT_PAGE_SIZE, Math.min(LARGEST_GUESS, ...hugePages.map((size) => size / LEAST_HUGE)))
   return (
-    pageSizeOfAuxv(reader.readFile('proc/self/auxv') ?? '') ?? pageSizeOfMeminfo(reader, meminfos) ?? DEFAULT_PAGE_SIZE
+    pageSizeOfAuxv(reader.readFile('proc/self/auxv') ?? '') ??
+    pageSizeOfMeminfo(reader, meminfos, most) ??
+    DEFAULT_PAGE_SIZE
   )
 }
 
@@ -47,7 +51,10 @@ const PAGE_COUNTERS = [
 /** The largest base page that kernels are commonly built with: beyond it, round numbers are chance. */
 const LARGEST_GUESS = 65_536
 
-function pageSizeOfMeminfo(reader: SysReader, meminfos: readonly string[]): number | undefined {
+/** Base pages in a huge page, at least: 64 KiB of 4 KiB on arm64 and RISC-V are the fewest where there is KVM. */
+const LEAST_HUGE = 16
+
+function pageSizeOfMeminfo(reader: SysReader, meminfos: readonly string[], most: number): number | undefined {
   const counters = meminfos.flatMap((path) => {
     const meminfo = readMeminfo(reader, path)
     const found = PAGE_COUNTERS.map((name) => meminfo.get(name) ?? 0).filter((bytes) => bytes > 0)
@@ -55,7 +62,7 @@ function pageSizeOfMeminfo(reader: SysReader, meminfos: readonly string[]): numb
     return new Set(found).size < 6 ? [] : found
   })
   if (counters.length === 0) return undefined
-  let size = LARGEST_GUESS
+  let size = most
   while (size > DEFAULT_PAGE_SIZE && counters.some((bytes) => bytes % size !== 0)) size /= 2
   return size
 }

@@ -32,6 +32,34 @@ test('of several clashes the one with the fewest constraints is named', () => {
   )
 })
 
+test('many cells are placed where most nodes have CPUs and little memory, and one has none', () => {
+  // CPUs and MiB free of each node. Node 1 has its memory on any other, all at one distance.
+  const rooms: readonly (readonly [number, number])[] = [
+    [5, 100],
+    [20, 0],
+    [4, 16_384],
+    [4, 7000],
+    [7, 44_000],
+    [10, 200],
+    [20, 9000],
+    [2, 98_000],
+  ]
+  const all = syntheticHost('group:8 [numa] core:20 pu:1')
+  const host: Host = {
+    ...all,
+    nodes: all.nodes.map((node, at) => {
+      const bytes = rooms[at]![1] * 2 ** 20
+      const pages = [{ size: 4096, total: bytes / 4096, free: bytes / 4096 }]
+      return { ...node, memory: { total: bytes, free: bytes }, pages }
+    }),
+    cpus: all.cpus.filter(({ id, node }) => id % 20 < rooms[node!]![0]),
+  }
+  for (const memoryPolicy of ['strict', 'interleave', 'preferred']) {
+    const vms = [{ name: 'vm', vcpus: 12, memory: '4GiB', cells: 11, memoryPolicy }]
+    assert.equal(planned(host, { vms }, 200).refused, [], memoryPolicy)
+  }
+})
+
 test('what would let a VM in if it left is named with its work as what is lost', () => {
   const vms = [
     { name: 'three', vcpus: 3, memory: '1GiB', weight: 2 },

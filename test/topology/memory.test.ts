@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cpu, hostOf, meminfo, node } from './tree.js'
+import { cpu, hostOf, meminfo, node, type Tree } from './tree.js'
 
 const GIB = 2 ** 30
 
@@ -98,7 +98,7 @@ test('huge pages have the sizes that the host has, up to those that a number hol
 })
 
 test('without it, the base page divides all counters of meminfo', () => {
-  const sizeOf = (unit: number, count = 8) => {
+  const sizeOf = (unit: number, count = 8, files: Tree = {}) => {
     const names = [
       'MemTotal',
       'MemFree',
@@ -110,7 +110,7 @@ test('without it, the base page divides all counters of meminfo', () => {
       'Slab',
     ]
     const lines = names.slice(0, count).map((name, index) => `${name}: ${unit * (1001 + 2 * index)} kB`)
-    return hostOf({ ...cpu(0), 'proc/meminfo': lines.join('\n') }).nodes[0]!.pages[0]!.size
+    return hostOf({ ...cpu(0), 'proc/meminfo': lines.join('\n'), ...files }).nodes[0]!.pages[0]!.size
   }
   assert.is(sizeOf(64), 65536)
   assert.is(sizeOf(16), 16384)
@@ -118,6 +118,10 @@ test('without it, the base page divides all counters of meminfo', () => {
   assert.is(sizeOf(1024), 65536)
   assert.is(sizeOf(4), 4096)
   assert.is(sizeOf(64, 3), 4096)
+  const pool = (kB: number): Tree => ({ [`sys/kernel/mm/hugepages/hugepages-${kB}kB/nr_hugepages`]: '1' })
+  assert.is(sizeOf(1024, 8, pool(64)), 4096, 'it is far smaller than every huge page')
+  assert.is(sizeOf(1024, 8, pool(2048)), 65_536)
+  assert.is(sizeOf(1024, 8, pool(4)), 4096)
 })
 
 test.run()
