@@ -143,6 +143,9 @@ export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refu
     return { constraint, text: textFor(problem, vm, handle, bit, clash) }
   })
   if (because.length > 0) return because
+  if (problem.wasm.refusalProven(handle) !== 1) {
+    return [{ constraint: 'unknown', text: 'the search found no place for it, and no constraints that keep it out' }]
+  }
   const text = perNode(
     problem,
     (node) => `has room for ${problem.wasm.roomFor(handle, node, BECAUSE.CPU_EXCLUSIVE) > 0 ? 'vCPUs' : 'none'}`,

@@ -1,25 +1,19 @@
 /** Real guests that do nothing, started for a test and ended with it. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { kvmStatus } from '../../../executor/run/probe.js'
 
 const QEMU = 'qemu-system-x86_64'
 
 export const hasQemu = spawnSync(QEMU, ['--version']).status === 0
 export const NO_QEMU = `${QEMU} is not installed`
 
-export const hasKvm = (() => {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
-    return hasQemu
-  } catch {
-    return false
-  }
-})()
+export const hasKvm = hasQemu && kvmStatus().usable
 export const NO_KVM = 'QEMU is not installed, or /dev/kvm may not be used'
 
 /** For sockets: their paths are short. */
