@@ -8,8 +8,8 @@ export interface Effort {
 }
 
 /** For each order that is tried, and for what would have to be free where none is found. */
-export const EFFORT_TO_ORDER = 400_000
-export const EFFORT_TO_SPARE = 400_000
+export const EFFORT_TO_ORDER = 250_000
+export const EFFORT_TO_SPARE = 150_000
 /** Trying a change costs so much, and more with each seat that it has and with the guests that float beside it. */
 const EACH = 16
 const FLOATING_IN_ONE = 16
