@@ -282,12 +282,12 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
   {
     what: 'a cost term',
     where:
-      'docs/model.md; `COST_TERMS` and its coefficient in src/types.ts, src/request/schema.ts; assembly/abi.ts (`TERM_`, `MODEL_`), assembly/model/cost.ts, assembly/proof/bound.ts; src/verify/cost.ts',
+      'docs/model.md; src/types.ts (`COST_TERMS`, `CostModel`), src/request/schema.ts; assembly/abi.ts (`TERM_`, `MODEL_`), assembly/problem/coefficients.ts, assembly/model/cost.ts; src/verify/cost.ts. Views, formats and tables follow from these; assembly/proof/bound.ts where the term can be bounded',
   },
   {
     what: 'a constraint',
     where:
-      'docs/model.md; its field in src/types.ts, src/request/schema.ts; assembly/abi.ts (`BECAUSE_`), where assembly/place/ or assembly/model/ asks what is allowed, src/planner/refusal.ts (its words); src/verify/constraints.ts and the file of its subject',
+      'docs/model.md; its field in src/types.ts, src/request/schema.ts; assembly/abi.ts (`BECAUSE_`), the place in assembly/place/ or assembly/model/ that asks what is allowed, assembly/proof/explain.ts, src/planner/refusal.ts (its words); src/verify/constraints.ts and the file of its subject; src/planner/moves/rules.ts where it holds on the way, too',
   },
   { what: 'a quirk of sysfs', where: 'src/topology/, the file of its subject; a tree with it in test/topology/' },
   {
