@@ -94,10 +94,11 @@ test('a CPU that leaves the cpuset while its vCPU runs is found', async () => {
   const rest = cpus.filter((id) => id !== cpu)
   const report = await runPlan(plan, { seconds: SECONDS, onProgress: () => restrict(rest, nodes) })
   assert.is(report.verified, false)
-  assert.equal(
-    [...new Set(report.findings.map(({ constraint }) => constraint))].filter((id) => id !== 'last-cpu'),
-    ['affinity'],
-  )
+  // Of where the thread went, and that it went, one look or the counters may tell.
+  const found = new Set(report.findings.map(({ constraint }) => constraint))
+  assert.ok(found.delete('affinity'))
+  for (const also of ['last-cpu', 'migrated']) found.delete(also)
+  assert.equal([...found], [])
   const affinity = parseCpulist(report.vcpus[0]!.affinity)
   assert.is(affinity.includes(cpu), false)
 })
