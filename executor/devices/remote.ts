@@ -10,7 +10,7 @@ export class StoppedError extends Error {
 }
 
 /**
- * What a vCPU's thread has for the main thread. Writes are kept until `flush()`; a read is answered at once, after the
+ * What a vCPU's thread has for the main thread. Writes are kept until `flush()`. A read is answered at once, after the
  * writes before it.
  */
 export class Mailbox {
