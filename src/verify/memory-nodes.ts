@@ -78,7 +78,7 @@ function strictProblem(homesOf: Homes, cell: PlacedCell): string | undefined {
   const { pageSize, bytes, vcpus, memory } = cell
   const strange = strangeProblem(new Set(cell.nodes.flatMap((node) => homesOf.get(node)!)), cell)
   if (strange !== undefined) return strange
-  // Broken pages are checkPageSize's.
+  // checkPageSize reports pages that are not whole.
   if (memory.some((part) => part.bytes % pageSize !== 0)) return undefined
   const shares = [...groupBy(vcpus, ({ node }) => node)].map(([node, own]): Share => {
     const exact = ((bytes / pageSize) * own.length) / vcpus.length
