@@ -56,7 +56,7 @@ export class Mailbox {
   }
 }
 
-/** Lets the thread go on that waits for an answer. */
+/** Lets the thread that waits for an answer go on. */
 export function answer({ control, answer }: VcpuBlock, data: Uint8Array | null): void {
   if (data !== null) answer.set(data)
   Atomics.store(control, MAIL, 0)

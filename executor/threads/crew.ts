@@ -314,6 +314,6 @@ const leaveBehind = (tid: number) => leftBehind.add(tid)
 const live = new Set<Crew>()
 process.on('exit', (code) => {
   for (const crew of live) crew.stopNow()
-  // Node.js would wait for them.
+  // Node.js would wait for these threads.
   if ([...leftBehind].some(isThere)) endProcess(code)
 })

@@ -105,12 +105,12 @@ function moveBatch(address: number, pageSize: number, count: number, node: numbe
 
 const GIVE_BACK_STEP = 256 * 1024 ** 2
 
-/** Gives the pages of memory that nobody uses any more back to the kernel. */
+/** Gives pages of memory that is no longer used back to the kernel. */
 export function giveBack(shared: SharedSpan): void {
   for (const { address, bytes } of takeSteps(shared, GIVE_BACK_STEP)) discard(address, bytes)
 }
 
-/** Closes a file in memory: the last to do so frees its pages, which can take long. */
+/** Closes a file in memory. The last close frees its pages, which can take long. */
 export function closeFile(fd: number): void {
   closeFd(fd)
 }

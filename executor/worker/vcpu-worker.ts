@@ -54,7 +54,6 @@ export interface WalkWork {
 }
 
 export interface VcpuTask {
-  /** Its block. */
   readonly shared: SharedArrayBuffer
   readonly port: MessagePort
   readonly cpus: readonly number[]

@@ -35,7 +35,7 @@ export interface Site {
   /** The online CPUs of each core, and of each node. */
   readonly cores: Map<number, SiteCpu[]>
   readonly onNode: Map<NodeId, SiteCpu[]>
-  /** The base page. */
+  /** Bytes of the base page. */
   readonly pageSize: number
   /** Bytes that may be taken, by page size and node. */
   readonly room: Map<number, Map<NodeId, number>>
