@@ -1,4 +1,4 @@
-// Sorting a list of numbers that stand for things (VMs, groups): the order is that of a comparison.
+// Sorts a list of numbers that stand for things (VMs, groups) by a comparison.
 import { Flat } from './flat';
 import { spend } from './work';
 

@@ -1,5 +1,5 @@
-// How much the planner has done: turns of its inner loops, each a few nanoseconds. It has no clock, so this is what bounds a step of
-// search, and what says how much of a budget is left. The same calls do the same work.
+// How much the planner has done: turns of its inner loops, each a few nanoseconds. The planner has no clock. This count bounds a step of
+// search and says how much of a budget is left. The same calls do the same work.
 
 /** Turns since the last reset. */
 export let workDone: i64 = 0;

@@ -28,7 +28,7 @@ export async function capacity(host: Host, request: unknown, vm: string, options
   const stopper = (plan: Plan) => plan.refused.find(({ name }) => !refusedAnyway.has(name))
   const soon = { ...options, steps: 0 }
 
-  // Steps of search place no fewer VMs than none do: they begin where that ends.
+  // With steps of search no fewer VMs are placed than without: the search begins with that plan.
   const atLeast = largest(0, most, (more) => stopper(planOf(more, soon)) === undefined)
   const fits = largest(atLeast, most, (more) => stopper(planOf(more)) === undefined)
   const grown = withMore(parsed, model, fits)
@@ -40,7 +40,7 @@ export async function capacity(host: Host, request: unknown, vm: string, options
   return { schemaVersion: 1, kind: 'Capacity', vm, more: fits, lostVcpus: plan.cost.lostVcpus, because }
 }
 
-/** The largest number up to `most` that fits, where `from` does: doubling, then halving, the distance to the first that does not. */
+/** The largest number up to `most` that fits, where `from` fits. First the distance is doubled until one does not fit, then halved. */
 function largest(from: number, most: number, doesFit: (number: number) => boolean): number {
   let fits = from
   let fails = most + 1

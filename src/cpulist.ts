@@ -21,12 +21,12 @@ export interface CpulistOptions {
 
 const PART = /^(?<not>\^?)(?<first>\d+)(?:-(?<last>\d+)(?::(?<stride>\d+))?)?$/
 
-/** How many numbers strides and `all` may name in a list, taken together: each is looked at, where a range is taken as a whole. */
+/** How many numbers strides and `all` may name in a list, in all. Each of them is looked at; a range is taken as a whole. */
 const MAX_STEPS = 2 ** 21
 
 /**
- * The set that a list stands for while it is read: a byte for each number, so that a range costs next to nothing, however
- * often numbers are named. One more than there are numbers, since `all` may stand for one that nobody can name.
+ * The set that a list stands for while it is read. It has a byte for each number, so a range costs next to nothing, however
+ * often numbers are named. It has one byte more, since `all` may stand for a number that no list can name.
  */
 const isMember = new Uint8Array(MAX_ID + 2)
 

@@ -35,8 +35,8 @@ function partSchema(list: z.ZodArray): z.ZodArray {
 }
 
 /**
- * zod collects what is wrong with every element, which for a long list takes seconds and all memory. So long lists come first, the
- * innermost before those around them, each up to the first elements that do not fit; and none with more than it may have.
+ * zod collects what is wrong with every element. For a long list this takes seconds and all memory. So long lists are checked first, the
+ * innermost before those around them, each up to the first elements that do not fit. No list may have more elements than its limit.
  * @throws {InputError}
  */
 function checkLists(schema: unknown, value: unknown, path: readonly PropertyKey[], input: unknown): void {

@@ -66,7 +66,7 @@ function examine(host: Host, request: Request, candidate: unknown): Examination 
     ...checkStatus(plan),
     ...checkMoves(machine, request, plan),
   ]
-  // Without a CPU for each vCPU there is no cost to speak of.
+  // Without a CPU for each vCPU there is no cost.
   if (seats.length === 0) findings.push(...checkCost(plan, priceOf(machine, occupancy, request, vms)))
   return { plan, findings }
 }

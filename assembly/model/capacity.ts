@@ -1,4 +1,4 @@
-// Who is where: what is taken of CPUs, cores, LLCs, nodes and shared demand, and placing and unplacing on it.
+// What is taken of CPUs, cores, LLCs, nodes and shared demand. VMs are placed and unplaced here.
 import { Flat } from '../flat';
 import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE, THREADS_SPREAD } from '../abi';
 import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCapacity, cpuCore, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, nodeWholeCores, nodeWholeCpus, pageSizes } from '../problem/host';
@@ -31,7 +31,10 @@ const coreTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8)
 const coreHolder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Shared CPUs of the node: usable, not isolated, on cores without a dedicated vCPU or thread. */
 export const nodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-/** CPUs of the node's cores that shared vCPUs float over, and the sum of their capacities: `nodeShared` where no core is on two nodes. */
+/**
+ * CPUs of the node's cores that shared vCPUs float over, and the sum of their capacities. Where no core is on two nodes, their number is
+ * `nodeShared`.
+ */
 export const nodeFloatCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeFloatCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Demand of the shared vCPUs on the node, in millionths of a CPU. */
@@ -41,7 +44,7 @@ const nodeDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODE
 const llcDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Parts of cells on the node. */
 const nodeParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-/** Parts with shared vCPUs on the node, and the trust domain that all of these have; UNNAMED: none of them names one. */
+/** Parts with shared vCPUs on the node, and the trust domain of all of them. UNNAMED: none of them names one. */
 const nodeFloating = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const nodeTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const UNNAMED: i32 = -1;
@@ -151,8 +154,8 @@ export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
   return free;
 }
 
-// What a node has for a VM that trusts nobody and is not placed, by node, thread policy and what of policy and trust is left aside: it is
-// the same for all of these until someone comes or goes there, which is another version of the node's cores.
+// What a node has for a VM that trusts nobody and is not placed, by node, thread policy, and which of policy and trust are left aside.
+// It is the same for all such VMs until a VM comes to the node or leaves it. Then the node's cores have another version.
 const nodeVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const knownRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
 const knownVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
@@ -185,7 +188,7 @@ function roomAmong(vm: i32, cpus: i32, demand: i64): i32 {
   return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
 }
 
-/** The trust domain of the VM among those that float: those without a name may be together. */
+/** The trust domain of the VM for its shared vCPUs. VMs that name none may be together. */
 function domainOf(vm: i32): i32 {
   return max(UNNAMED, vmTrust[vm]);
 }
@@ -349,8 +352,8 @@ export function noteMemory(vm: i32, there: bool): void {
 }
 
 /**
- * Takes memory and shared demand as the VM's cells and parts stand; false, and nothing is taken, where there is too little
- * memory. Its dedicated CPUs are taken one by one.
+ * Takes memory and shared demand as the VM's cells and parts stand. False where there is too little memory: then nothing is taken.
+ * Its dedicated CPUs are taken one by one.
  */
 export function takeParts(vm: i32, cells: i32): bool {
   vmCells[vm] = cells;
@@ -392,7 +395,7 @@ export function lift(vm: i32): void {
   vmCells[vm] = 0;
 }
 
-/** Takes all again that the VM's arrays say: cells, parts, lists of memory, CPUs. Threads' CPUs are taken one by one. */
+/** Takes everything in the VM's arrays again: cells, parts, lists of memory, CPUs. Threads' CPUs are taken one by one. */
 export function restore(vm: i32, cells: i32): void {
   vmCells[vm] = cells;
   retakeMemory(vm);
@@ -421,7 +424,7 @@ export function isUntouched(node: i32): bool {
   return true;
 }
 
-/** Isolated CPUs that are left, which are to be few before all else between plans of equal cost. */
+/** Isolated CPUs that are left. Between plans of equal cost, the fewest of them come first. */
 export function isolationScore(): i64 {
   return <i64>isolatedLeft << 50;
 }

@@ -15,7 +15,7 @@ export function communicationPrice(vm: i32, hops: f64): i64 {
   return rounded(vmTraffic[vm] < 0 ? price / <f64>(vcpus - 1) : price);
 }
 
-// Groups of a VM's vCPUs that are alike: an LLC on a node, or a node for shared vCPUs.
+// Groups of a VM's vCPUs that have the same hops to others: the vCPUs on one LLC of a node, or the shared vCPUs on a node.
 const groupNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 const groupLlc = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 const groupSize = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_CPUS, 8));

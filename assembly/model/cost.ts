@@ -66,7 +66,7 @@ export function remoteMemory(vm: i32): i64 {
   return rounded((vmWeight[vm] * vmMemoryBound[vm] * demand) / 10);
 }
 
-// Dedicated vCPUs of one VM (or of one cell) by core, valid where the stamp is the current one.
+// Dedicated vCPUs of one VM (or of one cell) by core. An entry is valid if its stamp is the current one.
 const coreStamp = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 const coreOwn = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 let stamp: i32 = 0;
@@ -162,7 +162,7 @@ export function cellsPrice(vm: i32, cells: i32): i64 {
   return rounded(vmWeight[vm] * model[MODEL_CELLS] * <f64>MICRO * <f64>vmVcpus[vm] * <f64>(cells - 1));
 }
 
-/** A TERM_ of what a placed VM loses; 0 for terms that are lost by nodes. */
+/** One TERM_ of what a placed VM loses. 0 for the terms that nodes lose. */
 export function termOf(vm: i32, term: i32): i64 {
   switch (term) {
     case TERM_REMOTE_MEMORY: return remoteMemory(vm);
@@ -204,7 +204,7 @@ function waitingOn(vm: i32, node: i32): f64 {
   return <f64>demand * vmMemoryBound[vm];
 }
 
-/** What the node loses by memory bandwidth that is asked for and not there: one addition for each VM, in the order of their slots. */
+/** What the node loses by memory bandwidth that VMs ask for and it does not have. One addition for each VM, in the order of their slots. */
 export function bandwidthOn(node: i32): i64 {
   const given = nodeBandwidth[node];
   if (given == 0) return 0;

@@ -15,7 +15,7 @@ function takeShares(cell: i32, size: i32): bool {
   return true;
 }
 
-/** On the homes, in the largest pages that are free there; false where there are none such. */
+/** Lays the cell on its homes, in the largest pages that are free there. False where none are. */
 function layAtHome(vm: i32, cell: i32): bool {
   for (let size = pageSizes - 1; size >= 0; size--) {
     if (!takesSize(vm, cellPages[cell], size)) continue;
@@ -55,7 +55,7 @@ function nextNearest(vm: i32, cell: i32): i32 {
 }
 
 /**
- * Pages of the size that spill beyond the homes, where the homes and then the nearest nodes are filled; -1 where there are too few.
+ * Pages of the size that spill beyond the homes. The homes are filled first, then the nearest nodes. -1: too few are free.
  * Takes them if told so.
  */
 export function spill(vm: i32, cell: i32, size: i32, taking: bool): i64 {
@@ -78,7 +78,7 @@ export function spill(vm: i32, cell: i32, size: i32, taking: bool): i64 {
   return beyond;
 }
 
-/** At home if it fits there; else in the pages of which the fewest bytes spill. */
+/** Lays the cell on its homes if it fits there. Else it takes the page size with which the fewest bytes spill. */
 function layNearHome(vm: i32, cell: i32): bool {
   if (layAtHome(vm, cell)) return true;
   let best = -1;
@@ -95,7 +95,7 @@ function layNearHome(vm: i32, cell: i32): bool {
   return best >= 0 && spill(vm, cell, best, true) >= 0;
 }
 
-/** The largest cell that has no memory yet, since it fits in the fewest places; -1: none. */
+/** The largest cell that has no memory yet: it fits in the fewest places. -1: none. */
 function largestWithout(vm: i32): i32 {
   let largest = -1;
   for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCells[vm]; cell++) {
@@ -118,7 +118,10 @@ function takeForCells(vm: i32): bool {
   return true;
 }
 
-/** Takes memory for all cells of the VM as its parts stand, in the other way where one leaves a cell none; false, and nothing is taken, where there is too little. */
+/**
+ * Takes memory for all cells of the VM as its parts stand. There are two ways: where the first leaves a cell without memory, it tries the
+ * other. False where there is too little: then nothing is taken.
+ */
 export function takeMemory(vm: i32): bool {
   const way = thrifty;
   clearChoice();

@@ -1,4 +1,4 @@
-// Nodes that a VM may not use, for itself and for what VMs ask of each other, and the node where it has to begin.
+// Nodes that a VM may not use, by its own wishes and by its relations to other VMs, and the node where it has to begin.
 import { Flat } from '../flat';
 import { BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_NODES, MEMORY_STRICT } from '../abi';
 import { nodeCount } from '../problem/host';
@@ -9,7 +9,7 @@ import { cellMemory, nextRelation, partNode, peerOf, relationNear, vcpuNode, vmC
 
 /** The node that the VM's first cell has to begin on; -1: any; -2: there is none. */
 export let firstNodeAsked: i32 = -1;
-/** Whether it matters to others where the VM begins, some of which may not be placed yet. */
+/** Whether it matters to other VMs where this one begins. Some of them may not be placed yet. */
 export let beginsNear: bool = false;
 /** Whether the VM may have vCPUs on the node. */
 export const open = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
@@ -38,14 +38,14 @@ export function clearRelations(vm: i32): void {
   for (let node = 0; node < nodeCount; node++) open[node] = findsMemory(vm, node, 0);
 }
 
-/** With one of these left aside memory is somewhere, and only its sum counts. */
+/** If one of these is left aside, memory may be anywhere, and only its sum counts. */
 export const MEMORY_ANYWHERE: i32 = BECAUSE_MEMORY_CAPACITY | BECAUSE_MEMORY_POLICY | BECAUSE_CELL_NODE;
 
 /** Whether the VM, with a vCPU on the node, may have memory where its policy wants it. */
 function findsMemory(vm: i32, node: i32, relaxed: i32): bool {
   const homes = homesOf(node);
   if (barred[node] || homes == 0) return false;
-  // Of memory that is interleaved a home may have no page.
+  // A home may have no page of interleaved memory.
   if (vmMemory[vm] != MEMORY_STRICT || (relaxed & MEMORY_ANYWHERE) != 0) return true;
   for (let at = 0; at < homes; at++) if (!barred[homeOf(node, at)]) return true;
   return false;

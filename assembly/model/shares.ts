@@ -1,5 +1,5 @@
-// How a cell's memory is divided among nodes. Its homes are the memory nodes of its parts; where the model leaves open which home has how
-// much, pages are where they cost least and are free.
+// How a cell's memory is divided among nodes. Its homes are the memory nodes of its parts. The model may leave open how much each home
+// has: then pages go where they are free and cost least.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MODEL_HOME } from '../abi';
 import { distance } from '../problem/host';
@@ -10,7 +10,7 @@ import { spend } from '../work';
 import { model } from '../problem/coefficients';
 import { cellPages, demandOf, partCell, partDedicated, partNode, partShared, vmMemory, vmPages, vmParts, vmStart } from '../problem/request';
 
-// The homes of the cell that is being laid out, its share of pages on each, and how many more there may be.
+// The homes of the cell that is being laid out, its pages on each, and how many more each can take.
 export let homeCount: i32 = 0;
 export const homes = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const shares = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
@@ -76,12 +76,15 @@ export function clearChoice(): void {
   hadChoice = false;
 }
 
-/** How good a home is for a page, the least first: cheap, or with much room. */
+/** Rank of a home for a page: the cheapest, or the one with the most room, has the least. */
 function rankOf(place: i32): f64 {
   return thrifty ? -(<f64>room[place]) : price[place];
 }
 
-/** Whether home `a` is better than `b` for so many pages of a part: by rank, if it holds them all, on the part's node (-1: on any of the VM's), lower. */
+/**
+ * Whether home `a` is better than `b` for so many pages of a part. In this order: the lesser rank, room for all of the pages, being on the
+ * part's node (-1: on any node of the VM), the lower number.
+ */
 function isBetter(a: i32, b: i32, pages: i64, node: i32): bool {
   if (rankOf(a) != rankOf(b)) return rankOf(a) < rankOf(b);
   const holdsA = room[a] >= pages;
@@ -106,7 +109,8 @@ function bestHome(part: i32, pages: i64): i32 {
   return best;
 }
 
-// For a search: homes in the order in which they are reached, the part that each is reached by, and the home that a part is reached by.
+// For a breadth-first search: homes in the order in which they are reached, the part that reached each home, and the home that reached
+// each part.
 const queue = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const reachedBy = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const cameFrom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
@@ -123,7 +127,10 @@ function reachHomes(part: i32): void {
   }
 }
 
-/** Makes room for up to so many pages of the part by moving those of others to other homes of theirs, along a shortest chain; how many. */
+/**
+ * Makes room for up to so many pages of the part: along a shortest chain, pages of other parts move to other homes of theirs.
+ * Returns how many.
+ */
 function displace(first: i32, pages: i64): i64 {
   spend(homeCount * parts);
   for (let place = 0; place < homeCount; place++) reachedBy[place] = -1;
@@ -176,7 +183,7 @@ function send(part: i32, pages: i64): bool {
   return true;
 }
 
-/** In proportion to the parts: whole pages each, then one more for those that are short of one, where that costs least. */
+/** Divides in proportion to the parts. Each gets its whole pages; those that are short of one get one more where that costs least. */
 function divideByParts(vm: i32, cell: i32, pages: i64): bool {
   let all: i64 = 0;
   spend(2 * parts * homeCount);
@@ -213,7 +220,7 @@ function divideByParts(vm: i32, cell: i32, pages: i64): bool {
   return true;
 }
 
-/** Evenly among all homes; those that have a page more are where that costs least. */
+/** Divides evenly among all homes. The pages that are left over go where they cost least. */
 function divideEvenly(pages: i64): bool {
   const even = pages / <i64>homeCount;
   for (let place = 0; place < homeCount; place++) {

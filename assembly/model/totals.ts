@@ -1,4 +1,4 @@
-// Sums over the plan as it stands: brought up to date by what has changed, so that they cost as much as was changed.
+// Sums over the plan as it stands. Only what has changed is summed anew.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
 import { bandwidthOn, vmCost } from './cost';
@@ -122,7 +122,7 @@ export function bandwidthCost(): i64 {
   return bandwidthLosses;
 }
 
-/** What is lost by nodes, not by VMs of their own. */
+/** What nodes lose, rather than single VMs. */
 export function lossOfNodes(): i64 {
   refreshNodes();
   return overcommitLosses + bandwidthLosses;

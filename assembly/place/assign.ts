@@ -1,5 +1,5 @@
-// Which node each cell goes to, or which nodes where it may span several: depth first over the cells, the widest first, cut where
-// what is already fixed costs more than the best assignment known. What a node offers is given, so the same walk serves
+// Which node each cell goes to, or which nodes where it may span several. The walk is depth first over the cells, the widest first.
+// It cuts where what is already fixed costs more than the best assignment known. What a node offers is given, so the same walk serves
 // placing, the bound (on the empty host) and explanations (with constraints left aside).
 import { Flat } from '../flat';
 import { BECAUSE_DEVICE, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VM_VCPUS, MEMORY_STRICT } from '../abi';
@@ -57,7 +57,7 @@ export const cellOrder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_V
 const tries = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS * MAX_NODES, 8));
 const triesHops = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_NODES, 8));
 
-/** What looking at a whole assignment counts: it takes so much longer than trying a node. */
+/** Nodes tried that looking at a whole assignment counts as. It takes that much longer. */
 const VISITS_OF_LEAF: i32 = 8;
 /** Nodes x parts looked at that count as much as a node tried. */
 const LOOKS_IN_VISIT: i32 = 16;
@@ -170,7 +170,7 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   const base = depth * MAX_NODES;
   let first = 0;
   if (depth > 0 && cellsAlike) {
-    // Cells that are alike are interchangeable: only ascending nodes.
+    // Cells that are alike are interchangeable: only ascending nodes are tried.
     if (cellsAreAlike(vmStart[vm] + cellOrder[depth - 1], at)) first = pickNode[picks - 1];
   }
   if (!runFits(vm, cells, depth, cellsAlike ? first : 0)) return 0;
@@ -218,7 +218,7 @@ function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   return true;
 }
 
-/** Divides a cell between more and more nodes, until one more than are needed, or where they are few between any number. */
+/** Divides a cell between more and more nodes, up to one more than it needs. On a small host it may be divided between any number. */
 function descendSpan(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   const at = vmStart[vm] + cellOrder[depth];
   const dedicated = cellDedicated[at];
@@ -251,7 +251,7 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
   const cell = cellOrder[depth];
   const at = vmStart[vm] + cell;
   const small = cellVcpus[at] <= SMALL_CELL;
-  // The last may be before those that are filled, unless every way to divide is tried anyway.
+  // The last node may be below those that are filled, unless every way to divide is tried anyway.
   for (let node = parts == 1 && !small ? 0 : first; node < nodeCount; node++) {
     if (!visit()) return false;
     spend(4);
@@ -291,9 +291,9 @@ function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedica
 }
 
 /**
- * Shows every assignment of the VM's `cells` cells (laid out before) that the offer allows and that may cost no more than
- * the ceiling to `onLeaf`, in the VM's part arrays; it returns false to end the walk. Where cells span nodes, only assignments
- * worth trying. False: the walk was ended, or its budget did.
+ * Shows `onLeaf` every assignment of the VM's `cells` cells (laid out before) that the offer allows and that may cost no more than
+ * the ceiling, in the VM's part arrays. `onLeaf` returns false to end the walk. Where cells span nodes, it sees only assignments
+ * worth trying. Returns false where `onLeaf` ended the walk, or the budget was used up.
  */
 export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
   relaxed = relax;

@@ -1,4 +1,4 @@
-// Placing one VM as cheaply as it goes, everything else staying where it is.
+// Places one VM as cheaply as possible. Everything else stays where it is.
 import { Flat } from '../flat';
 import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_NEAR, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
@@ -24,7 +24,7 @@ import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, MICRO, n
 const VISITS_TO_FIT: i32 = 20000;
 const VISITS_TO_IMPROVE: i32 = 500;
 let visitsToImprove: i32 = VISITS_TO_IMPROVE;
-/** Lowers what is tried once an assignment is known, where so many VMs are placed one after another; 1: not. */
+/** Lowers what is tried once an assignment is known, where `vms` VMs are placed one after another. 1: does not lower it. */
 export function placeMany(vms: i32): void {
   visitsToImprove = max(VISITS_OF_MANY / MOST_OF_MANY, min(VISITS_TO_IMPROVE, VISITS_OF_MANY / vms));
 }
@@ -36,7 +36,7 @@ const MORE_CELLS: i32 = 2;
 /** Nodes tried for all numbers of cells beyond that of the nodes. */
 const VISITS_TO_IMPROVE_BY_CELLS: i32 = 1000;
 
-/** On as few cores as possible, whatever that costs, so that others find theirs. */
+/** On as few cores as possible, whatever that costs, so that other VMs find cores. */
 export const PLACE_DENSE: i32 = 0;
 /** Where it is cheapest, with no more cells than nodes where that will do. */
 export const PLACE_SOON: i32 = 1;
@@ -139,7 +139,7 @@ let effort: i32 = PLACE_SOON;
 /** Nodes that the last call of placeVm tried. */
 export let visitsToPlace: i32 = 0;
 let lossBefore: i64 = 0;
-/** Dives of one VM end here, but for the one with the most cells, which fit where any do. */
+/** Dives of one VM end here, except the one with the most cells: these fit where any do. */
 let endOfDives: i64 = 0;
 const WORK_OF_DIVES: i64 = 200000;
 /** What it takes to try a placement, whatever the VM. */
@@ -284,7 +284,7 @@ function isTooMany(vm: i32, cells: i32): bool {
 /** Tries so many cells, unless that cannot be better than what is known; the visits that it took. */
 function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
   if (isTooMany(vm, cells) || !layOutCells(vm, cells)) return 0;
-  // More cells have to pay: the smallest number is taken on a tie.
+  // More cells have to pay: on a tie the smaller number wins.
   if (bestCells != 0) setCeiling(cells < bestCells ? bestCost : bestCost - 1);
   walkAssignments(vm, cells, 0, maxVisits, tryAssignment);
   visitsToPlace += visits;
@@ -294,7 +294,7 @@ function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
   return visits;
 }
 
-/** Whether nothing better is to be looked for: where room is what matters, the fewest cells do. */
+/** Whether there is no need to look for anything better: where only room matters, the fewest cells are good enough. */
 function isDone(vm: i32): bool {
   return bestCells != 0 && (effort == PLACE_DENSE || bestCost <= max<i64>(0, vmBound[vm]));
 }
@@ -310,12 +310,12 @@ function findBest(vm: i32): bool {
   const last = mostCells(vm);
   const early = min(last, max(first, nodeCount));
   tryCurrent(vm);
-  // Without work left only the most cells are tried besides.
+  // When the work is used up, only the largest number of cells is tried besides.
   for (let cells = first; cells <= early && !isDone(vm); cells = isSpent() ? max(cells + 1, early) : cells + 1) {
     if (effort != PLACE_WELL && bestCells != 0 && cells > bestCells + MORE_CELLS) break;
     tryCells(vm, cells, bestCells == 0 ? VISITS_TO_FIT : visitsToImprove);
   }
-  // Where the VM is on one node, more cells do not help; else they let it be divided more unevenly between nodes.
+  // If the VM is on one node, more cells do not help. Else they let it be divided more unevenly between nodes.
   const enough = bestCells != 0 && (effort != PLACE_WELL || bestIsOnOneNode());
   if (early == last || isDone(vm) || enough) return bestCells != 0;
   // The finest cells fit where any do.
@@ -345,8 +345,8 @@ export function placeVm(vm: i32, how: i32): bool {
 }
 
 /**
- * Shows `onFound` placements of the VM that cost up to `ceiling`, each while the VM has it, `onLeaf` being called for every assignment of
- * cells to nodes until it returns false; whether all assignments were seen, if it did not. The VM is not placed, before and after.
+ * Shows `onFound` placements of the VM that cost up to `ceiling`, each while the VM has it. Calls `onLeaf` for every assignment of cells to
+ * nodes until it returns false. Returns whether all assignments were seen, if it never did. The VM is not placed, before and after.
  */
 export function showPlacements(vm: i32, maxVisits: i32, ceiling: i64, onFound: (vm: i32, cells: i32, cost: i64) => bool, onLeaf: (vm: i32, cells: i32) => bool): bool {
   effort = PLACE_SOON;

@@ -1,5 +1,5 @@
-// Which CPUs of a node a cell's dedicated vCPUs get: whole or idle cores before parts of busy ones, and as few LLCs as
-// possible, so that vCPUs of a VM share caches.
+// Which CPUs of a node a cell's dedicated vCPUs get. Whole or idle cores come before parts of busy ones. As few LLCs as possible are
+// used, so that vCPUs of a VM share caches.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
 import { coreCapacity, coreGuests, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from '../problem/host';
@@ -39,7 +39,7 @@ function roomOn(vm: i32, core: i32, fresh: bool): i32 {
   if (isFreshCore(core) != fresh || (level != 0 && coreCapacity[core] != level)) return 0;
   if (onlyIsolated && coreGuests[core] != 0) return 0;
   const room = coreRoom(vm, core, aside);
-  // Where cores are plenty, `spread` takes one vCPU each; the siblings count as busy once it has.
+  // If there are plenty of cores, `spread` gives each one vCPU. From then on the siblings count as busy.
   return fresh && !dense && vmThreads[vm] == THREADS_SPREAD ? min(room, 1) : room;
 }
 
@@ -85,7 +85,7 @@ function takeFromLlc(vm: i32, node: i32, place: i32, wanted: i32, fresh: bool, a
   let taken = 0;
   let last = place;
   while (last + 1 < nodeCoreStart[node + 1] && coreLlc[coreList[last + 1]] == llc) last++;
-  // The narrow cores are the last: there a vCPU that wants a core for itself leaves least idle.
+  // Cores with few CPUs come last in the list. There a vCPU that wants a core for itself leaves the fewest CPUs idle.
   const backwards = thrifty && vmThreads[vm] == THREADS_ISOLATE;
   for (let next = place; next <= last && taken < wanted; next++) {
     const core = coreList[backwards ? place + last - next : next];
@@ -162,8 +162,8 @@ export const CHOOSE_KEPT: i32 = 3;
 export const CHOOSE_ISOLATED: i32 = 4;
 
 /**
- * Takes up to `wanted` CPUs of the node for the VM in the CHOOSE_ way; the number taken, which are then in `chosen`. `need`: how many the
- * VM still has for the node with these, which should have one LLC.
+ * Takes up to `wanted` CPUs of the node for the VM in the CHOOSE_ way. Returns the number taken; they are then in `chosen`. `need`: how many
+ * vCPUs the VM still has for the node, these included. They should have one LLC.
  */
 export function chooseCpus(vm: i32, node: i32, wanted: i32, need: i32, way: i32): i32 {
   const pass = way == CHOOSE_FAST ? takeFastest : way == CHOOSE_ISOLATED ? takeIsolated : takePass;

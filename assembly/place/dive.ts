@@ -1,4 +1,4 @@
-// One whole assignment without looking back, by a rule: what is tried where a walk ended before it saw any, as it may on a large host.
+// Makes one whole assignment by a rule, without looking back. It is tried where a walk ended before it saw any, as it may on a large host.
 import { Flat } from '../flat';
 import { BECAUSE_DEVICE, MAX_PAGE_SIZES, MAX_VM_VCPUS, MEMORY_STRICT } from '../abi';
 import { cellOrder, countOffer, countsPages, offeredPageSize, roomByMemory } from './assign';
@@ -17,7 +17,7 @@ const NEAREST: i32 = 0;
 const TIGHTEST: i32 = 1;
 /** The nodes that are left with the fewest pages first. */
 const LEANEST: i32 = 2;
-/** The nodes that hold some of the VM first, then those whose memory takes the most such cells. */
+/** The nodes that hold some of the VM first, then those whose memory takes the most cells like this one. */
 const RICHEST: i32 = 3;
 
 /** The entry of each pick's cell. */
@@ -129,8 +129,9 @@ function takeBack(): void {
 }
 
 /**
- * Shows `onLeaf` up to one assignment by each rule (two where cells may have their memory on any of several nodes) of the VM's `cells` cells (laid out before) that the offer allows, until it returns false.
- * A walk of the same VM has to have been there before: what it found out about the VM is used.
+ * Shows `onLeaf` assignments of the VM's `cells` cells (laid out before) that the offer allows, until it returns false. Each rule makes one
+ * at the most, or two where cells may have their memory on any of several nodes. A walk of the same VM must come before this: what it
+ * found out about the VM is used.
  */
 export function diveAssignments(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: i32, cells: i32) => bool): void {
   let goesOn = true;

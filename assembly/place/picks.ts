@@ -17,7 +17,7 @@ const demandFar = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8
 /** Whether these sums are kept: every pair of vCPUs is alike, and hops between nodes are never free. */
 let sumsHops: bool = false;
 let demandOfShared: i64 = 0;
-/** The first so many picks are in the sums: the last ones often are taken back before anybody asks. */
+/** How many of the first picks are in the sums. The last ones are often taken back before the sums are read. */
 let summedPicks: i32 = 0;
 
 /** Adds (1) or takes (-1) what the pick makes of hops. */
@@ -71,7 +71,7 @@ export function hopsToAssigned(vm: i32, cells: i32, cell: i32, node: i32, dedica
     while (summedPicks < picks) addHops(summedPicks++, 1);
     return <f64>demandOf(vm, dedicated, shared) * peersFar[node] + <f64>(dedicated + shared) * demandFar[node];
   }
-  // An LLC over several nodes makes hops between them free: then nothing is known before the CPUs are.
+  // If an LLC spans several nodes, hops between them may be free. Then nothing is known until the CPUs are.
   if (llcSpansNodes || vmSpan[vm]) return 0;
   let hops: f64 = 0;
   if (!trafficIsSummed) sumTraffic(vm, cells);

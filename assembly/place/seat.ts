@@ -24,7 +24,7 @@ function takeSeat(vcpu: i32, node: i32): bool {
   return true;
 }
 
-/** The node with the most room beside what the parts take: threads of the VMM, and VMs that have to be near, go where the first vCPU is. */
+/** The node with the most room beside what the parts take. Threads of the VMM, and VMs that have to be near, go to the first vCPU's node. */
 function roomiest(vm: i32, part: i32, parts: i32): i32 {
   const seats = vcpuShared[vmStart[vm]] ? leftShared : leftDedicated;
   let best = partNode[part];
@@ -34,7 +34,7 @@ function roomiest(vm: i32, part: i32, parts: i32): i32 {
     let left = 0;
     for (let core = nodeCoreStart[partNode[at]]; core < nodeCoreStart[partNode[at] + 1]; core++) {
       const free = freeOnCore(coreList[core]);
-      // Of as many CPUs those on more cores are better: a core is not shared once somebody has one of its CPUs.
+      // Where the number of CPUs is the same, more cores are better: a core is not shared once a vCPU or thread has one of its CPUs.
       left += free > 0 ? 64 * free + 1 : 0;
     }
     for (let other = vmStart[vm]; other < vmStart[vm] + vmParts[vm]; other++) if (partNode[other] == partNode[at]) left -= 64 * partDedicated[other];
@@ -45,7 +45,10 @@ function roomiest(vm: i32, part: i32, parts: i32): i32 {
   return best;
 }
 
-/** Gives the vCPUs of a cell on several nodes theirs: where they are now, the first where a near VM begins or others find room, the others in order. */
+/**
+ * Gives each vCPU of a cell on several nodes its node. vCPUs stay where they are now. The first goes where a near VM begins, or where others
+ * find room. The rest follow in order.
+ */
 function divideCell(vm: i32, first: i32, count: i32, part: i32, parts: i32): void {
   for (let at = part; at < part + parts; at++) {
     leftDedicated[partNode[at]] = partDedicated[at];
@@ -132,7 +135,7 @@ export function seatVcpus(vm: i32, cells: i32, way: i32): bool {
 const seenCore = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 let stamp: i32 = 0;
 
-/** Whether under `require` some cell leaves more than one of its cores partly idle: parts on several nodes may. */
+/** Whether under `require` some cell leaves more than one of its cores partly idle, as parts on several nodes may. */
 export function leavesCoresIdle(vm: i32, cells: i32): bool {
   if (vmThreads[vm] != THREADS_REQUIRE) return false;
   let vcpu = vmStart[vm];

@@ -15,8 +15,9 @@ let firstCore: i32 = -1;
 const MOST_FREE: i32 = 64;
 
 /**
- * How good a core is for so many threads, the least first: one of the VM's own; one that takes all of them, where shared vCPUs lose the fewest CPUs;
- * the one that takes the most. Cores with vCPUs of others come last. `tight`: where the fewest CPUs are free that another trust domain could have.
+ * Rank of a core for so many threads, the least is the best. First a core of the VM's own. Then a core that takes all of the threads, the
+ * one by which shared vCPUs lose the fewest CPUs. Then the core that takes the most. Cores with vCPUs of others come last. `tight`: the core
+ * with the fewest free CPUs that another trust domain could have.
  */
 function rankOf(vm: i32, core: i32, threads: i32, tight: bool): i32 {
   if (core == firstCore) return -1;

@@ -1,4 +1,4 @@
-// VMs that ask for the same: what is found out about one holds for the other.
+// VMs that ask for the same. What is found out about one holds for the others.
 import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
 import { vmHasCurrent } from './current';

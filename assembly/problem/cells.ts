@@ -40,7 +40,7 @@ export function layOutCells(vm: i32, cells: i32): bool {
   const left = <i32>(pages - given);
   for (let cell = start; cell < start + cells; cell++) {
     const whole = cellPages[cell] + (cell - start < left ? 1 : 0);
-    // What is no whole page goes to the first cell, where the page size refuses it.
+    // What is less than a page goes to the first cell. There the page size refuses it.
     cellPages[cell] = (whole << shift) + (cell == start ? vmPages[vm] - (pages << shift) : 0);
     if (whole == 0) return false;
   }

@@ -6,7 +6,7 @@ import { MAX_CURRENT, MAX_VCPUS, MAX_VMS } from '../abi';
 export const vmHasCurrent = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_VMS, 8));
 /** Cells that it has memory for now. */
 export const vmCurrentCells = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
-/** Stands for the set of the vCPU's CPUs: equal for equal sets. */
+/** A number for the set of the vCPU's CPUs: equal sets have equal numbers. */
 export const vcpuCurrentSet = changetype<Flat<u64>>(memory.data(sizeof<u64>() * MAX_VCPUS, 8));
 /** One of these CPUs by index; -1: none that the host has. */
 export const vcpuCurrentCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));

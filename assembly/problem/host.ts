@@ -17,7 +17,7 @@ export let pageSizes: i32 = 0;
 export const pageShift = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_PAGE_SIZES, 8));
 /** Pages free for guests before any VM is placed, by node and page size. */
 export const nodePages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
-/** The most pages of the size that all nodes together give; NO_LIMIT: as many as they have. */
+/** The most pages of the size that all nodes give together. NO_LIMIT: as many as they have. */
 export const limitPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_PAGE_SIZES, 8));
 export const NO_LIMIT: i64 = 1 << 60;
 
@@ -318,7 +318,7 @@ function haveAlikeParts(a: i32, b: i32): bool {
   return true;
 }
 
-/** Whether exchanging two nodes changes no distance: then they are the memory nodes of others together, or neither is. */
+/** Whether exchanging two nodes changes no distance. Then for each other node, either both are its memory nodes or neither is. */
 function standAlike(a: i32, b: i32): bool {
   if (distance(a, b) != distance(b, a) || distance(a, a) != distance(b, b)) return false;
   for (let other = 0; other < nodeCount; other++) {
@@ -332,7 +332,7 @@ function deriveTwins(): void {
   for (let node = 0; node < nodeCount; node++) {
     nodeTwin[node] = -1;
     if (llcSpansNodes) continue;
-    // The last node of a class knows the class: exchanges that change nothing can be combined.
+    // The last node of a class stands for the class: exchanges that change nothing can be combined.
     for (let other = node - 1; other >= 0 && nodeTwin[node] < 0; other--) {
       if (haveAlikeParts(node, other) && standAlike(node, other)) nodeTwin[node] = other;
     }

@@ -1,5 +1,5 @@
-// Which nodes a VM may use, and from that the memory nodes of each node (docs/model.md, "Host"): of the nodes with memory that the VM may
-// use all at the least distance.
+// Which nodes a VM may use, and from that the memory nodes of each node (docs/model.md, "Host"). These are the nearest of the nodes with
+// memory that the VM may use: all that are at the least distance.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
 import { distance, nodeCount, nodeHasMemory } from './host';
@@ -14,7 +14,7 @@ export const vmKeepsOff = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MA
 /** VMs that may not use every node. */
 export let pickyVms: i32 = 0;
 
-// Memory nodes by node: a table for VMs that may use every node, one for the other VM that was asked for last.
+// Memory nodes by node, in two tables: one for VMs that may use every node, one for the last other VM that was asked about.
 const counts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * 2 * MAX_NODES, 8));
 const lists = changetype<Flat<u8>>(memory.data(sizeof<u8>() * 2 * MAX_NODES * MAX_NODES, 8));
 let table: i32 = 0;
@@ -55,7 +55,7 @@ export function forgetNodes(vm: i32): void {
   owner = -1;
 }
 
-/** Says what of the VM's wishes counts, for an explanation; without a change to what they are. */
+/** For an explanation: says which of the VM's wishes count. The wishes themselves do not change. */
 export function heedNodes(vm: i32, keepsTo: bool, keepsOff: bool): void {
   vmKeepsTo[vm] = keepsTo;
   vmKeepsOff[vm] = keepsOff;

@@ -1,6 +1,6 @@
-// The VMs as flat arrays. A VM has a slot (its handle) and, from `vmStart[slot]`, as many entries of the per-vCPU, the per-cell
-// and the per-part arrays as it has vCPUs (it has never more cells or parts than vCPUs). A part is what a cell has on one node:
-// a cell has one, unless it spans nodes. Removing a VM closes the gap that it leaves.
+// The VMs as flat arrays. A VM has a slot, which is its handle. From `vmStart[slot]` on, the per-vCPU, per-cell and per-part arrays have
+// as many entries for it as it has vCPUs: it never has more cells or parts than that. A part is what a cell has on one node. A cell has
+// one part, unless it spans nodes. Removing a VM closes the gap that it leaves.
 import { Flat } from '../flat';
 import { MAX_LINKS, MAX_VCPUS, MAX_VMS, MEMORY_STRICT, THREADS_PREFER } from '../abi';
 import { forgetNodes } from './nodes';
@@ -56,7 +56,7 @@ export const cellDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * M
 export const cellPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VCPUS, 8));
 /** Index of the page size. */
 export const cellPageSize = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
-/** First entry of the cell's memory in memory.ts; -1: none. */
+/** First entry of the cell's memory in model/memory.ts; -1: none. */
 export const cellMemory = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 /** Parts, by cell, within a cell by node. */
 export const vmParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
@@ -76,8 +76,8 @@ export const vmThreadStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * M
 export const vmThreadsPlaced = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 export const threadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 
-// Devices and relations, in the order given, and of each VM as a list: the last given first. A relation is an entry of both its VMs,
-// 2 x its number for the first and one more for the other.
+// Devices and relations, in the order given. Each VM has a list of its own, the last given first. A relation is an entry of both its VMs:
+// 2 x its number for the first, one more for the other.
 export let devices: i32 = 0;
 export const deviceVm = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));
 export const deviceNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_LINKS, 8));

@@ -1,5 +1,5 @@
-// What has changed since the totals were last brought up to date: VMs that came, went, or have someone else beside them; nodes on which
-// something was taken or given back. And which VMs are on which node.
+// What has changed since the totals were last brought up to date. VMs: those that came, went, or have other VMs beside them. Nodes: those
+// on which something was taken or given back. And which VMs are on which node.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
 import { exclude, include, SET_WORDS } from '../vm-set';
@@ -19,7 +19,7 @@ let floating: i32 = 0;
 export const vmsOnNode = changetype<Flat<u64>>(memory.data(sizeof<u64>() * MAX_NODES * SET_WORDS, 8));
 export const vmsInMemory = changetype<Flat<u64>>(memory.data(sizeof<u64>() * MAX_NODES * SET_WORDS, 8));
 
-/** Nobody is anywhere, and nothing is to be brought up to date. */
+/** No VM is on a node, and nothing is stale. */
 export function clearStale(): void {
   vms = 0;
   nodes = 0;

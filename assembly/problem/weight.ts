@@ -1,4 +1,4 @@
-// How much weight of VMs can be placed at the most, as far as CPUs and memory in all can tell.
+// The most weight of VMs that can be placed, judged only by the sums of CPUs and memory.
 import { Flat } from '../flat';
 import { MAX_VMS, MEMORY_PREFERRED } from '../abi';
 import { rounded } from './coefficients';
@@ -20,7 +20,7 @@ function needOf(vm: i32, ofMemory: bool): i64 {
   return vmMemory[vm] == MEMORY_PREFERRED ? 0 : vmPages[vm];
 }
 
-/** Who weighs most for what it takes comes first; else the lower handle. */
+/** The VM with more weight for what it takes comes first; else the lower handle. */
 function weighsMoreForCpus(a: i32, b: i32): bool {
   return comesFirst(a, b, false);
 }

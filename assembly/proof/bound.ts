@@ -1,4 +1,4 @@
-// What a VM loses at the least: alone on the empty host, with every part of its cost at its least.
+// The least that a VM can lose: alone on the empty host, with every part of its cost at its least.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
@@ -112,7 +112,7 @@ function leastSlow(vm: i32, node: i32, dedicated: i32, shared: i32): i64 {
 /** The least `remoteMemory` of the VM as its parts stand. */
 function leastRemote(vm: i32, cells: i32): i64 {
   const start = vmStart[vm];
-  // Where rounding to pages decides what is where, or other VMs do, only distances count.
+  // If rounding to pages, or other VMs, decide what is where, only distances count.
   const known = vmMemory[vm] == MEMORY_STRICT ? !vmSpan[vm] || vmPageShift[vm] != 0 : vmMemory[vm] != MEMORY_PREFERRED && vmPageShift[vm] != 0;
   if (known) {
     vmCells[vm] = cells;
@@ -162,8 +162,9 @@ function boundAssignment(vm: i32, cells: i32): bool {
 }
 
 /**
- * The least `remoteMemory` where `apart` ordered pairs of vCPUs are on different nodes: cells of even size have memory as they have
- * vCPUs, so of the others' memory a vCPU finds as much elsewhere as vCPUs. One page more or less a cell and the rounding are taken off.
+ * The least `remoteMemory` where `apart` ordered pairs of vCPUs are on different nodes. Cells of even size have memory in proportion to
+ * their vCPUs, so the other cells' memory is elsewhere for a vCPU as far as their vCPUs are. One page more or less for each cell, and the
+ * rounding, are taken off.
  */
 function leastRemoteApart(vm: i32, nearest: i32, apart: i64): i64 {
   if (vmCellsGiven[vm] || vmSpan[vm] || vmMemory[vm] != MEMORY_STRICT) return 0;
@@ -231,11 +232,11 @@ export function prepareBound(vm: i32): void {
   if (vmBound[vm] >= 0) return;
   offerEmptyHost(vm);
   clearRelations(vm);
-  // Which cell has which pages depends on the others, so all count as base pages.
+  // Which cell has which pages depends on the other cells, so all count as base pages.
   if (vmPageShift[vm] == 0) poolPages();
   best = i64.MAX_VALUE;
   setCeiling(i64.MAX_VALUE);
-  // Shared vCPUs find room nearly everywhere: then there are far too many ways to see them all.
+  // Shared vCPUs find room nearly everywhere, so there are far too many ways to see them all.
   let left = hasShared(vm) ? VISITS / 4 : VISITS;
   // Of the ways to divide a cell between nodes the walk sees only some.
   // What does not fit alone is never placed: any bound will do.

@@ -1,5 +1,5 @@
-// A number that no plan of the placed VMs can be below: what each loses alone, what the shared demand exceeds all CPUs by, and what it
-// costs that only so many VMs of a size find a node or an LLC for themselves, and only so many vCPUs a good CPU.
+// A number that no plan of the placed VMs can be below. It adds up what each VM loses alone, what the shared demand exceeds all CPUs by,
+// and what scarcity costs: only so many VMs of a size find a node or an LLC for themselves, and only so many vCPUs find a good CPU.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_STRICT } from '../abi';
 import { mostCells } from '../problem/cells';
@@ -67,8 +67,8 @@ function countSizes(): i32 {
 }
 
 /**
- * What the rivals lose at the least because a group holds only so many of a size. Who may be whole is a laminar matroid (for each
- * size: at most so many of that size or more), so taking those that save most first is the most that can be saved.
+ * What the rivals lose at the least because a group holds only so many of a size. The sets of rivals that may be whole form a laminar
+ * matroid: for each size, at most so many of that size or more. So the most is saved by taking those that save most first.
  */
 function lossOfRivals(): i64 {
   const count = countSizes();
@@ -261,7 +261,7 @@ export function lossOnFreeCpus(vcpus: i32, weight: f64, memoryBound: f64): i64 {
     loss += <f64>here * kindLoss[kind];
     left -= here;
   }
-  // Each vCPU could be a VM of its own, with two terms that are rounded.
+  // Each vCPU could be a VM of its own, with two rounded terms.
   return max<i64>(0, rounded(weight * loss * <f64>MICRO) - <i64>vcpus - 1);
 }
 
@@ -279,8 +279,8 @@ function weighsMore(a: i32, b: i32): bool {
 }
 
 /**
- * What dedicated vCPUs lose at the least by far memory and slow cores, since each CPU has one: the heaviest on the best CPUs, which is
- * the least that sums of weight x loss can be.
+ * What dedicated vCPUs lose at the least by far memory and slow cores, since each CPU has one vCPU. The heaviest vCPUs are on the best CPUs:
+ * that makes the sum of weight x loss the least.
  */
 function lossForCpus(): i64 {
   let memoryBound: f64 = 1;

@@ -17,7 +17,7 @@ const VISITS: i32 = 20000;
 const MOST_CORRECTIONS: i32 = 64;
 /** All constraints: BECAUSE_NEAR is the last. */
 const ALL: i32 = 2 * BECAUSE_NEAR - 1;
-/** In the order in which they are left out of the clash: the last ones are blamed rather. */
+/** In the order in which they are left out of the clash: the last ones are more likely to be blamed. */
 const leastBlamed: StaticArray<i32> = [
   BECAUSE_NEAR, BECAUSE_SEPARATE, BECAUSE_DEVICE, BECAUSE_DEVICE_NODES, BECAUSE_EMULATOR, BECAUSE_TRUST, BECAUSE_OVERCOMMIT,
   BECAUSE_PAGE_SIZE, BECAUSE_THREAD_POLICY, BECAUSE_MEMORY_NODES, BECAUSE_MEMORY_POLICY, BECAUSE_CELL_NODE, BECAUSE_MEMORY_LIMIT,
@@ -102,7 +102,7 @@ function fitsAsAsked(vm: i32, relaxed: i32): bool {
 const corrections: StaticArray<i32> = new StaticArray<i32>(MOST_CORRECTIONS);
 let correctionCount: i32 = 0;
 
-/** Constraints, as few as possible and fewer than `below`, of which each correction has one; -1: there are no such. */
+/** The fewest constraints, and fewer than `below`, such that each correction has one of them; -1: there are none. */
 function fewestInAll(below: i32): i32 {
   let named = 0;
   for (let at = 0; at < correctionCount; at++) named |= corrections[at];
@@ -117,7 +117,7 @@ function fewestInAll(below: i32): i32 {
   return -1;
 }
 
-/** Enters what is left out of a set of constraints that can be met, once nothing more can be added to it; `clash` cannot be met. */
+/** Adds constraints to a set that can be met until none more can be added, and enters those left out. `clash` cannot be met. */
 function enterCorrection(vm: i32, clash: i32, met: i32): void {
   for (let at = leastBlamed.length - 1; at >= 0; at--) {
     const more = met | leastBlamed[at];
@@ -126,7 +126,7 @@ function enterCorrection(vm: i32, clash: i32, met: i32): void {
   corrections[correctionCount++] = ALL & ~met;
 }
 
-/** Where a constraint of the clash, left aside alone, lets the VM in, every clash has it. */
+/** If leaving aside one constraint of the clash lets the VM in, every clash has that constraint. */
 function enterSingleCorrections(vm: i32, clash: i32): void {
   correctionCount = 0;
   for (let at = 0; at < leastBlamed.length; at++) {
@@ -166,7 +166,7 @@ function smallestClash(vm: i32): i32 {
     const without = clash & ~leastBlamed[at];
     if (!fits(vm, ALL & ~without)) clash = without;
   }
-  // No constraint can be left out of that; whether another set has fewer is seen from what every clash must have.
+  // No constraint can be left out of this clash. Whether another clash has fewer follows from what every clash must have.
   if (workLeft == 0) return clash;
   enterSingleCorrections(vm, clash);
   while (correctionCount < MOST_CORRECTIONS) {

@@ -1,4 +1,4 @@
-// What a plan in which VMs are refused loses at the least, whoever else of them is placed instead: as much weight may be placed for less.
+// The least that a plan with refused VMs can lose, whichever VMs are placed: others of as much weight may cost less.
 import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
 import { areSame } from '../problem/alike';
@@ -22,7 +22,10 @@ function refusedWeight(): i64 {
   return weight;
 }
 
-/** Whether placing others instead, of as much weight in all, is placing the same: refused and placed VMs of no more than this weight are the same. */
+/**
+ * Whether placing other VMs instead, of as much weight in all, would be placing the same: refused and placed VMs of no more than this weight
+ * are the same.
+ */
 function areOthersSame(weight: i64): bool {
   let one = -1;
   for (let vm = 0; vm < vmSlots; vm++) {
@@ -60,8 +63,8 @@ function mostValue(weight: i64): i64 {
 }
 
 /**
- * What everybody together would lose at the least, less the most that is saved by refusing so much weight: each VM's own loss, and what it
- * saves others of competition for the groups of a kind (-1: none of that).
+ * What all VMs together would lose at the least, less the most that refusing so much weight saves. A refused VM saves its own loss, and what
+ * it costs others by competing for the groups of a kind (-1: none of that).
  */
 function lossWithout(weight: i64, kind: i32): i64 {
   countEverybody(true);

@@ -1,5 +1,5 @@
-// Placing a few VMs together in the best way, everything else staying where it is: branch and bound over the placements of one VM
-// after another. With all VMs, and every placement looked at, what it finds is the optimum.
+// Places a few VMs together in the best way. Everything else stays where it is. The method is branch and bound over the placements of one
+// VM after another. With all VMs, and every placement looked at, the result is the optimum.
 import { Flat } from '../flat';
 import { MAX_PAGE_SIZES, MEMORY_STRICT } from '../abi';
 import { setTwinsAlike } from '../place/assign';
@@ -26,7 +26,8 @@ export const MOST_JOINT: i32 = 24;
 const POOL: i32 = 1 << 19;
 const MOST_FOUND: i32 = 1 << 15;
 
-// Placements found, a stack: one VM's after another's. Each is its cells, its parts, four numbers a part, two a vCPU, one a thread.
+// Placements found, as a stack: those of one VM after those of another. Each has the number of cells, the number of parts, four numbers a
+// part, two a vCPU and one a thread.
 const pool = changetype<Flat<i32>>(memory.data(sizeof<i32>() * POOL, 8));
 let poolTop: i32 = 0;
 const foundAt = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_FOUND, 8));
@@ -154,7 +155,7 @@ const MOST_PROMISING: i32 = 32;
 /** Nodes tried for one VM. */
 const MOST_VISITS: i32 = 4000;
 
-/** Whether the placement comes after one that costs so much: dearer, or as dear and found later. */
+/** Whether the placement comes after one of this cost: it costs more, or as much and was found later. */
 function comesAfter(found: i32, cost: i64, at: i32): bool {
   return foundCost[found] != cost ? foundCost[found] > cost : foundAt[found] > at;
 }
@@ -225,7 +226,7 @@ function fewestVcpus(at: i32, weight: i64): i32 {
 /** What the VMs from `at` on lose at the least on what is free, if as much weight has to be placed of them. */
 function boundOfRest(at: i32, weight: i64): i64 {
   if (at == count || weight <= 0) return 0;
-  // Where some may be left out, nothing is known of who loses what alone.
+  // If some VMs may be left out, it is not known which ones lose what they lose alone.
   const alone = weight < weightFrom[at] ? 0 : boundFrom[at];
   return max(alone, lossOnFreeCpus(fewestVcpus(at, weight), leastWeight, leastMemoryBound));
 }
@@ -242,9 +243,9 @@ function branch(at: i32, weight: i64, cost: i64): void {
   const bottom = foundTop;
   const floor = poolTop;
   leastPlace = repeats[at] && usedAt[at - 1] >= 0 ? firstPlace(list[at - 1]) : 0;
-  // Where no more weight can be won, only what costs less counts.
+  // If no more weight can be won, only a lower cost counts.
   const spare = most > bestWeight ? i64.MAX_VALUE >> 1 : bestCost - cost - 1;
-  // Of VMs that are the same the first are placed.
+  // If VMs are the same, the first ones are placed.
   const waits = repeats[at] && usedAt[at - 1] < 0;
   if (spare >= 0 && !waits) {
     pricedNow = 0;
@@ -297,14 +298,14 @@ function prepare(order: Flat<i32>, vms: i32): void {
 }
 
 /**
- * Places the VMs of `order`, none of which is placed, as well as it finds out by pricing `most` placements, if that places
- * more than `weight` or as much for less than `cost`; else places none. `all`: looks at every seating, not only at those that promise
- * most. Whether it placed them. `sawAllPlans` tells whether there is nothing better.
+ * Places the VMs of `order`, none of which is placed, in the best way that it finds by pricing `most` placements. It does so only if that
+ * places more than `weight`, or as much for less than `cost`; else it places none. `all`: looks at every seating, not only at those that
+ * promise most. Returns whether it placed them. `sawAllPlans` tells whether there is nothing better.
  */
 export function placeTogether(order: Flat<i32>, vms: i32, weight: i64, cost: i64, most: i32, all: bool): bool {
   thorough = all;
   prepare(order, vms);
-  // A VM that is tied to nodes, by a device or by name: then like nodes are not interchangeable for the others.
+  // A VM may be tied to nodes, by a device or by name. Then like nodes are not interchangeable for the other VMs.
   setTwinsAlike(!all || (devices == 0 && pickyVms == 0));
   bestWeight = weight;
   bestCost = cost;
@@ -340,7 +341,7 @@ export function provesOptimum(): bool {
   for (let vm = 0; vm < vmSlots; vm++) {
     if (!vmAlive[vm]) continue;
     useNodesOf(vm);
-    // Of memory that may be here or there one division is looked at.
+    // If memory may be divided in several ways, only one of them is looked at.
     if (vmSpan[vm] || vmMemory[vm] != MEMORY_STRICT || homesAreOpen() || vmThreadCpus[vm] > 0 || vmTraffic[vm] >= 0) return false;
     if (vmHasCurrent[vm] || (speedsDiffer && hasShared(vm))) return false;
   }

@@ -1,6 +1,6 @@
-// The search: every VM in turn where it is cheapest; where there are few, all of them together; then, step by step, a few VMs are taken
-// out and placed anew, together or in another order, which stays where the plan gets better (more weight placed, less cost,
-// fewer nodes, LLCs and cores).
+// The search. First every VM in turn is placed where it is cheapest; if there are few VMs, all of them are placed together. Then, step by
+// step, a few VMs are taken out and placed anew, together or in another order. The change stays if the plan gets better: more weight
+// placed, less cost, fewer nodes, LLCs and cores.
 import { Flat } from '../flat';
 import { MAX_VMS, MEMORY_PREFERRED } from '../abi';
 import { fitsNowhere, prepareBound } from '../proof/bound';
@@ -143,7 +143,7 @@ function placeFirst(how: i32): void {
   measure();
 }
 
-/** Places every VM that is not placed and fits: where it is cheapest, or if some are refused then, where most get in. */
+/** Places every VM that is not placed and fits, where it is cheapest. If some are refused then, it places them where most get in. */
 export function placeAll(): void {
   orderUnplaced();
   placeFirst(PLACE_SOON);
@@ -204,13 +204,15 @@ function findBeside(vm: i32): Flat<u64> {
   return besideSet;
 }
 
-/** Takes a few placed VMs out and enters them into `order`: one that could lose less, if there is one, and some beside it or elsewhere. */
+/**
+ * Takes a few placed VMs out and enters them into `order`: one that could lose less, if there is one, and some from its nodes or elsewhere.
+ */
 function takeSomeOut(): void {
   const count = 1 + <i32>nextRandom(MOST_OUT);
   let seed = findIn(losingSet);
   if (seed < 0 || nextRandom(4) == 0) seed = findIn(placedSet);
   if (seed < 0) return;
-  // Who shares a node with the first is known only while that is placed.
+  // Which VMs share a node with the first is known only while the first is placed.
   const first = ordered;
   order[ordered++] = seed;
   for (let more = 1; more < count; more++) {
@@ -231,7 +233,10 @@ function shuffle(): void {
   }
 }
 
-/** How much the VM's memory yields to that of others: it takes any page size, and above all it may spill, unless into large pages only. */
+/**
+ * How much the VM's memory yields to that of others. Memory that may spill yields most, unless it spills into large pages only. Memory in
+ * any page size comes next.
+ */
 function yielding(vm: i32): i32 {
   if (vmMemory[vm] != MEMORY_PREFERRED) return vmPageShift[vm] == 0 ? 2 : 0;
   return vmPageShift[vm] > pageShift[0] ? 1 : 3;
@@ -248,9 +253,9 @@ function placesTheSame(): bool {
   return true;
 }
 
-/** Leaves the VMs of `order` as they are now if the plan is better than this one; else they are as they were. Whether it is better. */
+/** Leaves the VMs of `order` as they are now if the plan is better than the given one; else puts them back. Returns whether it is better. */
 function settleFor(weight: i64, cost: i64, score: i64): bool {
-  // A plan of others, smaller ones perhaps, is no better for the nodes that it leaves.
+  // If other VMs are placed, perhaps smaller ones, leaving more nodes free does not make the plan better.
   const packsBetter = planScore < score && placesTheSame();
   const better = planWeight != weight ? planWeight > weight : planCost != cost ? planCost < cost : packsBetter;
   for (let at = 0; at < ordered; at++) {
@@ -301,7 +306,7 @@ function step(): void {
     const refused = enterRefused(MOST_RETRIED);
     takeSomeOut();
     shuffle();
-    // Where VMs are refused, the others make room every other time.
+    // If VMs are refused, the others make room every other time.
     placeInTurn(refused && nextRandom(2) == 0 ? PLACE_DENSE : PLACE_SOON);
     return;
   }
@@ -357,7 +362,7 @@ export function refine(steps: i32): void {
   setWorkLimit(before);
 }
 
-/** Ends a search: memory becomes what it may be now that everybody has a place. */
+/** Ends a search: memory gets the best pages and nodes that are free now that every VM has a place. */
 export function settle(): void {
   settleMemory();
   measure();
@@ -400,7 +405,7 @@ export function isOptimal(soon: bool): bool {
   if (proven || planCost == 0) return true;
   if (soon) return false;
   prepareBounds();
-  // The simple bound is soon computed, and often enough.
+  // The simple bound is quick to compute, and often good enough.
   return planCost == simpleBound() || planCost == lowerBound();
 }
 
@@ -451,7 +456,7 @@ export function improve(steps: i32, seed: i32): void {
     const weight = planWeight;
     const done = workDone;
     const before = setWorkLimit(done + min<i64>(<i64>left, MOST_STEPS_AT_ONCE) * WORK_IN_STEP);
-    // Early for what is soon seen, then with half of the work.
+    // Once early, for what is quick to see, then with half of the work.
     if (proofs == 0 || (proofs == 1 && (left <= steps / 2 || placedVms + refusedVms == 1))) {
       proveWith(proofs == 0 ? steps / 8 : steps / 2, proofs > 0);
       proofs++;

@@ -1,5 +1,5 @@
-// Every way to seat a VM's dedicated vCPUs on the cores of the nodes that its parts are on, up to symmetry: cores, and LLCs, that are
-// in the same state are interchangeable, so of two such the first gets no less than the second.
+// Every way to seat a VM's dedicated vCPUs on the cores of the nodes that its parts are on, up to symmetry. Cores in the same state are
+// interchangeable, and so are LLCs. Of two such cores or LLCs the first gets no less than the second.
 import { Flat } from '../flat';
 import { MAX_CPUS } from '../abi';
 import { coreList, coreLlc, nodeCoreStart } from '../problem/host';
@@ -10,13 +10,13 @@ import { takeThreads, takeThreadsFrom } from '../place/threads';
 import { assignNodes } from '../place/seat';
 import { cellVcpus, partCell, partDedicated, partNode, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmVcpus } from '../problem/request';
 
-/** VMs with more parts, or with parts on nodes of more cores, have only the seatings that construct.ts tries. */
+/** VMs with more parts, or with parts on nodes of more cores, have only the seatings that place/construct.ts tries. */
 const MOST_PARTS: i32 = 16;
 /** Each is a call inside of another. */
 const MOST_CORES: i32 = 1024;
 
-// By part and place in coreList: whether the core is like the one before it, and how many places before it the same core of a like LLC
-// is (0: none).
+// By part and place in coreList: whether the core is like the one before it, and how many places before it the same core of the LLC before
+// is, if that LLC is like this one (0: it is not).
 const alike = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MOST_PARTS * MAX_CPUS, 8));
 const llcStep = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_PARTS * MAX_CPUS, 8));
 /** Room from the place on to the end of the node. */
@@ -69,7 +69,7 @@ function finish(vm: i32, cells: i32): void {
     if (takeThreads(vm, cells, 0)) stopped = !onSeating(vm, cells, addedCost(vm));
     return;
   }
-  // Of cores that are alike the first is tried.
+  // If cores are alike, only the first is tried.
   const node = vcpuNode[vmStart[vm]];
   for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1] && !stopped; at++) {
     const core = coreList[at];

@@ -1,4 +1,4 @@
-// What everybody's memory becomes once all have their places: cells get the largest pages that are free, memory that spilled comes nearer.
+// What happens to memory once all VMs have their places: cells get the largest pages that are free, and memory that spilled comes nearer.
 import { MAX_PAGE_SIZES, MEMORY_PREFERRED } from '../abi';
 import { nodeCount, pageSizes } from '../problem/host';
 import { mayHaveMemory } from '../problem/nodes';
@@ -69,8 +69,8 @@ function pullMemory(vm: i32): bool {
 }
 
 /**
- * Gives all VMs what they may have now that everybody has a place: the largest pages, the nearest memory. It ends: pages only
- * get larger, and memory only nearer.
+ * Gives all VMs the largest pages and the nearest memory that are free, now that every VM has a place. It ends, since pages only get larger
+ * and memory only comes nearer.
  */
 export function settleMemory(): void {
   let again = true;

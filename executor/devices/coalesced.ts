@@ -1,6 +1,6 @@
 /**
- * The ring of writes that the kernel has kept instead of leaving the guest for each. A VM has one, which every vCPU's
- * thread looks at after each exit; whoever finds something in it takes it all out, one thread at a time.
+ * The ring of writes that the kernel has kept instead of leaving the guest for each. A VM has one ring. Every vCPU's thread
+ * looks at it after each exit. If there is something in it, the thread takes it all out, one thread at a time.
  * Source: Documentation/virt/kvm/api.rst, KVM_REGISTER_COALESCED_MMIO; virt/kvm/coalesced_mmio.c
  */
 
@@ -72,7 +72,7 @@ export class CoalescedRing {
 
   #acquire(): void {
     while (Atomics.compareExchange(this.#lock, 0, 0, 1) !== 0) {
-      // A thread that died with the lock keeps it: then the VM has failed, and the others are told to stop.
+      // A thread that died with the lock keeps it. Then the VM has failed, and the others are told to stop.
       if (isStopped(this.#block)) throw new StoppedError('stopped while another vCPU took out the coalesced writes')
       Atomics.wait(this.#lock, 0, 1, 10)
     }

@@ -19,7 +19,7 @@ interface DeviceRoom {
 export async function createDevices(specs: readonly DeviceSpec[], room: DeviceRoom): Promise<Device[]> {
   const { control } = room.block
   const devices: Device[] = []
-  // One after the other, so that it can be told which one does not come back.
+  // One after the other, so that the one that does not return can be named.
   for (const [index, spec] of specs.entries()) {
     control[DEVICE] = index + 1
     devices.push(await createDevice(spec, index, room))

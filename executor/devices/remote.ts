@@ -10,7 +10,7 @@ export class StoppedError extends Error {
 }
 
 /**
- * What a vCPU's thread has for the main thread. Writes are kept until `flush()`; a read is answered at once, after the
+ * What a vCPU's thread has for the main thread. Writes are kept until `flush()`. A read is answered at once, after the
  * writes before it.
  */
 export class Mailbox {
@@ -56,7 +56,7 @@ export class Mailbox {
   }
 }
 
-/** Lets the thread go on that waits for an answer. */
+/** Lets the thread that waits for an answer go on. */
 export function answer({ control, answer }: VcpuBlock, data: Uint8Array | null): void {
   if (data !== null) answer.set(data)
   Atomics.store(control, MAIL, 0)

@@ -1,6 +1,6 @@
 /**
- * The transmitting half of a 16550 UART: what a guest prints on COM1. All the vCPUs of a VM share its registers and the
- * bytes that are on their way to the main thread.
+ * The transmitting half of a 16550 UART, on which a guest prints (COM1). All vCPUs of a VM share its registers and the bytes
+ * that are on their way to the main thread.
  * Source: PC16550D data sheet, section 8.
  */
 
@@ -91,7 +91,7 @@ function send({ header, bytes }: Shared, byte: number, block: VcpuBlock, tell: (
   if (Atomics.exchange(header, TOLD, 1) === 0) tell()
 }
 
-/** A thread that died with the lock keeps it: then the VM has failed, and the others are told to stop. */
+/** A thread that died with the lock keeps it. Then the VM has failed, and the others are told to stop. */
 function lock(header: Int32Array, block: VcpuBlock): void {
   while (Atomics.compareExchange(header, LOCK, 0, 1) !== 0) {
     if (isStopped(block)) throw new StoppedError('stopped while another vCPU used the serial console')

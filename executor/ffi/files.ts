@@ -27,7 +27,7 @@ export function openDevice(path: string, hints?: Hints): number {
 }
 
 /**
- * Whatever else Linux says, it has given the descriptor back: nothing is left to be done, and a second time would close
+ * Whatever error Linux returns, it has given the descriptor back. There is nothing left to do, and a second call would close
  * somebody else's. Source: close(2), "Dealing with error returns"
  * @throws {SyscallError} EBADF for a descriptor that is not open
  */

@@ -1,6 +1,6 @@
 /**
- * Which threads of the pool have loaded everything. One that is ended before that, while Node loads its modules or koffi
- * makes its first calls, aborts the process: so a process that is about to end waits for them.
+ * Which threads of the pool have loaded everything. A thread that is ended earlier, while Node loads its modules or koffi
+ * makes its first calls, aborts the process. So a process that is about to end waits for them.
  */
 
 import { threadId, type Worker, workerData } from 'node:worker_threads'
@@ -13,7 +13,7 @@ export interface PoolThread {
 
 /** More than there are at a time; numbers of threads go up. */
 const PLACES = 2 ** 16
-/** Loading takes 20 ms; with hundreds of threads at once, or on a busy machine, many times that. */
+/** Loading takes 20 ms. With hundreds of threads at once, or on a busy machine, it takes many times that. */
 const PATIENCE_MS = 10_000
 
 export function createGate(): Int32Array {

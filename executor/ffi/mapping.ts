@@ -34,8 +34,8 @@ const callOf = (bytes: number, address: number) =>
   `mmap(${bytes} bytes${address === 0 ? '' : ` at 0x${address.toString(16)}`})`
 
 /**
- * The one owner of a mapping. Views of it are only for as long as it is open: whoever holds one drops it before
- * `close()`, because touching unmapped memory kills the process.
+ * The one owner of a mapping. A view of it may be used only while it is open. The holder drops the view before `close()`,
+ * because touching unmapped memory kills the process.
  */
 export class Mapping implements Disposable {
   /** Host virtual address. */
@@ -52,8 +52,8 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Private memory without content; no page exists before it is touched or prefaulted. The kernel joins none of its pages with
-   * those of a neighbour: with a transparent huge page that two mappings share, whoever moves one would move a part of the other.
+   * Private memory without content. No page exists before it is touched or prefaulted. The kernel joins none of its pages with
+   * those of a neighbour. Else two mappings could share a transparent huge page, and moving one would move a part of the other.
    * @param pageSize bytes: the base page, or a huge page size that divides `bytes`
    * @param address where it has to be; default: where the kernel puts it
    * @throws {SyscallError} ENOMEM where too few huge pages are free; EEXIST where something else is at the address
@@ -77,13 +77,13 @@ export class Mapping implements Disposable {
     }
   }
 
-  /** A part of it as a mapping of its own, with a page behind it that the kernel joins with nothing; the rest is given back. */
+  /** Makes a part of it a mapping of its own, with a page behind it that the kernel joins with nothing. Gives the rest back. */
   #guarded(address: number, bytes: number): Mapping {
     const end = address + bytes + BASE_PAGE
     const before = address - this.address
     const behind = this.address + this.bytes + this.#guard - end
     try {
-      // Pages of different advice are not in one range of the kernel's, and a huge page is never in two.
+      // The kernel keeps pages of different advice in different ranges, and a huge page is never in two ranges.
       forbidHugePages(end - BASE_PAGE, BASE_PAGE)
       if (before > 0) unmap(this.address, before)
       if (behind > 0) unmap(end, behind)
@@ -95,8 +95,8 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * As `anonymous`, of base pages that the kernel may join to transparent huge pages of this size, which it does only
-   * where the addresses are multiples of it.
+   * As `anonymous`, of base pages that the kernel may join to transparent huge pages of this size. It does so only where the
+   * addresses are multiples of the size.
    * @throws {SyscallError} EINVAL where the kernel has no transparent huge pages
    */
   static transparent(bytes: number, hugePageSize: number, address?: number): Mapping {
@@ -187,8 +187,8 @@ const POPULATE_HINTS = {
 }
 
 /**
- * Gives every page of a range memory, on the node that its policy asks for, as if it had been written to.
- * Where the kernel is older than 5.14, by writing a zero into each page: only for memory that holds nothing yet.
+ * Gives every page of a range memory, on the node that its policy asks for, as if it had been written to. If the kernel is
+ * older than 5.14, it writes a zero into each page: only for memory that holds nothing yet.
  * @returns whether it is done; `false` when a signal came first
  * @throws {SyscallError}
  */

@@ -20,9 +20,9 @@ const MODES = {
 } as const
 
 /**
- * Says from which nodes a range gets its pages from now on: before the first touch, to have it for all of them.
- * `strict`: from these and from nowhere else; `preferred`: from these while they have any; `interleave`: from each in
- * turn, page by page.
+ * Says from which nodes a range gets its pages from now on. To cover all pages, call it before the first touch.
+ * `strict`: from these nodes only. `preferred`: from these while they have any. `interleave`: from each in turn, page by
+ * page.
  * @throws {SyscallError}
  */
 export function bindMemory(
@@ -69,8 +69,8 @@ export function pageNodes(address: number, stride: number, status: Int32Array): 
 }
 
 /**
- * Moves pages to a node, whoever uses them meanwhile; the kernel leaves those where they are that it cannot take away
- * at the moment (-EBUSY).
+ * Moves pages to a node, even while they are in use. Pages that the kernel cannot take away at the moment stay where they
+ * are (-EBUSY).
  * @param status filled in as by `pageNodes`
  * @throws {SyscallError} ENODEV, ENOMEM, EPERM, ...
  */

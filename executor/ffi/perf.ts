@@ -50,8 +50,8 @@ export function openCounter(cpu: number, { type, config }: CounterEvent): number
 }
 
 /**
- * What a counter has counted since it was opened. Where the CPU has fewer counters than are in use they take turns, and
- * what was seen is scaled to the whole time.
+ * What a counter has counted since it was opened. If more counters are in use than the CPU has, they take turns. Then the
+ * count is scaled to the whole time.
  * @returns `null` where it has not had its turn yet
  * @throws {SyscallError}
  */

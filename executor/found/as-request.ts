@@ -1,4 +1,4 @@
-/** Found VMs as a request with their `current`, and as what `costAsIs` takes: where both can be said without a guess. */
+/** Found VMs as a request with their `current`, and as what `costAsIs` takes. Only VMs of which both are known without a guess. */
 
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import type { CurrentPlacement, Host, NodeId } from '../../src/types.js'
@@ -89,7 +89,7 @@ function runningVm(vm: FoundVm, name: string, online: ReadonlySet<number>): Runn
   return { name, vm, vcpus, cells }
 }
 
-/** Pages of one node of which it is not known whose they are: for each guest node without any of its own an even part, in whole pages. */
+/** Pages of one host node that belong to no known guest node. Each guest node without any of its own gets an even part, in whole pages. */
 function addUnclaimed(
   cells: { memory: { node: NodeId; bytes: number }[] }[],
   part: { readonly node: NodeId; readonly bytes: number } | undefined,
@@ -135,7 +135,7 @@ function vmRequest({ name, vm, vcpus, cells }: RunningVm, host: Host, isShared: 
     pageSize: bytesText(pageSize),
     memoryPolicy: vm.mappings.every(({ policy }) => /interleave/.test(policy)) ? 'interleave' : 'strict',
     ...(isShared ? { cpuPolicy: 'shared', demand: Math.max(LEAST_DEMAND, Math.min(1, load)) } : {}),
-    // A guest that has touched nothing yet is nowhere.
+    // A guest that has touched nothing yet has no memory anywhere.
     ...(cells.every(({ memory }) => memory.length > 0) ? { current } : {}),
   }
 }

@@ -40,7 +40,7 @@ export function readCgroups(files: Files, { pid, tids }: VmProcess, mounts: read
 
 /** A thread whose cgroup has no cpuset of its own has that of the nearest one above that has. */
 function readCpuset(files: Files, mount: Mount, path: string, isV1: boolean): Pick<FoundCgroup, 'cpus' | 'mems'> {
-  // Outside of what is mounted here, as seen from within a container.
+  // The path may be outside of what is mounted here, as in a container.
   if (mount.root !== '/' && !path.startsWith(mount.root)) return { cpus: null, mems: null }
   const below = mount.root === '/' ? path : path.slice(mount.root.length)
   const [cpuset, memset] = isV1

@@ -1,4 +1,4 @@
-/** Files of procfs, sysfs and debugfs: what is not there any more is nothing, what may not be read is noted. */
+/** Files of procfs, sysfs and debugfs. A file that is gone counts as nothing; one that may not be read is noted. */
 
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'

@@ -16,13 +16,13 @@ export interface Block {
   readonly policy: string | null
 }
 
-/** Neighbours that together have the size of a block: the kernel keeps a range in parts where parts were treated apart. */
+/** Neighbours that together have the size of a block. The kernel splits a range where parts of it were treated differently. */
 type Span = readonly MappedRange[]
 
 type Named = Pick<FoundMapping, 'backend' | 'cell' | 'source'>
 
 /**
- * The ranges of these blocks. `null` where some cannot be told: then none is, since the rest would be taken for all.
+ * The ranges of these blocks. `null` where some cannot be told: else the rest would be taken for all.
  * @param told who told of the blocks' addresses
  */
 export function mappingsOf(
@@ -55,7 +55,7 @@ export function mappingsOf(
   return joined(found, numa)
 }
 
-/** Of several blocks of one size it is known that all are guest memory; which is which only the kernel's policies can tell. */
+/** If several blocks have one size, all are known to be guest memory. Only the kernel's policies can tell which is which. */
 function whichOf(alike: readonly Block[], policies: ReadonlySet<string>): Block | undefined {
   const fitting = alike.length === 1 ? alike : alike.filter(({ policy }) => policy !== null && policies.has(policy))
   return fitting.length === 1 ? fitting[0] : undefined
@@ -70,7 +70,7 @@ const LEAST = 16 * 2 ** 20
 const MOST_PARTS = 4
 
 /**
- * Where nobody tells: ranges that together have all of the guest's bytes, or, where these are not known, those that are by far the largest.
+ * If no source tells: the ranges that together have all of the guest's bytes. If these are not known: the ranges that are by far the largest.
  * Memory is in more than one range where the guest has a hole below 4 GiB.
  */
 export function likelyMappings(

@@ -12,7 +12,7 @@ export type Monitor = { readonly facts: QmpFacts } | { readonly why: string; rea
 /** Bytes of a socket's name, with the zero at its end. */
 const LONGEST_PATH = 107
 
-/** Asks at a socket that the process itself listens on, and that nobody else talks to at the moment. */
+/** Asks at a socket that the process itself listens on, and that has no other client at the moment. */
 export async function askMonitor(
   files: Files,
   process: VmProcess,
@@ -27,7 +27,7 @@ export async function askMonitor(
     return { why: 'it does not listen on its QMP socket', runAs: null }
   if (own.some(({ state }) => state === 'connected'))
     return { why: 'its QMP socket serves another client', runAs: null }
-  // As the process sees it: it may have another root, and the path may be relative.
+  // The path as the process sees it: its root may be another one, and the path may be relative.
   const seen = `/proc/${process.pid}/${path.startsWith('/') ? 'root' : 'cwd'}/${path}`
   const here = files.at(seen)
   if (Buffer.byteLength(here) > LONGEST_PATH) return { why: 'the path of its QMP socket is too long', runAs: null }

@@ -19,7 +19,7 @@ export interface VmProcess {
 
 export interface Processes {
   readonly vms: readonly VmProcess[]
-  /** Processes whose descriptors may not be read and whose names say nothing: some of them may run guests. */
+  /** Processes whose descriptors may not be read and whose names tell nothing. Some of them may run guests. */
   readonly hidden: number
 }
 

@@ -189,7 +189,7 @@ function cellsOf(
     return { cell: Number(one(node, 'nodeid') ?? at), vcpus: cpus.sort((a, b) => a - b), memory: bytes, backend }
   })
   const numbers = cells.flatMap((cell) => cell.vcpus)
-  // `-numa cpu` names vCPUs by their place in the topology, and those that nobody names go where QEMU likes.
+  // `-numa cpu` names vCPUs by their place in the topology. QEMU itself places those that are not named.
   const complete = new Set(numbers).size === vcpus && numbers.length === vcpus && numbers.every((id) => id < vcpus)
   const known = cells.filter((cell): cell is typeof cell & { memory: number } => cell.memory !== undefined)
   const sum = known.reduce((total, cell) => total + cell.memory, 0)

@@ -1,5 +1,5 @@
 /**
- * What QEMU answers, held to a format: nothing in it is believed before. Fields that are not used are not looked at.
+ * QEMU's answers, checked against a format before anything in them is believed. Fields that are not used are not looked at.
  * Source: qapi/machine.json, qapi/misc.json of QEMU; monitor/hmp-cmds.c (gpa2hva), hw/core/machine-hmp-cmds.c (info numa)
  */
 

@@ -40,7 +40,7 @@ export function readThreads(files: Files, { pid, tids }: VmProcess): Omit<FoundT
 export function vcpusByDebugfs(files: Files, vm: VmProcess, mounts: readonly Mount[]): VcpuThread[] | 'refused' | null {
   const debugfs = mounts.find(({ type }) => type === 'debugfs')
   const fds = vmDescriptors(vm)
-  // Of several VMs in one process it would not be known which is meant.
+  // If one process has several VMs, it is not known which one is meant.
   if (debugfs === undefined || fds.length > 1) return null
   const listed = files.list(`${debugfs.at}/kvm`)
   if (listed === 'refused' || vm.descriptors === null) return 'refused'
@@ -75,7 +75,7 @@ export function vcpusByCgroup(paths: ReadonlyMap<number, string>): VcpuThread[] 
   })
 }
 
-/** Each vCPU of `count` once, each with a thread of its own that is there: else nothing is believed. */
+/** The threads by vCPU, if each of the `count` vCPUs is there once, with an existing thread of its own. Else `null`: nothing is believed. */
 export function complete(
   found: readonly VcpuThread[] | 'refused' | null,
   count: number | null,

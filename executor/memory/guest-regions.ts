@@ -90,7 +90,7 @@ export class RegionMap {
     const work = this.#take({ ...request, pageSize }, (hva) => register(hva)).catch((error) => {
       throw vmError(this.#vm, error)
     })
-    // So long nobody else gets these addresses, and the VM does not close.
+    // Until this ends, no other region gets these addresses, and the VM does not close.
     this.#pending.set(
       range,
       work.catch(() => {}),

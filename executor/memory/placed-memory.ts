@@ -125,7 +125,7 @@ export class PlacedMemory {
   }
 
   findings(rows: readonly RunMemory[]): Finding[] {
-    // Of an interleaved cell an odd page, which may be a huge one, goes to any of its nodes.
+    // An odd page of an interleaved cell, which may be a huge one, goes to any of its nodes.
     const pageSizes = new Map(this.memory.layout.cells.map(({ cell, pageSize }) => [cell, pageSize]))
     const slackOf = (cell: number) => (this.#isInterleaved ? Math.max(pageSizes.get(cell) ?? 0, this.#leastShare) : 0)
     return rows.flatMap((row) => memoryFindings(row, slackOf(row.cell)))
@@ -157,7 +157,7 @@ export class PlacedMemory {
   }
 }
 
-/** What is in an interleaved cell, to the ranges of its nodes; what is on none of them, to the first. */
+/** Splits what is in an interleaved cell among the ranges of its nodes. What is on none of these nodes goes to the first range. */
 function shareOut(found: Readonly<Record<string, number>>, ranges: readonly MemoryRange[]): Record<string, number>[] {
   const nodes = ranges.map(({ node }) => String(node))
   const strays = Object.entries(found).filter(([node]) => !nodes.includes(node))

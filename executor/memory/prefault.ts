@@ -134,7 +134,7 @@ async function closeFile(fd: number): Promise<void> {
   try {
     await runInThread('closeFile', fd)
   } catch (error) {
-    // Where there is no thread for it, it takes as long as it takes.
+    // If there is no thread for it, the file is closed here, however long that takes.
     if (!(error instanceof UnsupportedError)) throw error
     closeFd(fd)
   }

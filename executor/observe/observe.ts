@@ -59,7 +59,7 @@ export function statOf(stat: string): Pick<ThreadState, 'lastCpu' | 'guestNs' | 
     lastCpu: field(39),
     guestNs: guest * NS_PER_TICK,
     kernelNs: kernel * NS_PER_TICK,
-    // The time in the guest is part of the user time, and is rounded on its own.
+    // The user time includes the time in the guest, and that is rounded on its own.
     outsideNs: Math.max(0, user - guest) * NS_PER_TICK,
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Where a VM's memory is in the guest's physical address space: from 0, but for a hole below 4 GiB, as PCs have one.
+ * Where a VM's memory is in the guest's physical address space: from 0 on, with a hole below 4 GiB, as in PCs.
  * KVM keeps pages of its own there (APIC access page, and on older Intel CPUs an identity map and a TSS).
  */
 

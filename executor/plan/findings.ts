@@ -33,7 +33,7 @@ export function vcpuFindings(seen: VcpuSightings): Finding[] {
   if (strayAffinity !== undefined) add('affinity', `may run on CPU ${strayAffinity}, the plan says CPU ${planned}`)
   const strayCpu = seen.lastCpus.find((cpu) => !cpus.includes(cpu))
   if (strayCpu !== undefined) add('last-cpu', `was on CPU ${strayCpu}, the plan says CPU ${planned}`)
-  // Between two looks: no CPU but its own is one that it could have come from.
+  // Between two looks, its own CPU is the only one that it could have come from.
   if (cpus.length === 1 && (seen.migrations ?? 0) > 0) {
     add('migrated', `went to another CPU than CPU ${planned}, or came back from one, ${seen.migrations} times`)
   }

@@ -1,5 +1,5 @@
 /**
- * How a planned VM's memory is laid out and who works on which part of it: arithmetic on the plan, nothing else.
+ * How a planned VM's memory is laid out, and which vCPU works on which part of it. This is only arithmetic on the plan.
  * Offsets are bytes into the VM's memory, which is its cells one after another in the order of the plan.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Starts the guest program of a run in 64-bit mode, so that it reaches all of its memory, with nothing between: guest
- * virtual address = byte offset into the VM's memory. (`Vm` starts others with identity paging: start-state.ts.)
+ * Starts the guest program of a run in 64-bit mode, so that it reaches all of its memory. A guest virtual address is a byte
+ * offset into the VM's memory. (`Vm` starts other guests with identity paging: kvm/start-state.ts.)
  */
 
 import type { Guest } from '../guests/guest.js'

@@ -35,7 +35,7 @@ export interface RunOptions {
 }
 
 const TICK_MS = 100
-/** For how much longer a run goes on while a vCPU has done nothing yet: on a busy machine its first turn can take seconds. */
+/** How much longer a run goes on while a vCPU has done nothing yet. On a busy machine its first turn can take seconds to come. */
 const GRACE_SECONDS = 10
 
 /**
@@ -113,7 +113,7 @@ export async function carryOut(
       await checkRunning(vm)
       await vm.stop()
     })
-    // Only now, when the vCPUs' threads are free to do it: new ones would have to start beside guests that never rest.
+    // Only now are the vCPUs' threads free to do it. New threads would have to start beside guests that never rest.
     const readers = inOrderOf(carried, running())
     await memoryWatch.settled()
     const memory = await memoryWatch.look(memories(readers))
@@ -144,7 +144,7 @@ export async function carryOut(
       findings,
     }
   } catch (error) {
-    // Whatever was under way when the caller gave up fails, too: the first cause counts.
+    // When the caller gives up, whatever is under way fails too. The first cause counts.
     throw signal?.aborted === true ? signal.reason : error
   } finally {
     await Promise.allSettled(placements.map((vm) => vm.close()))

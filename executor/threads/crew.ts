@@ -25,15 +25,15 @@ import type { VcpuTask } from '../worker/vcpu-worker.js'
 import { comesBack, endThread, runInThread } from './pool.js'
 
 /**
- * For how long the main thread looks whether threads do what they were told, before it leaves that to the event loop: most
- * do within 0.1 ms. One that sleeps is woken late at times, by milliseconds, since V8's own threads have its CPU then.
+ * How long the main thread itself looks whether threads do what they were told, before it leaves that to the event loop. Most
+ * do it within 0.1 ms. A thread that sleeps may be woken milliseconds late, while V8's own threads have its CPU.
  */
 const LOOK_MS = 0.3
 /** How long a thread that was told something may take before it is told again. */
 const REPEAT_MS = 2
-/** How long a thread that is told to stop may take before it is ended: only a device that does not return does. */
+/** How long a thread that is told to stop may take before it is ended. Only a device that does not return takes longer. */
 const PATIENCE_MS = 3000
-/** How long a thread that is ended may take: only one that is in a system call does. It may never come back. */
+/** How long a thread that is being ended may take. Only one in a system call takes longer, and it may never come back. */
 const LAST_PATIENCE_MS = 1000
 /** How often it is looked whether such a thread has gone after all. */
 const HELD_MS = 500
@@ -94,7 +94,7 @@ export class Crew {
   /** The thread's number; 0 before it has one, and when it has ended. */
   tid(index: number): number {
     const block = this.block(index)
-    // Its end is told before its phase says so.
+    // A thread tells its end before its phase says so.
     const isOver = phaseOf(block) === Phase.done || (this.#members[index]?.end ?? null) !== null
     return isOver ? 0 : Atomics.load(block.control, TID)
   }
@@ -125,7 +125,7 @@ export class Crew {
     const { port } = this.#members[index]!
     const error = await run.catch((error: unknown) => error)
     await this.#hearAll()
-    // One that has told its end has it already.
+    // If the thread has told its end, that one stays.
     this.#settle(index, { kind: 'failed', failure: failureOf(error) })
     port.close()
   }
@@ -161,8 +161,8 @@ export class Crew {
   }
 
   /**
-   * Waits until all threads that were started but one run code of their own. All at once they would hold the main thread
-   * up, tens of milliseconds at a time: it waits for locks of the C library's heap, whose holders wait for a CPU.
+   * Waits until all threads that were started, but one, run code of their own. If all start at once, they hold up the main
+   * thread for tens of milliseconds at a time: it waits for locks of the C library's heap, whose holders wait for a CPU.
    * @param abandoned asked again and again: whether to wait no longer
    */
   async begun(abandoned: () => boolean): Promise<void> {
@@ -214,7 +214,7 @@ export class Crew {
       for (const member of this.#rest()) kick(member)
       const late = performance.now() - startedAt - PATIENCE_MS
       if (late <= 0) continue
-      // Not one that is still loading koffi: ending that aborts the process.
+      // A thread that is still loading koffi is left: ending it would abort the process.
       for (const member of this.#rest().filter(({ block }) => block.control[TID] !== 0)) {
         member.ended ??= endThread(Atomics.load(member.block.control, THREAD))
         if (late > LAST_PATIENCE_MS) held.push(this.#letGo(member))
@@ -282,7 +282,7 @@ function kick(member: Member): void {
     kickThread(tid)
     member.refusal = null
   } catch (error) {
-    // It is tried again; and told when that has not helped.
+    // The wake-up is tried again. If that does not help either, the error is told.
     member.refusal = error
   }
 }
@@ -314,6 +314,6 @@ const leaveBehind = (tid: number) => leftBehind.add(tid)
 const live = new Set<Crew>()
 process.on('exit', (code) => {
   for (const crew of live) crew.stopNow()
-  // Node.js would wait for them.
+  // Node.js would wait for these threads.
   if ([...leftBehind].some(isThere)) endProcess(code)
 })

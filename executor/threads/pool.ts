@@ -1,7 +1,7 @@
 /**
- * The threads of the process: one Piscina pool, from which every VM takes a thread for each vCPU while it runs, and for
+ * The threads of the process: one Piscina pool. From it every VM takes a thread for each vCPU while it runs, and threads for
  * work on memory. Threads are used again, since one that has called koffi leaves memory behind when it ends (see
- * POOL_THREAD_SIZES in ffi/libc.ts); those that nobody needs end after a while, and none keeps the process alive.
+ * POOL_THREAD_SIZES in ffi/libc.ts). Threads without a task end after a while, and none keeps the process alive.
  */
 
 import { fileURLToPath } from 'node:url'
@@ -14,13 +14,13 @@ import { withdrawTask } from '../wire/claim.js'
 const IDLE_MS = 10_000
 /** More than KVM has vCPUs for; a task never waits for another one to end. */
 const MAX_THREADS = 65_536
-/** How long a task may wait for its thread: that starts in 20 ms; with hundreds of threads at once, or on a busy machine, in many times that. */
+/** How long a task may wait for its thread. A thread starts in 20 ms. With hundreds at once, or on a busy machine, it takes many times that. */
 const START_MS = 60_000
 
 /** How long a port of a thread that is let go of may take to be closed. */
 const UNREF_MS = 100
 
-/** V8's limits for a thread, in MiB: what it does takes little; a device's module has the rest. */
+/** V8's limits for a thread, in MiB. The thread's own work takes little; the rest is for a device's module. */
 const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 }
 
 /** A task that waits for its thread. */
@@ -31,7 +31,7 @@ interface Waiting {
 
 type Task = Parameters<TaskQueue['push']>[0]
 
-/** Tasks for which there is no thread yet. From Piscina's own queue none could be taken back. */
+/** Tasks for which there is no thread yet. Not Piscina's own queue: no task could be taken back from it. */
 class Queue implements TaskQueue {
   readonly #tasks: Task[] = []
 
@@ -74,7 +74,7 @@ function thePool(): Piscina {
   process.on('exit', () => waitUntilLoaded(gate, pool?.threads ?? []))
   pool = new Piscina({
     filename: fileURLToPath(new URL('./vcpu-worker.cjs', import.meta.url)),
-    // One that it has: for the default one Piscina would load the file again, as an ES module.
+    // A function that the file exports. For the default export Piscina would load the file again, as an ES module.
     name: 'perform',
     taskQueue: queue,
     minThreads: 0,
@@ -89,14 +89,14 @@ function thePool(): Piscina {
     resourceLimits: LIMITS,
     workerData: { gate } satisfies PoolThread,
   })
-  // Of a thread without a task: nobody misses one that was idle, but for one that was being started some task waits.
+  // An error of a thread without a task. An idle thread is not missed, but a task waits for one that was being started.
   pool.on('error', threadDied)
-  // One that ended without an error; when Piscina has counted it out.
+  // A thread may also end without an error. This runs when Piscina has counted it out.
   pool.on('workerDestroy', () => queueMicrotask(() => threadDied(new Error('it ended when it began'))))
   return pool
 }
 
-/** Piscina starts no thread in the place of one that could not be started: the last tasks have none then. */
+/** Piscina does not replace a thread that could not be started. Then there is no thread for the last tasks. */
 function threadDied(error: Error): void {
   const lacking = pool?.queueSize ?? 0
   if (lacking > 0) for (const { withdraw } of queue.last(lacking)) withdraw(error)
@@ -128,7 +128,7 @@ export function endThread(id: number): { readonly letGo: () => void } {
       if (thread === undefined) return
       // So that the pool has it no more.
       thread.emit('error', new Error('it does not end'))
-      // The pool's port to it, when that is closed, has the thread keep the process alive again.
+      // When the pool's port to the thread is closed, the thread keeps the process alive again.
       setTimeout(() => thread.unref(), UNREF_MS).unref()
       thread.unref()
     },
@@ -138,14 +138,14 @@ export function endThread(id: number): { readonly letGo: () => void } {
 /** Tasks whose threads are about to be free. */
 const coming = new Set<Promise<unknown>>()
 
-/** What the task was for is done: who needs a thread next waits for this one rather than start another. */
+/** The task has done its work. The next caller that needs a thread waits for this one rather than start another. */
 export function comesBack(task: Promise<unknown>): void {
   coming.add(task)
   void task.finally(() => coming.delete(task))
 }
 
 /**
- * Has a thread of its own do one of the tasks of vcpu-worker.ts.
+ * Has a thread of its own do one of the tasks of worker/vcpu-worker.ts.
  * @throws {UnsupportedError} where no thread can be started, or none begins within a minute
  */
 export async function runInThread<Name extends keyof WorkerFunctions>(
@@ -174,7 +174,7 @@ export async function runInThread<Name extends keyof WorkerFunctions>(
     const order = { name, task, claim, [QUEUE_OPTIONS]: waiting }
     return await Promise.race([thePool().run(order, { transferList: [...transfer] as never[] }), withdrawn])
   } catch (error) {
-    // No thread could be made, or it ended before it began; or the task is not one that can be sent.
+    // No thread could be made, or it ended before it began, or the task cannot be sent.
     if ((error as Error).name !== 'DataCloneError') waiting.withdraw(error as Error)
     throw why ?? error
   } finally {

@@ -119,7 +119,7 @@ export class BareVm extends Lifecycle {
       throw new InputError('id', `at most ${maxVcpus} vCPUs, as many as KVM allows in a VM`, `one more, ${id}`)
     }
     const cpus = getAffinity(0)
-    // With a nice value its thread is given back with the one that it had, however it was changed.
+    // With a nice value set, its thread is given back with the nice value that it had before, however it was changed.
     const scheduling = { nice: getNice(0), relaxed: false }
     const vcpu = this.#addVcpu(id)
     this.enlist(id, formatCpulist(cpus))

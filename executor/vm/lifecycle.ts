@@ -158,7 +158,7 @@ export abstract class Lifecycle implements AsyncDisposable {
     try {
       await withPatience(this.name, operation, patience, work)
     } catch (error) {
-      // A pause that nobody waits for must not come later; a start or a resumption may.
+      // A pause that nobody waits for must not take effect later. A start or a resumption may.
       if (value === Command.hold && this.#ending === null) {
         isAbandoned = true
         void this.crew.command(Command.go, this.isEnding)

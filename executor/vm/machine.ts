@@ -54,7 +54,7 @@ export class Machine implements Disposable {
         const vcpu = machine.vm.createVcpu(id)
         vcpus.push(vcpu)
         vcpu.setCpuid(formatCpuid(guestCpuid(supported, topology, i)))
-        // A vCPU takes the kernel 0.2 ms; with hundreds of them others want a turn, too.
+        // The kernel takes 0.2 ms to make a vCPU. With hundreds of them, other work gets a turn in between.
         await nextTurn()
       }
       return machine

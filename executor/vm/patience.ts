@@ -37,7 +37,7 @@ export async function withPatience<T>(
   const { deadlineMs, signal } = checked(patience)
   const working = work()
   if (deadlineMs === undefined && signal === undefined) return working
-  // Whoever gives up does not hear of a failure afterwards; the VM's state tells it.
+  // A caller that gives up does not hear of a failure afterwards. The VM's state tells it.
   working.catch(() => {})
   signal?.throwIfAborted()
   let cancel = () => {}

@@ -1,4 +1,4 @@
-/** A planned VM where no guest can run: pinned threads that walk over the memory that is bound as the plan says. */
+/** A planned VM where no guest can run. Pinned threads walk over memory that is bound as the plan says. */
 
 import type { PlanVm } from '../../src/types.js'
 import { type PlacedMemory, placeMemory } from '../memory/placed-memory.js'

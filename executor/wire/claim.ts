@@ -1,4 +1,4 @@
-/** Who has a task: a thread that has begun it, or whoever has taken it back before. One number, in shared memory. */
+/** Who has a task: a thread that has begun it, or the caller that took it back before. One number, in shared memory. */
 
 const Claim = { free: 0, begun: 1, withdrawn: 2 } as const
 

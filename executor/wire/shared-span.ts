@@ -1,4 +1,4 @@
-/** Memory that several threads work on, each taking a step when it has done one: none of them waits for a slow one. */
+/** Memory that several threads work on. Each takes a new step when it has done one, so none waits for a slow thread. */
 
 /** A range of the process's memory in pages of one size. */
 export interface MemorySpan {

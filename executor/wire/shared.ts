@@ -51,12 +51,12 @@ export interface VcpuBlock {
   /** What the main thread answers to a read. */
   readonly answer: Uint8Array
   /**
-   * Exits by reason; walks over the memory at index 0 where there is no guest. Doubles rather than 64-bit integers: no
-   * BigInt in the loop, exact up to 2^53, and a reader on another thread sees the old or the new value, as 64-bit CPUs
-   * store an aligned double at once.
+   * Exits by reason. Where there is no guest, index 0 has the walks over the memory. Doubles rather than 64-bit integers keep
+   * BigInt out of the loop, and are exact up to 2^53. A reader on another thread sees the old or the new value, as 64-bit
+   * CPUs store an aligned double at once.
    */
   readonly exits: Float64Array
-  /** One number, that of the guest's last report; of pages visited where there is no guest. */
+  /** One number: the guest's last report. Where there is no guest, the number of pages visited. */
   readonly progress: Float64Array
 }
 

@@ -3,9 +3,9 @@
 import { MessageChannel, resourceLimits } from 'node:worker_threads'
 
 /**
- * Has V8 collect the calling thread's garbage and give its memory back: of 8.3 MiB that a thread has when it has loaded
- * everything, 0.8, in 6 ms; one that is in KVM_RUN never does by itself. V8 collects when buffers take more than half of the
- * heap's limit, so one of that size is allocated, of which no page is ever touched.
+ * Has V8 collect the calling thread's garbage and give its memory back. A thread has 8.3 MiB when it has loaded everything;
+ * this gives 0.8 MiB of it back, in 6 ms. A thread in KVM_RUN never collects by itself. V8 collects when buffers take more
+ * than half of the heap's limit. So a buffer of that size is allocated, and no page of it is ever touched.
  * Source: V8, Heap::ReportExternalMemoryPressure
  */
 export function collectGarbage(): void {
@@ -13,10 +13,10 @@ export function collectGarbage(): void {
   const { port1, port2 } = new MessageChannel()
   try {
     const buffer = new ArrayBuffer((maxOldGenerationSizeMb / 2 + 1) * 1024 ** 2)
-    // Its addresses are given back with the message that nobody reads, rather than with the next garbage.
+    // A message that nobody reads gives the buffer's addresses back now, rather than with the next garbage.
     port1.postMessage(null, [buffer])
   } catch (error) {
-    // Where so much address space is not to be had (ulimit -v, no overcommitment), the garbage stays.
+    // If there is not so much address space (ulimit -v, no overcommitment), the garbage stays.
     if (!(error instanceof RangeError)) throw error
   } finally {
     port1.close()

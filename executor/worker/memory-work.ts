@@ -21,8 +21,8 @@ export interface MemoryTask {
 type Outcome = Failure | null
 
 /**
- * A stop is seen after each step, and the kernel holds the lock of the address space for as long, on which the main
- * thread's own allocations wait: 32 MiB at a time kept it away for up to 1.5 s, 4 MiB for 0.1 s, at the same speed.
+ * A stop is seen after each step. During a step the kernel holds the lock of the address space, and the main thread's own
+ * allocations wait for it. Steps of 32 MiB held it up for up to 1.5 s, steps of 4 MiB for 0.1 s, at the same speed.
  */
 const PREFAULT_STEP = 4 * 1024 ** 2
 
@@ -94,7 +94,7 @@ function moveBatch(address: number, pageSize: number, count: number, node: numbe
     if (status.includes(-ENOMEM))
       return { kind: 'thread', text: `move_pages: node ${node} has no room for these pages` }
     if (status.includes(-EACCES)) return { kind: 'thread', text: 'move_pages: other processes map these pages as well' }
-    // Pages that are nowhere come to the node when they are touched.
+    // Pages that do not exist yet come to the node when they are touched.
     if (!status.some((found) => (found < 0 ? found !== -ENOENT : found !== node))) return null
     Atomics.wait(stop, 0, 0, PAUSE_MS)
   }
@@ -105,12 +105,12 @@ function moveBatch(address: number, pageSize: number, count: number, node: numbe
 
 const GIVE_BACK_STEP = 256 * 1024 ** 2
 
-/** Gives the pages of memory that nobody uses any more back to the kernel. */
+/** Gives pages of memory that is no longer used back to the kernel. */
 export function giveBack(shared: SharedSpan): void {
   for (const { address, bytes } of takeSteps(shared, GIVE_BACK_STEP)) discard(address, bytes)
 }
 
-/** Closes a file in memory: the last to do so frees its pages, which can take long. */
+/** Closes a file in memory. The last close frees its pages, which can take long. */
 export function closeFile(fd: number): void {
   closeFd(fd)
 }

@@ -1,7 +1,7 @@
 /**
- * What a thread of the pool does: run one vCPU, or work on memory. An entry point of its own, because the pool loads it
- * by its file name. Functions return failures as data; errors lose their class on the way between threads. A thread is
- * used again by others, so that each function leaves it as it was.
+ * What a thread of the pool does: run one vCPU, or work on memory. It is an entry point of its own, because the pool loads it
+ * by its file name. Functions return failures as data, since errors lose their class on the way between threads. Other tasks
+ * use the thread again, so each function leaves it as it was.
  */
 
 import { type MessagePort, receiveMessageOnPort, threadId } from 'node:worker_threads'
@@ -54,7 +54,6 @@ export interface WalkWork {
 }
 
 export interface VcpuTask {
-  /** Its block. */
   readonly shared: SharedArrayBuffer
   readonly port: MessagePort
   readonly cpus: readonly number[]
@@ -82,7 +81,7 @@ class Line {
 
   /** The last word: everything of the VM has been let go of. */
   end(end: VcpuEnd): void {
-    // First: who sees the phase finds the message.
+    // The message first: a thread that sees the phase then finds it.
     this.post({ kind: 'end', end })
     Atomics.store(this.block.control, PHASE, Phase.done)
   }
@@ -199,5 +198,5 @@ export function perform<Name extends keyof Tasks>({ name, task, claim }: Order<N
 }
 
 collectGarbage()
-// When Node has come to the end of loading this file; a vCPU may begin before.
+// Runs when Node has come to the end of loading this file. A vCPU may begin before that.
 setImmediate(announceLoaded)

@@ -1,5 +1,5 @@
 /**
- * The commands: how each is called, and where what it does is. That is loaded when the command is called, so that help
+ * The commands: how each is called, and which module does its work. That is loaded when the command is called, so that help
  * and mistakes are answered at once.
  */
 

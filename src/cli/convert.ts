@@ -87,7 +87,7 @@ async function sourceOf(content: unknown, options: ConvertOptions, name: string)
   const plan = await inFile(name, () => parsePlan(content))
   const request =
     options.request === undefined ? null : await (await import('./request-source.js')).readRequest(options.request)
-  // A plan may be for another machine than this one: its host is known only where it is named.
+  // A plan may be for another machine than this one. Its host is known only if it is named.
   const isNamed = [options.root, options.host, options.synthetic].some((from) => from !== undefined)
   return { plan, name, request, host: isNamed ? await readHost(options) : null }
 }

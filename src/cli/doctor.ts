@@ -1,4 +1,4 @@
-/** `homenode doctor`: what this machine lacks, for what, and how to mend it; and whether placing guests pays on it. */
+/** `homenode doctor`: what this machine lacks, what for, and how to mend it. Also whether placing guests pays on it. */
 
 import type { Check } from './doctor/check.js'
 import { examine } from './doctor/examine.js'

@@ -1,4 +1,4 @@
-/** The VMs that run here, judged: what they lose where they are, what they would lose if placed well, what to do for it. */
+/** Judges the VMs that run here: what they lose where they are, what they would lose if placed well, and what to do for that. */
 
 import { type RunningVm, requestOf } from '../../executor/found/as-request.js'
 import type { Found, FoundVm } from '../../executor/found/types.js'

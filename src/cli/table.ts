@@ -88,7 +88,7 @@ function wrapLine(line: string, width: number): string {
   return [...done, current].join('\n')
 }
 
-/** A paragraph: every line after the first, and the first where `first` is not given, begins with `indent`. */
+/** A paragraph. Its lines begin with `indent`, the first with `first` if that is given. */
 export function paragraph(style: Style, text: string, indent = '', first = indent): string {
   return first + wrap(text, style.width - indent.length).replaceAll('\n', `\n${indent}`)
 }

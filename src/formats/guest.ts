@@ -1,4 +1,4 @@
-/** A VM of a plan as the formats need it: what belongs together in one place, and nothing that does not. */
+/** A VM of a plan as the formats need it, with all that they need in one place. */
 
 import { formatCpulist, parseCpulist } from '../cpulist.js'
 import { InputError, show } from '../errors.js'
@@ -73,7 +73,7 @@ export function guestOf(vm: PlanVm, policy: MemoryPolicy = 'strict', host: Host 
   }
 }
 
-/** `preferred` takes one node: that of its vCPUs where it has memory there, which fills up first, else the one that has most. */
+/** `preferred` takes one node. If the cell has memory on its vCPUs' node, it is that one: it fills up first. Else the one with most memory. */
 function nodesOf({ memory }: PlanCell, own: ReadonlySet<number>, policy: MemoryPolicy): number[] {
   if (policy !== 'preferred') return [...new Set(memory.map(({ node }) => node))].sort((a, b) => a - b)
   const most = memory.reduce((best, part) => (part.bytes > best.bytes ? part : best))

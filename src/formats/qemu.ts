@@ -64,7 +64,7 @@ export function toQemu(guest: Guest, host: Host | null): Converted {
     name: 'start',
     takes: [MORE],
     does: 'runs QEMU (or what the variable QEMU names), its memory placed',
-    // Until they are pinned, threads may run wherever some of the VM does.
+    // Until they are pinned, threads may run on all CPUs of the VM.
     lines: startLines(`taskset -c ${cpusOf(guest)} "\${QEMU:-qemu-system-x86_64}"`, qemuArguments(guest, host)),
   }
   return { text: scriptOf(guest, 'placed, for QEMU', [start, pinPart(guest)]), notes: divisionNotes(guest, 'QEMU') }

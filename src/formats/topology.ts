@@ -13,9 +13,10 @@ export interface Topology {
 }
 
 /**
- * VMMs number vCPUs thread by thread, core by core, die by die, socket by socket, all of one size. A socket is the largest
- * group of one cell, a die of one LLC, a core of one core of the host: where groups are of different sizes, the largest that
- * divides them all. A vCPU that floats, or whose CPU is not known, has a core of its own, and its cell one die.
+ * VMMs number vCPUs thread by thread, core by core, die by die, socket by socket. All groups of a kind have one size. A socket
+ * is the largest group of one cell, a die of one LLC, a core of one core of the host. If groups have different sizes, it is
+ * the largest that divides them all. A vCPU that floats, or whose CPU is not known, has a core of its own, and its cell one
+ * die.
  */
 export function topologyOf({ vcpus }: Guest, host: Host | null): Topology {
   const cpus = new Map(host?.cpus.map((cpu) => [cpu.id, cpu]))

@@ -52,7 +52,7 @@ export function onlineCpus(host: Host, request: Request): OnlineCpu[] {
     return {
       id,
       node,
-      // Where caches are unknown the node is one; a core that is unknown is one of its own.
+      // If caches are unknown, the node counts as one LLC. A CPU whose core is unknown counts as a core of its own.
       llc: llcOf(llc === null ? `node ${node}` : `${llc}`),
       core: coreOf(core === null ? `CPU ${id}` : `${core}`),
       capacity: capacity ?? FULL_CAPACITY,
@@ -62,7 +62,7 @@ export function onlineCpus(host: Host, request: Request): OnlineCpu[] {
   })
 }
 
-/** The node of an online CPU: where the host does not give one, that of its package, else the lowest with memory, else the lowest. */
+/** The node of an online CPU. If the host gives none: its package's node, else the lowest node with memory, else the lowest. */
 function nodesOfCpus(host: Host, request: Request, online: readonly HostCpu[]): (cpu: HostCpu) => NodeId {
   const byPackage = new Map<number, NodeId>()
   for (const cpu of online) {

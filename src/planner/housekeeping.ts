@@ -1,4 +1,4 @@
-/** Where threads run that float, once all VMs are placed: who is on which core, and what that leaves to them. */
+/** Where floating threads run, once all VMs are placed: which VMs are on which core, and what that leaves to the threads. */
 
 import { formatCpulist } from '../cpulist.js'
 import type { CpuId, NodeId, RequestVm } from '../types.js'
@@ -21,7 +21,7 @@ export interface Household {
   housekeeping(tenant: Tenant): string
 }
 
-/** The shared CPUs of a node, and the domain of those that float there; `undefined`: nobody does. */
+/** The shared CPUs of a node, and the trust domain of the threads that float there. `undefined`: none do. */
 interface Pool {
   readonly cpus: CpuId[]
   domain: string | null | undefined

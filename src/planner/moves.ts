@@ -1,4 +1,4 @@
-/** The way from where VMs are to where a plan puts them (docs/model.md, "Re-plan"): moves whose every state in between holds. */
+/** The way from where VMs are to where a plan puts them (docs/model.md, "Re-plan"). Every state between two moves holds. */
 
 import { formatCpulist } from '../cpulist.js'
 import type { Host, Move, NodeId, Plan, Request, Spare } from '../types.js'
@@ -11,9 +11,9 @@ import { spareFor } from './moves/spare.js'
 import { type Step, stepsOf } from './moves/steps.js'
 
 /**
- * The moves that take the VMs which have `current` and are in the plan to their places: without detours where an order without them
- * is found, else with the fewest bytes copied twice. `spare` is there only where no order is found, and says what would have to be
- * free for the rest. VMs without `current` start after the last move; VMs that the plan refuses are gone before the first.
+ * The moves that take the VMs which have `current` and are in the plan to their places. If an order without detours is found, it is
+ * taken; else the one with the fewest bytes copied twice. `spare` is there only if no order is found. It says what would have to be free
+ * for the rest. VMs without `current` start after the last move. VMs that the plan refuses are gone before the first.
  */
 export function orderMoves(
   host: Host,

@@ -4,9 +4,9 @@ import type { Refusal, RequestVm } from '../types.js'
 import { addVm, type Problem, relateVm } from './problem.js'
 import { isPlaced, MICRO } from './read.js'
 
-/** Up to so many numbers of cells are tried one by one; of more, those near the one asked for, and the planner's own choice. */
+/** Up to so many numbers of cells are tried one by one. If there are more: those near the one asked for, and the planner's own choice. */
 const MANY_COUNTS = 8
-/** So many other VMs are tried, the smallest first, and so many of those named that would have to leave the host. */
+/** How many other VMs are tried, the smallest first, and how many are named that would have to leave the host. */
 const MOST_OTHERS = 32
 const MOST_AWAY = 3
 
@@ -18,7 +18,7 @@ interface Change {
   readonly vm: RequestVm
 }
 
-/** Numbers of cells to try where `asked` do not fit: all while they are few, else those near it, its half and its double. */
+/** Numbers of cells to try if `asked` do not fit: all if there are few, else those near it, its half and its double. */
 function otherCounts(asked: number, most: number): number[] {
   const all = Array.from({ length: most }, (_, at) => at + 1).filter((cells) => cells !== asked)
   if (most <= MANY_COUNTS) return all

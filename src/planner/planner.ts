@@ -60,7 +60,7 @@ export class Planner {
     if (status === undefined) throw new Error(`planner.wasm: solve returned ${solved}`)
     const vms = readVms(problem)
     const cost = readTotals(problem, vms)
-    // Without steps the module does not look whether what it has is the best.
+    // Without steps the module does not check whether its plan is the best.
     const isOptimal = solved === SOLVED.FEASIBLE && cost.gap === 0
     const taken = this.#wasm.steps()
     const isReplan = request.vms.some(({ current }) => current !== null)

@@ -43,7 +43,7 @@ function accepted(result: number, what: string): number {
   return result
 }
 
-/** The same where a limit of the module may be reached that the request's format does not know. */
+/** The same, for calls that may reach a limit of the module that the request's format does not know. */
 function within(result: number, where: string, limit: string): void {
   if (result === ERROR.LIMIT) throw new InputError(where, limit, 'more')
   accepted(result, where)
@@ -128,7 +128,7 @@ function addCurrent(
   }
   for (const { cell, memory } of current.cells.slice(0, MAX.VM_CELLS)) {
     for (const { node, bytes } of memory) {
-      // What is on a node that is gone is nowhere: all that the cell gets is moved.
+      // Memory on a node that is gone counts as nowhere. All that the cell gets is then moved.
       if (!host.nodes.some(({ id }) => id === node)) continue
       const status = wasm.addVmCurrentMemory(handle, cell, node, bytes)
       within(status, `vms[${at}].current`, `at most ${MAX.CURRENT} parts of cells' memory in all VMs`)

@@ -1,4 +1,4 @@
-/** The refused VMs, with the reasons. VMs that ask for the same are refused for the same reasons, which are found out once. */
+/** The refused VMs, with the reasons. VMs that ask for the same are refused for the same reasons, so these are found only once. */
 
 import type { Refusal, RequestVm } from '../types.js'
 import { nearestOf, smallestPlaced } from './nearest.js'
@@ -6,7 +6,7 @@ import type { Problem } from './problem.js'
 import { isPlaced } from './read.js'
 import { becauseOf } from './refusal.js'
 
-/** Work, as the planner counts it, for the changes that would let VMs in: of those that come later in the request none are tried. */
+/** Work, as the planner counts it, for the changes that would let VMs in. When it is used up, none are tried for VMs later in the request. */
 const MOST_WORK = 40_000_000
 
 /** The refusals. Takes the refused VMs out of the problem, so it comes after everything else is read. */

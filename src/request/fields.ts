@@ -9,7 +9,7 @@ import { formatBytes, parseBytes } from '../units.js'
 export const GRANULE = 4096
 export const MAX_MEMORY = 2 ** 50
 
-/** What `parse` makes of a value that `schema` takes; what it refuses becomes an issue of the field. */
+/** Parses a value that `schema` takes. If `parse` refuses it, that becomes an issue of the field. */
 export function read<Schema extends z.ZodType, Value>(schema: Schema, parse: (value: z.output<Schema>) => Value) {
   return schema.transform((value, context): Value => {
     try {
@@ -36,7 +36,7 @@ export const guestMemory = size
 
 const PAGE_SIZE = `a page size of the host, such as 4KiB, 2MiB or 1GiB (a power of two from ${formatBytes(GRANULE)}), or "any"`
 
-/** Bytes of a page, or `any`. Which sizes there are depends on the host, which a request is read without. */
+/** Bytes of a page, or `any`. Which sizes there are depends on the host, and a request is read without one. */
 export const pageSize = read(z.unknown(), (value) => (value === 'any' ? 'any' : parseBytes(value, '')))
   .refine((bytes) => bytes === 'any' || isPageSize(bytes), { error: PAGE_SIZE })
   .meta({ type: 'string', examples: ['any', '4KiB', '64KiB', '2MiB', '1GiB'] })
@@ -67,7 +67,7 @@ export const nodeList = read(nodeListText, (text) => parseCpulist(text, { most: 
 /** CPUs of a host that is not known yet, perhaps none: these, or with `all` every one but these. */
 export const hostCpus = read(cpulistText, (text) => {
   const named = parseCpulist(text.replaceAll('^', ''), { allowEmpty: true, all: [] })
-  // One more CPU, which only `all` reaches, stands for all that are not named.
+  // One more CPU stands for all that are not named. Only `all` reaches it.
   const others = MAX_ID + 1
   const ids = new Set(parseCpulist(text, { allowEmpty: true, all: [...named, others] }))
   return ids.has(others) ? { allBut: named.filter((id) => !ids.has(id)) } : [...ids]

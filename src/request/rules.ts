@@ -1,4 +1,4 @@
-/** What has to hold between the fields of a request. Each function throws an InputError at the field that does not fit. */
+/** Rules between the fields of a request. Each function throws an InputError at the field that does not fit. */
 
 import { formatCpulist } from '../cpulist.js'
 import { InputError, show } from '../errors.js'

@@ -22,7 +22,7 @@ export interface Hierarchy {
   readonly groups: readonly Group[]
 }
 
-/** The hierarchies for a controller: that of version 1 first, as version 2 does not have what version 1 has. */
+/** The hierarchies for a controller, that of version 1 first: a controller that version 1 has is not in version 2. */
 export type Cgroups = (controller: string) => readonly Hierarchy[]
 
 interface Mount {
@@ -79,7 +79,7 @@ function readMounts(reader: SysReader): readonly Mount[] {
   }))
 }
 
-/** Of several mounts of a hierarchy the one that shows most of the way from the process to the top. */
+/** If a hierarchy has several mounts: the one that shows most of the way from the process to the top. */
 function hierarchyOf(version: 1 | 2, mounts: readonly Mount[], path: string): Hierarchy[] {
   const ranked = mounts
     .map((mount) => ({ mount, below: pathBelow(path, mount.root) }))

@@ -1,8 +1,8 @@
 /** Groups of CPUs, numbered by their lowest one. */
 
 /**
- * Splits a set, given in ascending order, by what its members say about their groups. Only the first member of a group
- * is asked, which saves most of the reads, and nobody is in two groups when the answers do not agree.
+ * Splits a set, given in ascending order, by what its members say about their groups. Only the first member of a group is
+ * asked. That saves most of the reads, and no member is in two groups when the answers do not agree.
  * @returns the groups by their lowest member, each ascending
  */
 export function partition(

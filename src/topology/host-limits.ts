@@ -59,8 +59,8 @@ const HUGETLB = {
 }
 
 /**
- * The limits of memory count what a group and those below it use, their page cache too, which is given back when the limit
- * is reached. Not counted: memory.high, which slows a group down and stops nothing, and swap, as guests are to be resident.
+ * The limits of memory count what a group and those below it use. This includes their page cache, which is given back when the
+ * limit is reached. Not counted are memory.high, which only slows a group down, and swap, as guests are to be resident.
  * Huge pages are under this limit only where version 2 is mounted so.
  */
 function memoryLimits(

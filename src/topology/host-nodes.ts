@@ -23,7 +23,7 @@ export function readNodes(
   const allPools = ids.map((id) => readHugePages(reader, id, alone))
   const hugePages = allPools.flat().map(({ size }) => size)
   const pageSize = readPageSize(reader, ['proc/meminfo', ...ids.map(meminfoOfNode)], hugePages)
-  // What is said of sizes up to the base page is not believed.
+  // Figures for sizes up to the base page are not believed.
   const pools = allPools.map((ofNode) => ofNode.filter(({ size }) => size > pageSize))
   const kept = readKept(reader)
   const nodes = ids.map((id, index) => {
@@ -38,7 +38,7 @@ export function readNodes(
       ...(bandwidth === undefined ? {} : { bandwidth }),
     }
   })
-  // Of a single node the reserved pages are taken off already.
+  // If there is a single node, the reserved pages are taken off already.
   const limits = readHostLimits(reader, cgroups, nodes, alone ? [] : readUnreserved(reader, pools.flat()))
   return { nodes, ...(limits.length === 0 ? {} : { limits }) }
 }

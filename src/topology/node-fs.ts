@@ -56,7 +56,7 @@ export function directoryReader(root: string): SysReader {
   const top = realpathSync.native(resolve(root))
   const inside = top === '/' ? () => true : confinement(top)
   const base = top === '/' ? '' : top
-  // Paths come out of files, as characters that stand for bytes (a cgroup may have any name).
+  // Paths come from files. Each character stands for a byte, since a cgroup may have any name.
   const absolute = (path: string) => `${base}/${Buffer.from(path, 'latin1').toString()}`
   return {
     readFile: (path) => readWhole(absolute(path), inside),

@@ -57,7 +57,7 @@ function readCore(reader: SysReader, threads: readonly number[], online: Readonl
   }
 }
 
-/** Who is in the package of a core, by its first CPU: the siblings, or where those say less, all cores of its number. */
+/** The CPUs in the package of a core, by its first CPU: the siblings, or all cores of its number if the siblings say less. */
 function membersBy(reader: SysReader, known: ReadonlyMap<number, Core>) {
   const namesakes = new Map<number, number[]>()
   for (const { id, cpu } of known.values()) {

@@ -58,7 +58,7 @@ function pageSizeOfMeminfo(reader: SysReader, meminfos: readonly string[], most:
   const counters = meminfos.flatMap((path) => {
     const meminfo = readMeminfo(reader, path)
     const found = PAGE_COUNTERS.map((name) => meminfo.get(name) ?? 0).filter((bytes) => bytes > 0)
-    // With fewer, multiples of a larger page than the real one could be chance, or somebody's round numbers.
+    // With fewer values, all could be multiples of a larger page than the real one by chance, or because they were rounded.
     return new Set(found).size < 6 ? [] : found
   })
   if (counters.length === 0) return undefined

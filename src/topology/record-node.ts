@@ -27,7 +27,7 @@ export async function recordHost(
   // Paths are characters that stand for bytes, as in `directoryReader`.
   const absolute = (path: string) => `${directory}/${Buffer.from(path, 'latin1').toString()}`
   try {
-    // Not with `recursive`, which never ends where the system has no such directories, as in /proc.
+    // Not with `recursive`: it never ends where the system has no such directories, as in /proc.
     if (!exists) mkdirSync(directory)
     for (const path of files.keys()) mkdirSync(dirname(absolute(path)), { recursive: true })
     for (const [path, content] of files) writeFileSync(absolute(path), content, 'latin1')

@@ -150,7 +150,7 @@ function deviceDistance(machine: Machine, vm: PlacedResident, device: NodeId): n
     [...nodes].map(([node, share]) => ({ share, distance: machine.distance(node, device) })),
   )
   const levels = [...new Set(distances.flat().map(({ distance }) => distance))].sort((a, b) => a - b)
-  // The nearest is beyond a level where all of them are.
+  // The nearest vCPU is beyond a level exactly if all vCPUs are.
   const beyond = (level: number): number =>
     distances.reduce((chance, own) => chance * sum(own.map(({ share, distance }) => (distance > level ? share : 0))), 1)
   const steps = levels.map((level, at) =>

@@ -78,7 +78,7 @@ function strictProblem(homesOf: Homes, cell: PlacedCell): string | undefined {
   const { pageSize, bytes, vcpus, memory } = cell
   const strange = strangeProblem(new Set(cell.nodes.flatMap((node) => homesOf.get(node)!)), cell)
   if (strange !== undefined) return strange
-  // Broken pages are checkPageSize's.
+  // checkPageSize reports pages that are not whole.
   if (memory.some((part) => part.bytes % pageSize !== 0)) return undefined
   const shares = [...groupBy(vcpus, ({ node }) => node)].map(([node, own]): Share => {
     const exact = ((bytes / pageSize) * own.length) / vcpus.length
@@ -91,7 +91,7 @@ function strictProblem(homesOf: Homes, cell: PlacedCell): string | undefined {
   return `has ${bytesOn(cell, on)} bytes on node ${formatCpulist(on)}, its share is ${leastOn(shares, on) * pageSize}`
 }
 
-/** The least pages of those who have no other memory nodes than these. */
+/** The least pages that have to be on these nodes: those of vCPUs that have no other memory nodes. */
 function leastOn(shares: readonly Share[], nodes: readonly NodeId[]): number {
   const own = shares.filter(({ on }) => on.every((node) => nodes.includes(node)))
   return own.reduce((sum, { least }) => sum + least, 0)

@@ -41,7 +41,7 @@ export function checkMoves(machine: Machine, request: Request, plan: Plan): Find
   for (const [at, step] of steps.entries()) {
     const problems = checkStep(machine, request, state, end, step)
     findings.push(...problems.map(({ text, ...place }) => found(`step ${at + 1}: ${text}`, place)))
-    // From what does not fit no state follows.
+    // A step that does not fit leads to no state.
     if (problems.length > 0) return findings
     state = applied(state, end, step)
     const placed = read(state)

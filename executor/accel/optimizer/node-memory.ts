@@ -183,7 +183,7 @@ export class NodeMemory {
    */
   rebalance(strategy: AllocationStrategy, survey: Survey): Promise<Moved> {
     this.requireOpen()
-    // One at a time: what one moves is what the next one finds.
+    // One at a time: each move finds what the one before it has left.
     const result = this.#rebalancing.then(() => this.#moveAll(strategy, survey))
     this.#rebalancing = result.catch(() => {})
     return this.#during(result)

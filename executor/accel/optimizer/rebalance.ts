@@ -33,7 +33,7 @@ export function planMoves(
   const moves: BlockMove[] = []
   let loads = site.nodes
   const placed = new Map(blocks.map((block) => [block.address, block]))
-  // Each move makes the strategy's measure of the whole better, so there is an end; the bound is for the estimated one.
+  // Each move makes the strategy's measure of the whole better, so there is an end. The bound is for the estimated measure.
   for (let moved = true; moved && moves.length < blocks.length * site.nodes.length; ) {
     moved = false
     for (const block of placed.values()) {

@@ -132,7 +132,7 @@ function spareBandwidth({ nodes }: Site): Score {
     }
   }
   return ({ vcpus, used, budget, capacity }) => {
-    // A budget that is in use to the full counts as one vCPU; what one more would get is its part of the capacity.
+    // A budget that is used up counts as one vCPU. One more vCPU would get its part of the capacity.
     const users = vcpus + used / budget
     const speed = knowsCapacity ? (capacity ?? 0) / largest : 1
     const why = `${vcpus} vCPUs and ${formatBytes(used)} there${knowsCapacity ? ` for ${formatBytes(capacity ?? 0)}/s` : ''}`

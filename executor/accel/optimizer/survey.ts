@@ -32,7 +32,7 @@ export function surveyOf({ host, pageSize, freeOn, trafficOf, vcpuNodes, here }:
     cost: (node, near) => {
       const key = `${node}/${near}`
       const users = near !== null ? [near] : vcpuNodes.length > 0 ? vcpuNodes : caller
-      // How many bytes there are makes no difference to what a vCPU loses when all of them are on one node.
+      // When all bytes are on one node, their number makes no difference to what a vCPU loses.
       const cost = costs.get(key) ?? remoteMemoryCost(host, users, new Map([[node, pageSize]]))
       costs.set(key, cost)
       return cost

@@ -1,4 +1,4 @@
-/** All checks of `doctor`: what is missing, in the order in which a person would mend it; then whether placing pays. */
+/** All checks of `doctor`: first what is missing, in the order in which to mend it, then whether placing pays. */
 
 import type { Host } from '../../types.js'
 import {

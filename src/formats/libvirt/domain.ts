@@ -103,7 +103,7 @@ function cellsOf(root: XmlElement, vcpus: number): DomainCell[] {
   )
 }
 
-/** Those that are named, and as many of the lowest numbers from 1 as are missing of those that are counted. */
+/** The named I/O threads. If fewer are named than counted, the lowest free numbers from 1 on are added. */
 function iothreadsOf(root: XmlElement, counted: XmlElement | undefined): number[] {
   const named = childrenOf(childOf(root, 'iothreadids'), 'iothread').map((element) => {
     const id = element.attributes.get('id')?.value ?? ''

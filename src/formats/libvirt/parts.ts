@@ -111,7 +111,7 @@ function cputune({ vcpus, emulator, iothreads }: Guest, given: Given): Wanted {
   return { name: 'cputune', children, only: ['vcpupin', 'emulatorpin', 'iothreadpin'], order: CPUTUNE_ORDER }
 }
 
-/** `<memory>`, which is for what is not in a cell too, takes one node in the mode `preferred`: without it where cells prefer several. */
+/** `<memory>` also covers what is not in a cell. In the mode `preferred` it takes one node, so it is left out if cells prefer several. */
 function numatune(guest: Guest, { strict }: Given): Wanted {
   const mode = guest.policy === 'strict' ? strict : guest.policy
   const all = nodesOfGuest(guest)
@@ -127,7 +127,7 @@ function numatune(guest: Guest, { strict }: Given): Wanted {
   return { name: 'numatune', children: [...memory, ...memnodes], only: ['memory', 'memnode'] }
 }
 
-/** What connects the cells (`interconnects`) is left out where their number changes: it names them. */
+/** `interconnects` is left out if the number of cells changes, since it names cells. */
 function numa({ cells }: Guest, distances: readonly (readonly number[])[] | null, given: Given): Wanted {
   const { count, haveIds, like } = given.cells
   const children = cells.map(({ cell, vcpus, bytes }): Wanted => {
@@ -147,7 +147,7 @@ function numa({ cells }: Guest, distances: readonly (readonly number[])[] | null
         ...(cell < count ? {} : like),
       },
       ...(siblings === undefined ? {} : { children: [{ name: 'distances', children: siblings, only: ['sibling'] }] }),
-      // Distances of other cells than these say nothing about them.
+      // Distances of other cells tell nothing about these.
       only: siblings !== undefined || count !== cells.length ? ['distances'] : [],
     }
   })

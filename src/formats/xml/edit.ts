@@ -68,7 +68,7 @@ class Editor {
     for (const child of element.children) {
       const peers = known.get(child.name)
       const key = child.attributes.get(keys.get(child.name) ?? '')?.value ?? ''
-      // Those that have no key, and those that have it twice, are told apart by their order.
+      // Elements without a key, and elements with the same key, are told apart by their order.
       peers?.set(peers.has(key) ? ` ${peers.size}` : key, child)
     }
     const edits: Edit[] = []
@@ -110,7 +110,7 @@ class Editor {
     })
   }
 
-  /** The end of the comments behind `at`, where nothing else is on their line: they are about what is before them. */
+  /** The end of the comments behind `at`, if nothing else is on their line. Such comments are about what is before them. */
   #behindComments(at: number): number {
     COMMENTS.lastIndex = at
     return at + (COMMENTS.exec(this.#text)?.[0].length ?? 0)

@@ -2,7 +2,7 @@
 
 import { InputError, show } from '../../errors.js'
 
-/** What an element has to be like. Of one that is there already, all that is not mentioned stays as it is. */
+/** What an element has to be like. If it is there already, all that is not mentioned stays as it is. */
 export interface Wanted {
   readonly name: string
   /** `null`: it is without this attribute. */

@@ -1,4 +1,4 @@
-/** What may still be done to find an order of moves. It is counted, not timed: the same input gives the same moves everywhere. */
+/** How much work is left to find an order of moves. It is counted, not timed, so the same input gives the same moves everywhere. */
 
 import type { Change } from './rules.js'
 import type { Site } from './site.js'
@@ -10,7 +10,7 @@ export interface Effort {
 /** For each order that is tried, and for what would have to be free where none is found. */
 export const EFFORT_TO_ORDER = 250_000
 export const EFFORT_TO_SPARE = 150_000
-/** Trying a change costs so much, and more with each seat that it has and with the guests that float beside it. */
+/** What trying a change costs. Each seat of the change, and the guests that float beside it, cost more. */
 const EACH = 16
 const FLOATING_IN_ONE = 16
 

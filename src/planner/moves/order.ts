@@ -72,7 +72,7 @@ export function makeAll(run: Run): void {
   }
 }
 
-/** Is someone who does not move with it on a CPU that the step takes: quickly seen, and the most frequent obstacle. */
+/** Whether a VM that does not move with the step is on a CPU that the step takes. This is quick to see, and the most frequent obstacle. */
 function isBarred({ site, keptBy }: Run, step: Step): boolean {
   const { parts } = step
   const isTaken = (cpu: CpuId) =>
@@ -164,7 +164,7 @@ export function unblock(run: Run, step: Step, away: boolean, help?: (obstacle: O
       const owner = ownerOf(run, blocker)
       return owner !== undefined && owner !== step && !parked.has(keyOf(blocker))
     })
-    // Other CPUs of the same node make room for CPUs alone.
+    // A change to other CPUs of the same node frees CPUs only.
     const wish = { avoid, wanted, away: away || obstacle.constraint !== 'cpu-exclusive' }
     const one = isSpent(run.effort)
       ? undefined

@@ -17,8 +17,8 @@ export interface Wishes {
 }
 
 /**
- * Changes that take a blocker out of the way, the least first: other CPUs of the node for the vCPUs in the way, then for the whole
- * cell, then another node for the cell and its memory. Whether the rest of the state holds with them is still to be seen.
+ * Changes that take a blocker out of the way, the least first. First other CPUs of the node for the vCPUs in the way, then for the
+ * whole cell, then another node for the cell and its memory. Whether the rest of the state holds with them is checked later.
  */
 export function* placesFor(site: Site, { guest, cell, vcpus }: Blocker, wishes: Wishes): Generator<Change> {
   const from = site.layouts[guest]!
@@ -91,7 +91,7 @@ function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted }: Wi
   return free.map(({ cpu }) => cpu)
 }
 
-/** The cell's memory on one of the memory nodes of `node`, where they have room; where it has least now comes first, to make room. */
+/** The cell's memory on one of the memory nodes of `node` that has room. The one with least of it now comes first, to make room. */
 function memoryOn(site: Site, guest: number, cell: PlanCell, node: NodeId): PlanCell[] {
   const { vm } = site.guests[guest]!
   const homes = site.memoryNodes(vm, node)

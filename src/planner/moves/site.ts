@@ -1,4 +1,4 @@
-/** The host with the VMs that are on it: who holds which CPU, what memory is taken, what is left to share. */
+/** The host with the VMs that are on it: which VM holds which CPU, what memory is taken, and what is left to share. */
 
 import type { CpuId, Host, NodeId, Request, RequestVm } from '../../types.js'
 import { CPU } from '../generated/abi.js'
@@ -35,7 +35,7 @@ export interface Site {
   /** The online CPUs of each core, and of each node. */
   readonly cores: Map<number, SiteCpu[]>
   readonly onNode: Map<NodeId, SiteCpu[]>
-  /** The base page. */
+  /** Bytes of the base page. */
   readonly pageSize: number
   /** Bytes that may be taken, by page size and node. */
   readonly room: Map<number, Map<NodeId, number>>
@@ -142,7 +142,7 @@ export function removeCpu(site: Site, cpu: SiteCpu): void {
   if (cpu.use === CPU.GUESTS) add(site.shared, cpu.node, -1)
 }
 
-/** Puts a guest where `layout` says, away from where it was; whether that holds is for rules.ts to say. */
+/** Moves a guest to where `layout` says. Whether that state holds is for rules.ts to say. */
 export function place(site: Site, guest: number, layout: Layout): void {
   const before = site.layouts[guest]
   if (before !== undefined) count(site, guest, before, -1)

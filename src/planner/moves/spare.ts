@@ -1,4 +1,4 @@
-/** What would have to be free for moves that find no order: found by giving it to the host and going on. */
+/** What would have to be free for moves that have no order. It is found by giving it to the host and going on. */
 
 import type { NodeId, Spare } from '../../types.js'
 import { formatBytes } from '../../units.js'

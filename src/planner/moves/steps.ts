@@ -18,7 +18,7 @@ export interface Part {
   readonly redivides: boolean
 }
 
-/** Cells alone, but for VMs that are divided anew or interleaved over their nodes, and first nodes of VMs that have to stay near. */
+/** Each cell is a step. Exceptions: VMs that are divided anew or interleaved over their nodes, and first nodes of VMs that have to stay near. */
 export function stepsOf(guests: readonly Guest[], { near }: Relations): Step[] {
   const parts = guests.flatMap((guest, at) => partsOf(guest, at))
   const followers = new Map(
