@@ -10,7 +10,8 @@ import { setStrategyTo } from './place/cpus';
 import { clearTotals, placedVms, refresh, refusedVms } from './model/totals';
 import { resetRequest, vmAlive, vmSlots } from './problem/request';
 import { resetWork } from './work';
-import { improve, isOptimal, makeRoomWith, placeAll, refine, resetSearch, settle, stepsTaken } from './search/search';
+import { placeAll } from './search/first';
+import { improve, isOptimal, makeRoomWith, refine, resetSearch, settle, stepsTaken } from './search/search';
 import { MAX_SHIFT, MAX_WHOLE, MIN_SHIFT, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './model/use';
 
 export * from './vms';

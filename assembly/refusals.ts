@@ -1,6 +1,7 @@
 // Exports: why a VM is refused, and what would let it in.
 import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, NONE } from './abi';
-import { dedicatedRoom, sharedRoom, unplace } from './model/capacity';
+import { unplace } from './model/capacity';
+import { dedicatedRoom, sharedRoom } from './model/rooms';
 import { PLACE_WELL, placeVm } from './place/construct';
 import { totalCost } from './model/totals';
 import { moveAside } from './search/exchange';

@@ -1,12 +1,11 @@
 // What is taken of CPUs, cores, LLCs, nodes and shared demand. VMs are placed and unplaced here.
 import { Flat } from '../flat';
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE, THREADS_SPREAD } from '../abi';
-import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCapacity, cpuCore, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, nodeWholeCores, nodeWholeCpus, pageSizes } from '../problem/host';
+import { BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_REQUIRE } from '../abi';
+import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCapacity, cpuCore, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, pageSizes } from '../problem/host';
 import { takeMemory } from './lay';
 import { clearMemory, entryNode, forgetMemory, freePages, nextEntry, releaseMemory, retakeMemory } from './memory';
-import { spend } from '../work';
 import { noteOn, touchShared, touchVm, vmsInMemory, vmsOnNode } from '../problem/stale';
-import { cellMemory, hasShared, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from '../problem/request';
+import { cellMemory, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from '../problem/request';
 
 /** Shared demand that a shared CPU may have. */
 export let overcommit: f64 = 4;
@@ -14,21 +13,16 @@ export function setOvercommitTo(value: f64): void {
   overcommit = value;
 }
 
-/** Sentinel for "no limit", small enough to be added up over all nodes. */
-export const UNLIMITED: i32 = 1 << 20;
-/** Thread policies. */
-const POLICIES: i32 = THREADS_SPREAD + 1;
-
 /** 1 + the VM that has the CPU for a dedicated vCPU, or less 1 - that for a thread of its VMM; 0: free. */
 export const cpuOwner = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Dedicated vCPUs on the core. */
 export const coreDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Threads of VMMs that have a CPU of the core. */
-const coreThreads = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreThreads = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Trust domain of the dedicated vCPUs and threads on the core. */
-const coreTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** 1 + the `isolate` or `require` VM that keeps the core for itself; 0: none. */
-const coreHolder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+export const coreHolder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 /** Shared CPUs of the node: usable, not isolated, on cores without a dedicated vCPU or thread. */
 export const nodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /**
@@ -42,11 +36,13 @@ export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_
 /** Dedicated vCPUs on the node, and on the LLC. */
 const nodeDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const llcDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
+/** Another number each time that someone comes to the node's cores or goes. */
+export const nodeVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Parts of cells on the node. */
 const nodeParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-/** Parts with shared vCPUs on the node, and the trust domain of all of them. UNNAMED: none of them names one. */
-const nodeFloating = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-const nodeTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Parts with shared vCPUs on the node, and the trust domain that all of these have; UNNAMED: none of them names one. */
+export const nodeFloating = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeTrust = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const UNNAMED: i32 = -1;
 /** Isolated CPUs that nobody has. */
 let isolatedLeft: i32 = 0;
@@ -81,7 +77,7 @@ export function clearOccupancy(): void {
   clearMemory();
 }
 
-function coreWidth(core: i32): i32 {
+export function coreWidth(core: i32): i32 {
   return coreCpuStart[core + 1] - coreCpuStart[core];
 }
 
@@ -109,7 +105,7 @@ export function isFreshCore(core: i32): bool {
 }
 
 /** Whether a dedicated vCPU or thread is on the core. */
-function isDedicated(core: i32): bool {
+export function isDedicated(core: i32): bool {
   return coreDedicated[core] + coreThreads[core] != 0;
 }
 
@@ -135,94 +131,9 @@ export function freeCpus(): i64 {
   return free;
 }
 
-/** How many dedicated vCPUs of the VM the core can take, the constraints in `relaxed` left aside. */
-export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
-  const width = coreWidth(core);
-  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return UNLIMITED;
-  const threads = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? THREADS_PREFER : vmThreads[vm];
-  if (!isDedicated(core)) {
-    if (threads != THREADS_ISOLATE && threads != THREADS_REQUIRE) return width;
-    if (coreHasHost[core]) return 0;
-    return threads == THREADS_ISOLATE ? 1 : width;
-  }
-  const free = freeOnCore(core);
-  const ownHold = coreHolder[core] == vm + 1;
-  if (threads == THREADS_ISOLATE) return 0;
-  if (threads == THREADS_REQUIRE) return ownHold ? free : 0;
-  if (coreHolder[core] != 0 && !ownHold && (relaxed & BECAUSE_THREAD_POLICY) == 0) return 0;
-  if (coreTrust[core] != vmTrust[vm] && (relaxed & BECAUSE_TRUST) == 0) return 0;
-  return free;
-}
-
-// What a node has for a VM that trusts nobody and is not placed, by node, thread policy, and which of policy and trust are left aside.
-// It is the same for all such VMs until a VM comes to the node or leaves it. Then the node's cores have another version.
-const nodeVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
-const knownRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
-const knownVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
-
-/** How many dedicated vCPUs of the VM the node can take. */
-export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
-  const trusts = vmTrust[vm] >= 0 && (relaxed & BECAUSE_TRUST) == 0;
-  if (trusts || vmCells[vm] != 0 || (relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return countRoom(vm, node, relaxed);
-  const aside = ((relaxed & BECAUSE_TRUST) != 0 ? 1 : 0) + ((relaxed & BECAUSE_THREAD_POLICY) != 0 ? 2 : 0);
-  const at = (node * POLICIES + vmThreads[vm]) * 4 + aside;
-  if (knownVersion[at] != nodeVersion[node]) {
-    knownVersion[at] = nodeVersion[node];
-    knownRoom[at] = countRoom(vm, node, relaxed);
-  }
-  return knownRoom[at];
-}
-
-function countRoom(vm: i32, node: i32, relaxed: i32): i32 {
-  spend(nodeCoreStart[node + 1] - nodeCoreStart[node]);
-  let room = 0;
-  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
-    room = min(UNLIMITED, room + coreRoom(vm, coreList[at], relaxed));
-  }
-  return room;
-}
-
-/** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */
-function roomAmong(vm: i32, cpus: i32, demand: i64): i32 {
-  const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>vmSharedDemand[vm]);
-  return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
-}
-
-/** The trust domain of the VM for its shared vCPUs. VMs that name none may be together. */
-function domainOf(vm: i32): i32 {
+/** The trust domain of the VM among those that float: those without a name may be together. */
+export function domainOf(vm: i32): i32 {
   return max(UNNAMED, vmTrust[vm]);
-}
-
-/** Whether shared vCPUs of the VM may float beside those on the node. */
-function trustsPool(vm: i32, node: i32): bool {
-  return nodeFloating[node] == 0 || nodeTrust[node] == domainOf(vm);
-}
-
-/** Whether shared vCPUs of the VM may float beside those on the nodes of its parts; it is not placed. */
-export function trustsPools(vm: i32): bool {
-  for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) {
-    if (partShared[part] != 0 && !trustsPool(vm, partNode[part])) return false;
-  }
-  return true;
-}
-
-/** How many shared vCPUs of the VM the node can take. */
-export function sharedRoom(vm: i32, node: i32, relaxed: i32): i32 {
-  if (!hasShared(vm)) return 0;
-  if ((relaxed & BECAUSE_TRUST) == 0 && !trustsPool(vm, node)) return 0;
-  if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return nodeGuests[node] == 0 ? 0 : UNLIMITED;
-  return roomAmong(vm, nodeShared[node], nodeDemand[node]);
-}
-
-/** How many dedicated vCPUs of the VM the node takes on the empty host. */
-export function emptyDedicatedRoom(vm: i32, node: i32): i32 {
-  if (vmThreads[vm] == THREADS_ISOLATE) return nodeWholeCores[node];
-  return vmThreads[vm] == THREADS_REQUIRE ? nodeWholeCpus[node] : nodeUsable[node];
-}
-
-/** How many shared vCPUs of the VM the node takes on the empty host. */
-export function emptySharedRoom(vm: i32, node: i32): i32 {
-  return hasShared(vm) ? roomAmong(vm, nodeGuests[node], 0) : 0;
 }
 
 /** Gives a CPU to somebody for itself: its core is not shared from then on. */

@@ -4,7 +4,8 @@ import { Flat } from '../flat';
 import { MAX_CPUS, MAX_VM_VCPUS, STRATEGY_SPREAD, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
 import { coreCapacity, coreGuests, coreList, coreLlc, cpuCore, cpuNode, nodeCoreStart } from '../problem/host';
 import { spend } from '../work';
-import { coreRoom, freeCpu, isFreshCore, takeCpu } from '../model/capacity';
+import { freeCpu, isFreshCore, takeCpu } from '../model/capacity';
+import { coreRoom } from '../model/rooms';
 import { thrifty } from '../model/thrift';
 import { vcpuCpu, vmStart, vmThreads, vmVcpus } from '../problem/request';
 

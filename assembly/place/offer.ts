@@ -1,7 +1,7 @@
 // What the nodes offer to a VM that is being assigned.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_PAGE_SIZES } from '../abi';
-import { emptyDedicatedRoom, emptySharedRoom } from '../model/capacity';
+import { emptyDedicatedRoom, emptySharedRoom } from '../model/rooms';
 import { limitPages, nodeCount, nodePages, pageShift, pageSizes } from '../problem/host';
 import { MOST_PAGES } from '../model/memory';
 import { vmDedicated, vmVcpus } from '../problem/request';

@@ -2,7 +2,8 @@
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_VCPUS, THREADS_REQUIRE } from '../abi';
 import { coreList, cpuCore, cpuLlc, cpuNode, isUsable, nodeCoreStart } from '../problem/host';
-import { coreRoom, cpuOwner, freeOnCore, takeCpu } from '../model/capacity';
+import { cpuOwner, freeOnCore, takeCpu } from '../model/capacity';
+import { coreRoom } from '../model/rooms';
 import { aside, CHOOSE_KEPT, chooseCpus, chosen } from './cpus';
 import { communication, prepareShares, tenHopsBetween, trafficShare } from '../model/communication';
 import { thrifty } from '../model/thrift';

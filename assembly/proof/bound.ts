@@ -3,7 +3,7 @@ import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_VM_CELLS, MAX_VMS, MEMORY_PREFERRED, MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, llcSpansNodes, nodeCoreStart, nodeCount, nodeReach, nodeUsable, pageShift, speedsDiffer } from '../problem/host';
-import { emptyDedicatedRoom } from '../model/capacity';
+import { emptyDedicatedRoom } from '../model/rooms';
 import { complete, leafHops, setCeiling, visits, walkAssignments } from '../place/assign';
 import { isRoomOffered, offerEmptyHost, poolPages } from '../place/offer';
 import { communicationPrice, sharedHop } from '../model/communication';

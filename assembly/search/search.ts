@@ -7,23 +7,23 @@ import { fitsNowhere, prepareBound } from '../proof/bound';
 import { lowerBound, simpleBound } from '../proof/competition';
 import { boundForWeight } from '../proof/others';
 import { unplace } from '../model/capacity';
+import { comesBefore, placeNext } from './first';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
 import { setThrifty } from '../model/thrift';
 import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
 import { settleMemory } from './settle';
 import { makeRoom } from './exchange';
-import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, placeMany, placeVm, tieScore, visitsToPlace } from '../place/construct';
+import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, tieScore } from '../place/construct';
 import { touchVm, vmsOnNode } from '../problem/stale';
 import { losingSet, placedSet, placedVms, placedWeight, refresh, refusedSet, refusedVms, totalCost } from '../model/totals';
 import { memberAt, nextMember, SET_WORDS } from '../vm-set';
 import { sortBy } from '../sort';
 import { clearKinds, enterKind, hasTies } from '../problem/alike';
 import { isSpent, setWorkLimit, spend, workDone } from '../work';
-import { vmHasCurrent } from '../problem/current';
 import { limitPages, nodeCount, nodePages, nodeUsable, pageShift } from '../problem/host';
 import { homePages } from '../model/memory';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
-import { hasShared, partNode, vmAlive, vmBound, vmCells, vmMemory, vmPages, vmPageShift, vmParts, vmSlots, vmStart, vmVcpus, vmWeight } from '../problem/request';
+import { partNode, vmAlive, vmBound, vmCells, vmMemory, vmPageShift, vmParts, vmSlots, vmStart } from '../problem/request';
 
 /** VMs taken out in one step, besides those that are refused. */
 const MOST_OUT: i32 = 4;
@@ -39,11 +39,6 @@ const PRICES_IN_STEP: i32 = 128;
 const WORK_IN_STEP: i64 = 120000;
 /** Steps that one may count as, by its work. */
 const MOST_STEPS_AT_ONCE: i64 = 64;
-/** Work of placing all VMs for the first time, and of each of them at the least. */
-const WORK_OF_PLACING: i64 = 40000000;
-const WORK_OF_ONE: i64 = 20000;
-/** VMs that may use up what there is for all. */
-const VMS_TO_SHARE: i64 = 16;
 /** Work of the bounds of all VMs. */
 const WORK_OF_BOUNDS: i64 = 40000000;
 /** Placements priced in one step of joint placing, the fewest; some steps get up to eight times as many. */
@@ -92,79 +87,11 @@ function nextRandom(below: u32): u32 {
   return random % below;
 }
 
-/** Whether VM `a` is placed before `b`: more weight, somewhere already, dedicated, more vCPUs, more memory, lower handle. */
-function comesBefore(a: i32, b: i32): bool {
-  if (vmWeight[a] != vmWeight[b]) return vmWeight[a] > vmWeight[b];
-  if (vmHasCurrent[a] != vmHasCurrent[b]) return vmHasCurrent[a];
-  const sharedA = hasShared(a);
-  const sharedB = hasShared(b);
-  if (sharedA != sharedB) return sharedB;
-  if (vmVcpus[a] != vmVcpus[b]) return vmVcpus[a] > vmVcpus[b];
-  return vmPages[a] != vmPages[b] ? vmPages[a] > vmPages[b] : a < b;
-}
-
-function orderUnplaced(): void {
-  ordered = 0;
-  for (let vm = 0; vm < vmSlots; vm++) {
-    if (vmAlive[vm] && vmCells[vm] == 0) order[ordered++] = vm;
-  }
-  sortBy(order, ordered, comesBefore);
-}
-
-/** Places a VM, unless one that asks for the same has just been refused: since then there is only less room. */
-function placeNext(vm: i32, how: i32): void {
-  if (!hasTies(vm)) {
-    const before = enterKind(vm);
-    if (before >= 0 && vmCells[before] == 0) return;
-  }
-  placeVm(vm, how);
-  visitsOfStep += visitsToPlace;
-}
-
 /** Places the VMs of `order`, in turn. */
 function placeOrdered(how: i32): void {
   clearKinds();
-  for (let at = 0; at < ordered; at++) placeNext(order[at], how);
+  for (let at = 0; at < ordered; at++) visitsOfStep += placeNext(order[at], how);
   measure();
-}
-
-/** The same for VMs that were never placed, of which there may be many: all share in so much work. */
-function placeFirst(how: i32): void {
-  clearKinds();
-  const end = workDone + WORK_OF_PLACING;
-  placeMany(max(1, ordered));
-  for (let at = 0; at < ordered; at++) {
-    const share = max<i64>(0, end - workDone) / min<i64>(<i64>(ordered - at), VMS_TO_SHARE);
-    const before = setWorkLimit(workDone + WORK_OF_ONE + share);
-    placeNext(order[at], how);
-    setWorkLimit(before);
-  }
-  placeMany(1);
-  measure();
-}
-
-/** Places every VM that is not placed and fits, where it is cheapest. If some are refused then, it places them where most get in. */
-export function placeAll(): void {
-  orderUnplaced();
-  placeFirst(PLACE_SOON);
-  if (placesAll()) return;
-  const weight = planWeight;
-  clearKept();
-  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] != 0) keep(order[at]);
-  placeFirst(PLACE_DENSE);
-  const fits = planWeight > weight;
-  for (let at = 0; at < ordered; at++) {
-    const vm = order[at];
-    if (!fits && vmCells[vm] != 0) unplace(vm);
-    if (fits && isKept(vm)) drop(vm);
-  }
-  for (let at = 0; at < ordered && !fits; at++) if (isKept(order[at])) putBack(order[at]);
-  measure();
-}
-
-function placesAll(): bool {
-  for (let at = 0; at < ordered; at++) if (vmCells[order[at]] == 0) return false;
-  return true;
 }
 
 function measure(): void {
@@ -445,6 +372,7 @@ function canImprove(): bool {
 export function improve(steps: i32, seed: i32): void {
   random = (<u32>seed * 2654435761) ^ (<u32>stepsTaken * 40503) ^ 0x9e3779b9;
   if (random == 0) random = 1;
+  measure();
   prepareBounds();
   bound = lowerBound();
   findHeaviest();

@@ -3,7 +3,8 @@
 import { Flat } from '../flat';
 import { MAX_CPUS } from '../abi';
 import { coreList, coreLlc, nodeCoreStart } from '../problem/host';
-import { coreRoom, coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takesThread, takeParts, unplace } from '../model/capacity';
+import { coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takesThread, takeParts, unplace } from '../model/capacity';
+import { coreRoom } from '../model/rooms';
 import { isSpent, spend } from '../work';
 import { addedCost } from '../place/construct';
 import { takeThreads, takeThreadsFrom } from '../place/threads';

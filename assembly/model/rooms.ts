@@ -1,0 +1,96 @@
+// How much room cores and nodes have for a VM: what constraints and those who are there leave of them.
+import { Flat } from '../flat';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_NODES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE, THREADS_SPREAD } from '../abi';
+import { coreHolder, coreTrust, coreWidth, domainOf, freeOnCore, isDedicated, nodeDemand, nodeFloating, nodeShared, nodeTrust, nodeVersion, overcommit } from './capacity';
+import { coreHasHost, coreList, nodeCoreStart, nodeGuests, nodeUsable, nodeWholeCores, nodeWholeCpus } from '../problem/host';
+import { hasShared, MICRO, partNode, partShared, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmTrust } from '../problem/request';
+import { spend } from '../work';
+
+/** Sentinel for "no limit", small enough to be added up over all nodes. */
+export const UNLIMITED: i32 = 1 << 20;
+/** Thread policies. */
+const POLICIES: i32 = THREADS_SPREAD + 1;
+
+/** How many dedicated vCPUs of the VM the core can take, the constraints in `relaxed` left aside. */
+export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
+  const width = coreWidth(core);
+  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return UNLIMITED;
+  const threads = (relaxed & BECAUSE_THREAD_POLICY) != 0 ? THREADS_PREFER : vmThreads[vm];
+  if (!isDedicated(core)) {
+    if (threads != THREADS_ISOLATE && threads != THREADS_REQUIRE) return width;
+    if (coreHasHost[core]) return 0;
+    return threads == THREADS_ISOLATE ? 1 : width;
+  }
+  const free = freeOnCore(core);
+  const ownHold = coreHolder[core] == vm + 1;
+  if (threads == THREADS_ISOLATE) return 0;
+  if (threads == THREADS_REQUIRE) return ownHold ? free : 0;
+  if (coreHolder[core] != 0 && !ownHold && (relaxed & BECAUSE_THREAD_POLICY) == 0) return 0;
+  if (coreTrust[core] != vmTrust[vm] && (relaxed & BECAUSE_TRUST) == 0) return 0;
+  return free;
+}
+
+// What a node has for a VM that trusts nobody and is not placed, by node, thread policy and what of policy and trust is left aside: it is
+// the same for all of these until someone comes or goes there, which is another version of the node's cores.
+const knownRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
+const knownVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
+
+/** How many dedicated vCPUs of the VM the node can take. */
+export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  const trusts = vmTrust[vm] >= 0 && (relaxed & BECAUSE_TRUST) == 0;
+  if (trusts || vmCells[vm] != 0 || (relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return countRoom(vm, node, relaxed);
+  const aside = ((relaxed & BECAUSE_TRUST) != 0 ? 1 : 0) + ((relaxed & BECAUSE_THREAD_POLICY) != 0 ? 2 : 0);
+  const at = (node * POLICIES + vmThreads[vm]) * 4 + aside;
+  if (knownVersion[at] != nodeVersion[node]) {
+    knownVersion[at] = nodeVersion[node];
+    knownRoom[at] = countRoom(vm, node, relaxed);
+  }
+  return knownRoom[at];
+}
+
+function countRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  spend(nodeCoreStart[node + 1] - nodeCoreStart[node]);
+  let room = 0;
+  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+    room = min(UNLIMITED, room + coreRoom(vm, coreList[at], relaxed));
+  }
+  return room;
+}
+
+/** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */
+function roomAmong(vm: i32, cpus: i32, demand: i64): i32 {
+  const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>vmSharedDemand[vm]);
+  return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
+}
+
+/** Whether shared vCPUs of the VM may float beside those on the node. */
+function trustsPool(vm: i32, node: i32): bool {
+  return nodeFloating[node] == 0 || nodeTrust[node] == domainOf(vm);
+}
+
+/** Whether shared vCPUs of the VM may float beside those on the nodes of its parts; it is not placed. */
+export function trustsPools(vm: i32): bool {
+  for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) {
+    if (partShared[part] != 0 && !trustsPool(vm, partNode[part])) return false;
+  }
+  return true;
+}
+
+/** How many shared vCPUs of the VM the node can take. */
+export function sharedRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  if (!hasShared(vm)) return 0;
+  if ((relaxed & BECAUSE_TRUST) == 0 && !trustsPool(vm, node)) return 0;
+  if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return nodeGuests[node] == 0 ? 0 : UNLIMITED;
+  return roomAmong(vm, nodeShared[node], nodeDemand[node]);
+}
+
+/** How many dedicated vCPUs of the VM the node takes on the empty host. */
+export function emptyDedicatedRoom(vm: i32, node: i32): i32 {
+  if (vmThreads[vm] == THREADS_ISOLATE) return nodeWholeCores[node];
+  return vmThreads[vm] == THREADS_REQUIRE ? nodeWholeCpus[node] : nodeUsable[node];
+}
+
+/** How many shared vCPUs of the VM the node takes on the empty host. */
+export function emptySharedRoom(vm: i32, node: i32): i32 {
+  return hasShared(vm) ? roomAmong(vm, nodeGuests[node], 0) : 0;
+}
