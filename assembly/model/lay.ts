@@ -110,7 +110,8 @@ function takeForCells(vm: i32): bool {
   for (let cell = start; cell < start + vmCells[vm]; cell++) cellMemory[cell] = -1;
   for (let cell = largestWithout(vm); cell >= 0; cell = largestWithout(vm)) {
     findHomes(vm, cell - start);
-    if (vmMemory[vm] == MEMORY_PREFERRED ? layNearHome(vm, cell) : layAtHome(vm, cell)) continue;
+    // A cell of which nothing was taken has no memory.
+    if ((vmMemory[vm] == MEMORY_PREFERRED ? layNearHome(vm, cell) : layAtHome(vm, cell)) && cellMemory[cell] >= 0) continue;
     releaseMemory(vm);
     forgetMemory(vm);
     return false;

@@ -29,7 +29,7 @@ let leftAside: i32 = 0;
 
 function onFit(vm: i32, cells: i32): bool {
   found = standsUp(vm, cells, leftAside);
-  return !found;
+  return !found && !isSpent();
 }
 
 /** Whether the nodes together have the VM's memory in pages of one size that it takes. */
@@ -167,9 +167,9 @@ function smallestClash(vm: i32): i32 {
     if (!fits(vm, ALL & ~without)) clash = without;
   }
   // No constraint can be left out of this clash. Whether another clash has fewer follows from what every clash must have.
-  if (workLeft == 0) return clash;
+  if (workLeft == 0 || isSpent()) return clash;
   enterSingleCorrections(vm, clash);
-  while (correctionCount < MOST_CORRECTIONS) {
+  while (correctionCount < MOST_CORRECTIONS && !isSpent()) {
     const fewer = fewestInAll(popcnt(clash));
     if (fewer < 0) return clash;
     if (!fits(vm, ALL & ~fewer)) return fewer;

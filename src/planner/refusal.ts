@@ -143,13 +143,13 @@ export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refu
     return { constraint, text: textFor(problem, vm, handle, bit, clash) }
   })
   if (because.length > 0) return because
-  if (problem.wasm.refusalProven(handle) !== 1) {
-    return [{ constraint: 'unknown', text: 'the search found no place for it, and no constraints that keep it out' }]
-  }
-  const text = perNode(
+  const rooms = perNode(
     problem,
     (node) => `has room for ${problem.wasm.roomFor(handle, node, BECAUSE.CPU_EXCLUSIVE) > 0 ? 'vCPUs' : 'none'}`,
   )
+  if (problem.wasm.refusalProven(handle) !== 1) {
+    return [{ constraint: 'unknown', text: `the search found no place for it, and not what keeps it out: ${rooms}` }]
+  }
   const cpu = vm.cpuPolicy === 'dedicated' ? 'a usable CPU' : 'a usable CPU that is not isolated'
-  return [{ constraint: 'cpu-usable', text: `no node has both ${cpu} and memory for it: ${text}` }]
+  return [{ constraint: 'cpu-usable', text: `no node has both ${cpu} and memory for it: ${rooms}` }]
 }

@@ -6,18 +6,22 @@ import { anywhere, checkMoves, replan, replans } from './replans.js'
 
 test('every state between the moves from one plan to another holds', () => {
   const seen = { moves: 0, parked: 0, redivided: 0, memory: 0 }
-  fc.assert(
-    fc.property(replans, (one) => {
-      assert.equal(checkMoves(one), [])
-      const { moves } = one.plan
-      const cells = moves.map(({ vm, cell }) => `${vm} ${cell}`)
-      seen.moves += moves.length
-      seen.parked += cells.length - new Set(cells).size
-      seen.redivided += moves.filter((move) => move.redivides).length
-      seen.memory += moves.filter((move) => move.memory.length > 0).length
-    }),
-    { numRuns: 150 },
-  )
+  const isMet = () => Object.values(seen).every((times) => times > 0)
+  // Parking is rare: a round may have none.
+  for (let round = 0; round === 0 || (round < 8 && !isMet()); round++) {
+    fc.assert(
+      fc.property(replans, (one) => {
+        assert.equal(checkMoves(one), [])
+        const { moves } = one.plan
+        const cells = moves.map(({ vm, cell }) => `${vm} ${cell}`)
+        seen.moves += moves.length
+        seen.parked += cells.length - new Set(cells).size
+        seen.redivided += moves.filter((move) => move.redivides).length
+        seen.memory += moves.filter((move) => move.memory.length > 0).length
+      }),
+      { numRuns: 150 },
+    )
+  }
   for (const [what, times] of Object.entries(seen)) assert.ok(times > 0, `${what} are met`)
 })
 
