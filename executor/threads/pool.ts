@@ -15,7 +15,7 @@ const IDLE_MS = 10_000
 /** More than KVM has vCPUs for; a task never waits for another one to end. */
 const MAX_THREADS = 65_536
 /** How long a task may wait for its thread. A thread starts in 20 ms. With hundreds at once, or on a busy machine, it takes many times that. */
-const START_MS = 60_000
+const START_MS = 120_000
 
 /** How long a port of a thread that is let go of may take to be closed. */
 const UNREF_MS = 100

@@ -60,7 +60,7 @@ for (const [what, source, text] of [
   ['fails when it starts', 'throw new Error("no room")', /could not be started: no room/],
   ['ends when it starts', 'process.exit(7)', /it could not be started: |exited with code: 7/],
   // Timers go a hundred times as fast.
-  ['never comes to its work', 'setInterval(() => {}, 1000)', /could not be started: not in 60 s/],
+  ['never comes to its work', 'setInterval(() => {}, 1000)', /could not be started: not in 120 s/],
 ] as const) {
   test(`a thread that ${what} fails its task`, () => {
     const [end] = outcomes(`

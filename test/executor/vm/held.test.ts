@@ -37,11 +37,11 @@ testWithKvm('close() says which device holds which vCPU, and everything else is 
   await delay(100)
   const startedAt = performance.now()
   const error = await failure(vm.close())
-  assert.ok(performance.now() - startedAt < 8000)
+  assert.ok(performance.now() - startedAt < 30_000)
   assert.is(error.name, 'VmError')
   assert.match(
     error.message,
-    /^VM "demo", vCPU 0: the device of data:.* at port 0x60 has not come back for 4 s, and thread \d+, which it is in, cannot be ended$/,
+    /^VM "demo", vCPU 0: the device of data:.* at port 0x60 has not come back for 10 s, and thread \d+, which it is in, cannot be ended$/,
   )
   assert.is(vm.state.name, 'failed')
   assert.is((await failure(vm.close())).message, error.message)
