@@ -34,7 +34,7 @@ const REPEAT_MS = 2
 /** How long a thread that is told to stop may take before it is ended. Only a device that does not return takes longer. */
 const PATIENCE_MS = 3000
 /** How long a thread that is being ended may take. Only one in a system call takes longer, and it may never come back. */
-const LAST_PATIENCE_MS = 7000
+const LAST_PATIENCE_MS = 4000
 /** How often it is looked whether such a thread has gone after all. */
 const HELD_MS = 500
 
@@ -201,7 +201,7 @@ export class Crew {
 
   /**
    * Stops every vCPU, wherever it is, and resolves when all of them have let go of memory and descriptors.
-   * @returns those that have not, after 10 s: a device is in a system call that does not end
+   * @returns those that have not, after 7 s: a device is in a system call that does not end
    */
   async stop(): Promise<readonly HeldVcpu[]> {
     const held: HeldVcpu[] = []

@@ -41,7 +41,7 @@ testWithKvm('close() says which device holds which vCPU, and everything else is 
   assert.is(error.name, 'VmError')
   assert.match(
     error.message,
-    /^VM "demo", vCPU 0: the device of data:.* at port 0x60 has not come back for 10 s, and thread \d+, which it is in, cannot be ended$/,
+    /^VM "demo", vCPU 0: the device of data:.* at port 0x60 has not come back for 7 s, and thread \d+, which it is in, cannot be ended$/,
   )
   assert.is(vm.state.name, 'failed')
   assert.is((await failure(vm.close())).message, error.message)
