@@ -9,7 +9,7 @@ import { complete, setCeiling, walkAssignments } from '../place/assign';
 import { diveAssignments } from '../place/dive';
 import { offerLimit, offerPages, isRoomOffered } from '../place/offer';
 import { offerHost, standsUp } from '../place/construct';
-import { isSpent, setWorkLimit, workDone } from '../work';
+import { setWorkLimit, workDone } from '../work';
 import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from '../problem/request';
 
 const VISITS: i32 = 20000;
@@ -23,6 +23,15 @@ const leastBlamed: StaticArray<i32> = [
   BECAUSE_PAGE_SIZE, BECAUSE_THREAD_POLICY, BECAUSE_MEMORY_NODES, BECAUSE_MEMORY_POLICY, BECAUSE_CELL_NODE, BECAUSE_MEMORY_LIMIT,
   BECAUSE_MEMORY_CAPACITY, BECAUSE_CPU_EXCLUSIVE,
 ];
+
+/** Work of all explanations since the last search, and of each question whether a VM fits at the least. */
+const WORK_OF_ALL: i64 = 40000000;
+const WORK_OF_ONE: i64 = 3000;
+/** Questions that may use up what there is for all. */
+const SHARED_BY: i64 = 32;
+/** Cells x nodes that are tried without looking back even where all that work is done. */
+const SMALL_DIVE: i32 = 4096;
+let workLeft: i64 = WORK_OF_ALL;
 
 let found: bool = false;
 let leftAside: i32 = 0;
@@ -88,13 +97,18 @@ function fitsAsAsked(vm: i32, relaxed: i32): bool {
   leftAside = relaxed;
   setCeiling(i64.MAX_VALUE);
   if (!isRoomOffered(vm)) return false;
+  // Each question has its share, so that an answer does not depend on those before it.
+  const before = setWorkLimit(workDone + WORK_OF_ONE + workLeft / SHARED_BY);
   const last = mostCells(vm);
   // The finest cells fit where any do.
   for (let cells = fewestCells(vm); cells <= last && !found; cells = cells < nodeCount ? cells + 1 : max(cells + 1, last)) {
     if (!layOutCells(vm, cells)) continue;
     walkAssignments(vm, cells, relaxed, VISITS, onFit);
-    if (!found && !complete && cells == last && !isSpent()) diveAssignments(vm, cells, relaxed, onFit);
+    if (!found && !complete && cells == last && (workLeft > 0 || cells * nodeCount <= SMALL_DIVE)) {
+      diveAssignments(vm, cells, relaxed, onFit);
+    }
   }
+  setWorkLimit(before);
   return found;
 }
 
@@ -135,13 +149,6 @@ function enterSingleCorrections(vm: i32, clash: i32): void {
   }
 }
 
-/** Work of all explanations since the last search, and of each at the least. */
-const WORK_OF_ALL: i64 = 20000000;
-const WORK_OF_ONE: i64 = 50000;
-/** Explanations that may use up what there is for all. */
-const SHARED_BY: i64 = 8;
-let workLeft: i64 = WORK_OF_ALL;
-
 /** A search begins: explanations of the plan before it are forgotten. */
 export function forgetExplanations(): void {
   workLeft = WORK_OF_ALL;
@@ -153,9 +160,7 @@ export function forgetExplanations(): void {
  */
 export function clashOf(vm: i32): i32 {
   const done = workDone;
-  const before = setWorkLimit(done + WORK_OF_ONE + workLeft / SHARED_BY);
   const clash = smallestClash(vm);
-  setWorkLimit(before);
   workLeft = max<i64>(0, workLeft - (workDone - done));
   return clash;
 }

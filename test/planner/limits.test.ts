@@ -135,6 +135,16 @@ test('a refusal is proven where the VM fits nowhere or no plan places more, and 
   assert.equal(refusalsOf(twoNodes, tight, 50), [])
 })
 
+test('a reason is found where every way to divide a VM has to be tried for it', () => {
+  const host = syntheticHost('group:7 [numa(memory=1GiB)] core:2 pu:1')
+  const vms = [{ name: 'vm', vcpus: 7, memory: '1500MiB', memoryPolicy: 'preferred', memoryNodes: '0' }]
+  const [refused] = planner.plan(host, parseRequest({ vms }), { steps: 0 }).refused
+  assert.equal(
+    refused?.because.map(({ constraint }) => constraint),
+    ['memory-capacity', 'memory-nodes'],
+  )
+})
+
 test('people are told whether a refusal is proven', () => {
   const style = styleOf({}, 'never', {})
   const vms = [{ name: 'wide', vcpus: 5, memory: '1GiB' }]
