@@ -72,7 +72,7 @@ export function hopsToAssigned(vm: i32, cells: i32, cell: i32, node: i32, dedica
     return <f64>demandOf(vm, dedicated, shared) * peersFar[node] + <f64>(dedicated + shared) * demandFar[node];
   }
   // If an LLC spans several nodes, hops between them may be free. Then nothing is known until the CPUs are.
-  if (llcSpansNodes || vmSpan[vm]) return 0;
+  if (llcSpansNodes || nodeCount == 1 || vmSpan[vm]) return 0;
   let hops: f64 = 0;
   if (!trafficIsSummed) sumTraffic(vm, cells);
   spend(picks);
