@@ -9,7 +9,7 @@ import { complete, setCeiling, walkAssignments } from '../place/assign';
 import { diveAssignments } from '../place/dive';
 import { offerLimit, offerPages, isRoomOffered } from '../place/offer';
 import { offerHost, standsUp } from '../place/construct';
-import { setWorkLimit, workDone } from '../work';
+import { isSpent, setWorkLimit, workDone } from '../work';
 import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from '../problem/request';
 
 const VISITS: i32 = 20000;
@@ -172,9 +172,10 @@ function smallestClash(vm: i32): i32 {
     if (!fits(vm, ALL & ~without)) clash = without;
   }
   // No constraint can be left out of this clash. Whether another clash has fewer follows from what every clash must have.
-  if (workLeft == 0 || isSpent()) return clash;
+  const end = workDone + workLeft / 4;
+  if (workLeft == 0) return clash;
   enterSingleCorrections(vm, clash);
-  while (correctionCount < MOST_CORRECTIONS && !isSpent()) {
+  while (correctionCount < MOST_CORRECTIONS && workDone < end) {
     const fewer = fewestInAll(popcnt(clash));
     if (fewer < 0) return clash;
     if (!fits(vm, ALL & ~fewer)) return fewer;
