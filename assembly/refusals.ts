@@ -17,7 +17,7 @@ import { unsettled, unready } from './model/use';
 /** Work of placing one VM. */
 const WORK_OF_ONE: i64 = 4000000;
 
-/** The constraints that keep a refused VM out of the plan as it stands, as BECAUSE_ bits; 0: the host has nothing for it. */
+/** The constraints that keep a refused VM out of the plan as it stands, as BECAUSE_ bits; 0: the host has nothing for it, or nothing keeps it out that was found. */
 export function refusal(vm: i32): i32 {
   const status = unsettled(vm);
   return status < 0 ? status : clashOf(vm);

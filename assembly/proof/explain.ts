@@ -156,7 +156,7 @@ export function forgetExplanations(): void {
 
 /**
  * The constraints, as BECAUSE_ bits, that keep a VM out of the plan as it stands: the fewest that cannot be met together. 0: there is
- * nothing to give it at all. The VM must not be placed.
+ * nothing to give it at all, or nothing that keeps it out. The VM must not be placed.
  */
 export function clashOf(vm: i32): i32 {
   const done = workDone;
@@ -173,6 +173,8 @@ function smallestClash(vm: i32): i32 {
   }
   // No constraint can be left out of this clash. Whether another clash has fewer follows from what every clash must have.
   const end = workDone + workLeft / 4;
+  // Left aside or not, all of them let the VM in: only the search has found no place.
+  if (clash == ALL) return 0;
   if (workLeft == 0) return clash;
   enterSingleCorrections(vm, clash);
   while (correctionCount < MOST_CORRECTIONS && workDone < end) {
