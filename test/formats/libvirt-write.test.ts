@@ -395,7 +395,7 @@ test('a plan that goes to libvirt and comes back asks for the same again', () =>
     }),
     { numRuns: 150 },
   )
-  assert.ok(compared > 100, `${compared} VMs were placed`)
+  assert.ok(compared > 30, `${compared} VMs were placed`)
 })
 
 test('domains of other programs take a plan for the request that is read from them', () => {

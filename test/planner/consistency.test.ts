@@ -23,26 +23,29 @@ function weightOf(plan: Plan, vms: readonly { name: string; weight: number }[]):
 
 test('the order of the VMs and their names change nothing in what is proven', () => {
   let proven = 0
-  fc.assert(
-    fc.property(hostShape, request, (shape, input) => {
-      const host = makeHost(shape)
-      // Few VMs: of many some are refused, or nothing is proven.
-      const few = input.vms.slice(0, 2)
-      const renamed = (name: string) => `other ${name}`
-      const vms = few.map((vm: (typeof input.vms)[number] & { separateFrom?: string[]; near?: string[] }) => ({
-        ...vm,
-        name: renamed(vm.name),
-        ...(vm.separateFrom && { separateFrom: vm.separateFrom.map(renamed) }),
-        ...(vm.near && { near: vm.near.map(renamed) }),
-      }))
-      const plan = planner.plan(host, parseRequest({ ...input, vms: few }), { steps: 300 })
-      const other = planner.plan(host, parseRequest({ ...input, vms: vms.reverse() }), { steps: 300 })
-      if (plan.status !== 'optimal' || other.status !== 'optimal') return
-      proven++
-      assert.is(micro(other.cost.lostVcpus), micro(plan.cost.lostVcpus))
-    }),
-    { numRuns: 300 },
-  )
+  // How many of a round are proven depends on what comes: some have next to none.
+  for (let round = 0; round < 6 && proven <= 5; round++) {
+    fc.assert(
+      fc.property(hostShape, request, (shape, input) => {
+        const host = makeHost(shape)
+        // Few VMs: of many some are refused, or nothing is proven.
+        const few = input.vms.slice(0, 2)
+        const renamed = (name: string) => `other ${name}`
+        const vms = few.map((vm: (typeof input.vms)[number] & { separateFrom?: string[]; near?: string[] }) => ({
+          ...vm,
+          name: renamed(vm.name),
+          ...(vm.separateFrom && { separateFrom: vm.separateFrom.map(renamed) }),
+          ...(vm.near && { near: vm.near.map(renamed) }),
+        }))
+        const plan = planner.plan(host, parseRequest({ ...input, vms: few }), { steps: 300 })
+        const other = planner.plan(host, parseRequest({ ...input, vms: vms.reverse() }), { steps: 300 })
+        if (plan.status !== 'optimal' || other.status !== 'optimal') return
+        proven++
+        assert.is(micro(other.cost.lostVcpus), micro(plan.cost.lostVcpus))
+      }),
+      { numRuns: 300 },
+    )
+  }
   assert.ok(proven > 5, `${proven} proven both ways`)
 })
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { KVM_EXIT_IO, kvm_run } from '../../../executor/abi/kvm.js'
@@ -15,11 +15,12 @@ import { kvmStatus, probeAffinity, probeMbind } from '../../../executor/run/prob
 import { skipUnless } from '../../skip.js'
 import { machineWith } from '../machines.js'
 import { cpus, MiB, nodes, planOf } from '../plans.js'
+import { holdings } from '../process.js'
 
 const status = kvmStatus()
 const testWithKvm = skipUnless(status.usable, status.usable ? '' : `KVM is not usable: ${status.text}`)
 
-const fds = () => readdirSync('/proc/self/fd').length
+const fds = () => holdings().fds.length
 
 test('a missing device, another device and a file are told apart', () => {
   const missing = kvmStatus('/nonexistent/kvm')
