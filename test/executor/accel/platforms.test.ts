@@ -7,6 +7,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AccelKvm, CpuTopology, VcpuAffinityManager } from '../../../executor/accel/index.js'
 import { syntheticHost } from '../../../src/topology/index.js'
+import { holdings } from '../process.js'
 import { directory, failure, refusal } from '../vms.js'
 
 function recording(name: string) {
@@ -48,7 +49,7 @@ async function wholeExample(platform: ReturnType<typeof recording>) {
 for (const name of ['darwin', 'win32']) {
   test(`on ${name} no call has an effect, each says so, and no thread or descriptor comes of it`, async () => {
     const platform = recording(name)
-    const held = () => [readdirSync('/proc/self/task').length, readdirSync('/proc/self/fd').length]
+    const held = () => [readdirSync('/proc/self/task').length, holdings().fds.length]
     const before = held()
     const effects = await wholeExample(platform)
     for (const [call, effect] of Object.entries(effects)) {
