@@ -12,6 +12,7 @@ import {
   type CommandValue,
   command,
   DEVICE,
+  keepThread,
   PHASE_OF,
   Phase,
   type PhaseValue,
@@ -97,6 +98,11 @@ export class Crew {
     // A thread tells its end before its phase says so.
     const isOver = phaseOf(block) === Phase.done || (this.#members[index]?.end ?? null) !== null
     return isOver ? 0 : Atomics.load(block.control, TID)
+  }
+
+  /** Does something with a vCPU's thread, which stays with it until then; its number is as `tid()` says. */
+  withThread<T>(index: number, act: (tid: number) => T): T {
+    return keepThread(this.block(index), (tid) => act((this.#members[index]?.end ?? null) === null ? tid : 0))
   }
 
   /** Starts the thread of the next vCPU: it pins itself, and waits for `go`. */

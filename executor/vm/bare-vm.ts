@@ -177,13 +177,15 @@ export class BareVm extends Lifecycle {
    */
   renice(id: number, nice: number): void {
     this.allow('renice', 'created', 'running', 'paused')
-    const { tid } = this.vcpu(id)
+    this.vcpu(id)
     try {
-      // 0 is the calling thread.
-      if (tid === 0) throw new Error('it has halted, and has no thread any more')
-      setNice(tid, nice)
-      const found = getNice(tid)
-      if (found !== nice) throw new Error(`the kernel gave the nice value ${found} instead of ${nice}`)
+      this.crew.withThread(this.indexOf(id), (tid) => {
+        // 0 is the calling thread.
+        if (tid === 0) throw new Error('it has halted, and has no thread any more')
+        setNice(tid, nice)
+        const found = getNice(tid)
+        if (found !== nice) throw new Error(`the kernel gave the nice value ${found} instead of ${nice}`)
+      })
     } catch (error) {
       throw new VmError(this.name, id, failureOf(error), error)
     }

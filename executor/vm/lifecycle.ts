@@ -286,21 +286,12 @@ export abstract class Lifecycle implements AsyncDisposable {
     this.allow('repin', 'created', 'running', 'paused')
     const index = this.indexOf(vcpu)
     const wanted = parseCpulist(cpus)
-    const tid = this.tid(index)
-    if (tid !== 0) {
-      try {
-        const before = getAffinity(tid)
-        setAffinity(tid, wanted)
-        const found = getAffinity(tid)
-        if (found.join() !== wanted.join()) {
-          setAffinity(tid, before)
-          throw new Error(
-            `the kernel gave CPU ${found.join(',')} of CPU ${cpus}: the others are offline or not in the cpuset`,
-          )
-        }
-      } catch (error) {
-        throw new VmError(this.name, vcpu, failureOf(error), error)
-      }
+    try {
+      this.crew.withThread(index, (tid) => {
+        if (tid !== 0) changeAffinity(tid, wanted)
+      })
+    } catch (error) {
+      throw new VmError(this.name, vcpu, failureOf(error), error)
     }
     this.#members[index]!.cpus = cpus
     return cpus
@@ -327,4 +318,15 @@ export abstract class Lifecycle implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** Gives a thread these CPUs and no others. @throws {Error} where the kernel gives some of them only: it has its old ones then */
+function changeAffinity(tid: number, cpus: readonly number[]): void {
+  const before = getAffinity(tid)
+  setAffinity(tid, cpus)
+  const found = getAffinity(tid)
+  if (found.join() === cpus.join()) return
+  setAffinity(tid, before)
+  const lists = [found, cpus].map(formatCpulist)
+  throw new Error(`the kernel gave CPU ${lists[0]} of CPU ${lists[1]}: the others are offline or not in the cpuset`)
 }

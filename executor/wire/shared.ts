@@ -37,6 +37,8 @@ export const COOKIE_OF = 4
 export const DEVICE = 5
 /** The thread as Node.js numbers it. */
 export const THREAD = 6
+/** 1 while the main thread changes the thread: it stays with its vCPU until then. */
+const KEPT = 7
 
 /** Exit reasons that are counted apart; KVM has under 64. */
 export const EXIT_REASONS = 64
@@ -82,6 +84,25 @@ export function command({ control }: VcpuBlock, value: CommandValue): void {
 
 export function phaseOf(block: VcpuBlock): number {
   return Atomics.load(block.control, PHASE)
+}
+
+/**
+ * Does something with a vCPU's thread, which does not go back to the pool in the meantime.
+ * @param act gets the thread's number, 0 before it has begun and when it has ended
+ */
+export function keepThread<T>({ control }: VcpuBlock, act: (tid: number) => T): T {
+  Atomics.store(control, KEPT, 1)
+  try {
+    return act(Atomics.load(control, PHASE) === Phase.done ? 0 : Atomics.load(control, TID))
+  } finally {
+    Atomics.store(control, KEPT, 0)
+    Atomics.notify(control, KEPT)
+  }
+}
+
+/** In the thread, when its phase is `done`: waits until the main thread has let go of it. */
+export function waitUntilFree({ control }: VcpuBlock): void {
+  while (Atomics.load(control, KEPT) === 1) Atomics.wait(control, KEPT, 1)
 }
 
 export function isStopped(block: VcpuBlock): boolean {

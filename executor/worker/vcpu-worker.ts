@@ -29,6 +29,7 @@ import {
   TID,
   type VcpuBlock,
   type VcpuMessage,
+  waitUntilFree,
 } from '../wire/shared.js'
 import { collectGarbage } from './collect.js'
 import { watchEvents } from './event-work.js'
@@ -121,6 +122,7 @@ async function runVcpu(task: VcpuTask): Promise<void> {
   const line = new Line(task)
   const schedule = takeSchedule(task.cpus, task.scheduling, (failure) => line.post({ kind: 'refused', failure }))
   line.end(await workAsTold(task, line, schedule))
+  waitUntilFree(line.block)
   if (schedule.restore()) return
   line.post({ kind: 'useless' })
   // The main thread ends this one.
