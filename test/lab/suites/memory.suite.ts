@@ -80,6 +80,46 @@ test('memory that is moved to another node while the guest runs is found there',
   assert.equal(boundMemory(), {})
 })
 
+test('memory that is away for a while in the middle of a run is found, though it is back at the end', async () => {
+  const plan = await planned(host, requestOf(onNode(node)))
+  const seconds = 4
+  let wentAt = 0
+  let isBack = false
+  const report = await runPlan(plan, {
+    seconds,
+    onProgress: () => {
+      if (wentAt === 0) {
+        wentAt = performance.now()
+        migratePages(node, other)
+      } else if (!isBack && performance.now() - wentAt > (seconds * 1000) / 2) {
+        isBack = true
+        migratePages(other, node)
+      }
+    },
+  })
+  assert.ok(isBack)
+  assert.equal(report.memory[0]!.residentBytes, { [node]: 4 * MiB })
+  assert.is(report.verified, false)
+  assert.is(report.findings[0]?.constraint, 'residency')
+  assert.ok(report.watched.memoryLooks > 1, `${report.watched.memoryLooks} looks`)
+})
+
+test('memory that is away and back between two looks is not seen there, but its pages are counted', async () => {
+  const plan = await planned(host, requestOf(onNode(node)))
+  let looks = 0
+  const report = await runPlan(plan, {
+    seconds: SECONDS,
+    onProgress: () => {
+      if (looks++ > 0) return
+      migratePages(node, other)
+      migratePages(other, node)
+    },
+  })
+  assert.equal(report.memory[0]!.residentBytes, { [node]: 4 * MiB })
+  // Of 4 MiB in pages of 4 KiB, there and back; a page that is in use stays.
+  assert.ok(report.watched.pagesMigrated! > 1536, `${report.watched.pagesMigrated} pages`)
+})
+
 /** migrate_pages(2) of this process, 256 on x86-64. */
 function migratePages(from: number, to: number): void {
   const call = koffi.load(null).func('long syscall(long, long, long, void *, void *)')
