@@ -3,10 +3,39 @@
  * @module homenode/executor
  */
 
+export { applyChanges } from './apply/apply.js'
+export { type NodeChoice, prepareMemory, preparePin, type ThreadChoice } from './apply/by-hand.js'
+export { differencesFrom } from './apply/differences.js'
+export { BusyError } from './apply/lock.js'
+export { type FoundVms, findVms } from './apply/place.js'
+export { prepareChanges } from './apply/prepare.js'
+export type {
+  Applied,
+  AppliedStep,
+  ApplyOptions,
+  BytesByNode,
+  ChangedVm,
+  ChangeProgress,
+  ChangeStep,
+  Changes,
+  Cpuset,
+  CpusetChange,
+  Difference,
+  KnownThread,
+  MemoryChange,
+  Obstacle,
+  StateOptions,
+  Stayed,
+  ThreadChange,
+  ThreadRole,
+  Way,
+} from './apply/types.js'
+export { listUndoFiles, prepareUndo, undo } from './apply/undo.js'
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
 export type { CounterEvent } from './ffi/perf.js'
-export { type FindOptions, findVms } from './found/find.js'
+export { type RunningRequest, type RunningVm, type RunningVms, requestOf } from './found/as-request.js'
+export type { FindOptions } from './found/find.js'
 export type {
   Fact,
   FactSource,

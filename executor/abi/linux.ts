@@ -47,6 +47,12 @@ export const MPOL_INTERLEAVE = 3
 /** Since Linux 5.15. */
 export const MPOL_PREFERRED_MANY = 5
 export const MPOL_MF_MOVE = 2
+/** Pages that other processes map, too. */
+export const MPOL_MF_MOVE_ALL = 4
+
+// flock(2)
+export const LOCK_EX = 2
+export const LOCK_NB = 4
 
 // sched_setscheduler(2)
 export const SCHED_OTHER = 0
@@ -67,6 +73,7 @@ export const sigaction = { size: 152, sa_handler: 0, sa_mask: 8, sa_flags: 136 }
 export const SIGRTMIN = 34
 
 // errno values that are dealt with rather than reported
+export const EPERM = 1
 export const ENOENT = 2
 export const ESRCH = 3
 export const EINTR = 4

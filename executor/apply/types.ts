@@ -35,6 +35,8 @@ export interface MemoryChange {
   readonly bytes: number
   /** Bytes of a page. */
   readonly pageSize: number
+  /** As the kernel writes it. It stays, and decides where pages are from that the guest touches later. */
+  readonly policy: string
   /** Who moves it. */
   readonly through: Way
   /** Of the pages that are there. */
@@ -73,8 +75,6 @@ export interface ChangeStep {
   readonly vm: string
   /** Of its process. */
   readonly pid: number
-  /** Clock ticks after the system's start. */
-  readonly startTime: number
   /** Who changes its threads. */
   readonly through: Way
   /** Threads that get other CPUs. */
@@ -85,6 +85,25 @@ export interface ChangeStep {
   readonly cpusets: readonly CpusetChange[]
   /** To be copied. */
   readonly bytes: number
+}
+
+/** A thread of a VM that is changed. */
+export type KnownThread = Pick<ThreadChange, 'tid' | 'startTime' | 'role' | 'number'>
+
+/** A VM that is changed. */
+export interface ChangedVm {
+  /** Its name, as the plan has it. */
+  readonly vm: string
+  /** Of its process. */
+  readonly pid: number
+  /** Clock ticks after the system's start. */
+  readonly startTime: number
+  /** The UUID of libvirt's domain; `null`: it is none. */
+  readonly domain: string | null
+  /** All that it had when these changes were made up. */
+  readonly threads: readonly KnownThread[]
+  /** cpulist for threads that it has begun since; `null`: they stay where they are. */
+  readonly newcomers: string | null
 }
 
 /** Something that stands in the way, known before anything is touched. */
@@ -103,6 +122,8 @@ export interface Obstacle {
 export interface Changes {
   /** What this object is. */
   readonly kind: 'Changes'
+  /** Those that have steps. */
+  readonly vms: readonly ChangedVm[]
   /** In order. Nothing that is as it should be is among them. */
   readonly steps: readonly ChangeStep[]
   /** In the order of the VMs. */
@@ -145,8 +166,8 @@ export interface AppliedStep {
   readonly step: number
   /** The VM's name. */
   readonly vm: string
-  /** `done`: all of it was tried; `left`: it ended early, see `why`; `skipped`: it was not begun. */
-  readonly state: 'done' | 'left' | 'skipped'
+  /** `done`: all of it was tried; `left`: it ended early, see `why`; `skipped`: it was not begun; `gone`: the VM has ended. */
+  readonly state: 'done' | 'left' | 'skipped' | 'gone'
   /** Why not all of it was done; `null`: it was. */
   readonly why: string | null
   /** Threads that were given other CPUs. */
@@ -177,6 +198,8 @@ export interface Applied {
   readonly undoFile: string | null
   /** In order. */
   readonly steps: readonly AppliedStep[]
+  /** Those that were known before. */
+  readonly obstacles: readonly Obstacle[]
   /** Read from the kernel at the end: none, if everything is as planned. */
   readonly differences: readonly Difference[]
   /** The signal ended it before everything was tried. */

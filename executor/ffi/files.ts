@@ -6,6 +6,8 @@ import {
   EFD_CLOEXEC,
   EFD_NONBLOCK,
   EINTR,
+  LOCK_EX,
+  LOCK_NB,
   MAP_HUGE_SHIFT,
   MFD_CLOEXEC,
   MFD_HUGETLB,
@@ -100,6 +102,17 @@ export function createMemoryFile(name: string, bytes: number, hugePageSize?: num
     throw refused(-rc, `ftruncate(${bytes})`)
   }
   return fd
+}
+
+/**
+ * Locks an open file for this process alone, until the descriptor is closed, or the process has ended in whatever way.
+ * @returns whether it did; `false`: another has it
+ * @throws {SyscallError} ENOLCK, ...
+ */
+export function lockFile(fd: number): boolean {
+  const rc = libc.attempt(() => libc.flock(fd, LOCK_EX | LOCK_NB))
+  if (rc < 0 && rc !== -EAGAIN) throw refused(-rc, 'flock')
+  return rc === 0
 }
 
 /**

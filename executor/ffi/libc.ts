@@ -55,6 +55,7 @@ export const mmap: (
   offset: number,
 ) => number | bigint = lib.func('uintptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)')
 export const munmap: (address: Address, length: number) => number = lib.func('int munmap(uintptr_t, size_t)')
+export const flock: (fd: number, operation: number) => number = lib.func('int flock(int, int)')
 export const ftruncate: (fd: number, length: number) => number = lib.func('int ftruncate(int, int64_t)')
 export const eventfd: (initial: number, flags: number) => number = lib.func('int eventfd(unsigned int, int)')
 /** Returns what the C function does: bytes, or -1. */

@@ -1,6 +1,14 @@
 /** Memory policies and where pages are: mbind(2) and move_pages(2), called by number. */
 
-import { EINVAL, MPOL_BIND, MPOL_INTERLEAVE, MPOL_MF_MOVE, MPOL_PREFERRED, MPOL_PREFERRED_MANY } from '../abi/linux.js'
+import {
+  EINVAL,
+  MPOL_BIND,
+  MPOL_INTERLEAVE,
+  MPOL_MF_MOVE,
+  MPOL_MF_MOVE_ALL,
+  MPOL_PREFERRED,
+  MPOL_PREFERRED_MANY,
+} from '../abi/linux.js'
 import { bitmap } from './bitmap.js'
 import * as libc from './libc.js'
 import { refused } from './libc.js'
@@ -65,7 +73,8 @@ const MOVE_HINTS = {
  * @throws {SyscallError}
  */
 export function pageNodes(address: number, stride: number, status: Int32Array): void {
-  callMovePages(address, stride, null, status)
+  const rc = callMovePages(0, row(address, stride, status.length), null, status, MPOL_MF_MOVE)
+  if (rc < 0) throw refused(-rc, 'move_pages', MOVE_HINTS)
 }
 
 /**
@@ -75,22 +84,68 @@ export function pageNodes(address: number, stride: number, status: Int32Array): 
  * @throws {SyscallError} ENODEV, ENOMEM, EPERM, ...
  */
 export function movePages(address: number, stride: number, node: number, status: Int32Array): void {
-  callMovePages(address, stride, new Int32Array(status.length).fill(node), status)
+  const rc = callMovePages(0, row(address, stride, status.length), node, status, MPOL_MF_MOVE)
+  if (rc < 0) throw refused(-rc, 'move_pages', MOVE_HINTS)
 }
 
-function callMovePages(address: number, stride: number, nodes: Int32Array | null, status: Int32Array): void {
-  const count = status.length
+function row(address: number, stride: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => address + i * stride)
+}
+
+const OTHERS_HINTS = {
+  ...MOVE_HINTS,
+  EPERM: "another user's process takes CAP_SYS_PTRACE, and seccomp must allow it (a container: --cap-add SYS_PTRACE)",
+  EACCES: "the process's cpuset does not have the node",
+  ESRCH: 'the process has ended',
+}
+
+/**
+ * The node of each page of a process, as the kernel says.
+ * @param status filled in: a node's number, or a negative errno (-ENOENT, -EFAULT: no page there)
+ * @throws {SyscallError} ESRCH, EPERM
+ */
+export function nodesOfPages(pid: number, addresses: readonly number[], status: Int32Array): void {
+  const rc = callMovePages(pid, addresses, null, status, MPOL_MF_MOVE)
+  if (rc < 0) throw refused(-rc, `move_pages(${pid})`, OTHERS_HINTS)
+}
+
+/**
+ * Moves pages of a process to a node. The kernel ends at the first that does not go: which went, `nodesOfPages` says.
+ * @param shared those that other processes map, too: takes CAP_SYS_NICE
+ * @param status of pages that were refused one by one: a negative errno (-EBUSY; -EACCES: shared). Of the others it may be anything
+ * @returns whether the kernel tried all of them
+ * @throws {SyscallError} ESRCH, EPERM, EACCES, ENODEV, ENOMEM
+ */
+export function movePagesOf(
+  pid: number,
+  addresses: readonly number[],
+  node: number,
+  shared: boolean,
+  status: Int32Array,
+): boolean {
+  const rc = callMovePages(pid, addresses, node, status, shared ? MPOL_MF_MOVE_ALL : MPOL_MF_MOVE)
+  if (rc < 0) throw refused(-rc, `move_pages(${pid}, node ${node})`, OTHERS_HINTS)
+  return rc === 0
+}
+
+/** As the kernel returns it: below 0 an errno, above 0 pages that did not go. */
+function callMovePages(
+  pid: number,
+  addresses: readonly number[],
+  node: number | null,
+  status: Int32Array,
+  flags: number,
+): number {
+  const count = addresses.length
   // Addresses as pairs of 32 bits: both architectures are little-endian, and a BigInt for each page is slow.
   const pages = new Uint32Array(2 * count)
-  for (let i = 0; i < count; i++) {
-    const page = address + i * stride
+  for (const [i, page] of addresses.entries()) {
     pages[2 * i] = page % 2 ** 32
     pages[2 * i + 1] = page / 2 ** 32
   }
   const number = libc.numberOf('move_pages')
   const out = new Uint8Array(status.buffer, status.byteOffset, status.byteLength)
-  const to = nodes === null ? null : new Uint8Array(nodes.buffer)
+  const to = node === null ? null : new Uint8Array(new Int32Array(count).fill(node).buffer)
   const from = new Uint8Array(pages.buffer)
-  const rc = libc.attempt(() => libc.move_pages(number, 0, count, from, to, out, MPOL_MF_MOVE))
-  if (rc < 0) throw refused(-rc, 'move_pages', MOVE_HINTS)
+  return libc.attempt(() => libc.move_pages(number, pid, count, from, to, out, flags))
 }

@@ -13,16 +13,20 @@ export interface RunningVm {
   readonly cells: CurrentPlacement['cells']
 }
 
-/** What runs, for `plan` and `costAsIs`. */
-export interface RunningRequest {
-  /** As if none of them ran: what their guests have is free. */
-  readonly host: Host
-  /** The content of a request file. */
-  readonly request: object
-  /** In the order of the request. */
+/** VMs as a plan's are. */
+export interface RunningVms {
+  /** In the order in which they were found. */
   readonly running: readonly RunningVm[]
   /** Those of which too little is known, and what. */
   readonly left: readonly { readonly vm: FoundVm; readonly why: string }[]
+}
+
+/** What runs, for `plan` and `costAsIs`. */
+export interface RunningRequest extends RunningVms {
+  /** As if none of them ran: what their guests have is free. */
+  readonly host: Host
+  /** The content of a request file, with `running` in their order. */
+  readonly request: object
 }
 
 const LEAST_DEMAND = 0.01
@@ -34,14 +38,7 @@ const BASE_PAGE = 4096
  * has been since it began. Guest nodes are kept as they are.
  */
 export function requestOf(vms: readonly FoundVm[], host: Host): RunningRequest {
-  const online = new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id))
-  const running: RunningVm[] = []
-  const left: { vm: FoundVm; why: string }[] = []
-  for (const vm of vms) {
-    const why = whyNot(vm)
-    if (why !== null) left.push({ vm, why })
-    else running.push(runningVm(vm, nameIn(vms, vm), online))
-  }
+  const { running, left } = runningOf(vms, new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id)))
   const wanted = running.reduce((sum, { vcpus }) => sum + vcpus.length, 0)
   const isShared = wanted > host.cpus.filter((cpu) => cpu.online && cpu.allowed).length
   const request = {
@@ -49,6 +46,18 @@ export function requestOf(vms: readonly FoundVm[], host: Host): RunningRequest {
     vms: running.map((one) => vmRequest(one, host, isShared)),
   }
   return { host: withoutGuests(host, running), request, running, left }
+}
+
+/** The VMs of which enough is known, by the names that `requestOf` gives them. */
+export function runningOf(vms: readonly FoundVm[], online: ReadonlySet<number>): RunningVms {
+  const running: RunningVm[] = []
+  const left: { vm: FoundVm; why: string }[] = []
+  for (const vm of vms) {
+    const why = whyNot(vm)
+    if (why !== null) left.push({ vm, why })
+    else running.push(runningVm(vm, nameIn(vms, vm), online))
+  }
+  return { running, left }
 }
 
 function whyNot({ vcpus, mappings, cells }: FoundVm): string | null {

@@ -29,15 +29,6 @@ const DEADLINE_MS = 1000
  * The VMs that run here: QEMU, Cloud Hypervisor, Firecracker, crosvm, kvmtool, and whatever else has a VM of KVM. A process that
  * ends meanwhile is not among them. As an ordinary user less is known of others' VMs: each says in `missing` what.
  * @throws {UnsupportedError} where `connect` was given, and libvirt is not installed or refuses
- * @example
- * ```ts
- * import { findVms } from 'homenode/executor'
- *
- * const { vms } = await findVms()
- * for (const { name, vmm, vcpus } of vms) {
- *   console.log(name.value, vmm.value, vcpus.map(({ vcpu, tid, cpus }) => `${vcpu}: thread ${tid} on ${cpus}`))
- * }
- * ```
  */
 export async function findVms(options: FindOptions = {}): Promise<Found> {
   const { ask = true, memory = true, deadlineMs = DEADLINE_MS } = options

@@ -25,6 +25,7 @@ export const ROOMS: readonly Room[] = [
     holds: 'the command line: a file a command, and the views of results',
     may: [
       'executor/index',
+      'executor/apply/',
       'executor/found/',
       'src/formats/',
       'src/capacity',
@@ -58,6 +59,7 @@ export const ROOMS: readonly Room[] = [
     holds: `${FACE} \`homenode/executor\``,
     may: [
       'executor/run/',
+      'executor/apply/',
       'executor/found/',
       'executor/vm/',
       'executor/memory/',
@@ -85,6 +87,12 @@ export const ROOMS: readonly Room[] = [
       'src/verified',
     ],
     packages: ['node:timers/promises'],
+  },
+  {
+    files: ['executor/apply/'],
+    holds: 'changes to VMs that others run: what is planned, carried out, read back, undone',
+    may: ['executor/found/', 'executor/observe/', 'executor/ffi/', 'executor/abi/', 'src/verified'],
+    packages: ['zod', 'node:fs', 'node:os', 'node:path', 'node:timers/promises'],
   },
   {
     files: ['executor/found/'],

@@ -66,7 +66,7 @@ const constants = Object.fromEntries(
 
 testWithHeaders('every constant is that of the installed headers', () => {
   const libc = ['stdio.h', 'errno.h', 'fcntl.h', 'poll.h', 'sched.h', 'signal.h']
-  const system = ['sys/eventfd.h', 'sys/mman.h', 'sys/prctl.h', 'sys/resource.h']
+  const system = ['sys/eventfd.h', 'sys/file.h', 'sys/mman.h', 'sys/prctl.h', 'sys/resource.h']
   const includes = [...libc, ...system, 'linux/kvm.h', 'linux/mempolicy.h', 'linux/perf_event.h']
   const found = evaluate(includes, Object.fromEntries(Object.keys(constants).map((name) => [name, name])))
   assert.equal(Object.fromEntries(found), constants)

@@ -1,0 +1,123 @@
+/** Changes carried out: the lock, the undo file, the steps, and what the kernel says of it at the end. */
+
+import { requireBoolean, requireCallback, requireObject, requireSignal, requireText } from '../../src/checks.js'
+import { InputError, show } from '../../src/errors.js'
+import { compare, type Wanted } from './compare.js'
+import { cpusetOf } from './cpusets.js'
+import { takeLock } from './lock.js'
+import { isThere, memoryNow } from './look.js'
+import { Run } from './run.js'
+import { openStateFolder, stateFolder } from './state-folder.js'
+import { snapshotOf } from './threads.js'
+import type { Applied, ApplyOptions, ChangedVm, ChangeStep, Changes, MemoryChange } from './types.js'
+import { markUndone, type UndoVm, writeUndoFile } from './undo-file.js'
+
+/**
+ * Carries changes out, step by step. An undo file is written before anything is touched, so that `undo` works from whatever is left
+ * when this process is ended in the middle; so does another `applyChanges`. What fails at one VM leaves the rest of that VM as it is,
+ * and the others go on: `steps` says what became of each, `differences` what the kernel says at the end.
+ * @throws {BusyError} where another process changes VMs
+ * @throws {UnsupportedError} where the undo file cannot be written: nothing is touched then
+ * @throws {InputError} for options that are none
+ * @example
+ * ```ts
+ * import { applyChanges, findVms, prepareUndo } from 'homenode/executor'
+ *
+ * const changes = await prepareUndo()
+ * for (const { vm, threads, bytes } of changes.steps) console.log(vm, threads.length, 'threads', bytes, 'bytes')
+ * const { differences, steps } = await applyChanges(changes, { rate: 200 * 2 ** 20 })
+ * ```
+ */
+export async function applyChanges(changes: Changes, options: ApplyOptions = {}): Promise<Applied> {
+  checkOptions(options)
+  const folder = stateFolder(options.state)
+  if (changes.steps.length === 0 && changes.undoes === null) {
+    const { obstacles } = changes
+    return { kind: 'Applied', undoFile: null, steps: [], obstacles, differences: [], stopped: false, moved: 0 }
+  }
+  openStateFolder(folder)
+  const lock = takeLock(folder)
+  try {
+    const undoFile = changes.undoes ?? writeUndoFile(folder, statesOf(changes))
+    const run = new Run(changes, options, undoFile)
+    run.tell('undo-file')
+    await run.all()
+    run.tell('read-back')
+    const steps = run.outcomes()
+    const differences = compare(wantedOf(changes))
+    const { stopped, moved } = run
+    const isOver = steps.every(({ state }) => state === 'done' || state === 'gone')
+    if (changes.undoes !== null && isOver && !stopped) markUndone(changes.undoes)
+    return { kind: 'Applied', undoFile, steps, obstacles: changes.obstacles, differences, stopped, moved }
+  } finally {
+    lock.close()
+  }
+}
+
+function checkOptions(options: ApplyOptions): void {
+  requireObject('options', options)
+  requireText('options.state', options.state)
+  requireText('options.connect', options.connect)
+  requireBoolean('options.config', options.config)
+  requireBoolean('options.exclusive', options.exclusive)
+  requireSignal('options.signal', options.signal)
+  requireCallback('options.onProgress', options.onProgress)
+  const { rate } = options
+  if (rate !== undefined && !(Number.isFinite(rate) && rate > 0)) {
+    throw new InputError('options.rate', 'bytes a second, more than 0', show(rate))
+  }
+}
+
+/** VMs as they are now, in so far as they are to change. */
+function statesOf({ vms, steps }: Changes): UndoVm[] {
+  return vms
+    .filter((vm) => isThere(vm.pid, vm))
+    .map((vm) =>
+      stateOf(
+        vm,
+        steps.filter(({ pid }) => pid === vm.pid),
+      ),
+    )
+}
+
+function stateOf({ vm, pid, startTime, threads }: ChangedVm, steps: readonly ChangeStep[]): UndoVm {
+  const roles = new Map(threads.map((thread) => [thread.tid, thread]))
+  const ranges = rangesOf(steps)
+  const found = memoryNow(pid, ranges)
+  return {
+    name: vm,
+    pid,
+    startTime,
+    threads: snapshotOf(pid).map(({ tid, startTime: begun, cpus }) => {
+      const { role = 'emulator', number = null } = roles.get(tid) ?? {}
+      return { tid, startTime: begun, role, number, cpus }
+    }),
+    memory: ranges.map(({ start, bytes, pageSize, policy, from }, at) => {
+      return { start, bytes, pageSize, policy, on: [...(found?.[at]?.on ?? from)] }
+    }),
+    cpusets: steps
+      .flatMap(({ cpusets }) => cpusets)
+      .map(({ path, version, from }) => ({ path, version, ...(cpusetOf({ path, version }) ?? from) })),
+  }
+}
+
+/** The ranges of several steps, each once. */
+function rangesOf(steps: readonly ChangeStep[]): MemoryChange[] {
+  return [...new Map(steps.flatMap(({ memory }) => memory).map((range) => [range.start, range])).values()]
+}
+
+/** What is to be so in the end. */
+function wantedOf({ vms, steps }: Changes): Wanted[] {
+  return vms.map(({ vm, pid, startTime }) => {
+    const own = steps.filter((step) => step.pid === pid)
+    // The last of several is what holds in the end.
+    const threads = new Map(own.flatMap((step) => step.threads).map((thread) => [thread.tid, thread]))
+    return {
+      vm,
+      pid,
+      startTime,
+      threads: [...threads.values()].map((thread) => ({ ...thread, cpus: thread.to })),
+      memory: rangesOf(own),
+    }
+  })
+}

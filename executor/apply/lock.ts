@@ -1,0 +1,45 @@
+/** One at a time changes running VMs: a lock that ends with its holder, however that ends. */
+
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { lockFile } from '../ffi/files.js'
+
+/** Another process changes VMs at the moment. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError'
+  /** What the command line ends with: the system refused. */
+  readonly exitCode = 1
+  /** The number of that process; `null`: it has not said. */
+  readonly holder: number | null
+
+  constructor(holder: number | null) {
+    const who = holder === null ? 'another process' : `process ${holder}`
+    super(`${who} changes running VMs at the moment: try again when it has ended`)
+    this.holder = holder
+  }
+}
+
+/** The lock, until `close()`. */
+export interface Lock {
+  close(): void
+}
+
+/** @throws {BusyError} where another has it */
+export function takeLock(folder: string): Lock {
+  const path = join(folder, 'lock')
+  const fd = openSync(path, 'a+', 0o600)
+  try {
+    if (!lockFile(fd)) throw new BusyError(holderOf(path))
+    ftruncateSync(fd)
+    writeSync(fd, `${process.pid}\n`)
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+  return { close: () => closeSync(fd) }
+}
+
+function holderOf(path: string): number | null {
+  const text = readFileSync(path, 'utf8').trim()
+  return /^\d{1,10}$/.test(text) ? Number(text) : null
+}
