@@ -25,7 +25,6 @@ export const ROOMS: readonly Room[] = [
     holds: 'the command line: a file a command, and the views of results',
     may: [
       'executor/index',
-      'executor/apply/',
       'executor/found/',
       'src/formats/',
       'src/capacity',
