@@ -90,7 +90,7 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['executor/apply/'],
     holds: 'changes to VMs that others run: what is planned, carried out, read back, undone',
-    may: ['executor/found/', 'executor/observe/', 'executor/ffi/', 'executor/abi/', 'src/verified'],
+    may: ['executor/found/', 'executor/observe/', 'executor/ffi/', 'executor/abi/', 'src/formats/', 'src/verified'],
     packages: ['zod', 'node:fs', 'node:os', 'node:path', 'node:timers/promises'],
   },
   {

@@ -4,7 +4,7 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { folder, hasQemu } from './guests.js'
@@ -28,6 +28,8 @@ export interface Libvirtd {
   virsh(...args: string[]): string
   /** Ends the domains that it still runs, and the daemon. */
   stop(): Promise<void>
+  /** Ends the daemon at once; the domains stay, and the next daemon finds them. */
+  kill(): Promise<void>
 }
 
 /** With which user a domain would run is asked of the system before the configuration is read: that user has to be there. */
@@ -60,6 +62,9 @@ export async function startLibvirtd(): Promise<Libvirtd> {
   for (const target of ['/etc/libvirt', '/run/libvirt', '/var/lib/libvirt']) mkdirSync(target, { recursive: true })
   const binds = Object.entries(mounts).map(([target, own]) => `mount --bind ${home}/${own} /${target}`)
   const script = `${binds.join(' && ')} && exec libvirtd -f ${conf} -p ${home}/pid`
+  const socket = join(home, 'libvirt-sock')
+  // Of a daemon that was killed before.
+  rmSync(socket, { force: true })
   const daemon = spawn('unshare', ['-m', 'sh', '-c', script], { stdio: ['ignore', 'ignore', 'pipe'] })
   let errors = ''
   daemon.stderr.on('data', (chunk) => {
@@ -67,7 +72,6 @@ export async function startLibvirtd(): Promise<Libvirtd> {
   })
   const ended = new Promise<void>((resolve) => daemon.once('close', () => resolve()))
   process.on('exit', () => daemon.kill('SIGKILL'))
-  const socket = join(home, 'libvirt-sock')
   const uri = `qemu+unix:///system?socket=${socket}`
   const virsh = (...args: string[]) => {
     const { status, stdout, stderr } = spawnSync('virsh', ['-q', '-c', uri, ...args], { encoding: 'utf8' })
@@ -83,5 +87,9 @@ export async function startLibvirtd(): Promise<Libvirtd> {
     daemon.kill('SIGTERM')
     await ended
   }
-  return { uri, virsh, stop }
+  const kill = async () => {
+    daemon.kill('SIGKILL')
+    await ended
+  }
+  return { uri, virsh, stop, kill }
 }
