@@ -94,6 +94,12 @@ export const ROOMS: readonly Room[] = [
     packages: ['zod', 'node:fs', 'node:os', 'node:path', 'node:timers/promises'],
   },
   {
+    files: ['executor/cpusets/'],
+    holds: 'partitions of CPUs for threads: made, read back, undone',
+    may: ['executor/found/', 'executor/ffi/'],
+    packages: ['zod', 'node:fs', 'node:path'],
+  },
+  {
     files: ['executor/found/'],
     holds: 'VMs that others run: their threads, memory, cgroups, guest nodes, and who says so',
     may: ['executor/ffi/', 'src/formats/'],

@@ -22,6 +22,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   vm: ({ name }) => ['two-node', 'four-node'].includes(name),
   ps: ({ name }) => name === 'two-node',
   apply: ({ name }) => ['two-node', 'four-node'].includes(name),
+  partition: ({ name }) => name === 'two-node',
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),

@@ -1,0 +1,184 @@
+/** Partitions of CPUs for dedicated vCPUs: the kernel has them, others' pins stay, and all of it is undone. */
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { checkPartition, makePartition, planPartition, removePartition } from '../../../executor/cpusets/partition.js'
+import { type PartitionState, partitionState } from '../../../executor/cpusets/state.js'
+import { parseWith } from '../../../src/schema.js'
+import { threadOf, write } from './inside.js'
+
+const ROOT = '/sys/fs/cgroup'
+const read = (path: string) => readFileSync(path, 'utf8').trim()
+
+const children: ChildProcess[] = []
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+/** A process that sleeps, with these CPUs. */
+function sleeper(cpus: string): number {
+  const child = spawn('sleep', ['1000'])
+  children.push(child)
+  execFileSync('taskset', ['-cp', cpus, `${child.pid}`], { stdio: 'ignore' })
+  return child.pid!
+}
+
+/** A guest that is never let go: its vCPUs 0 and 1 have threads, and no more is needed. */
+async function guest(cgroup = ROOT): Promise<{ readonly pid: number; readonly vcpus: readonly number[] }> {
+  const args = ['-accel', 'kvm', '-display', 'none', '-nodefaults', '-m', '32', '-smp', '2', '-S']
+  const child = spawn('qemu-system-x86_64', [...args, '-name', 'guest=db,debug-threads=on'], { stdio: 'ignore' })
+  children.push(child)
+  const pid = child.pid!
+  write(`${cgroup}/cgroup.procs`, pid)
+  for (;;) {
+    const tids = readdirSync(`/proc/${pid}/task`).map(Number)
+    const vcpus = tids.filter((tid) => /^CPU [01]\/KVM$/.test(read(`/proc/${pid}/task/${tid}/comm`)))
+    if (vcpus.length === 2) return { pid, vcpus }
+    if (child.exitCode !== null) throw new Error(`QEMU ended with ${child.exitCode}`)
+    await sleep(200)
+  }
+}
+
+async function endAll(): Promise<void> {
+  for (const child of children.splice(0)) {
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    if (child.exitCode === null && child.kill('SIGKILL')) await ended
+  }
+}
+test.after.each(endAll)
+
+const affinity = (tid: number) => threadOf(tid, tid).allowed
+const cgroupOf = (pid: number, tid: number) => /^0::(.*)$/m.exec(read(`/proc/${pid}/task/${tid}/cgroup`))![1]
+const cgroups = () => readdirSync(ROOT, { withFileTypes: true }).flatMap((one) => (one.isDirectory() ? [one.name] : []))
+
+function planned(pid: number, vcpus: readonly number[], kind?: 'root' | 'isolated'): PartitionState {
+  const threads = vcpus.map((tid, at) => ({ tid, cpus: `${at + 2}` }))
+  const state = planPartition({ pid, threads }, kind)
+  if ('why' in state) throw new Error(state.why)
+  // As it comes out of an undo file.
+  return parseWith(partitionState, JSON.parse(JSON.stringify(state)))
+}
+
+function whyNot(pid: number, threads: Parameters<typeof planPartition>[0]['threads']): string {
+  const state = planPartition({ pid, threads })
+  return 'why' in state ? state.why : assert.unreachable('it can be made')!
+}
+
+for (const kind of ['root', 'isolated'] as const) {
+  test(`${kind}: CPUs 2 and 3 are the vCPUs' own, others keep their pins without them, and all comes back`, async () => {
+    const { pid, vcpus } = await guest()
+    const others = { floating: '0-7', apart: '1', loses: '1-2', 'loses all': '2', alike: '0-7' }
+    const tids = Object.fromEntries(Object.entries(others).map(([name, cpus]) => [name, sleeper(cpus)]))
+    const affinities = () => Object.fromEntries(Object.entries(tids).map(([name, tid]) => [name, affinity(tid)]))
+    execFileSync('taskset', ['-cp', '2', `${vcpus[0]}`], { stdio: 'ignore' })
+    const before = { groups: cgroups(), enabled: read(`${ROOT}/cgroup.subtree_control`) }
+
+    const state = planned(pid, vcpus, kind)
+    assert.equal(affinities(), others)
+    makePartition(state)
+    assert.is(read(`${state.directory}/cpuset.cpus.partition`), kind)
+    assert.is(read(`${state.directory}/cpuset.cpus.effective`), '2-3')
+    assert.is(read(`${ROOT}/cpuset.cpus.effective`), '0-1,4-7')
+    assert.is(checkPartition(state), null)
+    assert.equal(vcpus.map(affinity), ['2', '3'])
+    assert.equal(
+      vcpus.map((tid) => cgroupOf(pid, tid)),
+      vcpus.map(() => state.directory.slice(ROOT.length)),
+    )
+    assert.is(cgroupOf(pid, pid), '/')
+    const rest = '0-1,4-7'
+    assert.equal(affinities(), { floating: rest, apart: '1', loses: '1', 'loses all': rest, alike: rest })
+
+    // Whoever is pinned anew meanwhile stays so.
+    execFileSync('taskset', ['-cp', '5', `${tids.alike}`], { stdio: 'ignore' })
+    assert.equal(removePartition(state), [])
+    assert.equal(affinities(), { ...others, alike: '5' })
+    assert.equal(vcpus.map(affinity), ['2', '3'])
+    assert.equal(
+      vcpus.map((tid) => cgroupOf(pid, tid)),
+      ['/', '/'],
+    )
+    assert.is(read(`${ROOT}/cpuset.cpus.effective`), '0-7')
+    assert.equal({ groups: cgroups(), enabled: read(`${ROOT}/cgroup.subtree_control`) }, before)
+    assert.equal(removePartition(state), [])
+  })
+}
+
+test('a guest that has ended, threads that have, and a partition that was half made are undone', async () => {
+  const { pid, vcpus } = await guest()
+  const state = planned(pid, vcpus)
+  mkdirSync(state.directory)
+  assert.equal(removePartition(state), [])
+  assert.is(existsSync(state.directory), false)
+
+  makePartition(state)
+  await endAll()
+  assert.match(checkPartition({ ...state, kind: 'isolated' })!, /is "root" instead of "isolated"/)
+  assert.equal(removePartition(state), [])
+  assert.is(existsSync(state.directory), false)
+})
+
+test('a partition that a process left behind is in nobody s way', async () => {
+  const first = await guest()
+  const left = planned(first.pid, first.vcpus)
+  makePartition(left)
+  await endAll()
+  assert.ok(existsSync(left.directory))
+  const { pid, vcpus } = await guest()
+  // The CPUs are not in the root any more, until it is gone.
+  const state = planPartition({ pid, threads: [{ tid: vcpus[0]!, cpus: '4' }] })
+  if ('why' in state) throw new Error(state.why)
+  makePartition(state)
+  assert.is(existsSync(left.directory), false)
+  assert.is(read(`${ROOT}/cpuset.cpus.effective`), '0-3,5-7')
+  assert.equal(removePartition(state), [])
+})
+
+test('a cgroup that names one of its CPUs is said before; if it comes later, the kernel s word is', async () => {
+  const { pid, vcpus } = await guest()
+  const state = planned(pid, vcpus)
+  makePartition(state)
+  mkdirSync(`${ROOT}/rival`)
+  write(`${ROOT}/rival/cpuset.cpus`, '3-4')
+  write(`${ROOT}/rival/cpuset.cpus.partition`, 'root')
+  assert.match(checkPartition(state)!, /is "root invalid \(Cpu list in cpuset.cpus not exclusive\)" instead of "root"/)
+  assert.equal(removePartition(state), [])
+  assert.match(whyNot(pid, [{ tid: vcpus[0]!, cpus: '3' }]), /CPU 3 is in the cpuset of cgroup .*rival, too/)
+  rmdirSync(`${ROOT}/rival`)
+})
+
+test('where the hierarchy does not allow it, that is said, and nothing is touched', async () => {
+  const { pid, vcpus } = await guest()
+  const [tid] = vcpus as [number, number]
+  assert.match(whyNot(pid, [{ tid, cpus: '0-7' }]), /no CPU would be left/)
+  assert.match(whyNot(pid, [{ tid, cpus: '9' }]), /CPU 9 is not free/)
+  mkdirSync(`${ROOT}/some`)
+  mkdirSync(`${ROOT}/some.slice`)
+  write(`${ROOT}/some/cgroup.procs`, pid)
+  assert.match(whyNot(pid, [{ tid, cpus: '2' }]), /below a partition, and cgroup \/some, .* is "member"/)
+  write(`${ROOT}/some.slice/cgroup.procs`, pid)
+  assert.match(whyNot(pid, [{ tid, cpus: '2' }]), /\/some.slice is systemd's, and is left alone/)
+
+  // Below a partition of somebody's it goes.
+  write(`${ROOT}/some/cpuset.cpus`, '1-3')
+  write(`${ROOT}/some/cpuset.cpus.partition`, 'root')
+  write(`${ROOT}/some/cgroup.procs`, pid)
+  const state = planPartition({ pid, threads: [{ tid, cpus: '2' }] })
+  if ('why' in state) throw new Error(state.why)
+  assert.is(state.enables, true)
+  makePartition(state)
+  assert.is(dirname(state.directory), `${ROOT}/some`)
+  assert.is(read(`${ROOT}/some/cpuset.cpus.effective`), '1,3')
+  assert.is(affinity(tid), '2')
+  assert.equal(removePartition(state), [])
+  assert.is(read(`${ROOT}/some/cgroup.subtree_control`), '')
+  assert.is(read(`${ROOT}/some/cgroup.type`), 'domain')
+  await endAll()
+  for (const name of ['some', 'some.slice']) rmdirSync(`${ROOT}/${name}`)
+})
+
+test.run()
