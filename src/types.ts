@@ -432,6 +432,24 @@ export interface RunMemory {
   readonly residentBytes: Readonly<Record<string, number>>
 }
 
+/**
+ * CPUs that nobody else runs on, a partition of cgroup v2's cpusets. `root`: the kernel balances the load among them; `isolated`: each
+ * thread stays where it is put.
+ */
+export type PartitionKind = 'root' | 'isolated'
+
+/** The partition that a run had for its dedicated vCPUs. */
+export interface RunPartition {
+  /** cpulist. */
+  readonly cpus: string
+  /** As the kernel had it. */
+  readonly kind: PartitionKind
+  /** The directory of its cgroup, which is gone when the run has ended. */
+  readonly cgroup: string
+  /** At each look it was valid, and its threads were in it. */
+  readonly held: boolean
+}
+
 /** What a run did, read back from the kernel. */
 export interface RunReport {
   /** Of this format. */
@@ -450,6 +468,8 @@ export interface RunReport {
   readonly vcpus: readonly RunVcpu[]
   /** In the order of the plan. */
   readonly memory: readonly RunMemory[]
+  /** The CPUs that its dedicated vCPUs had to themselves; only where that was asked for, and could be had. */
+  readonly partition?: RunPartition
   /** How closely it was watched. */
   readonly watched: RunWatch
   /**

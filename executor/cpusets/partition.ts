@@ -8,10 +8,11 @@ import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import { UnsupportedError } from '../../src/errors.js'
+import type { PartitionKind } from '../../src/types.js'
 import { Files, valueOr } from '../found/files.js'
 import { type Affinities, keepAffinities, readAffinities, startTimeOf } from './affinities.js'
 import { isLeftBehind, placeFor, type WhyNot } from './place.js'
-import type { PartitionKind, PartitionState, PartitionThread } from './state.js'
+import type { PartitionState, PartitionThread } from './state.js'
 
 export interface PartitionRequest {
   readonly pid: number

@@ -1,9 +1,9 @@
 /** A partition of CPUs: what it takes to make it and to undo it. Part of undo files. */
 
 import * as z from 'zod'
+import type { PartitionKind } from '../../src/types.js'
 
-/** `root`: nobody else runs there; `isolated`: and the kernel moves no thread from one of its CPUs to another. */
-export type PartitionKind = 'root' | 'isolated'
+export const KINDS: readonly PartitionKind[] = ['root', 'isolated']
 
 /** A thread, and its CPUs before the partition is made. */
 export interface PartitionThread {
@@ -47,7 +47,7 @@ export const partitionState: z.ZodType<PartitionState> = z.strictObject({
     .max(4096)
     .regex(/^\/([^\0]*\/)?homenode-\d{1,10}-\d{1,10}$/, 'the path of a cgroup that homenode makes')
     .refine((path) => !path.split('/').includes('..'), 'a path without ".."'),
-  kind: z.enum(['root', 'isolated']),
+  kind: z.enum(KINDS),
   cpus,
   enables: z.boolean(),
   threads: z.array(thread).min(1).max(4096),

@@ -1,10 +1,11 @@
 /** Runs a plan: applies it, lets its guests run, and holds what the kernel says against it. */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { requireBoolean, requireCallback, requireObject, requireSignal } from '../../src/checks.js'
+import { requireBoolean, requireCallback, requireObject, requireOneOf, requireSignal } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
-import type { Backend, Plan, PlanVm, RunReport, VerifiedPlan } from '../../src/types.js'
+import type { Backend, PartitionKind, Plan, PlanVm, RunReport, VerifiedPlan } from '../../src/types.js'
 import { type Grounds, groundsOf, isVerified } from '../../src/verified.js'
+import { KINDS } from '../cpusets/state.js'
 import { reportDevice } from '../devices/create.js'
 import type { Guest } from '../guests/guest.js'
 import { walk } from '../guests/walk.js'
@@ -17,6 +18,7 @@ import { carryOutVm } from '../vm/vm.js'
 import { Walkers } from '../vm/walkers.js'
 import { VmError } from '../wire/failure.js'
 import { chooseBackend } from './backend.js'
+import { ExclusiveCpus } from './exclusive.js'
 import { MemoryWatch, type WatchedMemory } from './memory-watch.js'
 import { type RunProgress, Watch } from './watch.js'
 
@@ -26,7 +28,9 @@ export interface RunOptions {
   readonly seconds?: number
   /** Default: `kvm` where it is usable, else `threads`. */
   readonly backend?: Backend
-  /** Whether binding, pinning and scheduling that the kernel refuses are findings of the report rather than errors. */
+  /** Gives the dedicated vCPUs their CPUs alone for the time of the run: nobody else on this system runs there. Default: not. */
+  readonly exclusive?: PartitionKind
+  /** Whether binding, pinning, scheduling and exclusive CPUs that the kernel refuses are findings of the report rather than errors. */
   readonly relaxed?: boolean
   /** Ends the run early: everything is stopped and given back, and the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal
@@ -61,9 +65,10 @@ export async function carryOut(
   grounds: Grounds = { cpus: [], vms: {} },
 ): Promise<RunReport> {
   requireObject('options', options)
-  const { seconds = 3, signal, onProgress, relaxed = false } = options
+  const { seconds = 3, signal, onProgress, relaxed = false, exclusive } = options
   requireBoolean('relaxed', relaxed)
   requireSignal('signal', signal)
+  requireOneOf('exclusive', exclusive, KINDS)
   requireCallback('onProgress', onProgress)
   if (!(Number.isFinite(seconds) && seconds > 0)) throw new InputError('seconds', 'a number above 0', show(seconds))
   if (carried.vms.length === 0) throw new InputError('plan.vms', 'at least one VM that is placed', 'none')
@@ -80,6 +85,7 @@ export async function carryOut(
     signal?.throwIfAborted()
     if (running().length === 0) throw failures.values().next().value
   }
+  const cpus = exclusive === undefined ? null : new ExclusiveCpus(exclusive, relaxed)
   const place = signal === undefined ? { relaxed } : { relaxed, signal }
   try {
     await Promise.all(
@@ -92,6 +98,7 @@ export async function carryOut(
       }),
     )
     await each((vm) => vm.prepare(place))
+    cpus?.take(inOrderOf(carried, running()))
     const watch = new Watch(promised, inOrderOf(carried, running()))
     const memoryWatch = new MemoryWatch()
     const memories = (vms: readonly Placement[]) => vms.map((vm) => memoryOf(vm, promisedVm(promised, vm)))
@@ -103,12 +110,16 @@ export async function carryOut(
       const untilDue = (seconds - elapsed()) * 1000
       await delay(untilDue > 0 ? Math.min(TICK_MS, untilDue) : TICK_MS, undefined, place)
       watch.look()
+      cpus?.look()
       memoryWatch.tick(memories(inOrderOf(carried, running())))
       onProgress?.(watch.progress(elapsed()))
       await each(checkRunning)
     }
     watch.look()
+    cpus?.look()
     const ran = elapsed()
+    // While its threads are still the vCPUs': later they have their own CPUs again.
+    cpus?.release()
     await each(async (vm) => {
       await checkRunning(vm)
       await vm.stop()
@@ -127,6 +138,7 @@ export async function carryOut(
     const findings = [
       ...[...failures].map(([vm, error]) => failureFinding(vm, error)),
       ...placements.flatMap(({ refusals }) => refusals),
+      ...(cpus?.findings ?? []),
       ...watch.findings(new Set(failures.keys())),
       ...memoryWatch.findings.filter(({ vm }) => !failures.has(vm ?? '')),
     ]
@@ -139,6 +151,7 @@ export async function carryOut(
       plan: promised,
       vcpus: watch.rows(backend, ran),
       memory,
+      ...cpus?.report(),
       watched,
       verified: findings.length === 0,
       findings,
@@ -147,6 +160,7 @@ export async function carryOut(
     // When the caller gives up, whatever is under way fails too. The first cause counts.
     throw signal?.aborted === true ? signal.reason : error
   } finally {
+    cpus?.release()
     await Promise.allSettled(placements.map((vm) => vm.close()))
   }
 }

@@ -196,8 +196,14 @@ now and if all were placed well; ? is not known, "homenode ps NAME" says why.`,
         'threads',
       ]),
       new Option(
+        '--exclusive [kind]',
+        'give dedicated vCPUs their CPUs alone meanwhile: a partition of cgroup v2; isolated: without load balancing',
+      )
+        .choices(['root', 'isolated'])
+        .preset('root'),
+      new Option(
         '--relaxed',
-        'go on where the kernel refuses to bind memory or to pin and schedule threads, and report it',
+        'go on where the kernel refuses to bind memory, to pin and schedule threads or to give CPUs alone, and report it',
       ),
       new Option('--json', 'print the report as a JSON object'),
     ],
@@ -206,6 +212,7 @@ now and if all were placed well; ? is not known, "homenode ps NAME" says why.`,
   homenode run                      one VM with half of the CPUs, for ${DEFAULT_SECONDS} seconds
   homenode run -f request.json --seconds 10
   homenode run --backend threads    pinned threads instead of guests
+  sudo homenode run --exclusive     nobody else runs on the vCPUs' CPUs
   homenode run --relaxed            where binding or pinning may be refused
   homenode run --json | jq .verified
 

@@ -82,13 +82,14 @@ function watchText({ vcpus, watched: { threadLooks, memoryLooks, pagesMigrated }
 }
 
 function verdict(report: RunReport, style: Style): string {
-  const { backend, verified, findings } = report
+  const { backend, verified, findings, partition } = report
   const { colors } = style
   if (!verified) {
     const head = `${colors.red('not verified')}: ${count(findings.length, 'difference')} from the plan`
     return `${head}\n\n${showFindings(findings, style)}\n\n${paragraph(style, watchText(report))}`
   }
   const who = backend === 'kvm' ? 'vCPU' : 'thread'
-  const text = `${colors.green('verified')}: the kernel has every ${who} on its CPUs and every page on its node, as planned`
+  const alone = partition === undefined ? '' : `; nobody else could run on CPU ${partition.cpus}`
+  const text = `${colors.green('verified')}: the kernel has every ${who} on its CPUs and every page on its node, as planned${alone}`
   return `${paragraph(style, text)}\n${paragraph(style, watchText(report))}`
 }

@@ -3,7 +3,7 @@
 import type { RunOptions, RunProgress } from '../../executor/index.js'
 import { parseRequest } from '../request.js'
 import { detectHost } from '../topology/node-fs.js'
-import type { Backend, Host, RunReport, VerifiedPlan } from '../types.js'
+import type { Backend, Host, PartitionKind, RunReport, VerifiedPlan } from '../types.js'
 import { demoRequest } from './demo-request.js'
 import { CommandError, EXIT } from './errors.js'
 import { nameOf } from './input.js'
@@ -19,6 +19,7 @@ interface RunCommandOptions {
   readonly request?: string
   readonly seconds: number
   readonly backend?: Backend
+  readonly exclusive?: PartitionKind
   readonly relaxed?: boolean
   readonly json?: true
   readonly color: ColorWhen
@@ -53,7 +54,7 @@ function showIntent(host: Host, planned: VerifiedPlan, style: ReturnType<typeof 
 }
 
 /** Runs the plan; the first SIGINT or SIGTERM ends it in good order, a second one at once. */
-async function carryOut(planned: VerifiedPlan, { seconds, backend, relaxed = false }: RunCommandOptions) {
+async function carryOut(planned: VerifiedPlan, { seconds, backend, exclusive, relaxed = false }: RunCommandOptions) {
   const controller = new AbortController()
   const interrupt = (signal: NodeJS.Signals) => {
     controller.abort(
@@ -65,7 +66,11 @@ async function carryOut(planned: VerifiedPlan, { seconds, backend, relaxed = fal
   try {
     const { runPlan } = await loadExecutor()
     const options: RunOptions = { seconds, relaxed, signal: controller.signal, onProgress: progress.show }
-    return await runPlan(planned, backend === undefined ? options : { ...options, backend })
+    return await runPlan(planned, {
+      ...options,
+      ...(backend === undefined ? {} : { backend }),
+      ...(exclusive === undefined ? {} : { exclusive }),
+    })
   } finally {
     progress.clear()
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)

@@ -74,6 +74,7 @@ export const ROOMS: readonly Room[] = [
     holds: 'a plan carried out from beginning to end, what is seen meanwhile, what this machine can do',
     may: [
       'executor/vm/',
+      'executor/cpusets/',
       'executor/program/',
       'executor/devices/',
       'executor/observe/',

@@ -4,12 +4,15 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { detectHost } from 'homenode'
+import { runPlan } from 'homenode/executor'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkPartition, makePartition, planPartition, removePartition } from '../../../executor/cpusets/partition.js'
 import { type PartitionState, partitionState } from '../../../executor/cpusets/state.js'
+import { formatCpulist } from '../../../src/cpulist.js'
 import { parseWith } from '../../../src/schema.js'
-import { threadOf, write } from './inside.js'
+import { failure, homenode, planned, requestOf, SECONDS, threadOf, write } from './inside.js'
 
 const ROOT = '/sys/fs/cgroup'
 const read = (path: string) => readFileSync(path, 'utf8').trim()
@@ -55,7 +58,7 @@ const affinity = (tid: number) => threadOf(tid, tid).allowed
 const cgroupOf = (pid: number, tid: number) => /^0::(.*)$/m.exec(read(`/proc/${pid}/task/${tid}/cgroup`))![1]
 const cgroups = () => readdirSync(ROOT, { withFileTypes: true }).flatMap((one) => (one.isDirectory() ? [one.name] : []))
 
-function planned(pid: number, vcpus: readonly number[], kind?: 'root' | 'isolated'): PartitionState {
+function stateOf(pid: number, vcpus: readonly number[], kind?: 'root' | 'isolated'): PartitionState {
   const threads = vcpus.map((tid, at) => ({ tid, cpus: `${at + 2}` }))
   const state = planPartition({ pid, threads }, kind)
   if ('why' in state) throw new Error(state.why)
@@ -77,7 +80,7 @@ for (const kind of ['root', 'isolated'] as const) {
     execFileSync('taskset', ['-cp', '2', `${vcpus[0]}`], { stdio: 'ignore' })
     const before = { groups: cgroups(), enabled: read(`${ROOT}/cgroup.subtree_control`) }
 
-    const state = planned(pid, vcpus, kind)
+    const state = stateOf(pid, vcpus, kind)
     assert.equal(affinities(), others)
     makePartition(state)
     assert.is(read(`${state.directory}/cpuset.cpus.partition`), kind)
@@ -110,7 +113,7 @@ for (const kind of ['root', 'isolated'] as const) {
 
 test('a guest that has ended, threads that have, and a partition that was half made are undone', async () => {
   const { pid, vcpus } = await guest()
-  const state = planned(pid, vcpus)
+  const state = stateOf(pid, vcpus)
   mkdirSync(state.directory)
   assert.equal(removePartition(state), [])
   assert.is(existsSync(state.directory), false)
@@ -124,7 +127,7 @@ test('a guest that has ended, threads that have, and a partition that was half m
 
 test('a partition that a process left behind is in nobody s way', async () => {
   const first = await guest()
-  const left = planned(first.pid, first.vcpus)
+  const left = stateOf(first.pid, first.vcpus)
   makePartition(left)
   await endAll()
   assert.ok(existsSync(left.directory))
@@ -140,7 +143,7 @@ test('a partition that a process left behind is in nobody s way', async () => {
 
 test('a cgroup that names one of its CPUs is said before; if it comes later, the kernel s word is', async () => {
   const { pid, vcpus } = await guest()
-  const state = planned(pid, vcpus)
+  const state = stateOf(pid, vcpus)
   makePartition(state)
   mkdirSync(`${ROOT}/rival`)
   write(`${ROOT}/rival/cpuset.cpus`, '3-4')
@@ -179,6 +182,131 @@ test('where the hierarchy does not allow it, that is said, and nothing is touche
   assert.is(read(`${ROOT}/some/cgroup.type`), 'domain')
   await endAll()
   for (const name of ['some', 'some.slice']) rmdirSync(`${ROOT}/${name}`)
+})
+
+const REQUEST = requestOf({ name: 'db', vcpus: 2, devices: [{ node: 1, strict: true }] })
+const RUN = ['run', '-f', '-', '--exclusive']
+
+/** The cgroup of a run, when its partition is there. */
+async function partitionOfRun(): Promise<string> {
+  for (;;) {
+    const name = cgroups().find((each) => each.startsWith('homenode-'))
+    const directory = `${ROOT}/${name}`
+    if (name !== undefined && read(`${directory}/cpuset.cpus.partition`) === 'root') return directory
+    await sleep(50)
+  }
+}
+
+/** A run that goes on until it is told otherwise. */
+function endlessRun(): { readonly child: ChildProcess; readonly ended: Promise<number | null> } {
+  const cli = `${process.env.LAB_PACKAGE}/dist/cli.js`
+  const child = spawn(process.execPath, [...process.execArgv, cli, ...RUN, '--seconds', '1000'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  children.push(child)
+  child.stdin!.end(JSON.stringify(REQUEST))
+  return { child, ended: new Promise((resolve) => child.once('close', resolve)) }
+}
+
+test('a run with exclusive: nobody else may run there meanwhile, and afterwards all is as before', async () => {
+  const before = cgroups()
+  const bystander = sleeper('1')
+  const own = () =>
+    readdirSync('/proc/self/task')
+      .map(Number)
+      .map((tid) => threadOf(tid).allowed)
+  const threads = new Set(own())
+  const plan = await planned(await detectHost(), REQUEST)
+  let seen: object | undefined
+  const report = await runPlan(plan, {
+    seconds: SECONDS,
+    exclusive: 'root',
+    onProgress: () => {
+      const directory = `${ROOT}/${cgroups().find((name) => name.startsWith('homenode-'))}`
+      const inside = read(`${directory}/cgroup.threads`).split('\n').map(Number)
+      seen ??= {
+        kind: read(`${directory}/cpuset.cpus.partition`),
+        cpus: read(`${directory}/cpuset.cpus.effective`),
+        rest: read(`${ROOT}/cpuset.cpus.effective`),
+        own: inside.map((tid) => threadOf(tid).allowed).sort(),
+        bystander: affinity(bystander),
+      }
+    },
+  })
+  assert.equal(report.findings, [])
+  const cpus = plan.vms[0]!.vcpus.map((vcpu) => Number(vcpu.cpus)).sort()
+  const rest = [0, 1, 2, 3, 4, 5, 6, 7].filter((cpu) => !cpus.includes(cpu))
+  const [list, others] = [formatCpulist(cpus), formatCpulist(rest)]
+  assert.equal(seen, { kind: 'root', cpus: list, rest: others, own: cpus.map(String), bystander: '1' })
+  const { cgroup, ...partition } = report.partition!
+  assert.equal(partition, { cpus: list, kind: 'root', held: true })
+  assert.match(cgroup, /homenode-\d+-\d+$/)
+  assert.equal(cgroups(), before)
+  assert.is(read(`${ROOT}/cpuset.cpus.effective`), '0-7')
+  assert.equal(new Set(own()), threads)
+})
+
+test('a run that is interrupted gives the CPUs back; what one that was killed has left is cleared by the next', async () => {
+  const before = cgroups()
+  const first = endlessRun()
+  await partitionOfRun()
+  first.child.kill('SIGINT')
+  assert.is(await first.ended, 130)
+  assert.equal(cgroups(), before)
+
+  const second = endlessRun()
+  const left = await partitionOfRun()
+  second.child.kill('SIGKILL')
+  await second.ended
+  assert.ok(existsSync(left))
+  const { code, stdout, stderr } = await homenode([...RUN, 'isolated', '--seconds', '1'], REQUEST)
+  assert.is(code, 0, stderr)
+  assert.match(stdout.replace(/\s+/g, ' '), /as planned; nobody else could run on CPU/)
+  assert.equal(cgroups(), before)
+})
+
+test('a partition that breaks while a run lasts is found', async () => {
+  const plan = await planned(await detectHost(), REQUEST)
+  const rival = `${ROOT}/rival`
+  const report = await runPlan(plan, {
+    seconds: SECONDS,
+    exclusive: 'isolated',
+    onProgress: () => {
+      if (existsSync(rival)) return
+      mkdirSync(rival)
+      write(`${rival}/cpuset.cpus`, plan.vms[0]!.vcpus[0]!.cpus)
+      write(`${rival}/cpuset.cpus.partition`, 'root')
+    },
+  })
+  rmdirSync(rival)
+  assert.is(report.partition!.held, false)
+  assert.is(report.verified, false)
+  const found = report.findings.find(({ constraint }) => constraint === 'partition')!
+  assert.match(found.text, /to themselves: .*is "isolated invalid \(.*not exclusive\)" instead of "isolated"/)
+  assert.is(existsSync(report.partition!.cgroup), false)
+})
+
+test('a run that cannot have it says why; relaxed, it goes on without', async () => {
+  mkdirSync(`${ROOT}/member`)
+  write(`${ROOT}/member/cgroup.procs`, process.pid)
+  try {
+    const plan = await planned(await detectHost(), REQUEST)
+    const { message } = await failure(runPlan(plan, { seconds: SECONDS, exclusive: 'root' }))
+    const why = /^exclusive CPUs: a partition can only be below a partition, and cgroup \/member, .*, is "member"$/
+    assert.match(message, why)
+    const report = await runPlan(plan, { seconds: SECONDS, exclusive: 'root', relaxed: true })
+    assert.is(report.partition, undefined)
+    assert.equal(
+      report.findings.map(({ constraint }) => constraint),
+      ['refused'],
+    )
+    assert.match(report.findings[0]!.text, why)
+    const shared = await planned(await detectHost(), requestOf({ name: 'web', cpuPolicy: 'shared' }))
+    assert.match((await failure(runPlan(shared, { exclusive: 'root' }))).message, /no dedicated vCPU/)
+  } finally {
+    write(`${ROOT}/cgroup.procs`, process.pid)
+    rmdirSync(`${ROOT}/member`)
+  }
 })
 
 test.run()
