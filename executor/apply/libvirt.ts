@@ -77,30 +77,51 @@ export class Domain implements Disposable {
     return several ? "its config's numatune is preferred, which takes one node" : null
   }
 
-  /** Pins a thread, now and, with `config`, at its next start. */
-  pin(thread: DomainThread, cpus: string, config: boolean): void {
-    const list = parseCpulist(cpus)
-    this.#domain.pin(thread, list, 'live')
-    if (config) this.#domain.pin(thread, list, 'config')
+  /** Pins a thread, now. */
+  pin(thread: DomainThread, cpus: string): void {
+    this.#domain.pin(thread, parseCpulist(cpus), 'live')
   }
 
   /**
-   * Says which nodes its memory has to be on, with `config` at its next start, too. Now, only in the mode `restrictive`: of a domain
-   * without nodes libvirt would make a strict one that can never be changed again.
+   * Says which nodes its memory has to be on, now. Only in the mode `restrictive`: of a domain without nodes libvirt would make a
+   * strict one that can never be changed again.
    */
-  setNodes(nodes: readonly number[], config: boolean): void {
-    const list = formatCpulist(nodes)
-    if (this.#live().numatune?.mode === 'restrictive') this.#domain.setNumaNodes(list, 'live')
-    if (!config) return
-    const isNew = pinsIn(this.#domain.xml('config')).numatune === null
-    this.#domain.setNumaNodes(list, 'config', isNew ? NUMA_MODES.indexOf(NEW_MODE) : null)
+  setNodes(nodes: readonly number[]): void {
+    if (this.#live().numatune?.mode === 'restrictive') this.#domain.setNumaNodes(formatCpulist(nodes), 'live')
   }
 
-  /** Brings back what `state` has. @returns what could not be, and why, as sentences */
-  restore({ id, live, config }: DomainState): string[] {
-    const isSame = this.#domain.isActive && this.#domain.id === id
-    const started = ['it has been started anew since, with the pins of its config']
-    return [...(isSame ? this.#restoreLive(live) : started), ...this.#restoreConfig(config)]
+  /**
+   * Gives its config the pins that it has now, so that it starts with them, and these nodes, where there are any. Threads that nobody has
+   * pinned stay out of it.
+   */
+  saveConfig(nodes: readonly number[]): void {
+    const now = pinsIn(this.#domain.xml('live'))
+    for (const [thread, cpus] of threadPins(now)) this.#domain.pin(thread, parseCpulist(cpus), 'config')
+    if (nodes.length === 0) return
+    const isNew = pinsIn(this.#domain.xml('config')).numatune === null
+    this.#domain.setNumaNodes(formatCpulist(nodes), 'config', isNew ? NUMA_MODES.indexOf(NEW_MODE) : null)
+  }
+
+  /** Whether it is as `state` has it. */
+  isLike({ id, live, config }: DomainState): boolean {
+    const now = this.state(config !== null)
+    return JSON.stringify([now.id, now.live, now.config]) === JSON.stringify([id, live, config])
+  }
+
+  /** Brings its threads back to where `state` has them now. @returns what could not be, and why, as sentences */
+  restorePins({ id, live }: DomainState): string[] {
+    if (!this.#domain.isActive || this.#domain.id !== id)
+      return ['it has been started anew since, with the pins of its config']
+    const now = new Map(threadPins(this.#live()).map(([thread, cpus]) => [nameOf(thread), cpus]))
+    const apart = threadPins(live).filter(([thread, cpus]) => now.get(nameOf(thread)) !== cpus)
+    return apart.flatMap(([thread, cpus]) => attempt(nameOf(thread), () => this.pin(thread, cpus)))
+  }
+
+  /** Brings back all that `state` has. @returns what could not be, and why, as sentences */
+  restore(state: DomainState): string[] {
+    const failed = this.restorePins(state)
+    const isSame = this.#domain.isActive && this.#domain.id === state.id
+    return [...failed, ...(isSame ? this.#restoreNodes(state.live) : []), ...this.#restoreConfig(state.config)]
   }
 
   /** Gives the connection back; again: nothing. */
@@ -129,37 +150,14 @@ export class Domain implements Disposable {
     }
   }
 
-  #restoreLive(before: Pins): string[] {
-    const now = this.#live()
-    const pins: [DomainThread, string | null, string | null][] = [
-      ...before.vcpus.map(({ vcpu, cpus }): (typeof pins)[number] => {
-        const is = now.vcpus.find((one) => one.vcpu === vcpu)?.cpus ?? null
-        return [{ role: 'vcpu', number: vcpu }, cpus, is]
-      }),
-      [{ role: 'emulator' }, before.emulator, now.emulator],
-      ...before.iothreads.map(({ id, cpus }): (typeof pins)[number] => {
-        const is = now.iothreads.find((one) => one.id === id)?.cpus ?? null
-        return [{ role: 'iothread', number: id }, cpus, is]
-      }),
-    ]
-    const failed: string[] = []
-    const attempt = (what: string, change: () => void) => {
-      try {
-        change()
-      } catch (error) {
-        failed.push(`${what}: ${error instanceof Error ? error.message : error}`)
-      }
+  #restoreNodes({ numatune: was }: Pins): string[] {
+    const is = this.#live().numatune
+    if (was?.mode !== is?.mode) {
+      return [`its numatune is ${is?.mode ?? 'none'}, was ${was?.mode ?? 'none'}: ${RESTRICTIVE_ONLY}`]
     }
-    for (const [thread, was, is] of pins) {
-      if (was !== null && was !== is) attempt(nameOf(thread), () => this.#domain.pin(thread, parseCpulist(was), 'live'))
-    }
-    const [was, is] = [before.numatune, now.numatune]
-    if (was?.mode !== is?.mode)
-      failed.push(`its numatune is ${is?.mode ?? 'none'}, was ${was?.mode ?? 'none'}: ${RESTRICTIVE_ONLY}`)
-    else if (was?.nodes && was.nodes !== is?.nodes) {
-      attempt('numatune', () => this.#domain.setNumaNodes(was.nodes ?? '', 'live'))
-    }
-    return failed
+    const nodes = was?.nodes ?? ''
+    if (nodes === '' || nodes === is?.nodes) return []
+    return attempt('numatune', () => this.#domain.setNumaNodes(nodes, 'live'))
   }
 
   /** By a new definition: libvirt has no other way to take a pin away. All else in it is as it is now. */
@@ -169,6 +167,25 @@ export class Domain implements Disposable {
     const xml = this.#domain.xml('config')
     if (JSON.stringify(pinsIn(xml)) !== JSON.stringify(before)) this.#domain.define(withPins(xml, before))
     return []
+  }
+}
+
+/** Of each thread that has a pin. */
+function threadPins({ vcpus, emulator, iothreads }: Pins): [DomainThread, string][] {
+  return [
+    ...vcpus.map(({ vcpu, cpus }): [DomainThread, string] => [{ role: 'vcpu', number: vcpu }, cpus]),
+    ...(emulator === null ? [] : [[{ role: 'emulator' }, emulator] satisfies [DomainThread, string]]),
+    ...iothreads.map(({ id, cpus }): [DomainThread, string] => [{ role: 'iothread', number: id }, cpus]),
+  ]
+}
+
+/** @returns why it failed, as a sentence */
+function attempt(what: string, change: () => void): string[] {
+  try {
+    change()
+    return []
+  } catch (error) {
+    return [`${what}: ${error instanceof Error ? error.message : error}`]
   }
 }
 

@@ -125,13 +125,14 @@ withLibvirt(
       for (const name of ['plain', 'tuned'] as const) {
         await withDomain(libvirt, name, (domain) => {
           const state = parseWith(domainState, JSON.parse(JSON.stringify(domain.state(true))))
-          domain.pin({ role: 'vcpu', number: 0 }, '1', true)
-          domain.pin({ role: 'vcpu', number: 1 }, '0', false)
-          domain.pin({ role: 'emulator' }, '1', true)
-          domain.pin({ role: 'iothread', number: ioThreadNumber('iothread2')! }, '0', true)
+          domain.pin({ role: 'vcpu', number: 0 }, '1')
+          domain.pin({ role: 'vcpu', number: 1 }, '0')
+          domain.pin({ role: 'emulator' }, '1')
+          domain.pin({ role: 'iothread', number: ioThreadNumber('iothread2')! }, '0')
+          domain.saveConfig([])
 
           assert.match(virsh('vcpupin', name, '--live'), /0\s+1\s+1\s+0$/)
-          assert.match(virsh('vcpupin', name, '--config'), /0\s+1\s+1\s+0-\d+$/)
+          assert.match(virsh('vcpupin', name, '--config'), /0\s+1\s+1\s+0$/)
           assert.match(virsh('emulatorpin', name, '--live'), /^(.*\s)?1$/)
           assert.match(virsh('emulatorpin', name, '--config'), /^(.*\s)?1$/)
           assert.match(virsh('iothreadinfo', name, '--config'), /2\s+0$/)
@@ -159,7 +160,8 @@ withLibvirt(
         const state = domain.state(true)
         assert.is(domain.memoryWay([0]), 'kernel')
         assert.is(domain.whyNoConfig([0]), null)
-        domain.setNodes([0], true)
+        domain.setNodes([0])
+        domain.saveConfig([0])
         assert.not.match(virsh('dumpxml', 'plain'), /<numatune>/)
         assert.match(virsh('dumpxml', 'plain', '--inactive'), /<memory mode='restrictive' nodeset='0'\/>/)
         assert.equal(domain.restore(state), [])
@@ -167,7 +169,7 @@ withLibvirt(
       })
       await withDomain(libvirt, 'tuned', (domain) => {
         assert.is(domain.memoryWay([1]), 'libvirt')
-        domain.setNodes([0], false)
+        domain.setNodes([0])
         assert.match(virsh('numatune', 'tuned', '--live'), /restrictive\s+numa_nodeset\s+: 0$/)
       })
       await withDomain(libvirt, 'strict', (domain) => {
@@ -185,9 +187,9 @@ withLibvirt('what libvirt refuses is said with its words', async () => {
     assert.match(await refusal(openDomain(UUIDS.plain, `${libvirt.uri}-nowhere`)), /sock-nowhere/)
     assert.match(await refusal(openDomain(UUIDS.plain, `${libvirt.uri}-ro`)), /denied|read-only|refused|forbidden/i)
     await withDomain(libvirt, 'plain', (domain) => {
-      assert.match(thrownBy(() => domain.pin({ role: 'vcpu', number: 7 }, '0', false)).message, /vcpu 7 /)
-      assert.match(thrownBy(() => domain.pin({ role: 'iothread', number: 9 }, '0', false)).message, /iothread 9/i)
-      assert.match(thrownBy(() => domain.pin({ role: 'emulator' }, '4000', false)).message, /cpu/i)
+      assert.match(thrownBy(() => domain.pin({ role: 'vcpu', number: 7 }, '0')).message, /vcpu 7 /)
+      assert.match(thrownBy(() => domain.pin({ role: 'iothread', number: 9 }, '0')).message, /iothread 9/i)
+      assert.match(thrownBy(() => domain.pin({ role: 'emulator' }, '4000')).message, /cpu/i)
     })
 
     libvirt.virsh('create', file('passing'))
@@ -197,7 +199,7 @@ withLibvirt('what libvirt refuses is said with its words', async () => {
     const state = domain.state(false)
     libvirt.virsh('destroy', 'passing')
     assert.match(thrownBy(() => domain.state(false)).message, /does not run|not found/)
-    assert.match(thrownBy(() => domain.pin({ role: 'emulator' }, '0', false)).message, /not running|not found/i)
+    assert.match(thrownBy(() => domain.pin({ role: 'emulator' }, '0')).message, /not running|not found/i)
     libvirt.virsh('create', file('passing'))
     await withDomain(libvirt, 'passing', (again) => {
       assert.equal(again.restore(state), ['it has been started anew since, with the pins of its config'])
@@ -210,8 +212,8 @@ withLibvirt('nothing is left open, and no memory is kept', async () => {
     const cycle = () =>
       withDomain(libvirt, 'tuned', (domain) => {
         const state = domain.state(true)
-        domain.pin({ role: 'emulator' }, '0', true)
-        domain.setNodes([0], true)
+        domain.pin({ role: 'emulator' }, '0')
+        domain.saveConfig([0])
         domain.restore(state)
       })
     for (let i = 0; i < 5; i++) await cycle()
@@ -233,7 +235,7 @@ import { createInterface } from 'node:readline'
 import { openDomain } from '${join(import.meta.dirname, '../../../executor/apply/libvirt.js')}'
 const [uuid, uri] = process.argv.slice(-2)
 const domain = await openDomain(uuid, uri)
-const pin = () => domain.pin({ role: 'emulator' }, '0', false)
+const pin = () => domain.pin({ role: 'emulator' }, '0')
 console.log('open')
 for await (const line of createInterface(process.stdin)) {
   try {
