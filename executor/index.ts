@@ -6,20 +6,24 @@
 export { applyChanges } from './apply/apply.js'
 export { type NodeChoice, prepareMemory, preparePin, type ThreadChoice } from './apply/by-hand.js'
 export { differencesFrom } from './apply/differences.js'
+export type { DomainState, NumaMode, Pins } from './apply/domain-state.js'
 export { BusyError } from './apply/lock.js'
 export { type FoundVms, findVms } from './apply/place.js'
 export { prepareChanges } from './apply/prepare.js'
 export type {
   Applied,
+  AppliedPartition,
   AppliedStep,
   ApplyOptions,
   BytesByNode,
+  ChangedDomain,
   ChangedVm,
   ChangeProgress,
   ChangeStep,
   Changes,
   Cpuset,
   CpusetChange,
+  DedicatedVcpus,
   Difference,
   KnownThread,
   MemoryChange,
@@ -28,9 +32,11 @@ export type {
   Stayed,
   ThreadChange,
   ThreadRole,
+  VmPartition,
   Way,
 } from './apply/types.js'
 export { listUndoFiles, prepareUndo, undo } from './apply/undo.js'
+export type { PartitionState, PartitionThread } from './cpusets/state.js'
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
 export type { CounterEvent } from './ffi/perf.js'

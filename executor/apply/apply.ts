@@ -4,6 +4,9 @@ import { requireBoolean, requireCallback, requireObject, requireSignal, requireT
 import { InputError, show } from '../../src/errors.js'
 import { compare, type Wanted } from './compare.js'
 import { cpusetOf } from './cpusets.js'
+import type { DomainState } from './domain-state.js'
+import { OpenDomains } from './domains.js'
+import { makePartitions, type PlannedPartitions, planPartitions, removePartitions } from './exclusive.js'
 import { takeLock } from './lock.js'
 import { isThere, memoryNow } from './look.js'
 import { Run } from './run.js'
@@ -31,26 +34,50 @@ import { markUndone, type UndoVm, writeUndoFile } from './undo-file.js'
 export async function applyChanges(changes: Changes, options: ApplyOptions = {}): Promise<Applied> {
   checkOptions(options)
   const folder = stateFolder(options.state)
-  if (changes.steps.length === 0 && changes.undoes === null) {
+  const takesCpus = options.exclusive === true && changes.undoes === null && changes.dedicated.length > 0
+  if (changes.steps.length === 0 && changes.undoes === null && !takesCpus) {
     const { obstacles } = changes
-    return { kind: 'Applied', undoFile: null, steps: [], obstacles, differences: [], stopped: false, moved: 0 }
+    const nothing = { steps: [], partitions: [], differences: [], stopped: false, moved: 0 }
+    return { kind: 'Applied', undoFile: null, obstacles, ...nothing }
   }
   openStateFolder(folder)
   const lock = takeLock(folder)
   try {
-    const undoFile = changes.undoes ?? writeUndoFile(folder, statesOf(changes))
-    const run = new Run(changes, options, undoFile)
-    run.tell('undo-file')
-    await run.all()
-    run.tell('read-back')
-    const steps = run.outcomes()
-    const differences = compare(wantedOf(changes))
-    const { stopped, moved } = run
-    const isOver = steps.every(({ state }) => state === 'done' || state === 'gone')
-    if (changes.undoes !== null && isOver && !stopped) markUndone(changes.undoes)
-    return { kind: 'Applied', undoFile, steps, obstacles: changes.obstacles, differences, stopped, moved }
+    return await carryOut(changes, options, takesCpus ? planPartitions(changes) : { partitions: [], left: [] }, folder)
   } finally {
     lock.close()
+  }
+}
+
+async function carryOut(
+  changes: Changes,
+  options: ApplyOptions,
+  { partitions, left }: PlannedPartitions,
+  folder: string,
+): Promise<Applied> {
+  using domains = await OpenDomains.of(changes.vms, options.config === true)
+  const undoFile = changes.undoes ?? writeUndoFile(folder, statesOf(changes, domains), partitions)
+  const run = new Run(changes, options, undoFile, domains)
+  run.tell('undo-file')
+  const removed = removePartitions(changes.partitions)
+  await run.all()
+  const made = makePartitions(partitions, (vm) => run.whyLeft(vm))
+  run.tell('read-back')
+  const steps = run.outcomes()
+  const differences = compare(wantedOf(changes))
+  const { stopped, moved } = run
+  const isOver = [...steps, ...removed].every(({ state }) => state !== 'left' && state !== 'skipped')
+  if (changes.undoes !== null && isOver && !stopped) markUndone(changes.undoes)
+  const obstacles = [...changes.obstacles, ...domains.obstacles]
+  return {
+    kind: 'Applied',
+    undoFile,
+    steps,
+    obstacles,
+    partitions: [...removed, ...made, ...left],
+    differences,
+    stopped,
+    moved,
   }
 }
 
@@ -69,18 +96,23 @@ function checkOptions(options: ApplyOptions): void {
 }
 
 /** VMs as they are now, in so far as they are to change. */
-function statesOf({ vms, steps }: Changes): UndoVm[] {
+function statesOf({ vms, steps }: Changes, domains: OpenDomains): UndoVm[] {
   return vms
     .filter((vm) => isThere(vm.pid, vm))
     .map((vm) =>
       stateOf(
         vm,
         steps.filter(({ pid }) => pid === vm.pid),
+        domains.get(vm.pid)?.before ?? null,
       ),
     )
 }
 
-function stateOf({ vm, pid, startTime, threads }: ChangedVm, steps: readonly ChangeStep[]): UndoVm {
+function stateOf(
+  { vm, pid, startTime, threads }: ChangedVm,
+  steps: readonly ChangeStep[],
+  domain: DomainState | null,
+): UndoVm {
   const roles = new Map(threads.map((thread) => [thread.tid, thread]))
   const ranges = rangesOf(steps)
   const found = memoryNow(pid, ranges)
@@ -98,6 +130,7 @@ function stateOf({ vm, pid, startTime, threads }: ChangedVm, steps: readonly Cha
     cpusets: steps
       .flatMap(({ cpusets }) => cpusets)
       .map(({ path, version, from }) => ({ path, version, ...(cpusetOf({ path, version }) ?? from) })),
+    domain,
   }
 }
 

@@ -3,13 +3,14 @@
 import { canonicalCpulist, parseCpulist } from '../../src/cpulist.js'
 import { InputError, show } from '../../src/errors.js'
 import type { FoundVm } from '../found/types.js'
+import { domainOf, NO_CPUSETS } from './domains.js'
 import { type Draft, type DraftThread, draftOf } from './draft.js'
 import { online } from './look.js'
 import { cpusetsFor } from './obstacles.js'
 import { settle } from './settle.js'
 import { on, sumOf } from './spread.js'
 import { isWithin } from './threads.js'
-import type { BytesByNode, Changes } from './types.js'
+import type { BytesByNode, Changes, StateOptions } from './types.js'
 
 /** Threads of a VM: a vCPU by its number, an I/O thread by its place, or all that are neither. */
 export type ThreadChoice =
@@ -21,7 +22,12 @@ export type ThreadChoice =
  * @param cpus cpulist
  * @throws {InputError} for a thread that the VM does not have or that is not known, and for CPUs that are not online
  */
-export async function preparePin(vm: FoundVm, choice: ThreadChoice, cpus: string): Promise<Changes> {
+export async function preparePin(
+  vm: FoundVm,
+  choice: ThreadChoice,
+  cpus: string,
+  options: StateOptions = {},
+): Promise<Changes> {
   const to = onlineOnly('cpus', cpus, 'cpu')
   const draft = begin(vm)
   const chosen = draft.vm.threads.filter((thread) => isChosen(thread, choice))
@@ -40,7 +46,7 @@ export async function preparePin(vm: FoundVm, choice: ThreadChoice, cpus: string
     )
   }
   draft.add(1, { threads: new Map(chosen.map(({ tid }) => [tid, to])), memory: new Map() })
-  return settled(vm, draft, choice.role === 'emulator' ? to : null)
+  return settled(vm, draft, choice.role === 'emulator' ? to : null, options)
 }
 
 function isChosen({ role, number }: DraftThread, choice: ThreadChoice): boolean {
@@ -59,7 +65,11 @@ export interface NodeChoice {
  * What has to be done for a VM's memory to leave some nodes for another one.
  * @throws {InputError} for nodes that are not there, and for a VM of which it is not known where its memory is
  */
-export async function prepareMemory(vm: FoundVm, { from, to }: NodeChoice): Promise<Changes> {
+export async function prepareMemory(
+  vm: FoundVm,
+  { from, to }: NodeChoice,
+  options: StateOptions = {},
+): Promise<Changes> {
   onlineOnly('to', `${to}`, 'node')
   const leave = new Set(parseCpulist(from === undefined ? online('node') : onlineOnly('from', from, 'node')))
   const draft = begin(vm)
@@ -69,7 +79,7 @@ export async function prepareMemory(vm: FoundVm, { from, to }: NodeChoice): Prom
   }
   const memory = draft.vm.memory.map(({ start, on: parts }) => [start, movedTo(to, leave, parts)] as const)
   draft.add(1, { threads: new Map(), memory: new Map(memory) })
-  return settled(vm, draft, null)
+  return settled(vm, draft, null, options)
 }
 
 function movedTo(to: number, leave: ReadonlySet<number>, parts: BytesByNode): BytesByNode {
@@ -84,8 +94,15 @@ function begin(vm: FoundVm): Draft {
   return draft
 }
 
-function settled(vm: FoundVm, draft: Draft, newcomers: string | null): Changes {
-  return settle([{ draft, uid: vm.uid, newcomers, cpusets: cpusetsFor(vm, draft) }], [])
+async function settled(
+  vm: FoundVm,
+  draft: Draft,
+  newcomers: string | null,
+  { connect }: StateOptions,
+): Promise<Changes> {
+  const domain = await domainOf(vm, draft, connect)
+  const cpusets = domain === null ? cpusetsFor(vm, draft) : NO_CPUSETS
+  return settle([{ draft, uid: vm.uid, newcomers, cpusets, domain }])
 }
 
 function onlineOnly(where: string, list: string, what: 'cpu' | 'node'): string {

@@ -5,8 +5,9 @@
  */
 
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { UnsupportedError } from '../../src/errors.js'
+import { NAME } from '../cpusets/state.js'
 import { Files, valueOr } from '../found/files.js'
 import { numbersIn } from '../found/processes.js'
 import { parseMountinfo } from '../found/procfs.js'
@@ -56,6 +57,7 @@ export function planCpuset(cgroup: FoundCgroup, need: Cpuset, tids: readonly num
   if (cpus && mems) return null
   const { path, version } = cgroup
   const lacks = `the cpuset of ${path} has CPUs ${cgroup.cpus} and nodes ${cgroup.mems}`
+  if (NAME.test(basename(path))) return `${lacks}, for its vCPUs alone: undo that first`
   if (!isNobodys(path)) return `${lacks}, and who manages that cgroup has to change it`
   const from = cpusetOf(cgroup)
   if (from === null) return `${lacks}, and is that of a cgroup above it`

@@ -2,13 +2,15 @@
 
 import * as z from 'zod'
 
-/** How strict libvirt is with the nodes of a domain's memory: `virDomainNumatuneMemMode`, from 0. */
-export const NUMA_MODES = ['strict', 'preferred', 'interleave', 'restrictive'] as const
+/** How strict libvirt is with the nodes of a domain's memory. */
+export type NumaMode = 'strict' | 'preferred' | 'interleave' | 'restrictive'
 
-export type NumaMode = (typeof NUMA_MODES)[number]
+/** `virDomainNumatuneMemMode`, from 0. */
+export const NUMA_MODES: readonly NumaMode[] = ['strict', 'preferred', 'interleave', 'restrictive']
 
 /** Of a domain that runs: what holds, for each of its threads. Of its config: what that says, no more. CPUs and nodes are cpulists. */
 export interface Pins {
+  /** By number. */
   readonly vcpus: readonly { readonly vcpu: number; readonly cpus: string }[]
   /** `null`: the config says nothing. */
   readonly emulator: string | null
@@ -20,11 +22,13 @@ export interface Pins {
 
 /** What is brought back later. */
 export interface DomainState {
+  /** Of the domain. */
   readonly uuid: string
   /** The daemon that was asked; `null`: the system's. */
   readonly uri: string | null
   /** libvirt's number for the domain, another one after each start. */
   readonly id: number
+  /** As it runs. */
   readonly live: Pins
   /** `null`: it has none, or it was not asked for. */
   readonly config: Pins | null

@@ -65,5 +65,5 @@ function cpusIn(pin: XmlElement): string {
 /** libvirt's default is the first. */
 function modeIn(memory: XmlElement): NumaMode {
   const named = valueIn(memory, 'mode')
-  return NUMA_MODES.find((mode) => mode === named) ?? NUMA_MODES[0]
+  return NUMA_MODES.find((mode) => mode === named) ?? 'strict'
 }

@@ -1,16 +1,20 @@
 /** Changes to one VM while they are made up: each step begins where the one before ends. */
 
+import { formatCpulist } from '../../src/cpulist.js'
 import type { FoundVm } from '../found/types.js'
 import { isThere, threadNow } from './look.js'
 import { copied, on } from './spread.js'
+import { union } from './threads.js'
 import type {
   BytesByNode,
+  ChangedDomain,
   ChangedVm,
   ChangeStep,
   CpusetChange,
   KnownThread,
   MemoryChange,
   ThreadChange,
+  Way,
 } from './types.js'
 
 /** A range of guest memory, and where it is. */
@@ -35,6 +39,8 @@ export interface Aim {
 export class Draft {
   readonly vm: DraftVm
   readonly steps: ChangeStep[] = []
+  /** Who pins its threads. */
+  through: Way = 'kernel'
   readonly #cpus: Map<number, string>
   readonly #on: Map<number, BytesByNode>
 
@@ -66,6 +72,30 @@ export class Draft {
     this.steps.push({ step, vm, pid, through: 'kernel', threads, memory, cpusets: [], bytes })
   }
 
+  /** Adds a step in which the kernel has nothing to do. */
+  touch(step: number): void {
+    const { vm, pid } = this.vm
+    this.steps.push({ step, vm, pid, through: this.through, threads: [], memory: [], cpusets: [], bytes: 0 })
+  }
+
+  get movesMemory(): boolean {
+    return this.steps.some(({ memory }) => memory.length > 0)
+  }
+
+  /** cpulists of the nodes that have its memory, at first and in the end. */
+  nodes(): { readonly from: string; readonly to: string } {
+    const listOf = (parts: BytesByNode) => formatCpulist(parts.map(({ node }) => node))
+    return {
+      from: union(...this.vm.memory.map((range) => listOf(range.on))),
+      to: union(...[...this.#on.values()].map(listOf)),
+    }
+  }
+
+  /** The steps, as those who carry them out. */
+  finished(): ChangeStep[] {
+    return this.steps.map((step) => ({ ...step, through: this.through }))
+  }
+
   /** Changes cpusets before anything else. */
   widen(cpusets: readonly CpusetChange[]): void {
     if (cpusets.length === 0) return
@@ -75,12 +105,12 @@ export class Draft {
   }
 
   /** @param newcomers cpulist for threads that it begins from now on */
-  changed(newcomers: string | null): ChangedVm {
+  changed(newcomers: string | null, domain: ChangedDomain | null): ChangedVm {
     const { vm, pid, startTime } = this.vm
     const threads = this.vm.threads.map(({ tid, startTime: begun, role, number }) => {
       return { tid, startTime: begun, role, number }
     })
-    return { vm, pid, startTime, domain: null, threads, newcomers }
+    return { vm, pid, startTime, domain, threads, newcomers }
   }
 }
 

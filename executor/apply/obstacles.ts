@@ -53,7 +53,8 @@ function hasCapability(bit: number): boolean {
 function noRight(one: Draft, uid: number): Obstacle[] {
   const { vm, steps } = one
   const found: Obstacle[] = []
-  if (steps.some(({ threads }) => threads.length > 0) && uid !== process.geteuid?.() && !hasCapability(CAP_SYS_NICE)) {
+  const pins = one.through === 'kernel' && steps.some(({ threads }) => threads.length > 0)
+  if (pins && uid !== process.geteuid?.() && !hasCapability(CAP_SYS_NICE)) {
     found.push(obstacle(one, 'its threads', `they are user ${uid}'s: run as root, or with CAP_SYS_NICE`))
   }
   const range = steps.flatMap(({ memory }) => memory)[0]

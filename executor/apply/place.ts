@@ -34,5 +34,5 @@ export interface FoundVms extends Found {
  */
 export async function findVms(options: found.FindOptions = {}): Promise<FoundVms> {
   const all = await found.findVms(options)
-  return { ...all, place: async (plan, how = {}) => applyChanges(await prepareChanges(all, plan), how) }
+  return { ...all, place: async (plan, how = {}) => applyChanges(await prepareChanges(all, plan, how), how) }
 }

@@ -5,12 +5,13 @@ import type { Move, VerifiedPlan } from '../../src/types.js'
 import { isVerified } from '../../src/verified.js'
 import { type RunningVm, runningOf } from '../found/as-request.js'
 import type { Found } from '../found/types.js'
+import { domainOf, NO_CPUSETS } from './domains.js'
 import { type Aim, type Draft, draftOf } from './draft.js'
 import { numbersOf } from './look.js'
 import { cpusetsFor } from './obstacles.js'
-import { settle } from './settle.js'
+import { type Drafted, settle } from './settle.js'
 import { type Target, targetOf } from './target.js'
-import type { Changes, Obstacle } from './types.js'
+import type { Changes, DedicatedVcpus, Obstacle, StateOptions } from './types.js'
 
 interface Planned {
   readonly running: RunningVm
@@ -25,7 +26,7 @@ interface Planned {
  * @param found as `findVms` has just returned it; its VMs have the names that `requestOf` gave them
  * @throws {InputError} for a plan that `verifyPlan` has not made
  */
-export async function prepareChanges(found: Found, plan: VerifiedPlan): Promise<Changes> {
+export async function prepareChanges(found: Found, plan: VerifiedPlan, options: StateOptions = {}): Promise<Changes> {
   if (!isVerified(plan)) throw new InputError('plan', 'a plan that verifyPlan returned', 'another one')
   const { running, left } = runningOf(found.vms, numbersOf('cpu'))
   const byName = new Map(running.map((one) => [one.name, one]))
@@ -46,10 +47,15 @@ export async function prepareChanges(found: Found, plan: VerifiedPlan): Promise<
     const why = `the plan has no place for it: ${because[0]?.text ?? 'it does not say why'}`
     if (byName.has(name)) obstacles.push({ vm: name, what: 'all of it', why, left: true })
   }
-  return changesOf(planned, plan, obstacles)
+  return changesOf(planned, plan, obstacles, options.connect)
 }
 
-function changesOf(planned: readonly Planned[], plan: VerifiedPlan, obstacles: Obstacle[]): Changes {
+async function changesOf(
+  planned: readonly Planned[],
+  plan: VerifiedPlan,
+  obstacles: Obstacle[],
+  connect: string | undefined,
+): Promise<Changes> {
   const moves = plan.moves ?? []
   const last = moves.at(-1)?.step ?? 0
   for (const [at, { running, target, draft }] of planned.entries()) {
@@ -70,10 +76,24 @@ function changesOf(planned: readonly Planned[], plan: VerifiedPlan, obstacles: O
     draft.steps.pop()
     obstacles.push({ vm: running.name, what: 'the rest of it', why: `it has to wait: ${spare.text}`, left: false })
   }
-  const drafted = planned.map(({ running: { vm }, target, draft }) => {
-    return { draft, uid: vm.uid, newcomers: target.newcomers, cpusets: cpusetsFor(vm, draft) }
+  const drafted: Drafted[] = []
+  for (const { running, target, draft } of planned) {
+    const { vm } = running
+    const domain = await domainOf(vm, draft, connect)
+    const cpusets = domain === null ? cpusetsFor(vm, draft) : NO_CPUSETS
+    drafted.push({ draft, uid: vm.uid, newcomers: target.newcomers, cpusets, domain })
+  }
+  return settle(drafted, {
+    obstacles,
+    dedicated: planned.flatMap(({ running, target }) => dedicatedOf(running, target, plan)),
   })
-  return settle(drafted, obstacles)
+}
+
+/** vCPUs that the plan gives a CPU each. */
+function dedicatedOf({ name, vm }: RunningVm, target: Target, { vms }: VerifiedPlan): DedicatedVcpus[] {
+  const own = vms.find((one) => one.name === name)!.vcpus.filter(({ dedicated }) => dedicated)
+  const threads = own.map(({ vcpu, cpus }) => ({ tid: target.threadOf(vcpu), cpus }))
+  return threads.length === 0 ? [] : [{ vm: name, pid: vm.pid, threads }]
 }
 
 /** What a step's moves of one VM say. */

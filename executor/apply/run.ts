@@ -4,6 +4,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { SyscallError, UnsupportedError } from '../../src/errors.js'
 import { ESRCH } from '../abi/linux.js'
 import { writeCpuset } from './cpusets.js'
+import type { OpenDomains } from './domains.js'
 import { isThere } from './look.js'
 import { type Pace, RangeMove } from './range-move.js'
 import { giveCpus, giveCpusToNewcomers } from './threads.js'
@@ -18,12 +19,15 @@ export class Run {
   readonly #undoFile: string
   readonly #outcomes: ReadonlyMap<ChangeStep, Outcome>
   /** Why VMs are left as they are from here on, by pid. */
-  readonly #failed = new Map<number, string>()
+  readonly #failed: Map<number, string>
+  readonly #domains: OpenDomains
   readonly #startedAt = performance.now()
   #stopped = false
   #moved = 0
 
-  constructor(changes: Changes, options: ApplyOptions, undoFile: string) {
+  constructor(changes: Changes, options: ApplyOptions, undoFile: string, domains: OpenDomains) {
+    this.#domains = domains
+    this.#failed = new Map(domains.failed)
     this.#changes = changes
     this.#options = options
     this.#undoFile = undoFile
@@ -42,6 +46,13 @@ export class Run {
 
   get moved(): number {
     return this.#moved
+  }
+
+  /** Why a VM, by its name, is not all as planned; `null`: it is. */
+  whyLeft(name: string): string | null {
+    if (this.#stopped) return 'it was asked to stop'
+    const vm = this.#changes.vms.find((one) => one.vm === name)
+    return vm === undefined ? null : (this.#failed.get(vm.pid) ?? null)
   }
 
   outcomes(): readonly AppliedStep[] {
@@ -86,7 +97,13 @@ export class Run {
     if (step.cpusets.length > 0) this.tell('cpusets', step)
     for (const cpuset of step.cpusets) writeCpuset(cpuset, cpuset.between, step.pid)
     if (step.threads.length > 0) this.tell('threads', step)
-    for (const thread of step.threads) if (giveCpus(step.pid, thread, thread.to)) outcome.threads++
+    const domain = this.#domains.get(step.pid)
+    if (domain === undefined) {
+      for (const thread of step.threads) if (giveCpus(step.pid, thread, thread.to)) outcome.threads++
+      return
+    }
+    if (step.memory.length > 0) domain.widen()
+    outcome.threads += domain.pin(step.threads)
   }
 
   /** What has no room at first may have it when others of the same step have gone. */
@@ -161,6 +178,7 @@ export class Run {
       for (const { cpusets } of isWhole ? own : []) {
         for (const cpuset of cpusets) writeCpuset(cpuset, cpuset.to, vm.pid)
       }
+      if (isWhole) this.#domains.get(vm.pid)?.finish(this.#options.config === true)
     })
   }
 

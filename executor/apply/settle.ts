@@ -1,8 +1,9 @@
 /** Drafts, as changes: without VMs that something stands in the way of, and with the cpusets that have to give way. */
 
+import type { DomainDraft } from './domains.js'
 import type { Draft } from './draft.js'
 import { type Cpusets, obstaclesTo, withoutRoom } from './obstacles.js'
-import type { ChangeStep, Changes, Obstacle } from './types.js'
+import type { ChangeStep, Changes } from './types.js'
 
 /** A VM and what is to be done to it. */
 export interface Drafted {
@@ -12,18 +13,21 @@ export interface Drafted {
   /** cpulist for threads that it begins from now on; `null`: they stay where they are. */
   readonly newcomers: string | null
   readonly cpusets: Cpusets
+  /** Through whom it changes; `null`: it is no domain of libvirt. */
+  readonly domain: DomainDraft | null
 }
 
-/** @param known obstacles of these VMs, or of others */
-export function settle(drafted: readonly Drafted[], known: readonly Obstacle[], undoes: string | null = null): Changes {
+/** @param rest what is known of the changes beside the drafts; obstacles of these VMs, or of others */
+export function settle(drafted: readonly Drafted[], rest: Partial<Changes> = {}): Changes {
+  const { obstacles: known = [], undoes = null, dedicated = [], partitions = [] } = rest
   const obstacles = [...known]
   let steps: ChangeStep[] = []
-  for (const { draft, uid, cpusets } of drafted) {
-    const found = [...obstaclesTo(draft, uid), ...cpusets.obstacles]
+  for (const { draft, uid, cpusets, domain } of drafted) {
+    const found = [...obstaclesTo(draft, uid), ...cpusets.obstacles, ...(domain?.obstacles ?? [])]
     obstacles.push(...found)
     if (found.some(({ left }) => left)) continue
     draft.widen(cpusets.changes)
-    steps.push(...draft.steps)
+    steps.push(...draft.finished())
   }
   steps.sort((a, b) => a.step - b.step)
   for (let lacking = withoutRoom(steps); lacking !== null; lacking = withoutRoom(steps)) {
@@ -36,9 +40,11 @@ export function settle(drafted: readonly Drafted[], known: readonly Obstacle[], 
     kind: 'Changes',
     vms: drafted
       .filter(({ draft }) => steps.some(({ pid }) => pid === draft.vm.pid))
-      .map(({ draft, newcomers }) => draft.changed(newcomers)),
+      .map(({ draft, newcomers, domain }) => draft.changed(newcomers, domain?.domain ?? null)),
     steps: steps.map((step) => ({ ...step, step: numbers.indexOf(step.step) + 1 })),
     obstacles,
+    dedicated,
+    partitions,
     bytes: steps.reduce((sum, { bytes }) => sum + bytes, 0),
     undoes,
   }

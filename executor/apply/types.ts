@@ -1,6 +1,8 @@
 /** Changes to running VMs: what is planned, what stands in the way, what came of it. Sizes are bytes, CPUs and nodes cpulists. */
 
 import type { NodeId } from '../../src/types.js'
+import type { PartitionState } from '../cpusets/state.js'
+import type { DomainState } from './domain-state.js'
 
 /** `kernel`: affinities, `move_pages`, cpusets; `libvirt`: its API, so that virsh and the domain's next start agree. */
 export type Way = 'kernel' | 'libvirt'
@@ -90,6 +92,53 @@ export interface ChangeStep {
 /** A thread of a VM that is changed. */
 export type KnownThread = Pick<ThreadChange, 'tid' | 'startTime' | 'role' | 'number'>
 
+/** A domain of libvirt that is changed through it. */
+export interface ChangedDomain {
+  /** Its UUID. */
+  readonly uuid: string
+  /** Of the daemon; `null`: the system's. */
+  readonly uri: string | null
+  /** libvirt's numbers of its I/O threads, by their places; `null`: one that is not libvirt's. */
+  readonly iothreads: readonly (number | null)[]
+  /**
+   * cpulists of the nodes that its memory may be on while it moves (`null`: libvirt keeps it to none) and in the end; `null`: no
+   * memory moves.
+   */
+  readonly nodes: { readonly between: string | null; readonly to: string } | null
+  /** What is brought back; `null`: nothing is undone. */
+  readonly back: DomainState | null
+}
+
+/** vCPUs of a VM that have CPUs of their own in the end. */
+export interface DedicatedVcpus {
+  /** The VM's name. */
+  readonly vm: string
+  /** Of its process. */
+  readonly pid: number
+  /** Their threads, and the cpulist of each. */
+  readonly threads: readonly { readonly tid: number; readonly cpus: string }[]
+}
+
+/** A partition of CPUs for vCPUs of a VM. */
+export interface VmPartition {
+  /** The VM's name. */
+  readonly vm: string
+  /** Its cgroup, CPUs and threads. */
+  readonly partition: PartitionState
+}
+
+/** What became of the CPUs that vCPUs of a VM were to have to themselves, or had. */
+export interface AppliedPartition {
+  /** The VM's name. */
+  readonly vm: string
+  /** cpulist. */
+  readonly cpus: string
+  /** `made`: nobody else runs there any more; `removed`: others may again; `left`: it is as it was, see `why`. */
+  readonly state: 'made' | 'removed' | 'left'
+  /** Why it could not be made or removed; `null`: it was. */
+  readonly why: string | null
+}
+
 /** A VM that is changed. */
 export interface ChangedVm {
   /** Its name, as the plan has it. */
@@ -98,8 +147,8 @@ export interface ChangedVm {
   readonly pid: number
   /** Clock ticks after the system's start. */
   readonly startTime: number
-  /** The UUID of libvirt's domain; `null`: it is none. */
-  readonly domain: string | null
+  /** What libvirt has to be told; `null`: it is no domain of libvirt. */
+  readonly domain: ChangedDomain | null
   /** All that it had when these changes were made up. */
   readonly threads: readonly KnownThread[]
   /** cpulist for threads that it has begun since; `null`: they stay where they are. */
@@ -128,6 +177,10 @@ export interface Changes {
   readonly steps: readonly ChangeStep[]
   /** In the order of the VMs. */
   readonly obstacles: readonly Obstacle[]
+  /** Those that can have their CPUs to themselves, also of VMs without steps. */
+  readonly dedicated: readonly DedicatedVcpus[]
+  /** Those that are to be removed. */
+  readonly partitions: readonly VmPartition[]
   /** To be copied in all. */
   readonly bytes: number
   /** The undo file whose state these bring back; `null`: they undo nothing. */
@@ -200,6 +253,8 @@ export interface Applied {
   readonly steps: readonly AppliedStep[]
   /** Those that were known before. */
   readonly obstacles: readonly Obstacle[]
+  /** Of CPUs that vCPUs were to have to themselves. */
+  readonly partitions: readonly AppliedPartition[]
   /** Read from the kernel at the end: none, if everything is as planned. */
   readonly differences: readonly Difference[]
   /** The signal ended it before everything was tried. */

@@ -16,8 +16,11 @@ import * as z from 'zod'
 import { MAX_ID, parseCpulist } from '../../src/cpulist.js'
 import { InputError, UnsupportedError } from '../../src/errors.js'
 import { parseWith } from '../../src/schema.js'
+import { partitionState } from '../cpusets/state.js'
+import { domainState } from './domain-state.js'
 import { bootId } from './look.js'
 import { whyNotOurs } from './state-folder.js'
+import type { VmPartition } from './types.js'
 
 const MAX_VMS = 4096
 const MAX_THREADS = 65_536
@@ -87,6 +90,8 @@ const vm = z.strictObject({
   memory: z.array(range).max(MAX_RANGES),
   /** Those that were to change. */
   cpusets: z.array(cpuset).max(MAX_CGROUPS),
+  /** Of libvirt, where it manages the VM. */
+  domain: domainState.nullable().default(null),
 })
 
 const undoFile = z.strictObject({
@@ -95,6 +100,11 @@ const undoFile = z.strictObject({
   boot: z.string().min(1).max(64),
   made: z.string().max(64),
   vms: z.array(vm).max(MAX_VMS),
+  /** Those that were to be made. */
+  partitions: z
+    .array(z.strictObject({ vm: name, partition: partitionState }))
+    .max(MAX_VMS)
+    .default([]),
 })
 
 export type UndoFile = z.output<typeof undoFile>
@@ -105,9 +115,9 @@ export type UndoVm = UndoFile['vms'][number]
  * @returns its path
  * @throws {UnsupportedError} where it cannot be written
  */
-export function writeUndoFile(folder: string, vms: readonly UndoVm[]): string {
+export function writeUndoFile(folder: string, vms: readonly UndoVm[], partitions: readonly VmPartition[] = []): string {
   const made = new Date().toISOString()
-  const content = { schemaVersion: 1, kind: 'Undo', boot: bootId(), made, vms }
+  const content = { schemaVersion: 1, kind: 'Undo', boot: bootId(), made, vms, partitions }
   const path = join(folder, `undo-${made.replaceAll(':', '-')}-${process.pid}.json`)
   const temporary = join(folder, `new-${process.pid}`)
   try {

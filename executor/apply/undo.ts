@@ -6,7 +6,9 @@ import { Files } from '../found/files.js'
 import { parseCgroup, parseStatus } from '../found/procfs.js'
 import { applyChanges } from './apply.js'
 import { betweenOf, cpusetOf, isNobodys } from './cpusets.js'
+import { domainBack } from './domains.js'
 import { Draft, type DraftThread } from './draft.js'
+import { isThereStill } from './exclusive.js'
 import { isThere, memoryNow } from './look.js'
 import type { Cpusets } from './obstacles.js'
 import { type Drafted, settle } from './settle.js'
@@ -35,15 +37,17 @@ export async function prepareUndo(file?: string, options: StateOptions = {}): Pr
     throw new InputError(stateFolder(options.state), 'an undo file', 'none that is still to be undone')
   const obstacles: Obstacle[] = []
   const drafted: Drafted[] = []
-  for (const vm of readUndoFile(path).vms) {
+  const { vms, partitions } = readUndoFile(path)
+  for (const vm of vms) {
     if (!isThere(vm.pid, vm)) {
       obstacles.push({ vm: vm.name, what: 'all of it', why: `process ${vm.pid} has ended`, left: true })
       continue
     }
-    const draft = draftOf(vm, obstacles)
-    drafted.push({ ...draft, uid: uidOf(vm.pid), newcomers: mainCpus(vm), cpusets: cpusetsOf(vm) })
+    const { draft } = draftOf(vm, obstacles)
+    const domain = await domainBack(vm, draft, options.connect)
+    drafted.push({ draft, uid: uidOf(vm.pid), newcomers: mainCpus(vm), cpusets: cpusetsOf(vm), domain })
   }
-  return settle(drafted, obstacles, path)
+  return settle(drafted, { obstacles, undoes: path, partitions: partitions.filter(isThereStill) })
 }
 
 /**

@@ -7,6 +7,7 @@ export const KINDS: readonly PartitionKind[] = ['root', 'isolated']
 
 /** A thread, and its CPUs before the partition is made. */
 export interface PartitionThread {
+  /** The kernel's number for it. */
   readonly tid: number
   /** Clock ticks after the system's start: a thread with this number and another start is another. */
   readonly startTime: number
@@ -14,9 +15,11 @@ export interface PartitionThread {
   readonly cpus: string
 }
 
+/** A partition of CPUs, and what it takes to undo it. */
 export interface PartitionState {
   /** Its cgroup, which is made for it below that of the process. */
   readonly directory: string
+  /** What the kernel is asked for. */
   readonly kind: PartitionKind
   /** cpulist */
   readonly cpus: string

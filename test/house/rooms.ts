@@ -59,6 +59,7 @@ export const ROOMS: readonly Room[] = [
     may: [
       'executor/run/',
       'executor/apply/',
+      'executor/cpusets/',
       'executor/found/',
       'executor/vm/',
       'executor/memory/',
@@ -91,7 +92,15 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['executor/apply/'],
     holds: 'changes to VMs that others run: what is planned, carried out, read back, undone',
-    may: ['executor/found/', 'executor/observe/', 'executor/ffi/', 'executor/abi/', 'src/formats/', 'src/verified'],
+    may: [
+      'executor/cpusets/',
+      'executor/found/',
+      'executor/observe/',
+      'executor/ffi/',
+      'executor/abi/',
+      'src/formats/',
+      'src/verified',
+    ],
     packages: ['zod', 'node:fs', 'node:os', 'node:path', 'node:timers/promises'],
   },
   {
