@@ -96,6 +96,11 @@ export class Draft {
     return this.steps.map((step) => ({ ...step, through: this.through }))
   }
 
+  /** Where a thread may run after all steps; empty: it is none of these. */
+  cpusOf(tid: number): string {
+    return this.#cpus.get(tid) ?? ''
+  }
+
   /** Changes cpusets before anything else. */
   widen(cpusets: readonly CpusetChange[]): void {
     if (cpusets.length === 0) return

@@ -71,7 +71,7 @@ function noRight(one: Draft, uid: number): Obstacle[] {
 
 /** Memory that a device writes to by its physical address. */
 function pinned(one: Draft): Obstacle[] {
-  if (!one.steps.some(({ memory }) => memory.length > 0)) return []
+  if (!one.movesMemory) return []
   const { pid } = one.vm
   const links = valueOr([], files.list(`/proc/${pid}/fd`)).map((fd) => valueOr('', files.link(`/proc/${pid}/fd/${fd}`)))
   const group = links.find((link) => /^\/dev\/vfio\/(\d|devices)/.test(link))
@@ -106,16 +106,17 @@ export interface Cpusets {
 
 /** How cpusets have to change for what is drafted. */
 export function cpusetsFor(vm: FoundVm, one: Draft): Cpusets {
-  const { steps } = one
   const threads = [...vm.vcpus, ...vm.iothreads, ...vm.emulator, ...vm.unknownThreads]
   const tids = threads.map(({ tid }) => tid)
   const changes: CpusetChange[] = []
   const obstacles: Obstacle[] = []
   for (const [at, cgroup] of vm.cgroups.entries()) {
-    const members = new Set(threads.filter((thread) => thread.cgroup === at).map(({ tid }) => tid))
-    const own = steps.flatMap((step) => step.threads).filter(({ tid }) => members.has(tid))
-    // The kernel asks the cpuset of the main thread where pages may go.
-    const need = { cpus: union(...own.map(({ to }) => to)), mems: members.has(vm.pid) ? nodesOf(one) : '' }
+    const members = threads.filter((thread) => thread.cgroup === at).map(({ tid }) => tid)
+    // On their way threads may be elsewhere for a while. The kernel asks the cpuset of the main thread where pages may go.
+    const onTheWay = one.steps.flatMap((step) => step.threads.filter(({ tid }) => members.includes(tid)))
+    const cpus = union(...members.map((tid) => one.cpusOf(tid)), ...onTheWay.map(({ to }) => to))
+    const mems = one.movesMemory && members.includes(vm.pid) ? union(one.nodes().to, nodesOf(one)) : ''
+    const need = { cpus, mems }
     const change = planCpuset(cgroup, need, tids)
     if (typeof change === 'string') obstacles.push(obstacle(one, `CPUs ${need.cpus}, nodes ${need.mems}`, change))
     else if (change !== null) changes.push(change)

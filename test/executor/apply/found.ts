@@ -1,6 +1,5 @@
 /** A guest of a test, found and planned for. The machine may run others. */
 
-import { applyChanges } from '../../../executor/apply/apply.js'
 import { prepareChanges } from '../../../executor/apply/prepare.js'
 import type { Changes } from '../../../executor/apply/types.js'
 import { requestOf } from '../../../executor/found/as-request.js'
@@ -29,6 +28,3 @@ export async function changesFor(...pids: readonly number[]): Promise<{ plan: Ve
   const verified = await planOf(found)
   return { plan: verified, changes: await prepareChanges(found, verified) }
 }
-
-/** Without a word about what became of it. */
-export const applied = applyChanges
