@@ -23,6 +23,8 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   ps: ({ name }) => name === 'two-node',
   apply: ({ name }) => ['two-node', 'four-node'].includes(name),
   partition: ({ name }) => name === 'two-node',
+  'apply-killed': ({ name }) => name === 'two-node',
+  'apply-hugepages': ({ name }) => name === 'hugepages',
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),

@@ -170,9 +170,9 @@ withQemu('by hand: a vCPU, the emulator, memory; what is not there is refused', 
     await undo(undefined, { state })
     assert.equal((await prepareMemory(vm, { to: 0 })).steps, [], 'it is there already')
     const refused = async (promise: Promise<unknown>, expected: RegExp) => {
-      const error = await promise.catch((reason) => reason)
+      const error = await promise.catch((reason: unknown) => reason)
       assert.instance(error, InputError)
-      assert.match(error.message, expected)
+      assert.match((error as Error).message, expected)
     }
     await refused(preparePin(vm, { role: 'vcpu', number: 1 }, '0'), /which has 1 vCPUs, got 1/)
     await refused(preparePin(vm, { role: 'iothread', number: 0 }, '0'), /0 I\/O threads/)

@@ -42,6 +42,7 @@ const vm = {
   threads: [{ ...main!, role: 'emulator' as const, number: null }],
   memory: [],
   cpusets: [],
+  domain: null,
 }
 const file = { schemaVersion: 1, kind: 'Undo', boot: bootId(), made: '2026-01-01T00:00:00.000Z', vms: [vm] }
 
