@@ -22,14 +22,6 @@ import { markUndone, type UndoVm, writeUndoFile } from './undo-file.js'
  * @throws {BusyError} where another process changes VMs
  * @throws {UnsupportedError} where the undo file cannot be written: nothing is touched then
  * @throws {InputError} for options that are none
- * @example
- * ```ts
- * import { applyChanges, findVms, prepareUndo } from 'homenode/executor'
- *
- * const changes = await prepareUndo()
- * for (const { vm, threads, bytes } of changes.steps) console.log(vm, threads.length, 'threads', bytes, 'bytes')
- * const { differences, steps } = await applyChanges(changes, { rate: 200 * 2 ** 20 })
- * ```
  */
 export async function applyChanges(changes: Changes, options: ApplyOptions = {}): Promise<Applied> {
   checkOptions(options)

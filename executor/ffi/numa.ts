@@ -2,6 +2,7 @@
 
 import {
   EINVAL,
+  ESRCH,
   MPOL_BIND,
   MPOL_INTERLEAVE,
   MPOL_MF_MOVE,
@@ -106,7 +107,7 @@ const OTHERS_HINTS = {
  */
 export function nodesOfPages(pid: number, addresses: readonly number[], status: Int32Array): void {
   const rc = callMovePages(pid, addresses, null, status, MPOL_MF_MOVE)
-  if (rc < 0) throw refused(-rc, `move_pages(${pid})`, OTHERS_HINTS)
+  if (rc < 0) throw refused(errnoOf(rc), `move_pages(${pid})`, OTHERS_HINTS)
 }
 
 /**
@@ -124,8 +125,13 @@ export function movePagesOf(
   status: Int32Array,
 ): boolean {
   const rc = callMovePages(pid, addresses, node, status, shared ? MPOL_MF_MOVE_ALL : MPOL_MF_MOVE)
-  if (rc < 0) throw refused(-rc, `move_pages(${pid}, node ${node})`, OTHERS_HINTS)
+  if (rc < 0) throw refused(errnoOf(rc), `move_pages(${pid}, node ${node})`, OTHERS_HINTS)
   return rc === 0
+}
+
+/** A process that is about to end has no memory any more: EINVAL. Source: mm/migrate.c (find_mm_struct) */
+function errnoOf(rc: number): number {
+  return rc === -EINVAL ? ESRCH : -rc
 }
 
 /** As the kernel returns it: below 0 an errno, above 0 pages that did not go. */

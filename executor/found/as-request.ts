@@ -8,8 +8,11 @@ import type { FoundMapping, FoundVm } from './types.js'
 export interface RunningVm {
   /** Of the request: the VM's, with its pid where others have the same. */
   readonly name: string
+  /** As it was found. */
   readonly vm: FoundVm
+  /** By their numbers: the guest's node, and the cpulist that the thread may run on, of those that are online. */
   readonly vcpus: readonly { readonly cell: number; readonly cpus: string }[]
+  /** What the guest's nodes have of what it has touched. */
   readonly cells: CurrentPlacement['cells']
 }
 

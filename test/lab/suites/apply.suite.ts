@@ -27,6 +27,7 @@ import {
   startGuest,
 } from './guests.js'
 import { MiB, machine, withMemory, write } from './inside.js'
+import { pinPages } from './pinned.js'
 
 const state = join(folder, 'state')
 const [first, last] = [withMemory[0]!, withMemory.at(-1)!]
@@ -158,6 +159,28 @@ test('a rate holds, a signal stops between batches, and applying again does the 
     assert.equal([rest.differences, rest.moved + stopped.moved], [[], 64 * MiB])
     assert.ok(await guest!.isSound())
   })
+})
+
+test('pages that the kernel holds on to stay, and are counted; all others go', async () => {
+  const guest = await startGuest('kept', backend('memfd', `share=on,policy=bind,host-nodes=${last}`))
+  // Every other MiB of 16.
+  const pinned = pinPages(guest.pid, 16 * MiB)
+  try {
+    const [vm] = (await findThese([guest])).vms
+    const { steps, differences } = await applyChanges(await prepareMemory(vm!, { to: first }), { state })
+    assert.equal(steps[0]!.stayed, [{ bytes: 8 * MiB, why: 'the kernel or a device holds on to these pages (EBUSY)' }])
+    assert.is(steps[0]!.moved, 56 * MiB)
+    assert.match(differences[0]!.found, /56 MiB on node \d, 8 MiB on node \d|8 MiB on node \d, 56 MiB on node \d/)
+    assert.equal(isLarge(memoryOf(guest.pid)), { [first]: 56, [last]: 8 })
+    assert.ok(await guest.isSound())
+    pinned.end()
+    const [again] = (await findThese([guest])).vms
+    const rest = await applyChanges(await prepareMemory(again!, { to: first }), { state })
+    assert.equal([rest.differences, rest.moved], [[], 8 * MiB])
+  } finally {
+    pinned.end()
+    await guest.stop()
+  }
 })
 
 test('a guest that dies in between is said to be gone, and the others go on', async () => {

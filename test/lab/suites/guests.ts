@@ -1,7 +1,7 @@
 /** Guests of QEMU with KVM that check their memory all the time, for suites that move them. */
 
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -29,6 +29,7 @@ export async function startGuest(
   command: readonly string[] = [],
 ): Promise<Guest> {
   const serial = join(folder, `${name}.out`)
+  rmSync(serial, { force: true })
   const common = ['-accel', 'kvm', '-display', 'none', '-nodefaults', '-m', '64', '-smp', '2', '-bios', firmware]
   const named = ['-name', `guest=${name},debug-threads=on`, '-serial', `file:${serial}`]
   const [program, ...rest] = [...command, 'qemu-system-x86_64', ...common, ...named, ...args]
