@@ -1,8 +1,9 @@
 /** Found VMs as a request with their `current`, and as what `costAsIs` takes. Only VMs of which both are known without a guess. */
 
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
-import type { CurrentPlacement, Host, NodeId } from '../../src/types.js'
+import type { CpuPolicy, CurrentPlacement, Host, NodeId, PlanCell } from '../../src/types.js'
 import type { FoundMapping, FoundVm } from './types.js'
+import { type Facts, isShortOfCpus, readWishes } from './wishes.js'
 
 /** A VM as it is: where each vCPU's thread may run, and each cell's pages are. */
 export interface RunningVm {
@@ -16,57 +17,70 @@ export interface RunningVm {
   readonly cells: CurrentPlacement['cells']
 }
 
-/** VMs as a plan's are. */
-export interface RunningVms {
-  /** In the order in which they were found. */
+/** What runs, for `plan` and `costAsIs`. */
+export interface RunningRequest {
+  /** As if none of them ran: what their guests have is free. */
+  readonly host: Host
+  /** The content of a request file. */
+  readonly request: object
+  /** In the order in which they were found; the request has the same names. */
   readonly running: readonly RunningVm[]
   /** Those of which too little is known, and what. */
   readonly left: readonly { readonly vm: FoundVm; readonly why: string }[]
 }
 
-/** What runs, for `plan` and `costAsIs`. */
-export interface RunningRequest extends RunningVms {
-  /** As if none of them ran: what their guests have is free. */
-  readonly host: Host
-  /** The content of a request file, with `running` in their order. */
-  readonly request: object
-}
-
 const LEAST_DEMAND = 0.01
 const MOST_OVERCOMMIT = 1000
+/** Of a VM in a request. */
+const MOST_IOTHREADS = 64
 const BASE_PAGE = 4096
 
 /**
  * VMs are taken for ones that want a CPU for each vCPU while there are as many CPUs, and else for ones that share them, each as busy as it
- * has been since it began. Guest nodes are kept as they are.
+ * has been since it began. Guest nodes, page sizes and I/O threads are kept as they are. What a guest has not touched yet counts where what
+ * it has touched is, in the same shares.
+ * @param wishes the content of a request file: fields beside those of VMs that run, by their names; further VMs; what it says of the host
+ * @param isMeant by its name in the request: others that run are left out, as if they were not known
+ * @throws {InputError} with the place in `wishes`, also where they contradict what runs
  */
-export function requestOf(vms: readonly FoundVm[], host: Host): RunningRequest {
-  const { running, left } = runningOf(vms, new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id)))
-  const wanted = running.reduce((sum, { vcpus }) => sum + vcpus.length, 0)
-  const isShared = wanted > host.cpus.filter((cpu) => cpu.online && cpu.allowed).length
-  const request = {
-    ...(isShared ? { overcommit: MOST_OVERCOMMIT } : {}),
-    vms: running.map((one) => vmRequest(one, host, isShared)),
-  }
-  return { host: withoutGuests(host, running), request, running, left }
-}
-
-/** The VMs of which enough is known, by the names that `requestOf` gives them. */
-export function runningOf(vms: readonly FoundVm[], online: ReadonlySet<number>): RunningVms {
+export function requestOf(
+  vms: readonly FoundVm[],
+  host: Host,
+  wishes?: unknown,
+  isMeant: (name: string) => boolean = () => true,
+): RunningRequest {
+  const online = new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id))
   const running: RunningVm[] = []
   const left: { vm: FoundVm; why: string }[] = []
   for (const vm of vms) {
+    const name = nameIn(vms, vm)
     const why = whyNot(vm)
     if (why !== null) left.push({ vm, why })
-    else running.push(runningVm(vm, nameIn(vms, vm), online))
+    else if (isMeant(name)) running.push(runningVm(vm, name, online))
   }
-  return { running, left }
+  const facts = new Map(running.map((one) => [factsOf(one), one]))
+  const asked = readWishes(wishes, [...facts.keys()])
+  const isShort = asked.parsed !== null && isShortOfCpus(asked.parsed, host.cpus)
+  const parts = asked.vms.map((vm, at) => {
+    if (vm.facts === null) return { vm: vm.fields, mayShare: false }
+    const one = facts.get(vm.facts)!
+    const { cpuPolicy } = asked.parsed!.vms[at]!
+    const policy = vm.fields.cpuPolicy === undefined && isShort ? 'shared' : cpuPolicy
+    const busy = policy === 'dedicated' ? {} : { cpuPolicy: policy, demand: demandOf(one.vm) }
+    const placed = currentOf(one, memoryOf(one), host, policy)
+    const { usual, fixed } = vm.facts
+    return { vm: { ...usual, ...busy, ...vm.fields, ...fixed, ...placed }, mayShare: policy !== 'dedicated' }
+  })
+  const overcommit = parts.some(({ mayShare }) => mayShare) ? { overcommit: MOST_OVERCOMMIT } : {}
+  const request = { ...overcommit, ...asked.host, vms: parts.map(({ vm }) => vm) }
+  return { host: withoutGuests(host, running), request, running, left }
 }
 
-function whyNot({ vcpus, mappings, cells }: FoundVm): string | null {
+function whyNot({ vcpus, mappings, cells, iothreads }: FoundVm): string | null {
   if (vcpus.length === 0) return 'which threads run its vCPUs is not known'
   if (mappings.length === 0) return 'where its memory is is not known'
   if (cells === null) return "the guest's nodes are not known"
+  if (iothreads.length > MOST_IOTHREADS) return `it has more than ${MOST_IOTHREADS} I/O threads`
   if (cells.value.length < 2) return null
   if (nodesOf(unclaimed(mappings)).size > 1) return 'which of its memory is of which guest node is not known'
   const owners = vcpus.map(({ vcpu }) => cells.value.findIndex((cell) => cell.vcpus.includes(vcpu)))
@@ -82,7 +96,8 @@ function nodesOf(mappings: readonly FoundMapping[]): Set<NodeId> {
   return new Set(mappings.flatMap(({ resident }) => resident.map(({ node }) => node)))
 }
 
-function nameIn(vms: readonly FoundVm[], vm: FoundVm): string {
+/** Its name in requests and plans: with its pid where others have the same. */
+export function nameIn(vms: readonly FoundVm[], vm: FoundVm): string {
   const { value } = vm.name
   return vms.some((other) => other !== vm && other.name.value === value) ? `${value.slice(0, 240)} (${vm.pid})` : value
 }
@@ -125,31 +140,69 @@ function residentOf(mappings: readonly FoundMapping[]): { node: NodeId; bytes: n
   return held.map(([node, sum]) => ({ node, bytes: sum }))
 }
 
-function vmRequest({ name, vm, vcpus, cells }: RunningVm, host: Host, isShared: boolean): object {
+/** Bytes of each of its guest nodes, in whole pages. */
+function memoryOf({ vm, cells }: RunningVm): number[] {
   const { pageSize } = cells[0]!
   const sizes = vm.cells!.value.length < 2 ? [sumOf(vm.mappings)] : vm.cells!.value.map(({ memory }) => memory)
-  const whole = sizes.map((bytes) => Math.ceil(bytes / pageSize) * pageSize)
-  const load = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.load, 0) / vm.vcpus.length
-  const nodeOf = new Map(host.cpus.map(({ id, node }) => [id, node ?? 0]))
-  const current = {
-    cells,
-    vcpus: vcpus.map(({ cell, cpus }, vcpu) => {
-      const nodes = parseCpulist(cpus, { allowEmpty: true }).map((cpu) => nodeOf.get(cpu) ?? 0)
-      return { vcpu, cell, node: mostFrequent(nodes), cpus, dedicated: !isShared && nodes.length === 1 }
-    }),
-  }
+  return sizes.map((bytes) => Math.ceil(bytes / pageSize) * pageSize)
+}
+
+function factsOf(one: RunningVm): Facts {
+  const { name, vm, vcpus, cells } = one
+  const memory = memoryOf(one)
+  const isInterleaved = vm.mappings.every(({ policy }) => /interleave/.test(policy))
   return {
     name,
-    vcpus: vcpus.length,
-    memory: bytesText(whole.reduce((sum, bytes) => sum + bytes, 0)),
-    cells: cells.length === 1 ? 1 : cellsText(vcpus, whole),
-    span: true,
-    pageSize: bytesText(pageSize),
-    memoryPolicy: vm.mappings.every(({ policy }) => /interleave/.test(policy)) ? 'interleave' : 'strict',
-    ...(isShared ? { cpuPolicy: 'shared', demand: Math.max(LEAST_DEMAND, Math.min(1, load)) } : {}),
-    // A guest that has touched nothing yet has no memory anywhere.
-    ...(cells.every(({ memory }) => memory.length > 0) ? { current } : {}),
+    calledAlso: vm.name.value,
+    fixed: {
+      vcpus: vcpus.length,
+      memory: bytesText(memory.reduce((sum, bytes) => sum + bytes, 0)),
+      pageSize: bytesText(cells[0]!.pageSize),
+      cells: cells.length === 1 ? 1 : cellsText(vcpus, memory),
+      iothreads: vm.iothreads.length,
+    },
+    usual: { name, span: true, memoryPolicy: isInterleaved ? 'interleave' : 'strict' },
   }
+}
+
+/** Of a vCPU, as busy as they have been. */
+function demandOf({ vcpus }: FoundVm): number {
+  const load = vcpus.reduce((sum, vcpu) => sum + vcpu.load, 0) / vcpus.length
+  return Math.max(LEAST_DEMAND, Math.min(1, load))
+}
+
+/** Nothing where the guest has touched nothing yet: it has no memory anywhere. */
+function currentOf(
+  { vcpus, cells }: RunningVm,
+  sizes: readonly number[],
+  host: Host,
+  policy: CpuPolicy,
+): { readonly current?: CurrentPlacement } {
+  if (cells.some(({ memory }) => memory.length === 0)) return {}
+  const nodeOf = new Map(host.cpus.map(({ id, node }) => [id, node ?? 0]))
+  return {
+    current: {
+      cells: cells.map((cell, at) => ({ ...cell, memory: filledUp(cell, sizes[at]!) })),
+      vcpus: vcpus.map(({ cell, cpus }, vcpu) => {
+        const nodes = parseCpulist(cpus, { allowEmpty: true }).map((cpu) => nodeOf.get(cpu) ?? 0)
+        const dedicated = policy !== 'shared' && nodes.length === 1
+        return { vcpu, cell, node: mostFrequent(nodes), cpus, dedicated }
+      }),
+    },
+  }
+}
+
+/** The memory of a cell with what is not touched yet, which will be in the same shares; in whole pages. */
+function filledUp({ memory, pageSize }: RunningVm['cells'][number], size: number): PlanCell['memory'] {
+  const touched = memory.reduce((sum, { bytes }) => sum + bytes, 0)
+  const missing = Math.max(0, size - touched)
+  const parts = memory.map(({ node, bytes }) => {
+    return { node, bytes: bytes + Math.floor((missing * bytes) / touched / pageSize) * pageSize }
+  })
+  const rest = Math.max(0, size - parts.reduce((sum, { bytes }) => sum + bytes, 0))
+  const most = Math.max(...memory.map(({ bytes }) => bytes))
+  const largest = memory.findIndex(({ bytes }) => bytes === most)
+  return parts.map((part, at) => (at === largest ? { ...part, bytes: part.bytes + rest } : part))
 }
 
 function cellsText(vcpus: RunningVm['vcpus'], sizes: readonly number[]): object[] {

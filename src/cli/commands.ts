@@ -6,7 +6,7 @@
 import { type Command, Option } from 'commander'
 import { MAX } from '../planner/generated/abi.js'
 import { positiveNumber, wholeNumber } from './numbers.js'
-import { HOST_OPTIONS, requires } from './options.js'
+import { HOST_OPTIONS, type Need, requires } from './options.js'
 
 /** Gets the command's options with those of the program, and its arguments. */
 type Action = (options: never, ...args: string[]) => Promise<void>
@@ -20,8 +20,8 @@ interface CommandEntry {
   /** Name with brackets, and what it is. */
   readonly argument?: readonly [string, string]
   readonly options: readonly Option[]
-  /** Options that have to be given, as their values are called. */
-  readonly needs: readonly string[]
+  /** Options that have to be given. */
+  readonly needs: readonly Need[]
   /** Lines of the help after "Examples:", with what else comes at its end. */
   readonly examples: string
   load(): Promise<Action>
@@ -30,6 +30,9 @@ interface CommandEntry {
 const MAX_SEED = 2 ** 31 - 1
 const MAX_SECONDS = 86_400
 const DEFAULT_SECONDS = 3
+
+/** For commands that look for VMs. */
+const CONNECT = new Option('--connect <uri>', "ask this libvirt; without it the system's, where a VM is its own")
 
 const COMMANDS: readonly CommandEntry[] = [
   {
@@ -57,29 +60,38 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'plan',
     summary: 'plan where the VMs of a request go',
     description:
-      'Plans vCPUs and memory of the VMs of a request, with the price, a lower bound, and reasons for refusals.',
+      'Plans vCPUs and memory of the VMs of a request, or of those that run here, with the price, a lower bound, and reasons for refusals.',
     options: [
       ...HOST_OPTIONS,
       new Option('-f, --request <file>', 'the request, in JSON; - is standard input'),
+      new Option(
+        '--running',
+        'plan the VMs that run here, from where they are; -f adds further VMs, and wishes by name',
+      ).conflicts(['root', 'host', 'synthetic']),
+      CONNECT,
       new Option('--steps <n>', `the most steps of search, up to ${MAX.STEPS}`).argParser(
         wholeNumber('--steps', MAX.STEPS),
       ),
       new Option('--seed <n>', 'the same seed gives the same plan').argParser(wholeNumber('--seed', MAX_SEED)),
       new Option('--json', 'print the plan as a JSON object'),
     ],
-    needs: ['request'],
+    needs: [{ option: 'request', unless: 'running' }],
     examples: `
   homenode plan -f request.json
   homenode plan -f request.json --host host.json --json > plan.json
   homenode plan -f request.json --synthetic "pack:2 [numa] core:8 pu:2"
   echo '{"vms": [{"name": "db", "vcpus": 1, "memory": "1GiB"}]}' |
     homenode plan -f -
+  homenode plan --running             the VMs that run here, with their moves
+  homenode plan --running -f wishes.json --json > plan.json    for "apply"
 
 A request:
   {"reserve": {"cpus": "0", "memory": "1GiB"}, "strategy": "pack",
    "vms": [{"name": "db", "vcpus": 2, "memory": "8GiB"},
            {"name": "web", "vcpus": 4, "memory": "4GiB", "cpuPolicy": "shared"}
           ]}
+Wishes name a VM that runs, without what it is (vcpus, memory, cells):
+  {"vms": [{"name": "db", "trust": "acme", "threadPolicy": "isolate"}]}
 
 Exit code: 0 every VM is placed, 3 some VM does not fit.`,
     load: async () => (await import('./plan.js')).plan,
@@ -94,7 +106,7 @@ Exit code: 0 every VM is placed, 3 some VM does not fit.`,
       new Option('--vm <name>', 'the VM that the others are like'),
       new Option('--json', 'print a JSON object'),
     ],
-    needs: ['request', 'vm'],
+    needs: [{ option: 'request' }, { option: 'vm' }],
     examples: `
   homenode capacity -f request.json --vm web
   homenode capacity -f request.json --vm web --host host.json --json`,
@@ -110,7 +122,7 @@ Exit code: 0 every VM is placed, 3 some VM does not fit.`,
       new Option('-f, --request <file>', 'the request that it is for; - is standard input'),
       new Option('--json', 'print the findings as a JSON object'),
     ],
-    needs: ['request'],
+    needs: [{ option: 'request' }],
     examples: `
   homenode check plan.json -f request.json
   homenode check plan.json -f request.json --host host.json --json
@@ -161,10 +173,7 @@ Exit code: 0 it is written, 3 the VM does not fit.`,
     description:
       'Finds the VMs that run on this machine, whoever started them, and prices where their vCPUs and memory are. Changes nothing.',
     argument: ['[name]', 'only this VM (name or pid), with its threads and memory'],
-    options: [
-      new Option('--connect <uri>', "ask this libvirt; without it the system's, where a VM is its own"),
-      new Option('--json', 'print what was found as a JSON object'),
-    ],
+    options: [CONNECT, new Option('--json', 'print what was found as a JSON object')],
     needs: [],
     examples: `
   homenode ps                 all of them, a line each

@@ -9,17 +9,23 @@ export const HOST_OPTIONS: readonly Option[] = [
   new Option('--synthetic <spec>', 'a host that does not exist, in hwloc\'s syntax: "pack:2 [numa] core:4 pu:2"'),
 ]
 
+/** An option that has to be given, by what its value is called; unless another one is. */
+export interface Need {
+  readonly option: string
+  readonly unless?: string
+}
+
 /**
  * A preAction hook that ends a command without these options. commander's own check comes before the one for options
  * that are not known, and hides the misspelling that is the reason.
- * @param names of the options, as their values are called
  */
-export function requires(names: readonly string[]): (command: Command) => void {
+export function requires(needs: readonly Need[]): (command: Command) => void {
   return (command) => {
-    const missing = command.options.find((option) => {
-      const name = option.attributeName()
-      return names.includes(name) && command.getOptionValue(name) === undefined
-    })
-    if (missing !== undefined) command.error(`error: required option '${missing.flags}' not specified`)
+    const isGiven = (name: string | undefined) => name !== undefined && command.getOptionValue(name) !== undefined
+    const flagsOf = (name: string) => command.options.find((option) => option.attributeName() === name)!.flags
+    const missing = needs.find(({ option, unless }) => !isGiven(option) && !isGiven(unless))
+    if (missing === undefined) return
+    const otherwise = missing.unless === undefined ? '' : ` (or '${flagsOf(missing.unless)}')`
+    command.error(`error: required option '${flagsOf(missing.option)}'${otherwise} not specified`)
   }
 }

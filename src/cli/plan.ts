@@ -1,6 +1,6 @@
 /** `homenode plan`: where the VMs of a request go on a host. */
 
-import { PlanError } from '../errors.js'
+import { InputError, PlanError } from '../errors.js'
 import { plan as makePlan } from '../plan.js'
 import type { PlanOptions } from '../planner/planner.js'
 import type { Host, Request, VerifiedPlan } from '../types.js'
@@ -8,24 +8,48 @@ import { verifyPlan } from '../verify.js'
 import { CommandError, EXIT } from './errors.js'
 import { type HostSource, readHost } from './host-source.js'
 import { inFile, nameOf, requireOneStdin } from './input.js'
-import { type ColorWhen, print, printJson, styleOf } from './output.js'
+import { type ColorWhen, print, printJson, type Style, styleOf } from './output.js'
+import { askForRunning, showNow } from './plan-running.js'
 import { showPlan } from './plan-view.js'
 import { readRequest } from './request-source.js'
+import { hereName } from './running-request.js'
 
 interface PlanCommandOptions extends HostSource, PlanOptions {
-  readonly request: string
+  /** There where `running` is not. */
+  readonly request?: string
+  readonly running?: true
+  readonly connect?: string
   readonly json?: true
   readonly color: ColorWhen
 }
 
 export async function plan(options: PlanCommandOptions): Promise<void> {
-  requireOneStdin({ '-f': options.request, '--host': options.host })
-  const request = await readRequest(options.request)
-  const host = await readHost(options)
-  const planned = await planVerified(host, request, nameOf(options.request), options)
+  const style = styleOf(process.stdout, options.color)
+  const { planned, before } = await (options.running ? planHere(options, style) : planFile(options))
   if (options.json) printJson(planned)
-  else print(showPlan(planned, styleOf(process.stdout, options.color)))
+  else print([...before, showPlan(planned, style)].join('\n\n'))
   if (planned.refused.length > 0) process.exitCode = EXIT.unfit
+}
+
+interface Planned {
+  readonly planned: VerifiedPlan
+  /** Paragraphs. */
+  readonly before: readonly string[]
+}
+
+async function planFile(options: PlanCommandOptions): Promise<Planned> {
+  const file = options.request!
+  if (options.connect !== undefined) throw new InputError('--connect', '--running, too', '--connect alone')
+  requireOneStdin({ '-f': file, '--host': options.host })
+  const request = await readRequest(file)
+  const host = await readHost(options)
+  return { planned: await planVerified(host, request, nameOf(file), options), before: [] }
+}
+
+async function planHere(options: PlanCommandOptions, style: Style): Promise<Planned> {
+  const here = await askForRunning(options)
+  const planned = await planVerified(here.asked.host, here.request, hereName(options), options)
+  return { planned, before: [showNow(here, style)] }
 }
 
 /**

@@ -178,7 +178,11 @@ const cases: Case[] = [
     args: ['topo', '--color', 'pink'],
     says: /Allowed choices are auto, always, never/,
   },
-  { name: 'no request', args: ['plan'], says: /required option '-f, --request <file>' not specified/ },
+  {
+    name: 'no request',
+    args: ['plan'],
+    says: /required option '-f, --request <file>' \(or '--running'\) not specified/,
+  },
   { name: 'no VM for capacity', args: ['capacity', '-f', small], says: /required option '--vm <name>' not specified/ },
   { name: 'an option that is none and no request', args: ['plan', '--bogus'], says: /unknown option '--bogus'/ },
   {

@@ -112,7 +112,7 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['executor/found/'],
     holds: 'VMs that others run: their threads, memory, cgroups, guest nodes, and who says so',
-    may: ['executor/ffi/', 'src/formats/'],
+    may: ['executor/ffi/', 'src/formats/', 'src/request'],
     packages: ['zod', 'node:fs', 'node:net', 'node:path'],
   },
   {
