@@ -17,16 +17,20 @@ export interface RunningVm {
   readonly cells: CurrentPlacement['cells']
 }
 
+/** VMs as a plan's are. */
+export interface RunningVms {
+  /** In the order in which they were found. */
+  readonly running: readonly RunningVm[]
+  /** Those of which too little is known, and what. */
+  readonly left: readonly { readonly vm: FoundVm; readonly why: string }[]
+}
+
 /** What runs, for `plan` and `costAsIs`. */
-export interface RunningRequest {
+export interface RunningRequest extends RunningVms {
   /** As if none of them ran: what their guests have is free. */
   readonly host: Host
   /** The content of a request file. */
   readonly request: object
-  /** In the order in which they were found; the request has the same names. */
-  readonly running: readonly RunningVm[]
-  /** Those of which too little is known, and what. */
-  readonly left: readonly { readonly vm: FoundVm; readonly why: string }[]
 }
 
 const LEAST_DEMAND = 0.01
@@ -50,14 +54,8 @@ export function requestOf(
   isMeant: (name: string) => boolean = () => true,
 ): RunningRequest {
   const online = new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id))
-  const running: RunningVm[] = []
-  const left: { vm: FoundVm; why: string }[] = []
-  for (const vm of vms) {
-    const name = nameIn(vms, vm)
-    const why = whyNot(vm)
-    if (why !== null) left.push({ vm, why })
-    else if (isMeant(name)) running.push(runningVm(vm, name, online))
-  }
+  const { running: known, left } = runningOf(vms, online)
+  const running = known.filter(({ name }) => isMeant(name))
   const facts = new Map(running.map((one) => [factsOf(one), one]))
   const asked = readWishes(wishes, [...facts.keys()])
   const isShort = asked.parsed !== null && isShortOfCpus(asked.parsed, host.cpus)
@@ -74,6 +72,18 @@ export function requestOf(
   const overcommit = parts.some(({ mayShare }) => mayShare) ? { overcommit: MOST_OVERCOMMIT } : {}
   const request = { ...overcommit, ...asked.host, vms: parts.map(({ vm }) => vm) }
   return { host: withoutGuests(host, running), request, running, left }
+}
+
+/** The VMs of which enough is known, by the names that `requestOf` gives them. */
+export function runningOf(vms: readonly FoundVm[], online: ReadonlySet<number>): RunningVms {
+  const running: RunningVm[] = []
+  const left: { vm: FoundVm; why: string }[] = []
+  for (const vm of vms) {
+    const why = whyNot(vm)
+    if (why !== null) left.push({ vm, why })
+    else running.push(runningVm(vm, nameIn(vms, vm), online))
+  }
+  return { running, left }
 }
 
 function whyNot({ vcpus, mappings, cells, iothreads }: FoundVm): string | null {
