@@ -1,9 +1,7 @@
 /** What differs now from a plan: on what runs, read from the kernel. */
 
-import { InputError } from '../../src/errors.js'
-import type { VerifiedPlan } from '../../src/types.js'
-import { isVerified } from '../../src/verified.js'
-import { runningOf } from '../found/as-request.js'
+import type { Plan } from '../../src/types.js'
+import { nameIn, runningOf } from '../found/as-request.js'
 import type { Found } from '../found/types.js'
 import { compare, type Wanted } from './compare.js'
 import { draftOf } from './draft.js'
@@ -15,14 +13,13 @@ import type { Difference } from './types.js'
  * What differs from a plan. Of each range of memory, 1 % may be elsewhere: guests touch memory all the time. VMs of the plan that do not
  * run are not looked at.
  * @param found as `findVms` has just returned it; its VMs have the names that `requestOf` gave them
- * @throws {InputError} for a plan that `verifyPlan` has not made
+ * @param plan it need not hold any more, and is only compared
  */
-export function differencesFrom(found: Found, plan: VerifiedPlan): Difference[] {
-  if (!isVerified(plan)) throw new InputError('plan', 'a plan that verifyPlan returned', 'another one')
+export function differencesFrom(found: Found, plan: Pick<Plan, 'vms'>): Difference[] {
   const { running, left } = runningOf(found.vms, numbersOf('cpu'))
   const differences: Difference[] = []
   for (const planned of plan.vms) {
-    const unknown = left.find(({ vm }) => vm.name.value === planned.name)
+    const unknown = left.find(({ vm }) => nameIn(found.vms, vm) === planned.name)
     if (unknown !== undefined) {
       differences.push({
         vm: planned.name,

@@ -3,7 +3,7 @@
 import { InputError } from '../../src/errors.js'
 import type { Move, VerifiedPlan } from '../../src/types.js'
 import { isVerified } from '../../src/verified.js'
-import { type RunningVm, runningOf } from '../found/as-request.js'
+import { nameIn, type RunningVm, runningOf } from '../found/as-request.js'
 import type { Found } from '../found/types.js'
 import { domainOf, NO_CPUSETS } from './domains.js'
 import { type Aim, type Draft, draftOf } from './draft.js'
@@ -30,7 +30,11 @@ export async function prepareChanges(found: Found, plan: VerifiedPlan, options: 
   if (!isVerified(plan)) throw new InputError('plan', 'a plan that verifyPlan returned', 'another one')
   const { running, left } = runningOf(found.vms, numbersOf('cpu'))
   const byName = new Map(running.map((one) => [one.name, one]))
-  const obstacles: Obstacle[] = left.map(({ vm, why }) => ({ vm: vm.name.value, what: 'all of it', why, left: true }))
+  const named = new Set([...plan.vms, ...plan.refused].map(({ name }) => name))
+  const obstacles = left.flatMap(({ vm, why }): Obstacle[] => {
+    const name = nameIn(found.vms, vm)
+    return named.has(name) ? [{ vm: name, what: 'all of it', why, left: true }] : []
+  })
   const planned: Planned[] = []
   for (const vm of plan.vms) {
     const one = byName.get(vm.name)

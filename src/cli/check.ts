@@ -1,6 +1,6 @@
 /** `homenode check`: whether a plan holds. */
 
-import type { Finding } from '../errors.js'
+import { type Finding, InputError } from '../errors.js'
 import type { Plan } from '../types.js'
 import { checkPlan } from '../verify.js'
 import { CommandError, EXIT } from './errors.js'
@@ -13,17 +13,26 @@ import { readRequest } from './request-source.js'
 import { count, paragraph } from './table.js'
 
 interface CheckOptions extends HostSource {
-  readonly request: string
+  /** There where `drift` is not. */
+  readonly request?: string
+  readonly drift?: true
+  readonly connect?: string
   readonly json?: true
   readonly color: ColorWhen
 }
 
 export async function check(options: CheckOptions, file: string): Promise<void> {
-  requireOneStdin({ PLAN: file, '-f': options.request, '--host': options.host })
+  if (options.drift) {
+    const { checkDrift } = await import('./drift.js')
+    return checkDrift(options, file)
+  }
+  if (options.connect !== undefined) throw new InputError('--connect', '--drift, too', '--connect alone')
+  const requestFile = options.request!
+  requireOneStdin({ PLAN: file, '-f': requestFile, '--host': options.host })
   const candidate = await readJson(file)
-  const request = await readRequest(options.request)
+  const request = await readRequest(requestFile)
   const host = await readHost(options)
-  const findings = await inFile(nameOf(options.request), () => checkPlan(host, request, candidate))
+  const findings = await inFile(nameOf(requestFile), () => checkPlan(host, request, candidate))
   const malformed = findings.find(({ constraint }) => constraint === 'format')
   if (malformed !== undefined) throw new CommandError(`${nameOf(file)}: ${malformed.text}`, EXIT.usage)
   const holds = findings.length === 0

@@ -11,6 +11,8 @@ export const EXIT = {
   unfit: 3,
   /** Some of it was carried out: a VM failed, or the kernel refused something that was allowed to be refused. */
   partial: 4,
+  /** What runs is not where the plan has it. */
+  drift: 5,
   interrupted: 130,
 } as const
 

@@ -13,10 +13,13 @@ Examples:
   homenode topo                    what this machine has
   homenode plan -f request.json    where VMs should go on it
   homenode plan -f request.json --json | homenode check - -f request.json
+  homenode ps                      the VMs that run here, and what they lose
+  homenode apply --running         brings them to where they lose less
   homenode doctor                  what is missing here, and how to mend it
 
 Exit codes: 0 done, 1 the system refused or failed, 2 bad usage or input,
-3 some VM does not fit or the plan does not hold, 130 interrupted.`
+3 some VM does not fit or the plan does not hold, 4 some of it was carried out,
+5 what runs is not where the plan has it, 130 interrupted.`
 
 const program = new Command('homenode')
   .description('Decides where the vCPUs and the memory of KVM guests go on a NUMA host, and makes it so.')

@@ -1,6 +1,7 @@
 /** Numbers on the command line. */
 
 import { InputError, show } from '../errors.js'
+import { parseBytes } from '../units.js'
 
 /** For an option that takes a whole number up to `most`. */
 export function wholeNumber(option: string, most: number): (text: string) => number {
@@ -17,6 +18,15 @@ export function positiveNumber(option: string, most: number): (text: string) => 
     const value = /^(\d{1,15}(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN
     if (value > 0 && value <= most) return value
     throw new InputError(option, `a number above 0, up to ${most}`, show(text))
+  }
+}
+
+/** For an option that takes bytes a second. */
+export function byteRate(option: string): (text: string) => number {
+  return (text) => {
+    const bytes = parseBytes(text.replace(/\/s$/, ''), option)
+    if (bytes > 0) return bytes
+    throw new InputError(option, 'more than 0 bytes a second', show(text))
   }
 }
 

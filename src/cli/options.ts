@@ -9,6 +9,9 @@ export const HOST_OPTIONS: readonly Option[] = [
   new Option('--synthetic <spec>', 'a host that does not exist, in hwloc\'s syntax: "pack:2 [numa] core:4 pu:2"'),
 ]
 
+/** For commands that look for VMs. */
+export const CONNECT = new Option('--connect <uri>', "ask this libvirt; without it the system's, where a VM is its own")
+
 /** An option that has to be given, by what its value is called; unless another one is. */
 export interface Need {
   readonly option: string

@@ -41,10 +41,11 @@ export async function askFor(
   { found, host }: Here,
   source: RunningSource,
   wishes: unknown,
-  isMeant?: (name: string) => boolean,
+  isMeant: (name: string) => boolean = () => true,
 ): Promise<Asked> {
   return inFile(hereName(source), () => {
-    const asked = requestOf(found.vms, host, wishes, isMeant)
+    const all = requestOf(found.vms, host, wishes, isMeant)
+    const asked = { ...all, left: all.left.filter(({ vm }) => isMeant(nameIn(found.vms, vm))) }
     if ((asked.request as { readonly vms: readonly unknown[] }).vms.length === 0) throw nothingToPlan(found, asked)
     return { found, host, asked, request: parseRequest(asked.request) }
   })
@@ -60,8 +61,9 @@ export async function readWishes({ request }: RunningSource): Promise<unknown> {
   return request === undefined ? undefined : readJson(request)
 }
 
-function nothingToPlan({ missing }: Found, { left }: RunningRequest): CommandError {
+function nothingToPlan({ vms, missing }: Found, { left }: RunningRequest): CommandError {
   if (left.length > 0) return new CommandError(`nothing to plan: ${leftText(left).join('; ')}`, EXIT.failed)
+  if (vms.length > 0) return new CommandError('no VM of the plan runs here', EXIT.failed)
   const notSeen = missing.map(({ what, why }) => ` (not seen: ${what}: ${why})`).join('')
   return new CommandError(`no VM runs here${notSeen}`, EXIT.failed)
 }
@@ -79,9 +81,17 @@ export function namesOf({ vms }: Found): string[] {
   return vms.map((vm) => nameIn(vms, vm))
 }
 
+const MOST_NOTES = 8
+
 /** What people have to know of what was left out. */
 export function noteLeft({ asked }: Pick<Asked, 'asked'>): void {
-  for (const text of leftText(asked.left)) console.error(`left as it is: ${text}`)
+  note(leftText(asked.left).map((text) => `left as it is: ${text}`))
+}
+
+/** On standard error, a line each; of many only the first. */
+export function note(texts: readonly string[]): void {
+  for (const text of texts.slice(0, MOST_NOTES)) console.error(text)
+  if (texts.length > MOST_NOTES) console.error(`and ${texts.length - MOST_NOTES} more like this`)
 }
 
 /** `3 VMs run here`. */

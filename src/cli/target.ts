@@ -1,5 +1,6 @@
 /** A plan file's placement as the target of what runs now: where threads float, the moves and the price are reckoned anew, and verified. */
 
+import { runningOf } from '../../executor/found/as-request.js'
 import { type Finding, PlanError } from '../errors.js'
 import { orderMoves } from '../planner/moves.js'
 import { floatAnew } from '../planner/target.js'
@@ -40,9 +41,8 @@ export async function aimAt(
   wishes: unknown,
 ): Promise<Target> {
   const planned = new Set([...plan.vms, ...plan.refused].map(({ name }) => name))
-  const running = namesOf(here.found)
-  const content = withPolicies(wishes, plan, running)
-  const asked = await askFor(here, source, content, (name) => planned.has(name))
+  const known = runningOf(here.found.vms, new Set()).running.map(({ name }) => name)
+  const asked = await askFor(here, source, withPolicies(wishes, plan, known), (name) => planned.has(name))
   const wanted = new Set(asked.request.vms.map(({ name }) => name))
   const vms = plan.vms.filter(({ name }) => wanted.has(name))
   const refused = plan.refused.filter(({ name }) => wanted.has(name))
@@ -51,23 +51,25 @@ export async function aimAt(
     const texts = [...new Set(findings.map(({ text }) => text))].join('; ')
     return new CommandError(`${nameOf(file)}: the plan does not hold for what runs now: ${texts}${hint}`, EXIT.unfit)
   }
-  const gone = [...planned].filter((name) => !wanted.has(name))
+  const absent = [...planned].filter((name) => !wanted.has(name))
+  const running = namesOf(here.found)
   return {
     ...asked,
-    plan: verified(asked, { ...plan, vms, refused }, gone.length > 0, fail),
-    gone,
+    plan: verified(asked, { ...plan, vms, refused }, absent.length > 0, fail),
+    gone: absent.filter((name) => !running.includes(name)),
     beside: running.filter((name) => !planned.has(name)),
   }
 }
 
 /** Which vCPUs have CPUs of their own is the plan's to say, where the file with wishes does not. */
 function withPolicies(wishes: unknown, plan: Plan, running: readonly string[]): unknown {
-  const { vms = [], ...rest } = (wishes ?? {}) as { readonly vms?: unknown }
   // What is wrong with it is said where it is read.
-  if (!Array.isArray(vms)) return wishes
+  if (wishes !== undefined && (typeof wishes !== 'object' || wishes === null || Array.isArray(wishes))) return wishes
+  const { vms = [], ...rest } = (wishes ?? {}) as { readonly vms?: unknown }
+  if (!Array.isArray(vms) || vms.some((vm) => typeof vm !== 'object' || vm === null)) return wishes
   const policies = new Map(plan.vms.map((vm) => [vm.name, policyOf(vm)]))
-  const wished = vms.map((vm) => ({ ...policies.get(vm?.name), ...vm }))
-  const named = new Set(vms.map((vm) => vm?.name))
+  const wished = vms.map((vm) => ({ ...policies.get(vm.name), ...vm }))
+  const named = new Set(vms.map((vm) => vm.name))
   const others = running.filter((name) => policies.has(name) && !named.has(name))
   return { ...rest, vms: [...wished, ...others.map((name) => ({ name, ...policies.get(name) }))] }
 }

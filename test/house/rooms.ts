@@ -25,6 +25,7 @@ export const ROOMS: readonly Room[] = [
     holds: 'the command line: a file a command, and the views of results',
     may: [
       'executor/index',
+      'executor/apply/',
       'executor/found/',
       'src/formats/',
       'src/capacity',
@@ -35,7 +36,16 @@ export const ROOMS: readonly Room[] = [
       'src/planner/',
       'src/topology/',
     ],
-    packages: ['commander', 'cli-table3', 'picocolors', 'node:fs', 'node:fs/promises', 'node:os', 'node:util'],
+    packages: [
+      'commander',
+      'cli-table3',
+      'picocolors',
+      'node:fs',
+      'node:fs/promises',
+      'node:os',
+      'node:readline/promises',
+      'node:util',
+    ],
   },
   {
     files: ['executor/accel/'],

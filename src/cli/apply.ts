@@ -1,0 +1,85 @@
+/** `homenode apply`: brings the VMs that run here to where a plan has them. */
+
+import type { Changes } from '../../executor/apply/types.js'
+import { InputError } from '../errors.js'
+import { costAsIs } from '../verify.js'
+import { ask, type Consent, requireConsent } from './ask.js'
+import { type CarryOutOptions, carryOut, isLeft } from './carry-out.js'
+import { showChanges } from './changes-view.js'
+import { CommandError, EXIT } from './errors.js'
+import { requireOneStdin } from './input.js'
+import { countLost } from './numbers.js'
+import { print, printJson, type Style, styleOf } from './output.js'
+import { planVerified } from './plan.js'
+import { askForRunning } from './plan-running.js'
+import { hereName, lookHere, note, noteLeft, type RunningSource, readWishes } from './running-request.js'
+import { paragraph } from './table.js'
+import { aimAt, readPlanFile, type Target } from './target.js'
+
+interface ApplyCommandOptions extends RunningSource, CarryOutOptions, Consent {
+  readonly running?: true
+  readonly dryRun?: true
+  readonly connect?: string
+  readonly json?: true
+}
+
+export async function apply(options: ApplyCommandOptions, file?: string): Promise<void> {
+  if ((file === undefined) === (options.running === undefined)) {
+    throw new InputError('PLAN', 'a plan file, or --running', file === undefined ? 'neither' : 'both')
+  }
+  requireOneStdin({ PLAN: file, '-f': options.request })
+  if (!options.dryRun) requireConsent(options)
+  const target = file === undefined ? await aimAtBest(options) : await aimAtFile(file, options)
+  const style = styleOf(process.stdout, options.color)
+  const { prepareChanges } = await import('../../executor/apply/prepare.js')
+  const changes = await prepareChanges(target.found, target.plan)
+  const isInPart = isPartial(target, changes)
+  if (!options.json) print(showIntent(target, changes, style))
+  else if (options.dryRun) printJson({ schemaVersion: 1, ...changes })
+  if (options.dryRun || (changes.steps.length === 0 && !options.json)) {
+    process.exitCode = isInPart ? EXIT.partial : EXIT.done
+    return
+  }
+  if (!options.json) print('')
+  if (!options.yes) await ask('Change them?')
+  await carryOut(changes, options, isInPart)
+}
+
+/** A plan made now. */
+async function aimAtBest(options: RunningSource): Promise<Target> {
+  const asked = await askForRunning(options)
+  const plan = await planVerified(asked.asked.host, asked.request, hereName(options))
+  return requireRoom({ ...asked, plan, gone: [], beside: [] })
+}
+
+async function aimAtFile(file: string, options: RunningSource): Promise<Target> {
+  const plan = await readPlanFile(file)
+  const wishes = await readWishes(options)
+  const target = await aimAt(await lookHere(options), { plan, file }, options, wishes)
+  noteLeft(target)
+  note(target.gone.map((name) => `not here: ${name} is in the plan, and does not run`))
+  note(target.beside.map((name) => `left as it is: ${name} runs, and is not in the plan`))
+  return requireRoom(target)
+}
+
+/** @throws {CommandError} for a plan that does not have a place for all: who has none would be in the way of the others */
+function requireRoom(target: Target): Target {
+  const { refused } = target.plan
+  if (refused.length === 0) return target
+  const reasons = refused.map(({ name, because }) => `${name} has no place (${because[0]?.text})`)
+  throw new CommandError(`nothing was changed: ${reasons.join('; ')}`, EXIT.unfit)
+}
+
+/** Whether it is known beforehand that not all that is asked for will be so. */
+function isPartial({ plan, asked }: Target, changes: Changes): boolean {
+  return plan.spare !== undefined || asked.left.length > 0 || isLeft(changes)
+}
+
+function showIntent({ asked, request, plan }: Target, changes: Changes, style: Style): string {
+  const now = costAsIs(asked.host, request, asked.running).lostVcpus
+  const then = plan.cost.lostVcpus - plan.cost.terms.migration
+  const gain = paragraph(style, `${countLost(now)} now, ${countLost(then)} afterwards`)
+  if (changes.steps.length > 0) return `${gain}\n\n${showChanges(changes, style)}`
+  const nothing = changes.obstacles.length > 0 ? 'nothing can be changed' : 'nothing to do: all is as planned'
+  return [gain, nothing, ...(changes.obstacles.length > 0 ? [showChanges(changes, style)] : [])].join('\n\n')
+}

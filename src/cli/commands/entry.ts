@@ -1,0 +1,23 @@
+/** What a command is made of. */
+
+import type { Option } from 'commander'
+import type { Need } from '../options.js'
+
+/** Gets the command's options with those of the program, and its arguments. */
+type Action = (options: never, ...args: string[]) => Promise<void>
+
+export interface CommandEntry {
+  readonly name: string
+  readonly alias?: string
+  /** For the list of commands. */
+  readonly summary: string
+  readonly description: string
+  /** Names with brackets, and what they are. */
+  readonly arguments?: readonly (readonly [string, string])[]
+  readonly options: readonly Option[]
+  /** Options that have to be given. */
+  readonly needs: readonly Need[]
+  /** Lines of the help after "Examples:", with what else comes at its end. */
+  readonly examples: string
+  load(): Promise<Action>
+}
