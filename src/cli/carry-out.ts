@@ -26,9 +26,9 @@ export async function carryOut(
   isInPart: boolean = isLeft(changes),
 ): Promise<void> {
   const applied = await applyWatched(changes, options)
+  process.exitCode = codeOf(applied, isInPart)
   if (options.json) printJson({ schemaVersion: 1, ...applied })
   else print(showApplied(applied, changes.undoes !== null, styleOf(process.stdout, options.color)))
-  process.exitCode = codeOf(applied, isInPart)
 }
 
 /**
@@ -54,7 +54,9 @@ export function isLeft({ obstacles }: Changes): boolean {
   return obstacles.some(({ left }) => left)
 }
 
-/** The first SIGINT or SIGTERM ends it in good order, a second one at once. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** The first signal ends it in good order, a second one at once. */
 async function applyWatched(
   changes: Changes,
   { connect, state, rate, config, exclusive }: CarryOutOptions,
@@ -64,7 +66,7 @@ async function applyWatched(
     console.error('stopping: the batch that is being moved is finished first')
     controller.abort()
   }
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+  for (const signal of SIGNALS) process.once(signal, interrupt)
   const progress = progressLine()
   const options: ApplyOptions = {
     ...(connect === undefined ? {} : { connect }),
@@ -80,7 +82,7 @@ async function applyWatched(
     return await applyChanges(changes, options)
   } finally {
     progress.clear()
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+    for (const signal of SIGNALS) process.off(signal, interrupt)
   }
 }
 

@@ -45,24 +45,28 @@ const ROLES: readonly (readonly [ThreadChange['role'], string])[] = [
   ['emulator', 'emulator'],
 ]
 
-/** `vCPU 0-1 -> 4-5 (now 0-7)`, a line for each place that they are at now. */
+/** `vCPU 0-1 -> 4-5 (now 0-7)`: a line for those that come from one place, or float over the same CPUs. */
 function threadLines(threads: readonly ThreadChange[]): string[] {
   return ROLES.flatMap(([role, label]) => {
     const own = threads.filter((thread) => thread.role === role)
-    return [...new Set(own.map(({ from }) => from))].map((from) => {
-      const alike = own.filter((thread) => thread.from === from)
-      return `${label} ${role === 'emulator' ? emulatorText(alike) : numbersText(alike)} (now ${from})`
+    return [...new Set(own.map(groupOf))].map((group) => {
+      const alike = own.filter((thread) => groupOf(thread) === group)
+      const to = role === 'emulator' ? `-> ${alike[0]!.to}` : numbersText(alike)
+      return `${label} ${to} (now ${formatCpulist(alike.flatMap(({ from }) => parseCpulist(from)))})`
     })
   })
 }
 
-function numbersText(threads: readonly ThreadChange[]): string {
-  const dedicated = (cpus: string) => parseCpulist(cpus).length === 1
-  return pinsText(threads.map(({ number, to }) => ({ vcpu: number ?? 0, cpus: to, dedicated: dedicated(to), node: 0 })))
+function groupOf({ role, from, to }: ThreadChange): string {
+  return role === 'emulator' || !isOne(to) ? `to ${to}` : `from ${from}`
 }
 
-function emulatorText(threads: readonly ThreadChange[]): string {
-  return [...new Set(threads.map(({ to }) => `-> ${to}`))].join(', ')
+function isOne(cpus: string): boolean {
+  return parseCpulist(cpus).length === 1
+}
+
+function numbersText(threads: readonly ThreadChange[]): string {
+  return pinsText(threads.map(({ number, to }) => ({ vcpu: number ?? 0, cpus: to, dedicated: isOne(to), node: 0 })))
 }
 
 function cpusetLines({ cpusets }: ChangeStep): string[] {

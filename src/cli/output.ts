@@ -38,11 +38,34 @@ export function printJson(value: object): void {
   print(JSON.stringify(value, null, 2))
 }
 
+/** Work that does not end in the middle because nobody reads what is written. */
+let uninterrupted = 0
+let isUnread = false
+
+/** What `work` returns; that the output is closed meanwhile ends the process only afterwards. */
+export async function toItsEnd<Value>(work: () => Promise<Value>): Promise<Value> {
+  uninterrupted++
+  try {
+    return await work()
+  } finally {
+    uninterrupted--
+    endIfUnread()
+  }
+}
+
+function endIfUnread(): void {
+  if (isUnread && uninterrupted === 0) process.exit()
+}
+
 /** `head` and its like close the pipe when they have seen enough: no error. A full disk is one. */
 export function watchStreams(fail: (error: unknown) => void): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit()
+      if (error.code === 'EPIPE') {
+        isUnread = true
+        endIfUnread()
+        return
+      }
       fail(new CommandError(`the output cannot be written: ${error.message}`, EXIT.failed))
     })
   }

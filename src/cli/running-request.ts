@@ -63,7 +63,10 @@ export async function readWishes({ request }: RunningSource): Promise<unknown> {
 
 function nothingToPlan({ vms, missing }: Found, { left }: RunningRequest): CommandError {
   if (left.length > 0) return new CommandError(`nothing to plan: ${leftText(left).join('; ')}`, EXIT.failed)
-  if (vms.length > 0) return new CommandError('no VM of the plan runs here', EXIT.failed)
+  if (vms.length > 0) {
+    const names = vms.map((vm) => nameIn(vms, vm)).join(', ')
+    return new CommandError(`no VM of the plan runs here: what runs is ${names}`, EXIT.failed)
+  }
   const notSeen = missing.map(({ what, why }) => ` (not seen: ${what}: ${why})`).join('')
   return new CommandError(`no VM runs here${notSeen}`, EXIT.failed)
 }

@@ -24,6 +24,9 @@ interface Place {
   readonly wanted: { readonly vcpu: string; readonly emulator: string }
 }
 
+/** Others may run the same tests meanwhile. */
+const own = (name: string) => `${name}-${process.pid}`
+
 async function planFor(name: string, fields: object = {}): Promise<{ file: string; wanted: Place['wanted'] }> {
   const vm = { name, vcpus: 1, memory: '64MiB', pageSize: '4KiB', cells: 1, ...fields }
   const { stdout } = await homenode(['plan', '-f', '-', '--json'], { input: JSON.stringify({ vms: [vm] }) })
@@ -62,7 +65,7 @@ const othersOf = (pid: number) => {
 }
 
 withQemu('a plan is applied, seen by diff and check --drift, and undone', () =>
-  withGuest('apply-whole', async ({ guest: { pid }, state, plan, wanted }) => {
+  withGuest(own('apply-whole'), async ({ guest: { pid }, state, plan, wanted }) => {
     const before = affinities(pid)
     const drift = await homenode(['check', plan, '--drift', '--json'])
     assert.is(drift.code, 5, drift.stderr)
@@ -74,7 +77,7 @@ withQemu('a plan is applied, seen by diff and check --drift, and undone', () =>
     )
     const seen = await homenode(['diff', plan], { env: { COLUMNS: '80' } })
     assert.is(seen.code, 0)
-    assert.match(seen.stdout, /^\d+ differences?\n\nVM +WHAT +WANTED +FOUND\n(.*\n)*apply-whole /)
+    assert.match(seen.stdout, /^\d+ differences?\n\nVM +WHAT +WANTED +FOUND\n(.*\n)*apply-whole-/)
 
     const applied = await homenode(['apply', plan, '--yes', '--state', state], { env: { COLUMNS: '80' } })
     assert.is(applied.code, 0, applied.stderr)
@@ -106,7 +109,7 @@ withQemu('a plan is applied, seen by diff and check --drift, and undone', () =>
 )
 
 withQemu('JSON: what would be done, what was done', () =>
-  withGuest('apply-json', async ({ guest: { pid }, state, plan, wanted }) => {
+  withGuest(own('apply-json'), async ({ guest: { pid }, state, plan, wanted }) => {
     const before = affinities(pid)
     const dry = await homenode(['apply', plan, '--dry-run', '--json', '--state', state])
     assert.is(dry.code, 0, dry.stderr)
@@ -128,7 +131,7 @@ withQemu('JSON: what would be done, what was done', () =>
 )
 
 withQemu('without a terminal and without --yes nobody is asked, and nothing is changed', () =>
-  withGuest('apply-silent', async ({ guest: { pid }, state, plan }) => {
+  withGuest(own('apply-silent'), async ({ guest: { pid }, state, plan }) => {
     const before = affinities(pid)
     for (const args of [['apply', plan], ['apply', '--running'], ['undo'], ['apply', plan, '--json']]) {
       const { code, stdout, stderr } = await homenode([...args, '--state', state], { input: 'y\n' })
@@ -147,7 +150,7 @@ const hasScript = spawnSync('script', ['--version']).status === 0
 const atTerminal = skipUnless(hasQemu && MANY && hasScript, 'a terminal takes script of util-linux, and QEMU')
 
 atTerminal('at a terminal it asks: no and Ctrl-C change nothing, yes does', () =>
-  withGuest('apply-asked', async ({ guest: { pid }, state, plan, wanted }) => {
+  withGuest(own('apply-asked'), async ({ guest: { pid }, state, plan, wanted }) => {
     const before = affinities(pid)
     const command = `${process.execPath} ${cli} apply ${plan} --state ${state}`
     const answer = async (input: string) => {
@@ -164,6 +167,7 @@ atTerminal('at a terminal it asks: no and Ctrl-C change nothing, yes does', () =
       return { status, stdout }
     }
     const no = await answer('n\n')
+    assert.ok(no.stdout.includes('Change them'), no.stdout)
     assert.match(no.stdout, /Change them\? \[y\/N\]/)
     assert.is(no.status, 1, no.stdout)
     assert.match(no.stdout, /nothing was changed/)
@@ -177,13 +181,13 @@ atTerminal('at a terminal it asks: no and Ctrl-C change nothing, yes does', () =
 )
 
 withQemu('a plan that is for other VMs, or does not hold any more, changes nothing', () =>
-  withGuest('apply-other', async ({ guest: { pid }, state }) => {
+  withGuest(own('apply-other'), async ({ guest: { pid }, state }) => {
     const before = affinities(pid)
     const apply = (plan: string) => homenode(['apply', plan, '--yes', '--state', state])
-    const wider = await planFor('apply-other', { vcpus: 2, cpuPolicy: 'shared' })
+    const wider = await planFor(own('apply-other'), { vcpus: 2, cpuPolicy: 'shared' })
     const refused = await apply(wider.file)
     assert.is(refused.code, 3)
-    assert.match(refused.stderr, /the plan does not hold for what runs now: apply-other: 2 vCPUs, 1 asked for/)
+    assert.match(refused.stderr, /the plan does not hold for what runs now: apply-other-\d+: 2 vCPUs, 1 asked for/)
     const stranger = await apply((await planFor('nobody-here')).file)
     assert.is(stranger.code, 1)
     assert.match(stranger.stderr, /no VM of the plan runs here/)
@@ -193,6 +197,51 @@ withQemu('a plan that is for other VMs, or does not hold any more, changes nothi
     assert.match(ended.stdout, /nobody-here +VM +runs +does not run/)
   }),
 )
+
+withQemu('that nobody reads what it says does not end it in the middle', () =>
+  withGuest(own('apply-unread'), async ({ guest: { pid }, state, plan, wanted }) => {
+    const { code } = await homenode(['apply', plan, '--yes', '--state', state], {
+      started: (child) => {
+        child.stdout?.destroy()
+        child.stderr?.destroy()
+      },
+    })
+    assert.is(code, 0)
+    assert.is(vcpuOf(pid), wanted.vcpu)
+    assert.equal(othersOf(pid), [wanted.emulator])
+  }),
+)
+
+const hasSetpriv = process.geteuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0
+const withoutRights = skipUnless(hasQemu && MANY && hasSetpriv, 'giving rights away takes root, setpriv and QEMU')
+
+withoutRights('threads of another user, without the right to pin them, are left with the reason', async () => {
+  const state = mkdtempSync(join(tmpdir(), 'homenode-state-'))
+  const guest = await startQemu([
+    '-accel',
+    'tcg',
+    '-name',
+    `guest=${own('theirs')},debug-threads=on`,
+    '-m',
+    '64',
+    '-runas',
+    'nobody',
+  ])
+  try {
+    const before = affinities(guest.pid)
+    const { file: plan } = await planFor(own('theirs'))
+    const rights = ['--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice']
+    const args = [...rights, process.execPath, cli, 'apply', plan, '--yes', '--state', state]
+    const { status, stdout, stderr } = spawnSync('setpriv', args, { encoding: 'utf8' })
+    assert.is(status, 4, stderr)
+    assert.match(stdout, /nothing can be changed\n\nleft as it is: theirs-\d+\n {2}its threads: .*CAP_SYS_NICE/)
+    assert.equal(affinities(guest.pid), before)
+    assert.equal(readdirSync(state), [])
+  } finally {
+    await guest.stop()
+    rmSync(state, { recursive: true })
+  }
+})
 
 test('which plan has to be said, and what is none is refused with its place', async () => {
   const neither = await homenode(['apply', '--yes'])

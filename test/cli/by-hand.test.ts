@@ -12,7 +12,9 @@ import { type Ended, homenode } from './command.js'
 
 const MANY = availableParallelism() > 1
 const withQemu = skipUnless(hasQemu && MANY, MANY ? NO_QEMU : 'pinning shows where there is more than one CPU')
-const NAME = 'by hand'
+/** Others may run the same tests meanwhile. */
+const NAME = `by hand ${process.pid}`
+const TWIN = `twin ${process.pid}`
 
 interface Hands {
   readonly pid: number
@@ -75,7 +77,7 @@ withQemu('a vCPU, the emulator and an I/O thread are pinned, shown, and brought 
 withQemu('memory is shown, and moving it where it is does nothing', () =>
   withGuest(NAME, async ({ run }) => {
     const shown = await homenode(['mem', NAME])
-    assert.match(shown.stdout, /^by hand: 64 MiB, (none|0: [\d.]+ [KM]iB)\n$/)
+    assert.match(shown.stdout, /^by hand \d+: 64 MiB, (none|0: [\d.]+ [KM]iB)\n$/)
     const { kind, mappings } = JSON.parse((await homenode(['mem', NAME, '--json'])).stdout)
     assert.equal([kind, mappings.length], ['Memory', 1])
     const nodes =
@@ -97,9 +99,9 @@ withQemu('what is not there is bad input, with what is there, in one line', () =
   withGuest(NAME, async ({ pid, run }) => {
     const before = cpusOf(pid, () => true)
     const cases: readonly [string[], RegExp][] = [
-      [['pin', NAME, '7', '0'], /THREAD: expected a vCPU of by hand \(0 to 0\), emulator or iothread, got "7"/],
+      [['pin', NAME, '7', '0'], /THREAD: expected a vCPU of by hand \d+ \(0 to 0\), emulator or iothread, got "7"/],
       [['pin', NAME, '-1', '0'], /unknown option '-1'|THREAD: /],
-      [['pin', NAME, 'iothread', '0'], /THREAD: expected an I\/O thread of by hand \(it has none\)/],
+      [['pin', NAME, 'iothread', '0'], /THREAD: expected an I\/O thread of by hand \d+ \(it has none\)/],
       [['pin', NAME, 'vcpu', '0'], /THREAD: .*got "vcpu"/],
       [['pin', NAME, '0', '4000'], /4000/],
       [['pin', NAME, '0', 'x'], /CPUS: expected/],
@@ -128,14 +130,17 @@ withQemu('what is not there is bad input, with what is there, in one line', () =
 )
 
 withQemu('of two VMs with one name the pid says which is meant', () =>
-  withGuest('twin', async ({ pid, run }) =>
-    withGuest('twin', async (other) => {
-      const unclear = await run('pin', 'twin', '0', '1')
+  withGuest(TWIN, async ({ pid, run }) =>
+    withGuest(TWIN, async (other) => {
+      const unclear = await run('pin', TWIN, '0', '1')
       assert.is(unclear.code, 2)
-      assert.match(unclear.stderr, /VM: expected one VM: give its pid \(\d+ or \d+\), got "twin", which 2 are called/)
+      assert.match(
+        unclear.stderr,
+        /VM: expected one VM: give its pid \(\d+ or \d+\), got "twin \d+", which 2 are called/,
+      )
       assert.is((await run('pin', String(other.pid), '0', '1')).code, 0)
       assert.equal([cpusOf(other.pid, isVcpu), cpusOf(pid, isVcpu).includes('1')], [['1'], false])
-      assert.is((await run('pin', `twin (${pid})`, '0', '1')).code, 0)
+      assert.is((await run('pin', `${TWIN} (${pid})`, '0', '1')).code, 0)
       assert.equal(cpusOf(pid, isVcpu), ['1'])
     }),
   ),

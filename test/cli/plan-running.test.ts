@@ -8,7 +8,8 @@ import { homenode, scratch } from './command.js'
 
 const file = scratch()
 const withQemu = skipUnless(hasQemu, NO_QEMU)
-const NAME = 'plan me, please'
+/** Others may run the same tests meanwhile. */
+const NAME = `plan me, please ${process.pid}`
 
 /** Some of the others may have no place. */
 const isAnswer = (code: number | null) => code === 0 || code === 3
@@ -34,7 +35,7 @@ withQemu('what runs is planned with its moves, and a request file adds to it', (
     const text = await homenode(['plan', '--running'], { env: { COLUMNS: '80' } })
     assert.ok(isAnswer(text.code), text.stderr)
     assert.match(text.stdout, /^\d+ VMs? runs? here, with [\d.]+ lost vCPUs? where (it is|they are)\n\n/)
-    assert.match(text.stdout, /^"plan me, please"/m)
+    assert.match(text.stdout, /"plan me, please \d+"/)
     assert.ok(
       text.stdout.split('\n').every((line) => line.length <= 80),
       text.stdout,
@@ -69,7 +70,7 @@ withQemu('wishes against what runs, and options that do not go together, are bad
     assert.is(against.code, 2)
     assert.match(
       against.stderr,
-      /standard input: vms\[0\]\.memory: expected 64 MiB, as "plan me, please" runs, got 1 GiB/,
+      /standard input: vms\[0\]\.memory: expected 64 MiB, as "plan me, please \d+" runs, got 1 GiB/,
     )
     assert.is((await homenode(['plan', '--running', '--host', 'x.json'])).code, 2)
     const alone = await homenode(['plan', '-f', '-', '--connect', 'qemu:///system'], { input })

@@ -26,6 +26,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   partition: ({ name }) => name === 'two-node',
   'apply-killed': ({ name }) => name === 'two-node',
   'apply-hugepages': ({ name }) => name === 'hugepages',
+  commands: ({ name }) => name === 'two-node',
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),

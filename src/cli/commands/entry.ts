@@ -15,6 +15,8 @@ export interface CommandEntry {
   /** Names with brackets, and what they are. */
   readonly arguments?: readonly (readonly [string, string])[]
   readonly options: readonly Option[]
+  /** Goes on to its end where nobody reads what it says. */
+  readonly endures?: true
   /** Options that have to be given. */
   readonly needs: readonly Need[]
   /** Lines of the help after "Examples:", with what else comes at its end. */

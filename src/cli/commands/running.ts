@@ -64,6 +64,7 @@ now and if all were placed well; ? is not known, "homenode ps NAME" says why.`,
       new Option('--json', 'print what was done as a JSON object'),
     ],
     needs: [],
+    endures: true,
     examples: `
   homenode apply --running --dry-run      what would be done
   sudo homenode apply --running
@@ -95,6 +96,7 @@ was not done, 130 interrupted.`,
       new Option('--json', 'print what was done as a JSON object'),
     ],
     needs: [],
+    endures: true,
     examples: `
   sudo homenode undo --dry-run
   sudo homenode undo --yes
@@ -118,6 +120,7 @@ of it could not be brought back, 130 interrupted.`,
     ],
     options: [CONFIG, CONNECT, STATE, new Option('--json', 'print a JSON object')],
     needs: [],
+    endures: true,
     examples: `
   homenode pin db                      all of its threads
   sudo homenode pin db 0 4             vCPU 0 on CPU 4
@@ -144,6 +147,7 @@ Exit code: 0 it is so now, 1 the system refused, 4 some of it was not done.`,
       new Option('--json', 'print a JSON object'),
     ],
     needs: [],
+    endures: true,
     examples: `
   homenode mem db
   sudo homenode mem db --to 1

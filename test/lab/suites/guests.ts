@@ -9,7 +9,7 @@ import { type Found, findVms } from 'homenode/executor'
 import { readChecks, writeFirmware } from '../../executor/apply/pattern.js'
 
 export const folder = mkdtempSync(join(tmpdir(), 'guests-'))
-export const firmware = join(folder, 'firmware')
+const firmware = join(folder, 'firmware')
 writeFirmware(firmware)
 
 export interface Guest {
@@ -29,6 +29,7 @@ export async function startGuest(
   command: readonly string[] = [],
 ): Promise<Guest> {
   const serial = join(folder, `${name}.out`)
+  // Of another one with this name.
   rmSync(serial, { force: true })
   const common = ['-accel', 'kvm', '-display', 'none', '-nodefaults', '-m', '64', '-smp', '2', '-bios', firmware]
   const named = ['-name', `guest=${name},debug-threads=on`, '-serial', `file:${serial}`]
