@@ -10,7 +10,7 @@ import { affinities, affinityOf, backend, folder, type Guest, memoryOf, pinTo, s
 import { homenode } from './inside.js'
 
 /** More of them take long here: each is a process that is compiled anew. */
-const KILLS = 4
+const KILLS = 2
 const state = join(folder, 'state')
 const planFile = join(folder, 'plan.json')
 
