@@ -1,5 +1,6 @@
 /** `homenode apply`: brings the VMs that run here to where a plan has them. */
 
+import type { PlannedPartitions } from '../../executor/apply/exclusive.js'
 import type { Changes } from '../../executor/apply/types.js'
 import { InputError } from '../errors.js'
 import { costAsIs } from '../verify.js'
@@ -32,11 +33,13 @@ export async function apply(options: ApplyCommandOptions, file?: string): Promis
   const target = file === undefined ? await aimAtBest(options) : await aimAtFile(file, options)
   const style = styleOf(process.stdout, options.color)
   const { prepareChanges } = await import('../../executor/apply/prepare.js')
-  const changes = await prepareChanges(target.found, target.plan)
+  const { planPartitions } = await import('../../executor/apply/exclusive.js')
+  const changes = await prepareChanges(target.found, target.plan, options)
   const isInPart = isPartial(target, changes)
-  if (!options.json) print(showIntent(target, changes, style))
+  const alone = options.exclusive ? planPartitions(changes) : NOBODY_ALONE
+  if (!options.json) print(showIntent(target, changes, alone, style))
   else if (options.dryRun) printJson({ schemaVersion: 1, ...changes })
-  if (options.dryRun || (changes.steps.length === 0 && !options.json)) {
+  if (options.dryRun || (isNothing(changes, alone) && !options.json)) {
     process.exitCode = isInPart ? EXIT.partial : EXIT.done
     return
   }
@@ -75,11 +78,31 @@ function isPartial({ plan, asked }: Target, changes: Changes): boolean {
   return plan.spare !== undefined || asked.left.length > 0 || isLeft(changes)
 }
 
-function showIntent({ asked, request, plan }: Target, changes: Changes, style: Style): string {
+const NOBODY_ALONE: PlannedPartitions = { partitions: [], left: [] }
+
+function isNothing({ steps }: Changes, alone: PlannedPartitions): boolean {
+  return steps.length === 0 && alone.partitions.length === 0
+}
+
+function showIntent(
+  { asked, request, plan }: Target,
+  changes: Changes,
+  alone: PlannedPartitions,
+  style: Style,
+): string {
   const now = costAsIs(asked.host, request, asked.running).lostVcpus
   const then = plan.cost.lostVcpus - plan.cost.terms.migration
   const gain = paragraph(style, `${countLost(now)} now, ${countLost(then)} afterwards`)
-  if (changes.steps.length > 0) return `${gain}\n\n${showChanges(changes, style)}`
   const nothing = changes.obstacles.length > 0 ? 'nothing can be changed' : 'nothing to do: all is as planned'
-  return [gain, nothing, ...(changes.obstacles.length > 0 ? [showChanges(changes, style)] : [])].join('\n\n')
+  return [
+    gain,
+    ...(isNothing(changes, alone) ? [nothing] : []),
+    showChanges(changes, style),
+    ...alone.partitions.map(({ vm, partition }) => `${vm}: nobody else is to run on CPUs ${partition.cpus}`),
+    ...alone.left.map(({ vm, cpus, why }) =>
+      paragraph(style, `${vm}: CPUs ${cpus} stay everybody's: ${why}`, '  ', ''),
+    ),
+  ]
+    .filter((text) => text !== '')
+    .join('\n\n')
 }

@@ -2,7 +2,7 @@
 
 import type { Applied, ApplyOptions, ChangeProgress, Changes } from '../../executor/apply/types.js'
 import { formatBytes } from '../units.js'
-import { showApplied } from './applied-view.js'
+import { isWhole, showApplied } from './applied-view.js'
 import { CommandError, EXIT } from './errors.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
 
@@ -20,15 +20,11 @@ export interface CarryOutOptions {
  * The exit code is left for when the process is through.
  * @param isInPart whether it is known beforehand that not all that is asked for will be so
  */
-export async function carryOut(
-  changes: Changes,
-  options: CarryOutOptions,
-  isInPart: boolean = isLeft(changes),
-): Promise<void> {
+export async function carryOut(changes: Changes, options: CarryOutOptions, isInPart = false): Promise<void> {
   const applied = await applyWatched(changes, options)
   process.exitCode = codeOf(applied, isInPart)
   if (options.json) printJson({ schemaVersion: 1, ...applied })
-  else print(showApplied(applied, changes.undoes !== null, styleOf(process.stdout, options.color)))
+  else print(showApplied(applied, changes, styleOf(process.stdout, options.color)))
 }
 
 /**
@@ -43,14 +39,13 @@ export async function carryOutByHand(changes: Changes, options: CarryOutOptions)
   else print('nothing to do: it is so already')
 }
 
-function codeOf({ steps, differences, stopped }: Applied, isInPart: boolean): number {
-  if (stopped) return EXIT.interrupted
-  const isWhole = steps.every(({ state }) => state === 'done') && differences.length === 0
-  return isWhole && !isInPart ? EXIT.done : EXIT.partial
+function codeOf(applied: Applied, isInPart: boolean): number {
+  if (applied.stopped) return EXIT.interrupted
+  return isWhole(applied) && !isLeft(applied) && !isInPart ? EXIT.done : EXIT.partial
 }
 
 /** Whether some VM is left as it is. */
-export function isLeft({ obstacles }: Changes): boolean {
+export function isLeft({ obstacles }: Pick<Changes, 'obstacles'>): boolean {
   return obstacles.some(({ left }) => left)
 }
 

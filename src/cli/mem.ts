@@ -31,5 +31,5 @@ export async function mem(options: MemOptions, name: string): Promise<void> {
   }
   const { prepareMemory } = await import('../../executor/apply/by-hand.js')
   const nodes = { to: Number(to), ...(from === undefined ? {} : { from }) }
-  await carryOutByHand(await prepareMemory(vm, nodes), options)
+  await carryOutByHand(await prepareMemory(vm, nodes, options), options)
 }

@@ -19,7 +19,7 @@ export async function pin(options: CarryOutOptions, name: string, thread?: strin
     return
   }
   const { preparePin } = await import('../../executor/apply/by-hand.js')
-  await carryOutByHand(await preparePin(vm, chosen, cpus), options)
+  await carryOutByHand(await preparePin(vm, chosen, cpus, options), options)
 }
 
 /** @throws {InputError} for a thread that the VM does not have, or that nobody can have */

@@ -15,18 +15,19 @@ export async function undo(options: UndoCommandOptions, file?: string): Promise<
   if (!options.dryRun) requireConsent(options)
   const { prepareUndo } = await import('../../executor/apply/undo.js')
   const changes = await prepareUndo(file, options)
+  const isNothing = changes.steps.length === 0 && changes.partitions.length === 0
   const style = styleOf(process.stdout, options.color)
   if (options.dryRun && options.json) printJson({ schemaVersion: 1, ...changes })
   else if (!options.json) {
-    const what =
-      changes.steps.length === 0 ? 'nothing to bring back: all is as it was' : `bringing back ${changes.undoes}`
-    print([what, showChanges(changes, style)].filter((text) => text !== '').join('\n\n'))
+    const what = isNothing ? 'nothing to bring back: all is as it was' : `bringing back ${changes.undoes}`
+    const alone = changes.partitions.map(({ vm, partition }) => `${vm}: others may run on CPUs ${partition.cpus} again`)
+    print([what, showChanges(changes, style), ...alone].filter((text) => text !== '').join('\n\n'))
   }
   if (options.dryRun) {
     process.exitCode = isLeft(changes) ? EXIT.partial : EXIT.done
     return
   }
   if (!options.json) print('')
-  if (!options.yes && changes.steps.length > 0) await ask('Bring it back?')
+  if (!options.yes && !isNothing) await ask('Bring it back?')
   await carryOut(changes, options)
 }

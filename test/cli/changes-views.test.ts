@@ -56,6 +56,8 @@ const changes: Changes = {
   vms: [],
   steps: [step, second],
   obstacles: [],
+  dedicated: [],
+  partitions: [],
   bytes: 3 * GIB,
   undoes: null,
 }
@@ -92,13 +94,14 @@ const applied: Applied = {
   undoFile: '/var/lib/homenode/undo-1.json',
   steps: [{ step: 1, vm: 'db', state: 'done', why: null, threads: 5, moved: 3 * GIB, stayed: [] }],
   obstacles: [],
+  partitions: [],
   differences: [],
   stopped: false,
   moved: 3 * GIB,
 }
 
 test('what was done, and where it is written how to take it back', () => {
-  const text = showApplied(applied, false, styleOf({}, 'never'))
+  const text = showApplied(applied, changes, styleOf({}, 'never'))
   assert.match(
     text,
     /^done: 1 of 1 change, 5 threads pinned, 3 GiB copied; read back from the kernel: all is where it should be$/m,
@@ -120,7 +123,7 @@ test('what was not done: steps that ended early, pages that stayed, what differs
     ],
     differences: [{ vm: 'db', what: 'vCPU 0', wanted: 'CPUs 2', found: 'CPUs 0-7' }],
   }
-  const text = showApplied(partly, false, narrow)
+  const text = showApplied(partly, changes, narrow)
   assert.match(text, /^done in part: 0 of 2 changes/)
   assert.match(text, /^ {2}db: ended early: node 0 has no room$/m)
   assert.match(text, /^ {2}db: 4 KiB stayed where it was: it is pinned$/m)
@@ -130,7 +133,7 @@ test('what was not done: steps that ended early, pages that stayed, what differs
     text.split('\n').every((line) => line.length <= 80),
     text,
   )
-  assert.match(showApplied({ ...partly, stopped: true }, true, narrow), /^stopped: /)
+  assert.match(showApplied({ ...partly, stopped: true }, changes, narrow), /^stopped: /)
 })
 
 test.run()

@@ -1,7 +1,7 @@
-/** `apply` and `undo` on the command line, stopped and killed in the middle: guests that check their memory, read from procfs. */
+/** `apply`, `undo`, `pin` and `mem` on the command line, and stopped in the middle: guests that check their memory, read from procfs. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'uvu'
@@ -9,8 +9,6 @@ import * as assert from 'uvu/assert'
 import { affinities, affinityOf, backend, folder, type Guest, memoryOf, pinTo, startGuest } from './guests.js'
 import { homenode } from './inside.js'
 
-/** More of them take long here: each is a process that is compiled anew. */
-const KILLS = 2
 const state = join(folder, 'state')
 const planFile = join(folder, 'plan.json')
 
@@ -67,7 +65,6 @@ function start(args: readonly string[]): {
   return { child, ended: new Promise((resolve) => child.on('close', (code) => resolve([code, stdout]))) }
 }
 
-const undoFiles = () => (existsSync(state) ? readdirSync(state).filter((name) => name.startsWith('undo-')) : [])
 const onFirst = (pid: number) => Math.round(memoryOf(pid)[0] ?? 0)
 
 test('apply --running: shown, done, read back by ps and diff, undone', async () => {
@@ -117,37 +114,6 @@ test('Ctrl-C stops between two batches and says so; the plan can be applied agai
     const again = await homenode(APPLY)
     assert.is(again.code, 0, again.stderr)
     requirePlanned(vms, guests)
-    for (const guest of guests) assert.ok(await guest.isSound(), guest.name)
-  })
-})
-
-test('killed at any moment, apply leaves what undo brings back, and what apply brings to the end', async () => {
-  await withAstray(async (guests) => {
-    const before = guests.map(({ pid }) => [affinities(pid), memoryOf(pid)])
-    const vms = await planFor()
-    for (let kill = 0; kill < KILLS; kill++) {
-      const known = undoFiles().length
-      const { child, ended } = start([...APPLY, '--rate', '24MiB'])
-      while (undoFiles().length === known && child.exitCode === null) await sleep(20)
-      await sleep(6000 * Math.random())
-      child.kill('SIGKILL')
-      await ended
-      if (kill % 2 === 1) {
-        const again = await homenode(APPLY)
-        assert.is(again.code, 0, again.stderr)
-        requirePlanned(vms, guests)
-      }
-      // The newest first, each to what was before it.
-      while (undoFiles().length > known) {
-        const undone = await homenode(['undo', '--yes', '--state', state])
-        assert.is(undone.code, 0, `${undone.stdout}\n${undone.stderr}`)
-      }
-      assert.equal(
-        guests.map(({ pid }) => [affinities(pid), memoryOf(pid)]),
-        before,
-        `kill ${kill}`,
-      )
-    }
     for (const guest of guests) assert.ok(await guest.isSound(), guest.name)
   })
 })
