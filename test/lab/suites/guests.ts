@@ -9,7 +9,7 @@ import { type Found, findVms } from 'homenode/executor'
 import { readChecks, writeFirmware } from '../../executor/apply/pattern.js'
 
 export const folder = mkdtempSync(join(tmpdir(), 'guests-'))
-const firmware = join(folder, 'firmware')
+export const firmware = join(folder, 'firmware')
 writeFirmware(firmware)
 
 export interface Guest {
