@@ -1,8 +1,8 @@
 /** Where undo files and the lock are. */
 
-import { lstatSync, mkdirSync, readdirSync, type Stats } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, type Stats } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { InputError, UnsupportedError } from '../../src/errors.js'
 import { asRoot } from '../found/files.js'
 
@@ -22,12 +22,24 @@ export function stateFolder(state: string | undefined): string {
  */
 export function openStateFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(resolve(folder))
   } catch (error) {
     throw new UnsupportedError('state folder', `${folder} cannot be made: ${(error as Error).message}`)
   }
   const why = whyNotOurs(lstatSync(folder))
   if (why !== null) throw new UnsupportedError('state folder', `${folder} ${why}`)
+}
+
+/** With those above it. Not by `recursive`: it never ends where the system has no such folders, as in /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 /** Why what stands there is not to be believed; `null`: it is this user's or root's, and nobody else may write to it. */

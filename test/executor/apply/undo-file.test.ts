@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -17,7 +18,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { applyChanges } from '../../../executor/apply/apply.js'
 import { bootId } from '../../../executor/apply/look.js'
-import { stateFolder } from '../../../executor/apply/state-folder.js'
+import { openStateFolder, stateFolder } from '../../../executor/apply/state-folder.js'
 import { snapshotOf } from '../../../executor/apply/threads.js'
 import { listUndoFiles, prepareUndo, undo } from '../../../executor/apply/undo.js'
 import { writeUndoFile } from '../../../executor/apply/undo-file.js'
@@ -183,6 +184,12 @@ test('a state folder that others may write to, or that cannot be made, is refuse
     assert.match((error as Error).message, expected)
   }
   assert.is(snapshotOf(pid)[0]!.cpus, main!.cpus)
+})
+
+test('a folder below one that cannot have any is refused at once', () => {
+  assert.throws(() => openStateFolder('/proc/none/such'), /state folder: .*\/proc\/none\/such cannot be made: ENOENT/)
+  openStateFolder(join(folder, 'a/b/c'))
+  assert.is(statSync(join(folder, 'a/b')).mode & 0o777, 0o700)
 })
 
 test('the folder is /var/lib for root, and for others where their state is', () => {
