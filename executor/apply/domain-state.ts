@@ -55,3 +55,9 @@ export const domainState: z.ZodType<DomainState> = z.strictObject({
   live: pins,
   config: pins.nullable(),
 })
+
+/** libvirt's number of an I/O thread that QEMU calls `iothread3`; `null`: it is not libvirt's. */
+export function ioThreadNumber(id: string): number | null {
+  const number = /^iothread(\d{1,9})$/.exec(id)?.[1]
+  return number === undefined ? null : Number(number)
+}

@@ -3,9 +3,9 @@
 import { parseCpulist } from '../../src/cpulist.js'
 import { UnsupportedError } from '../../src/errors.js'
 import type { FoundVm } from '../found/types.js'
-import type { DomainState } from './domain-state.js'
+import { type DomainState, ioThreadNumber } from './domain-state.js'
 import type { Draft } from './draft.js'
-import { type Domain, ioThreadNumber, openDomain } from './libvirt.js'
+import type { Domain } from './libvirt.js'
 import type { Cpusets } from './obstacles.js'
 import { giveCpus, isWithin, union } from './threads.js'
 import type { ChangedDomain, ChangedVm, Obstacle, ThreadChange } from './types.js'
@@ -15,6 +15,11 @@ import type { UndoVm } from './undo-file.js'
 export interface DomainDraft {
   readonly domain: ChangedDomain
   readonly obstacles: readonly Obstacle[]
+}
+
+/** libvirt's library and a reader of XML are loaded when they are wanted, and not before. */
+async function openDomain(uuid: string, connect: string | undefined): Promise<Domain> {
+  return (await import('./libvirt.js')).openDomain(uuid, connect)
 }
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/

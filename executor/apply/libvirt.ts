@@ -31,12 +31,6 @@ export async function openDomain(uuid: string, connect: string | undefined): Pro
   }
 }
 
-/** libvirt's number of an I/O thread that QEMU calls `iothread3`; `null`: it is not libvirt's. */
-export function ioThreadNumber(id: string): number | null {
-  const number = /^iothread(\d{1,9})$/.exec(id)?.[1]
-  return number === undefined ? null : Number(number)
-}
-
 /** Each call waits for the daemon, some ms, and throws `UnsupportedError` with libvirt's words where it refuses or is gone. */
 export class Domain implements Disposable {
   readonly #domain: LibvirtDomain
