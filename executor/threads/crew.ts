@@ -94,15 +94,25 @@ export class Crew {
 
   /** The thread's number; 0 before it has one, and when it has ended. */
   tid(index: number): number {
-    const block = this.block(index)
-    // A thread tells its end before its phase says so.
-    const isOver = phaseOf(block) === Phase.done || (this.#members[index]?.end ?? null) !== null
-    return isOver ? 0 : Atomics.load(block.control, TID)
+    return this.isOver(index) ? 0 : Atomics.load(this.block(index).control, TID)
   }
 
-  /** Does something with a vCPU's thread, which stays with it until then; its number is as `tid()` says. */
+  /** Whether the thread has ended. */
+  isOver(index: number): boolean {
+    // A thread tells its end before its phase says so.
+    return phaseOf(this.block(index)) === Phase.done || (this.#members[index]?.end ?? null) !== null
+  }
+
+  /**
+   * Does something with a vCPU's thread, which stays with it until then.
+   * @param act gets its number; 0 before it has one
+   * @throws {Error} for one that has ended
+   */
   withThread<T>(index: number, act: (tid: number) => T): T {
-    return keepThread(this.block(index), (tid) => act((this.#members[index]?.end ?? null) === null ? tid : 0))
+    return keepThread(this.block(index), (tid) => {
+      if (this.isOver(index)) throw new Error('it has halted, and has no thread any more')
+      return act(tid)
+    })
   }
 
   /** Starts the thread of the next vCPU: it pins itself, and waits for `go`. */

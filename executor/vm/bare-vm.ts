@@ -21,7 +21,6 @@ import { failureOf, VmError, vmError } from '../wire/failure.js'
 import { Command, type VcpuMessage } from '../wire/shared.js'
 import { COM1, EXIT_PORT, GuestIo } from './guest-io.js'
 import { Lifecycle } from './lifecycle.js'
-import type { Patience } from './patience.js'
 import { Vcpu } from './vcpu.js'
 
 const GIB = 1024 ** 3
@@ -157,6 +156,22 @@ export class BareVm extends Lifecycle {
     return formatCpuid(guestCpuid(parseCpuid(this.#facts.supportedCpuid), coresByNumber(ids), index))
   }
 
+  /**
+   * Whether a vCPU has halted while the VM goes on.
+   * @param operation for the error
+   * @throws {InputError} {VmStateError} {VmError} for a VM that does not
+   */
+  hasHalted(id: number, operation: string): boolean {
+    this.vcpu(id)
+    this.allow(operation, 'created', 'running', 'paused')
+    return this.crew.isOver(this.indexOf(id))
+  }
+
+  /** Whether a vCPU has a thread, in a VM that goes on. */
+  hasThread(id: number): boolean {
+    return !this.isEnding() && this.tid(this.indexOf(id)) !== 0
+  }
+
   /** @throws {InputError} for a number that no vCPU has; it lists those that there are */
   vcpu(id: number): Vcpu {
     const { face, isWaiting } = this.#vcpus[this.indexOf(id)]!
@@ -180,8 +195,6 @@ export class BareVm extends Lifecycle {
     this.vcpu(id)
     try {
       this.crew.withThread(this.indexOf(id), (tid) => {
-        // 0 is the calling thread.
-        if (tid === 0) throw new Error('it has halted, and has no thread any more')
         setNice(tid, nice)
         const found = getNice(tid)
         if (found !== nice) throw new Error(`the kernel gave the nice value ${found} instead of ${nice}`)
@@ -271,9 +284,9 @@ export class BareVm extends Lifecycle {
     this.#io.exitPort(port)
   }
 
-  override prepare(patience: Patience = {}): Promise<void> {
-    if (this.#vcpus.length === 0) throw new InputError('run', 'a VM with a vCPU: see createVcpu()', 'one without')
-    return super.prepare(patience)
+  protected override allowStart(operation: string): void {
+    super.allowStart(operation)
+    if (this.#vcpus.length === 0) throw new InputError(operation, 'a VM with a vCPU: see createVcpu()', 'one without')
   }
 
   protected override async start(): Promise<void> {

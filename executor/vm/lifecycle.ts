@@ -21,6 +21,13 @@ interface Member {
   end: VcpuEnd | null
 }
 
+/** The command that brings a VM from one state to another. */
+const CHANGES = {
+  run: { value: Command.go, from: 'created', to: 'running' },
+  pause: { value: Command.hold, from: 'running', to: 'paused' },
+  resume: { value: Command.go, from: 'paused', to: 'running' },
+} as const
+
 export abstract class Lifecycle implements AsyncDisposable {
   /** The VM's name. */
   readonly name: string
@@ -112,13 +119,15 @@ export abstract class Lifecycle implements AsyncDisposable {
    * @throws {VmError}
    */
   prepare(patience: Patience = {}): Promise<void> {
-    this.allow('prepare', 'created')
-    return withPatience(this.name, 'prepare', patience, () => {
-      this.#started ??= this.start().catch(async (error) => {
-        throw await this.failed(error)
-      })
-      return this.#started
+    this.allowStart('prepare')
+    return withPatience(this.name, 'prepare', patience, () => this.#prepared())
+  }
+
+  #prepared(): Promise<void> {
+    this.#started ??= this.start().catch(async (error) => {
+      throw await this.failed(error)
     })
+    return this.#started
   }
 
   protected readonly isEnding = () => this.#ending !== null
@@ -128,15 +137,17 @@ export abstract class Lifecycle implements AsyncDisposable {
    * @throws {VmError} where one of them could not be started
    */
   async run(patience: Patience = {}): Promise<void> {
-    await this.prepare(patience)
-    this.allow('run', 'created')
-    await this.#command('run', Command.go, patience)
+    this.allowStart('run')
+    await this.#change('run', patience, async () => {
+      await this.#prepared()
+      this.allow('run', 'created')
+    })
   }
 
   /** Has the vCPUs wait, outside of the guest; resolves when all of them do. Accesses under way are answered first. */
   async pause(patience: Patience = {}): Promise<void> {
     this.allow('pause', 'running')
-    await this.#command('pause', Command.hold, patience)
+    await this.#change('pause', patience)
   }
 
   /**
@@ -145,24 +156,35 @@ export abstract class Lifecycle implements AsyncDisposable {
    */
   async resume(patience: Patience = {}): Promise<void> {
     this.allow('resume', 'paused')
-    await this.#command('resume', Command.go, patience)
+    await this.#change('resume', patience)
   }
 
-  async #command(operation: string, value: typeof Command.go | typeof Command.hold, patience: Patience) {
+  /** @param before what has to be done first; nobody gives the command later who has given that up */
+  async #change(operation: keyof typeof CHANGES, patience: Patience, before: () => Promise<void> = async () => {}) {
+    const { value, from, to } = CHANGES[operation]
+    let isGiven = false
     let isAbandoned = false
     const work = async () => {
+      await before()
+      if (isAbandoned) return
+      isGiven = true
       await this.crew.command(value, () => isAbandoned || this.isEnding())
+      if (this.#ending === null) {
+        if (!isAbandoned) this.#state = { name: to }
+        return
+      }
       await this.unlessFailed()
-      if (!isAbandoned && this.#ending === null) this.#state = { name: value === Command.go ? 'running' : 'paused' }
+      // A guest that has come to its end by itself has run. Nothing of it is paused.
+      const { by } = this.#state as VmEnd
+      if (value === Command.hold || by === 'caller') throw new VmStateError(this.name, operation, [from], 'stopped')
     }
     try {
       await withPatience(this.name, operation, patience, work)
     } catch (error) {
       // A pause that nobody waits for must not take effect later. A start or a resumption may.
-      if (value === Command.hold && this.#ending === null) {
-        isAbandoned = true
-        void this.crew.command(Command.go, this.isEnding)
-      }
+      const isPause = value === Command.hold && this.#ending === null
+      isAbandoned = isPause || !isGiven
+      if (isPause) void this.crew.command(Command.go, this.isEnding)
       throw error
     }
   }
@@ -246,9 +268,16 @@ export abstract class Lifecycle implements AsyncDisposable {
   /** Throws unless the VM is in one of these states. */
   protected allow(operation: string, ...allowed: VmState['name'][]): void {
     if (this.#closing !== null) throw new VmStateError(this.name, operation, allowed, 'closed')
-    if (allowed.includes(this.#state.name)) return
-    if (this.#state.name === 'failed') throw this.#state.error
-    throw new VmStateError(this.name, operation, allowed, this.#state.name)
+    // On its way to its end nothing has an effect any more.
+    const state = this.#ending ?? this.#state
+    if (allowed.includes(state.name)) return
+    if (state.name === 'failed') throw state.error
+    throw new VmStateError(this.name, operation, allowed, state.name)
+  }
+
+  /** Throws unless the VM can be started. */
+  protected allowStart(operation: string): void {
+    this.allow(operation, 'created')
   }
 
   /** Throws unless the VM is at rest and can still run. */
@@ -280,7 +309,7 @@ export abstract class Lifecycle implements AsyncDisposable {
    * @param vcpu its number
    * @param cpus cpulist
    * @returns the cpulist that the kernel says it has
-   * @throws {VmError} where the kernel refuses, or leaves some out: the vCPU keeps those that it had
+   * @throws {VmError} where the kernel refuses, or leaves some out: the vCPU keeps those that it had; for a vCPU that has halted
    */
   repin(vcpu: number, cpus: string): string {
     this.allow('repin', 'created', 'running', 'paused')

@@ -386,7 +386,7 @@ export abstract class AccelGuest implements AsyncDisposable {
 
   async #close(): Promise<void> {
     // What is only being opened is closed as well.
-    await this.#initializing?.catch(() => {})
+    if (this.#vm === null) await this.#initializing?.catch(() => {})
     await this.#vm?.close()
   }
 

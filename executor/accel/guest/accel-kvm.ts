@@ -132,7 +132,7 @@ export class AccelKvm extends AccelGuest {
   setVcpuAffinity(id: number, cpus: readonly CpuId[]): Effect {
     const off = this.unenforced('setVcpuAffinity')
     if (off !== null) return off
-    const gone = this.#gone(id)
+    const gone = this.#gone('setVcpuAffinity', id)
     if (gone !== null) return gone
     const wanted = this.#sure((topology) => this.#pin(id, requireCpus(topology, cpus, 'cpus')))
     this.#own.set(id, wanted)
@@ -142,8 +142,8 @@ export class AccelKvm extends AccelGuest {
   }
 
   /** What a call returns for a vCPU that has halted for good while others go on; `null` for one that has its thread. */
-  #gone(id: number): Effect | null {
-    if (this.getVcpuThread(id) !== 0 || (this.state?.name !== 'running' && this.state?.name !== 'paused')) return null
+  #gone(call: string, id: number): Effect | null {
+    if (!this.required(call).hasHalted(id, call)) return null
     return { enforced: false, reason: `vCPU ${id} has halted, and has no thread any more` }
   }
 
@@ -171,7 +171,7 @@ export class AccelKvm extends AccelGuest {
   setVcpuPriority(id: number, priority: number): Effect {
     const off = this.unenforced('setVcpuPriority')
     if (off !== null) return off
-    const gone = this.#gone(id)
+    const gone = this.#gone('setVcpuPriority', id)
     if (gone !== null) return gone
     this.required('setVcpuPriority').renice(id, getPriority() - requirePriority(priority))
     return ENFORCED
@@ -219,7 +219,7 @@ export class AccelKvm extends AccelGuest {
    */
   disableNuma(): void {
     for (const id of this.#bound.keys()) {
-      if (this.getVcpuThread(id) !== 0) this.#pin(id, this.#own.get(id)!)
+      if (this.required('disableNuma').hasThread(id)) this.#pin(id, this.#own.get(id)!)
       this.#bound.delete(id)
     }
     this.#nodes = null
@@ -316,7 +316,7 @@ export class AccelKvm extends AccelGuest {
   bindVcpuToNumaNode(id: number, node: NodeId): Effect {
     const off = this.unenforced('bindVcpuToNumaNode')
     if (off !== null) return off
-    const gone = this.#gone(id)
+    const gone = this.#gone('bindVcpuToNumaNode', id)
     if (gone !== null) return gone
     requireEnabled(this.#nodes, node)
     const now = this.getVcpuAffinity(id)

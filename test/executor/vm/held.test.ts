@@ -48,9 +48,9 @@ testWithKvm('close() says which device holds which vCPU, and everything else is 
   assert.is((await failure(vm.wait())).message, error.message)
   // Its thread, and what that has of its own: the vCPU, by descriptor and page, the statistics are closed.
   const left = await leftSince(before)
-  assert.equal(
-    left.filter((each) => !/kvm-vcpu/.test(each)),
-    ['a thread'],
+  // A thread of the pool that was idle may have ended meanwhile; then there is no more of them than before.
+  assert.ok(
+    left.every((each) => /kvm-vcpu|^a thread$/.test(each)),
     left.join('; '),
   )
   assert.ok(left.length <= 3, left.join('; '))

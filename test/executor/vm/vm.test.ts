@@ -265,7 +265,7 @@ testWithKvm('what a state does not allow is refused by name', async () => {
   assert.is(await message(vm.pause()), 'VM "demo": pause is for a VM that is running; this one is created')
   assert.is(await message(vm.resume()), 'VM "demo": resume is for a VM that is paused; this one is created')
   await vm.run()
-  assert.match(await message(vm.run()), /prepare is for a VM that is created; this one is running/)
+  assert.match(await message(vm.run()), /run is for a VM that is created; this one is running/)
   assert.match(await message(vm.load(count)), /load is for a VM that is created or paused/)
   assert.is(refusal(() => vm.vcpus[0]!.registers()).name, 'VmStateError')
   assert.is(refusal(() => vm.onPort({ start: 1 }, {})).name, 'VmStateError')

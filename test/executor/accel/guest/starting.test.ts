@@ -1,5 +1,6 @@
 /** `run()` resolves when every vCPU is in its loop, and not before. */
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MiB, nodes } from '../../plans.js'
@@ -51,6 +52,32 @@ testWithKvm('a guest whose device never loads does not run, and can be given up'
   assert.is((await failure(vm.run({ deadlineMs: 300 }))).name, 'DeadlineError')
   assert.is(vm.state.name, 'created')
   await Promise.all([guest.close(), vm.close()])
+})
+
+testWithKvm('a start that was given up before it began is not made up for later', async () => {
+  const guest = await withDevice(
+    moduleOf('await new Promise((r) => setTimeout(r, 400)); export const createDevice = () => ({})'),
+  )
+  const error = await failure(guest.run({ deadlineMs: 50 }))
+  assert.is(error.message, 'VM "g": run was not done after 50 ms')
+  await delay(800)
+  assert.is(guest.state?.name, 'created')
+  await guest.run()
+  assert.is(guest.state?.name, 'running')
+  await guest.close()
+})
+
+testWithKvm('a guest that is stopped before it runs, or before it pauses, has neither run nor paused', async () => {
+  const unstarted = await withDevice(moduleOf('export const createDevice = () => ({})'))
+  const running = failure(unstarted.run())
+  await unstarted.stop()
+  assert.is((await running).name, 'VmStateError')
+  const guest = await withDevice(moduleOf('export const createDevice = () => ({})'))
+  await guest.run()
+  const pausing = failure(guest.pause())
+  void guest.stop()
+  assert.match((await pausing).message, /^VM "g": pause is for a VM that is running; this one is stopped$/)
+  await Promise.all([unstarted.close(), guest.close()])
 })
 
 testWithKvm('when run() has resolved, every vCPU is in its loop', async () => {

@@ -41,6 +41,13 @@ const STATES: Readonly<Record<string, () => Promise<AccelKvm>>> = {
     await guest.pause()
     return guest
   },
+  'about to stop': async () => {
+    const guest = await ran()
+    guest.enableNuma([node])
+    guest.bindVcpuToNumaNode(0, node)
+    void guest.stop()
+    return guest
+  },
   stopped: async () => {
     const guest = await ran()
     await guest.stop()
@@ -48,6 +55,11 @@ const STATES: Readonly<Record<string, () => Promise<AccelKvm>>> = {
   },
   halted: async () => ended(await ran(HALT)),
   failed: async () => ended(await ran(UNDEFINED)),
+  'about to close': async () => {
+    const guest = await ran()
+    void guest.close()
+    return guest
+  },
   closed: async () => {
     const guest = await ran()
     await guest.close()
@@ -64,50 +76,50 @@ const cpus = (guest: AccelKvm) => [...guest.topology.cpuToNode].filter(([, on]) 
 
 /** A call, and `+` for each state, in their order, in which it is done; `-`: it is refused. */
 const CALLS: Readonly<Record<string, readonly [allowed: string, call: (guest: AccelKvm) => unknown]>> = {
-  //                 fresh created running paused stopped halted failed closed, closed unused
-  init: ['+++++++--', (guest) => guest.init()],
-  createVcpu: ['-+-------', (guest) => guest.createVcpu(1)],
-  vcpu: ['-+++++++-', (guest) => guest.vcpu(0)],
-  'vcpu.registers': ['-+-+-----', (guest) => guest.vcpu(0).registers()],
-  'vcpu.setRegisters': ['-+-+-----', (guest) => guest.vcpu(0).setRegisters({ rax: 1n })],
-  'vcpu.specialRegisters': ['-+-+-----', (guest) => guest.vcpu(0).specialRegisters()],
-  'vcpu.setSpecialRegisters': ['-+-+-----', (guest) => guest.vcpu(0).setSpecialRegisters({ cr8: 1n })],
-  'vcpu.startInLongMode': ['-+-+-----', (guest) => guest.vcpu(0).startInLongMode(0x1000)],
-  'vcpu.startInRealMode': ['-+-+-----', (guest) => guest.vcpu(0).startInRealMode(0x1000)],
-  load: ['-+-+-----', (guest) => guest.load(SPIN, 0x1000)],
-  write: ['-++++++--', (guest) => guest.write(0x2000, SPIN)],
-  read: ['-++++++--', (guest) => guest.read(0x2000, 2)],
-  onPort: ['-+-------', (guest) => guest.onPort({ start: 0x60 }, {})],
-  onMmio: ['-+-------', (guest) => guest.onMmio({ start: 0xd0000000 }, {})],
-  serial: ['-+-------', (guest) => guest.serial(() => {})],
-  exitPort: ['-+-------', (guest) => guest.exitPort()],
-  run: ['-+-------', (guest) => guest.run()],
-  pause: ['--+------', (guest) => guest.pause()],
-  resume: ['---+-----', (guest) => guest.resume()],
-  stop: ['-+++++++-', (guest) => guest.stop()],
-  setVcpuAffinity: ['-+++-----', (guest) => guest.setVcpuAffinity(0, [cpus(guest)[0]!])],
-  setVcpuPriority: ['-+++-----', (guest) => guest.setVcpuPriority(0, 0)],
+  //                 fresh created running paused (about to stop) stopped halted failed (about to close) closed, closed unused
+  init: ['++++++++---', (guest) => guest.init()],
+  createVcpu: ['-+---------', (guest) => guest.createVcpu(1)],
+  vcpu: ['-+++++++++-', (guest) => guest.vcpu(0)],
+  'vcpu.registers': ['-+-+-------', (guest) => guest.vcpu(0).registers()],
+  'vcpu.setRegisters': ['-+-+-------', (guest) => guest.vcpu(0).setRegisters({ rax: 1n })],
+  'vcpu.specialRegisters': ['-+-+-------', (guest) => guest.vcpu(0).specialRegisters()],
+  'vcpu.setSpecialRegisters': ['-+-+-------', (guest) => guest.vcpu(0).setSpecialRegisters({ cr8: 1n })],
+  'vcpu.startInLongMode': ['-+-+-------', (guest) => guest.vcpu(0).startInLongMode(0x1000)],
+  'vcpu.startInRealMode': ['-+-+-------', (guest) => guest.vcpu(0).startInRealMode(0x1000)],
+  load: ['-+-+-------', (guest) => guest.load(SPIN, 0x1000)],
+  write: ['-+++++++---', (guest) => guest.write(0x2000, SPIN)],
+  read: ['-+++++++---', (guest) => guest.read(0x2000, 2)],
+  onPort: ['-+---------', (guest) => guest.onPort({ start: 0x60 }, {})],
+  onMmio: ['-+---------', (guest) => guest.onMmio({ start: 0xd0000000 }, {})],
+  serial: ['-+---------', (guest) => guest.serial(() => {})],
+  exitPort: ['-+---------', (guest) => guest.exitPort()],
+  run: ['-+---------', (guest) => guest.run()],
+  pause: ['--+--------', (guest) => guest.pause()],
+  resume: ['---+-------', (guest) => guest.resume()],
+  stop: ['-+++++++++-', (guest) => guest.stop()],
+  setVcpuAffinity: ['-+++-------', (guest) => guest.setVcpuAffinity(0, [cpus(guest)[0]!])],
+  setVcpuPriority: ['-+++-------', (guest) => guest.setVcpuPriority(0, 0)],
   bindVcpuToNumaNode: [
-    '-+++-----',
+    '-+++-------',
     (guest) => {
       guest.enableNuma([node])
       return guest.bindVcpuToNumaNode(0, node)
     },
   ],
   setupNumaMemory: [
-    '-+++-----',
+    '-+++-------',
     (guest) => {
       guest.enableNuma([node])
       return guest.setupNumaMemory({ node, size: MiB, gpa: MiB })
     },
   ],
-  residentMemory: ['+++++++-+', (guest) => guest.residentMemory()],
-  getVcpuAffinity: ['-+++++++-', (guest) => guest.getVcpuAffinity(0)],
-  getVcpuThread: ['-+++++++-', (guest) => guest.getVcpuThread(0)],
-  enableNuma: ['+++++++++', (guest) => guest.enableNuma([node])],
-  disableNuma: ['+++++++++', (guest) => guest.disableNuma()],
-  getVcpuNumaNode: ['+++++++++', (guest) => guest.getVcpuNumaNode(0)],
-  close: ['+++++++++', (guest) => guest.close()],
+  residentMemory: ['++++++++--+', (guest) => guest.residentMemory()],
+  getVcpuAffinity: ['-+++++++++-', (guest) => guest.getVcpuAffinity(0)],
+  getVcpuThread: ['-+++++++++-', (guest) => guest.getVcpuThread(0)],
+  enableNuma: ['+++++++++++', (guest) => guest.enableNuma([node])],
+  disableNuma: ['+++++++++++', (guest) => guest.disableNuma()],
+  getVcpuNumaNode: ['+++++++++++', (guest) => guest.getVcpuNumaNode(0)],
+  close: ['+++++++++++', (guest) => guest.close()],
 }
 
 async function outcome(work: () => unknown): Promise<unknown> {
