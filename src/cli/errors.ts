@@ -41,8 +41,26 @@ export function endingOf(error: unknown): Ending {
   if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') {
     return { exitCode: error.exitCode, message }
   }
+  const refusal = refusalOf(error)
+  if (refusal !== undefined) return { exitCode: EXIT.failed, message, hint: refusal }
   const hint = 'This is a defect of homenode: HOMENODE_DEBUG=1 shows where, please report it.'
   return { exitCode: EXIT.failed, message: `internal error: ${message}`, hint }
+}
+
+const TOO_MANY_FILES = 'No descriptor is left: see ulimit -n.'
+/** What the system refuses wherever it is asked, by the names of Node.js, and what to do. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  EMFILE: TOO_MANY_FILES,
+  ENFILE: TOO_MANY_FILES,
+  ENOMEM: 'No memory is left.',
+  EAGAIN: 'Too many threads or processes, or too little memory: see ulimit -u.',
+  EIO: 'A disk or a device has failed.',
+  ERR_MODULE_NOT_FOUND: 'The installation is not complete: install homenode again.',
+}
+
+function refusalOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : undefined
 }
 
 /** commander ends with an error for help and version too, when they have been printed. */
@@ -57,7 +75,11 @@ function usageEnding({ exitCode, code, message }: CommanderError): Ending {
   }
 }
 
-/** Control characters, which a file's name may hold, neither break the line nor reach the terminal. */
+/** Where something is, and what is wrong there, are at the two ends of a message. */
+const [HEAD, TAIL] = [1200, 400]
+
+/** Control characters, which a file's name may hold, neither break the line nor reach the terminal. Names may be megabytes long. */
 function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ').replace(/\p{Cc}/gu, '?')
+  const short = text.length > HEAD + TAIL ? `${text.slice(0, HEAD)}...${text.slice(-TAIL)}` : text
+  return short.replace(/\s*\n\s*/g, ' ').replace(/\p{Cc}/gu, '?')
 }

@@ -6,7 +6,7 @@ import { formatBytes } from '../units.js'
 import { parseJson } from './json.js'
 
 /** Far above the largest host, request or plan, and far below what would exhaust the memory. */
-const MAX_BYTES = 256 * 1024 ** 2
+const MAX_BYTES = 128 * 1024 ** 2
 
 /** What messages call a file that was named on the command line. */
 export function nameOf(file: string): string {

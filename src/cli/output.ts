@@ -54,7 +54,7 @@ export async function toItsEnd<Value>(work: () => Promise<Value>): Promise<Value
 }
 
 function endIfUnread(): void {
-  if (isUnread && uninterrupted === 0) process.exit()
+  if (isUnread && uninterrupted === 0) process.exit(process.exitCode ?? EXIT.done)
 }
 
 /** `head` and its like close the pipe when they have seen enough: no error. A full disk is one. */

@@ -191,6 +191,14 @@ test('a reader that has seen enough is no error', () => {
   assert.is(stderr, '')
 })
 
+test('a reader that has gone before is no error', () => {
+  for (const command of ['topo', 'topo --json', '--help', 'run --seconds 0.1']) {
+    const line = `{ sleep 0.2; "${process.execPath}" "${cli}" ${command}; echo $? >&2; } | true`
+    const { stderr } = spawnSync('bash', ['-c', line], { encoding: 'utf8' })
+    assert.is(stderr, '0\n', command)
+  }
+})
+
 test('a full disk is an error in one line', () => {
   const { stderr } = spawnSync('bash', ['-c', `"${process.execPath}" "${cli}" topo > /dev/full; echo $? >&2`], {
     encoding: 'utf8',

@@ -1,11 +1,12 @@
 /** A command whose answer never comes, and one whose threads cannot be had. */
 
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { homenode, root } from './command.js'
+import { cli, homenode, root } from './command.js'
 
 /** What is read comes never, and keeps nothing alive. */
 const NEVER = `data:text/javascript,${encodeURIComponent(`
@@ -46,6 +47,40 @@ test('a run whose threads have no program to load says so', async () => {
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+/** `homenode` below a limit of the shell. */
+function limited(limit: string, args: string): { readonly status: number | null; readonly stderr: string } {
+  const line = `ulimit ${limit}; exec "${process.execPath}" "${cli}" ${args}`
+  return spawnSync('bash', ['-c', line], { encoding: 'utf8' })
+}
+
+test('where descriptors run out, the system is to blame, and not homenode', () => {
+  const said = []
+  for (let most = 24; most < 66; most += 3) {
+    const { status, stderr } = limited(`-n ${most}`, 'run --seconds 0.1')
+    assert.not.match(stderr, /defect of homenode/, `${most} descriptors: ${stderr}`)
+    if (status !== 0 && /^homenode: /.test(stderr)) said.push(stderr)
+  }
+  assert.ok(said.length > 0)
+  for (const text of said) assert.match(text, /EMFILE.*ulimit -n/s)
+})
+
+test('a planner that gets no address space says how to have some', () => {
+  const { status, stderr } = limited(
+    `-v ${4 * 1024 ** 2}`,
+    'plan --synthetic "core:2 pu:1" -f - <<< \'{"vms":[{"name":"a","vcpus":1,"memory":"1MiB"}]}\'',
+  )
+  assert.is(status, 1)
+  assert.match(stderr, /^homenode: memory: the planner takes .* of address space, see ulimit -v/)
+})
+
+test('a message is short, however long what it is about is', async () => {
+  const input = JSON.stringify({ vms: [{ name: 'a', vcpus: 1, memory: '1MiB', ['x'.repeat(2 ** 20)]: 1 }] })
+  const { code, stderr } = await homenode(['plan', '-f', '-'], { input })
+  assert.is(code, 2)
+  assert.ok(stderr.length < 2000)
+  assert.match(stderr, /^homenode: standard input: vms\[0\]\.xxx.*expected .*got /s)
 })
 
 test.run()

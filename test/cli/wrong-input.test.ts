@@ -26,7 +26,7 @@ const cases: Case[] = [
   { name: 'an empty file', args: withRequest(''), says: /request-\d+\.json: .*an empty file/ },
   { name: 'a file of white space', args: withRequest(' \n\n'), says: /white space only/ },
   { name: 'empty standard input', args: ['plan', ...on, '-f', '-'], says: /standard input: .*empty/ },
-  { name: 'a file without end', args: ['plan', '-f', '/dev/zero'], says: /\/dev\/zero: expected at most 256 MiB/ },
+  { name: 'a file without end', args: ['plan', '-f', '/dev/zero'], says: /\/dev\/zero: expected at most 128 MiB/ },
   { name: 'bytes that are no text', args: withRequest(Buffer.from([0xff, 0xfe, 0x7b, 0])), says: /UTF-8/ },
   {
     name: 'text that is no JSON',
