@@ -1,8 +1,9 @@
 /** Makes a VM's devices in the thread of one vCPU. */
 
-import { assertNever } from '../../src/errors.js'
+import { assertNever, show } from '../../src/errors.js'
 import { REPORT_PORT } from '../guests/walk.js'
 import type { DeviceSpec } from '../wire/device-spec.js'
+import { textOf } from '../wire/failure.js'
 import { DEVICE, type VcpuBlock, type VcpuMessage } from '../wire/shared.js'
 import type { Device, DeviceContext, DeviceModule } from './device.js'
 import type { Mailbox } from './remote.js'
@@ -33,13 +34,8 @@ async function createDevice({ what, start }: DeviceSpec, index: number, room: De
   switch (what.kind) {
     case 'main':
       return mailbox.device(index)
-    case 'module': {
-      const module: Partial<DeviceModule> = await import(what.url)
-      if (typeof module.createDevice !== 'function') {
-        throw new TypeError(`expected a function createDevice in ${what.url}, got ${typeof module.createDevice}`)
-      }
-      return guarded(module.createDevice(what.options, context), what.url, index, block)
-    }
+    case 'module':
+      return guarded(await load(what.url, what.options, context), what.url, index, block)
     case 'serial':
       return createSerial(start, what.shared, block, () => post({ kind: 'output', device: index }))
     case 'exit':
@@ -55,15 +51,43 @@ async function createDevice({ what, start }: DeviceSpec, index: number, room: De
   }
 }
 
+/** The device that a module makes. What goes wrong says of which module. */
+async function load(url: string, options: unknown, context: DeviceContext): Promise<Device> {
+  try {
+    const { createDevice }: Partial<DeviceModule> = await import(url)
+    if (typeof createDevice !== 'function') {
+      throw new TypeError(`expected a function createDevice, got ${show(createDevice)}`)
+    }
+    return requireDevice(createDevice(options, context))
+  } catch (error) {
+    throw new Error(`the device of ${url} cannot be made: ${textOf(error)}`, { cause: error })
+  }
+}
+
+function requireDevice(made: unknown): Device {
+  const isFunction = (value: unknown) => value === undefined || typeof value === 'function'
+  const { read, write, then } = Object(made)
+  if (typeof made === 'object' && made !== null && then === undefined && isFunction(read) && isFunction(write)) {
+    return made as Device
+  }
+  const got = then === undefined ? show(made) : 'a promise: a device has to be made at once'
+  throw new TypeError(`expected createDevice to return an object with functions read, write, or both, got ${got}`)
+}
+
 /** A device that says where it is from when it throws, and while it is at work. */
 function guarded(device: Device, url: string, index: number, { control }: VcpuBlock): Device {
   const call = (method: 'read' | 'write') => (address: number, data: Uint8Array) => {
     control[DEVICE] = index + 1
     try {
-      device[method]?.(address, data)
+      const answer: unknown = device[method]?.(address, data)
+      // A promise: the guest would go on without what it reads, and what the device throws would be lost.
+      if (answer !== undefined && answer instanceof Promise) {
+        answer.catch(() => {})
+        throw new TypeError('it answers with a promise, and has to answer at once')
+      }
       control[DEVICE] = 0
     } catch (error) {
-      throw new Error(`the device of ${url} threw: ${error instanceof Error ? error.message : error}`, { cause: error })
+      throw new Error(`the device of ${url} threw: ${textOf(error)}`, { cause: error })
     }
   }
   return {

@@ -2,6 +2,7 @@
 
 import { InputError, show } from '../../src/errors.js'
 import type { Bus, DeviceAccess, DeviceSpec } from '../wire/device-spec.js'
+import { textOf } from '../wire/failure.js'
 import { takeOutput } from './serial.js'
 
 /** Addresses, from `start`: ports, or guest physical addresses. */
@@ -71,9 +72,10 @@ export class DeviceRegistry {
         if (call === undefined) throw new Error(write ? 'it cannot be written' : 'it cannot be read')
         const waits = call.call(handler, address, data, vcpu)
         if (waits !== undefined) await waits
+        if (data.byteLength === 0) throw new Error('it has transferred the data of the access to another thread')
       } catch (error) {
         const where = `${spec.bus} 0x${address.toString(16)}`
-        throw new Error(`the handler of ${where} threw: ${error instanceof Error ? error.message : error}`, {
+        throw new Error(`the handler of ${where} threw: ${textOf(error)}`, {
           cause: error,
         })
       }

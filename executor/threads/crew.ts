@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { endProcess, installKickHandler, kickThread } from '../ffi/threads.js'
-import { type Failure, failureOf, type VcpuEnd } from '../wire/failure.js'
+import { type Failure, failureOf, textOf, type VcpuEnd } from '../wire/failure.js'
 import {
   allocateBlock,
   blockOf,
@@ -138,11 +138,16 @@ export class Crew {
   }
 
   async #whenBack(index: number, run: Promise<void>): Promise<void> {
-    const { port } = this.#members[index]!
+    const { port, block } = this.#members[index]!
     const error = await run.catch((error: unknown) => error)
     await this.#hearAll()
+    const device = deviceOf(block)
+    const failure: Failure =
+      device === null
+        ? failureOf(error)
+        : { kind: 'device', text: `${this.#events.nameOf(device)} has ended its thread: ${textOf(error)}` }
     // If the thread has told its end, that one stays.
-    this.#settle(index, { kind: 'failed', failure: failureOf(error) })
+    this.#settle(index, { kind: 'failed', failure })
     port.close()
   }
 
@@ -243,10 +248,10 @@ export class Crew {
   #letGo(member: Member): HeldVcpu {
     const { index, block, port, ended } = member
     const tid = Atomics.load(block.control, TID)
-    const device = Atomics.load(block.control, DEVICE) - 1
-    const who = device < 0 ? 'its thread' : this.#events.nameOf(device)
+    const device = deviceOf(block)
+    const who = device === null ? 'its thread' : this.#events.nameOf(device)
     const seconds = (PATIENCE_MS + LAST_PATIENCE_MS) / 1000
-    const why = member.refusal === null ? '' : `: ${failureText(member.refusal)}`
+    const why = member.refusal === null ? '' : `: ${textOf(member.refusal)}`
     const text = `${who} has not come back for ${seconds} s, and thread ${tid}, which it is in, cannot be ended${why}`
     const failure: Failure = { kind: 'device', text }
     member.isHeld = true
@@ -303,7 +308,11 @@ function kick(member: Member): void {
   }
 }
 
-const failureText = (error: unknown) => (error instanceof Error ? error.message : String(error))
+/** The device that is at work in a vCPU's thread; `null`: none. */
+function deviceOf({ control }: VcpuBlock): number | null {
+  const device = Atomics.load(control, DEVICE) - 1
+  return device < 0 ? null : device
+}
 
 /** Wakes threads up wherever they are, and looks for a moment whether they are in a phase. */
 function kickAndLook(members: readonly Member[], phase: PhaseValue): void {

@@ -9,7 +9,7 @@ import { kickThread } from '../ffi/threads.js'
 import type { KvmVm } from '../kvm/kvm.js'
 import type { KvmVcpu } from '../kvm/kvm-vcpu.js'
 import type { Bus, DeviceSpec } from '../wire/device-spec.js'
-import { type Failure, failureOf } from '../wire/failure.js'
+import { type Failure, failureOf, textOf } from '../wire/failure.js'
 import type { VcpuBlock, VcpuMessage } from '../wire/shared.js'
 import type { GuestWork } from '../worker/vcpu-worker.js'
 import { type Doorbell, Doorbells } from './doorbells.js'
@@ -154,8 +154,7 @@ export class GuestIo {
     try {
       answer(this.#home.block(index), await this.#devices.answer(accesses, vcpu))
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
-      this.#home.fail(index, { kind: 'device', text }, error instanceof Error ? error.cause : undefined)
+      this.#home.fail(index, { kind: 'device', text: textOf(error) }, error instanceof Error ? error.cause : undefined)
     }
   }
 

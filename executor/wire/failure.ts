@@ -38,7 +38,16 @@ export function failureOf(error: unknown): Failure {
     const { capability, message } = error
     return { kind: 'unsupported', capability, why: message.slice(capability.length + 2) }
   }
-  return { kind: 'thread', text: error instanceof Error ? error.message : String(error) }
+  return { kind: 'thread', text: textOf(error) }
+}
+
+/** What somebody has thrown, as text, whatever it is. */
+export function textOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'something that cannot be shown'
+  }
 }
 
 /** The error that a failure was, or would have been, outside of its thread. */

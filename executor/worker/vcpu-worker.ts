@@ -5,6 +5,7 @@
  */
 
 import { type MessagePort, receiveMessageOnPort, threadId } from 'node:worker_threads'
+import { InputError, show } from '../../src/errors.js'
 import { kvm_run } from '../abi/kvm.js'
 import { DeviceBus } from '../devices/bus.js'
 import { CoalescedRing } from '../devices/coalesced.js'
@@ -156,6 +157,7 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
   }
   const ending: { code: number | null } = { code: null }
   const exit = (code: number) => {
+    if (!Number.isSafeInteger(code)) throw new InputError('exit', 'a whole number', show(code))
     ending.code ??= code
   }
   const mailbox = new Mailbox(block, line.post)

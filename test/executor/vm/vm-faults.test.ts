@@ -95,7 +95,11 @@ testWithKvm('a console that throws fails the VM', async () => {
 for (const [what, module, text] of [
   ['throws', 'export const createDevice = () => ({ read() { throw new Error("broken") } })', /threw: broken/],
   ['cannot be loaded', 'export const createDevice = (', /SyntaxError|Unexpected/],
-  ['makes nothing', 'export const device = 1', /expected a function createDevice in data:.*, got undefined/],
+  [
+    'makes nothing',
+    'export const device = 1',
+    /the device of data:.* cannot be made: expected a function createDevice, got nothing/,
+  ],
   [
     'takes more memory than a thread has',
     'const all = []; export const createDevice = () => ({ read() { for (;;) all.push(Array(1e5).fill({})) } })',

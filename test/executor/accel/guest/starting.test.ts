@@ -9,13 +9,13 @@ import { accel, failure, makeVmWith, testWithKvm } from '../../vms.js'
 const SPIN = Uint8Array.of(0xeb, 0xfe)
 const moduleOf = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`
 
-async function withDevice(module: string) {
+async function withDevice(module: string, code = SPIN) {
   const guest = new accel.AccelKvm({ name: 'g' })
   await guest.init()
   for (const id of [0, 1]) await guest.createVcpu(id)
   guest.enableNuma([nodes[0]!])
   await guest.setupNumaMemory({ node: nodes[0]!, size: MiB, gpa: 0 })
-  await guest.load(SPIN, 0x1000)
+  await guest.load(code, 0x1000)
   for (const id of [0, 1]) guest.vcpu(id).startInLongMode(0x1000)
   guest.onPort({ start: 0x60 }, { module })
   return guest
@@ -30,14 +30,40 @@ for (const [what, module, text] of [
     moduleOf('export const createDevice = () => { throw new Error("none left") }'),
     /none left/,
   ],
+  [
+    'makes nothing',
+    moduleOf('export const createDevice = () => {}'),
+    /an object with functions read, write.*got nothing/,
+  ],
+  ['makes a promise', moduleOf('export const createDevice = async () => ({})'), /got a promise/],
+  ['makes what cannot answer', moduleOf('export const createDevice = () => ({ read: 5 })'), /got an object/],
+  ['ends its thread', moduleOf('process.exit(3)'), /the device of data:.* at port 0x60 has ended its thread: .* 3/],
 ] as const) {
   testWithKvm(`a guest whose device's module ${what} does not run`, async () => {
     const guest = await withDevice(module)
     const error = await failure(guest.run())
     assert.is(error.name, 'VmError')
-    assert.match(error.message, /^VM "g", vCPU [01]: /)
+    assert.match(error.message, /^VM "g", vCPU [01]: the device of (data|file):/)
     assert.match(error.message, text)
     assert.is(guest.state?.name, 'failed')
+    await guest.close()
+  })
+}
+
+for (const [what, body, text] of [
+  ['answers with a promise', 'return Promise.reject(1)', /it answers with a promise/],
+  ['ends the VM with no number', 'context.exit({})', /exit: expected a whole number, got an object/],
+  ['throws what has no text', 'throw Object.create(null)', /something that cannot be shown/],
+] as const) {
+  testWithKvm(`a device that ${what} fails its VM, and is named`, async () => {
+    const guest = await withDevice(
+      moduleOf(`export const createDevice = (_, context) => ({ read() { ${body} } })`),
+      Uint8Array.of(0xe4, 0x60, 0xeb, 0xfc), // in $0x60, %al; again
+    )
+    await guest.run().catch(() => {})
+    const { message } = await failure(guest.wait())
+    assert.match(message, /^VM "g", vCPU [01]: the device of data:.* threw: /)
+    assert.match(message, text)
     await guest.close()
   })
 }
