@@ -1,5 +1,6 @@
 /** How many more VMs like one of a request a host takes. */
 
+import { requireHost, requireObject } from './checks.js'
 import { InputError, show } from './errors.js'
 import { Planner, type PlanOptions } from './planner/planner.js'
 import { MAX_VCPUS, MAX_VMS } from './request/schema.js'
@@ -15,6 +16,8 @@ import { verifyPlan } from './verify.js'
  * @throws {PlanError} if the plan behind the number does not hold: a defect of the planner
  */
 export async function capacity(host: Host, request: unknown, vm: string, options: PlanOptions = {}): Promise<Capacity> {
+  requireHost(host)
+  requireObject('options', options)
   const parsed = parseRequest(request)
   const model = parsed.vms.find(({ name }) => name === vm)
   if (model === undefined) {

@@ -43,3 +43,40 @@ export function requireOneOf(where: string, value: unknown, names: readonly stri
   if (value === undefined || names.includes(value as string)) return
   throw new InputError(where, names.map((name) => `"${name}"`).join(', '), show(value))
 }
+
+/** @throws {InputError} for what is there and is no name that a file can have */
+export function requirePath(where: string, value: unknown): void {
+  requireText(where, value)
+  if (typeof value === 'string' && value.includes('\0')) {
+    throw new InputError(where, 'a name without NUL characters', show(value))
+  }
+}
+
+/** @throws {InputError} for what is no number of anything: whole, 0 or more */
+export function requireId(where: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return
+  throw new InputError(where, 'a whole number, 0 or more', show(value))
+}
+
+/** @throws {InputError} for what is no array of bytes */
+export function requireBytes(where: string, value: unknown): void {
+  if (value instanceof Uint8Array) return
+  throw new InputError(where, 'a Uint8Array', show(value))
+}
+
+/** @throws {InputError} for what is no object of the class */
+export function requireInstance(where: string, value: unknown, name: string, type: NewableFunction): void {
+  if (value instanceof type) return
+  throw new InputError(where, `a ${name}`, show(value))
+}
+
+/** That a host has at least its parts, as every function makes it that returns one. @throws {InputError} */
+export function requireHost(host: unknown): void {
+  requireObject('host', host)
+  const { nodes, cpus, distances } = host as Record<string, unknown>
+  for (const [name, part] of Object.entries({ nodes, cpus, distances })) {
+    const isRow = (each: unknown) => typeof each === 'object' && each !== null
+    if (Array.isArray(part) && part.every(isRow)) continue
+    throw new InputError(`host.${name}`, 'what detectHost, parseHost or syntheticHost returned', show(part))
+  }
+}

@@ -3,10 +3,13 @@
  * code is not used here, every constraint and the cost of docs/model.md are computed anew.
  */
 
+import { requireHost } from './checks.js'
 import { type Finding, PlanError } from './errors.js'
 import { parseRequest } from './request.js'
 import type { Host, Plan, Request, VerifiedPlan } from './types.js'
 import { sealPlan } from './verified.js'
+import type { Resident } from './verify/as-is/residents.js'
+import { type AsIsCost, priceAsIs } from './verify/as-is.js'
 import { checkCost, checkStatus } from './verify/claims.js'
 import { checkPlacement, checkSeats } from './verify/constraints.js'
 import { priceOf } from './verify/cost.js'
@@ -18,7 +21,7 @@ import { checkShape, placedVms } from './verify/placement.js'
 import { findingOf } from './verify/violation.js'
 
 export type { Resident } from './verify/as-is/residents.js'
-export { type AsIsCost, type AsIsVmCost, costAsIs } from './verify/as-is.js'
+export type { AsIsCost, AsIsVmCost } from './verify/as-is.js'
 export { parsePlan } from './verify/format.js'
 
 /**
@@ -43,6 +46,16 @@ export function checkPlan(host: Host, request: unknown, candidate: unknown): Fin
   return examine(host, parseRequest(request), candidate).findings
 }
 
+/**
+ * What `residents` lose on `host`. Nothing has to hold of where they are.
+ * @param request what they are: demands, weights, policies. VMs of it that are nowhere count for nothing
+ * @throws {InputError} for a VM that is not in the request or has other vCPUs than there, and for a vCPU without a CPU or a cell
+ */
+export function costAsIs(host: Host, request: unknown, residents: readonly Resident[]): AsIsCost {
+  requireHost(host)
+  return priceAsIs(host, parseRequest(request), residents)
+}
+
 interface Examination {
   /** A copy of the candidate, in so far as it has a plan's format. */
   readonly plan?: Plan
@@ -51,6 +64,7 @@ interface Examination {
 
 /** From the outside in: what a check reads, the ones before it have made sure of. */
 function examine(host: Host, request: Request, candidate: unknown): Examination {
+  requireHost(host)
   const read = readPlan(candidate)
   if ('finding' in read) return { findings: [read.finding] }
   const { plan } = read

@@ -1,9 +1,10 @@
 /** The host's CPUs and nodes as an object to ask questions of. */
 
+import { requireHost } from '../../src/checks.js'
 import { formatCpulist } from '../../src/cpulist.js'
 import { InputError, show } from '../../src/errors.js'
 import { type CacheLevel, readCaches } from '../../src/topology/caches.js'
-import { type DetectOptions, detectFrom, directoryReader } from '../../src/topology/node-fs.js'
+import { type DetectOptions, detectFrom, directoryReader, rootOf } from '../../src/topology/node-fs.js'
 import type { CpuId, Host, HostCpu, NodeId } from '../../src/types.js'
 
 /** How far a CPU is from another: the first of these that holds, then the distance of their nodes. */
@@ -104,7 +105,7 @@ export class CpuTopology {
    * @throws {InputError} as `detect()`, which has an example
    */
   static detectSync(options: DetectOptions = {}): CpuTopology {
-    const root = options.root ?? '/'
+    const root = rootOf(options)
     return new CpuTopology(detectFrom(root), readCaches(directoryReader(root)))
   }
 
@@ -122,6 +123,8 @@ export class CpuTopology {
    * ```
    */
   static of(host: Host, caches: readonly CacheLevel[] = []): CpuTopology {
+    requireHost(host)
+    if (!Array.isArray(caches)) throw new InputError('caches', 'an array', show(caches))
     return new CpuTopology(host, caches)
   }
 

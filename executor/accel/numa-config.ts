@@ -20,13 +20,13 @@ export interface NumaConfig {
  * @param host numbers of the host's nodes, ascending; `null`: they are not known, and nothing depends on them
  */
 export function chooseNodes(host: readonly NodeId[] | null, nodes: number | readonly NodeId[]): readonly NodeId[] {
-  if (typeof nodes === 'object') {
+  if (Array.isArray(nodes)) {
     if (nodes.length === 0) throw new InputError('nodes', 'at least one node', show(nodes))
     for (const node of nodes) if (host !== null) requireNode(host, node, 'nodes')
     return [...new Set(nodes)].sort((a, b) => a - b)
   }
   const most = host?.length ?? Number.MAX_SAFE_INTEGER
-  if (!Number.isInteger(nodes) || nodes < 1 || nodes > most) {
+  if (typeof nodes !== 'number' || !Number.isInteger(nodes) || nodes < 1 || nodes > most) {
     const expected =
       host === null ? 'a whole number from 1' : `how many of the host's nodes (${formatCpulist(host)}): 1 to ${most}`
     throw new InputError('nodes', expected, show(nodes))

@@ -3,6 +3,9 @@
  * it did nothing, and why.
  */
 
+import { requireObject } from '../../src/checks.js'
+import { InputError, show } from '../../src/errors.js'
+
 /** What a call did: the kernel has it so, or why not. */
 export type Effect = { readonly enforced: true } | { readonly enforced: false; readonly reason: string }
 
@@ -27,6 +30,15 @@ export const currentPlatform: Platform = {
 }
 
 export const ENFORCED: Effect = { enforced: true }
+
+/** @throws {InputError} for what is there and is no platform */
+export function requirePlatform(platform: unknown): void {
+  if (platform === undefined) return
+  requireObject('platform', platform)
+  const { name, warn } = platform as Record<string, unknown>
+  if (typeof name !== 'string') throw new InputError('platform.name', 'text', show(name))
+  if (typeof warn !== 'function') throw new InputError('platform.warn', 'a function', show(warn))
+}
 
 /** The calls that each platform has warned of. */
 const warned = new WeakMap<Platform, Set<string>>()

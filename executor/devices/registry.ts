@@ -1,5 +1,6 @@
 /** The devices of a VM on the main thread: which there are, and the handlers that answer here. */
 
+import { requireCallback, requireObject, requireOneOf } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
 import type { Bus, DeviceAccess, DeviceSpec } from '../wire/device-spec.js'
 import { textOf } from '../wire/failure.js'
@@ -41,6 +42,34 @@ interface Registered {
 
 const LIMITS = { port: 0x1_0000, mmio: 2 ** 52 } as const
 
+/** @throws {InputError} for a range of addresses that is none */
+export function requireRange(bus: Bus, range: AddressRange): { readonly start: number; readonly end: number } {
+  requireOneOf('bus', bus, Object.keys(LIMITS))
+  requireObject(`${bus} range`, range)
+  const { start, length = 1 } = range
+  if (
+    Number.isInteger(start) &&
+    Number.isInteger(length) &&
+    start >= 0 &&
+    length > 0 &&
+    start + length <= LIMITS[bus]
+  ) {
+    return { start, end: start + length }
+  }
+  throw new InputError(`${bus} range`, `whole numbers, up to ${LIMITS[bus]}`, `${show(length)} from ${show(start)}`)
+}
+
+/** @throws {InputError} for what answers no access */
+export function requireHandler(handler: AccessHandler | DeviceInThread): void {
+  requireObject('handler', handler)
+  if (!('module' in handler)) {
+    requireCallback('handler.read', handler.read)
+    requireCallback('handler.write', handler.write)
+  } else if (typeof handler.module !== 'string' && !(handler.module instanceof URL)) {
+    throw new InputError('module', 'where a module is: text, or a URL', show(handler.module))
+  }
+}
+
 export class DeviceRegistry {
   readonly #devices: Registered[] = []
 
@@ -50,14 +79,10 @@ export class DeviceRegistry {
 
   /** @throws {InputError} for a range that is none, or is taken */
   add(bus: Bus, range: AddressRange, what: DeviceSpec['what'], more: Omit<Registered, 'spec'> = {}): void {
-    const { start, length = 1 } = range
-    const end = start + length
-    if (!(Number.isInteger(start) && Number.isInteger(length) && start >= 0 && length > 0 && end <= LIMITS[bus])) {
-      throw new InputError(`${bus} range`, `whole numbers, up to ${LIMITS[bus]}`, `${length} from ${start}`)
-    }
+    const { start, end } = requireRange(bus, range)
     const other = this.#devices.find(({ spec }) => spec.bus === bus && start < spec.end && end > spec.start)
     if (other !== undefined) {
-      throw new InputError(`${bus} range`, 'addresses that no other device has', `${length} from ${show(start)}`)
+      throw new InputError(`${bus} range`, 'addresses that no other device has', `${end - start} from ${start}`)
     }
     this.#devices.push({ spec: { bus, start, end, what }, ...more })
   }

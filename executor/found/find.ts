@@ -1,5 +1,7 @@
 /** The VMs that run on this system, whoever started them. Nothing is changed, and nobody is waited for beyond a deadline. */
 
+import { requireBoolean, requireObject, requirePath } from '../../src/checks.js'
+import { InputError, show } from '../../src/errors.js'
 import { describeVm } from './describe.js'
 import { asRoot, Files, valueOr } from './files.js'
 import { type Domains, domainsOf, isLibvirts } from './libvirt.js'
@@ -31,6 +33,7 @@ const DEADLINE_MS = 1000
  * @throws {UnsupportedError} where `connect` was given, and libvirt is not installed or refuses
  */
 export async function findVms(options: FindOptions = {}): Promise<Found> {
+  requireOptions(options)
   const { ask = true, memory = true, deadlineMs = DEADLINE_MS } = options
   const files = new Files(options.root)
   const mounts = parseMountinfo(files.textOr('', '/proc/self/mountinfo'))
@@ -48,6 +51,18 @@ export async function findVms(options: FindOptions = {}): Promise<Found> {
     }),
   )
   return { vms: found.flat(), missing: notSeen(files, hidden) }
+}
+
+function requireOptions(options: FindOptions): void {
+  requireObject('options', options)
+  const { connect, ask, memory, deadlineMs, root } = options
+  requirePath('connect', connect)
+  requireBoolean('ask', ask)
+  requireBoolean('memory', memory)
+  if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs >= 0)) {
+    throw new InputError('deadlineMs', 'milliseconds, 0 or more', show(deadlineMs))
+  }
+  requirePath('root', root)
 }
 
 function notSeen(files: Files, hidden: number): Missing[] {

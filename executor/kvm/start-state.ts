@@ -4,6 +4,8 @@
  * Source: AMD64 Architecture Programmer's Manual volume 2, sections 4.8 and 14.1.
  */
 
+import { requireId, requireObject, requireOneOf } from '../../src/checks.js'
+import { InputError, show } from '../../src/errors.js'
 import { kvm_dtable, kvm_segment, kvm_sregs } from '../abi/kvm.js'
 import type { KvmVcpu, Registers } from './kvm-vcpu.js'
 
@@ -87,6 +89,7 @@ export function readSpecialRegisters(vcpu: KvmVcpu): SpecialRegisters {
 
 /** @throws {SyscallError} EINVAL where the control registers contradict each other */
 export function changeSpecialRegisters(vcpu: KvmVcpu, changes: SpecialRegisterChanges): void {
+  checkChanges(changes)
   const sregs = vcpu.getSregs()
   for (const name of SEGMENT_NAMES) {
     const change = changes[name]
@@ -103,6 +106,36 @@ export function changeSpecialRegisters(vcpu: KvmVcpu, changes: SpecialRegisterCh
     if (value !== undefined) sregs.setBigUint64(kvm_sregs[name], value, true)
   }
   vcpu.setSregs(sregs)
+}
+
+const [SEGMENT, TABLE] = [
+  ['base', 'limit', 'selector', ...FLAGS],
+  ['base', 'limit'],
+]
+
+/** @throws {InputError} for a name that is none, and for a value that is not of its kind */
+function checkChanges(changes: SpecialRegisterChanges): void {
+  requireObject('registers', changes)
+  const partsOf = (name: string) =>
+    SEGMENT_NAMES.includes(name as SegmentName) ? SEGMENT : TABLE_NAMES.includes(name as TableName) ? TABLE : null
+  const requireBigInt = (where: string, value: unknown) => {
+    if (typeof value !== 'bigint') throw new InputError(where, 'a BigInt', show(value))
+  }
+  for (const [name, value] of Object.entries(changes)) {
+    const parts = partsOf(name)
+    if (value === undefined) continue
+    if (parts === null) {
+      requireOneOf('registers', name, [...SEGMENT_NAMES, ...TABLE_NAMES, ...CONTROL_NAMES])
+      requireBigInt(`registers.${name}`, value)
+      continue
+    }
+    requireObject(`registers.${name}`, value)
+    for (const [part, field] of Object.entries(value)) {
+      requireOneOf(`registers.${name}`, part, parts)
+      if (part === 'base') requireBigInt(`registers.${name}.base`, field)
+      else requireId(`registers.${name}.${part}`, field)
+    }
+  }
 }
 
 function readSegment(sregs: DataView, at: number): Segment {

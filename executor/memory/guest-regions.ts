@@ -1,5 +1,6 @@
 /** Memory of a VM that is made call by call: ranges at the guest physical addresses that the caller gives, each on a node. */
 
+import { requireBytes, requireId, requireObject } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
 import { formatBytes } from '../../src/units.js'
 import { BASE_PAGE } from '../ffi/mapping.js'
@@ -84,7 +85,10 @@ export class RegionMap {
    * @throws {InputError} {VmError}
    */
   async add(request: RegionRequest, register: (hva: number) => void): Promise<MemoryRegion> {
+    requireObject('request', request)
     const { node, gpa, bytes, pageSize = BASE_PAGE } = request
+    requireId('node', node)
+    requireId('pageSize', pageSize)
     this.#check(request, pageSize)
     const range = { gpa, bytes }
     const work = this.#take({ ...request, pageSize }, (hva) => register(hva)).catch((error) => {
@@ -160,6 +164,7 @@ export class RegionMap {
   }
 
   write(gpa: number, bytes: Uint8Array): void {
+    requireBytes('bytes', bytes)
     this.require(gpa, bytes.length)
     this.#parts(gpa, bytes.length, (memory, offset, at, count) => memory.write(offset, bytes.subarray(at, at + count)))
   }
@@ -180,10 +185,12 @@ export class RegionMap {
     const isSound = Number.isSafeInteger(gpa) && gpa >= 0 && Number.isSafeInteger(length) && length >= 0
     let at = 0
     do {
-      const found = this.#regions.find(({ region }) => gpa + at >= region.gpa && gpa + at < region.gpa + region.bytes)
-      if (!isSound || found === undefined) {
+      const found = this.#regions.find(
+        ({ region }) => isSound && gpa + at >= region.gpa && gpa + at < region.gpa + region.bytes,
+      )
+      if (found === undefined) {
         const where = this.all.length === 0 ? 'none yet' : this.all.map(text).join(', ')
-        throw new InputError('gpa', `memory of VM "${this.#vm}" (${where})`, `${length} bytes at ${address(gpa)}`)
+        throw new InputError('gpa', `memory of VM "${this.#vm}" (${where})`, `${show(length)} bytes at ${address(gpa)}`)
       }
       const { region, memory } = found
       const offset = gpa + at - region.gpa

@@ -81,6 +81,7 @@ export class MemoryBlock {
 
   /** Bytes that a node could give now: free ones and page cache; `null`: the kernel does not say. */
   static freeOn(node: number): number | null {
+    requireNode(node)
     return freeOnNode(node, BASE_PAGE)
   }
 
@@ -101,7 +102,7 @@ export class MemoryBlock {
    * @throws {TypeError} after `close()`
    * @throws {RangeError} outside of the block
    */
-  view(offset = 0, length = this.bytes - offset): Uint8Array {
+  view(offset = 0, length = this.bytes - Number(offset)): Uint8Array {
     if (this.#closing !== null) throw new TypeError('the memory has been given back')
     if (
       !(
@@ -112,7 +113,7 @@ export class MemoryBlock {
         offset + length <= this.bytes
       )
     ) {
-      throw new RangeError(`expected a part of ${this.bytes} bytes, got ${length} from ${offset}`)
+      throw new RangeError(`expected a part of ${this.bytes} bytes, got ${show(length)} from ${show(offset)}`)
     }
     if (length === 0) return new Uint8Array()
     // SAFETY: unmapped only when the garbage collector has taken every such buffer.

@@ -1,5 +1,7 @@
 /** Events on CPUs, counted by the CPUs themselves. */
 
+import { requireId, requireObject } from '../../src/checks.js'
+import { InputError, show } from '../../src/errors.js'
 import { PERF_COUNT_HW_CACHE_MISSES, PERF_COUNT_HW_CACHE_REFERENCES, PERF_TYPE_HARDWARE } from '../abi/perf.js'
 import { closeAll } from '../ffi/close.js'
 import { OwnedFd } from '../ffi/files.js'
@@ -38,6 +40,14 @@ export class CpuCounters implements Disposable {
    * @throws {SyscallError} ENOENT where the CPUs do not count such events, EACCES without the right to; nothing stays open
    */
   static open(cpus: readonly number[], events: readonly CounterEvent[] = CACHE_EVENTS): CpuCounters {
+    if (!Array.isArray(cpus)) throw new InputError('cpus', 'an array of CPUs', show(cpus))
+    if (!Array.isArray(events)) throw new InputError('events', 'an array of events', show(events))
+    for (const cpu of cpus) requireId('cpus', cpu)
+    for (const event of events) {
+      requireObject('events', event)
+      requireId('events.type', event.type)
+      requireId('events.config', event.config)
+    }
     const counters = new CpuCounters()
     try {
       for (const cpu of cpus) {

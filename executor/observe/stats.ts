@@ -5,6 +5,7 @@
  */
 
 import { readSync } from 'node:fs'
+import { InputError, show } from '../../src/errors.js'
 import * as abi from '../abi/kvm-stats.js'
 import { closeFd, ioctl, OwnedFd } from '../ffi/files.js'
 
@@ -72,6 +73,7 @@ export class KvmStats extends OwnedFd {
    * @throws {SyscallError} ENOTTY where the kernel is older than 5.14
    */
   static open(owner: number): KvmStats {
+    if (!Number.isInteger(owner)) throw new InputError('owner', 'the number of a descriptor', show(owner))
     const fd = ioctl(owner, 'KVM_GET_STATS_FD', abi.KVM_GET_STATS_FD, 0, {
       ENOTTY: 'this kernel has no such statistics; Linux 5.14 or later is needed',
     })

@@ -1,6 +1,7 @@
 /** Puts programs into a guest's memory. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { requireBytes } from '../../src/checks.js'
 import { isElf, parseElf } from './elf.js'
 
 const COPY_BYTES = 4 * 1024 ** 2
@@ -22,6 +23,7 @@ export async function loadImage(
   image: Uint8Array,
   gpa: number,
 ): Promise<{ readonly entry: number }> {
+  requireBytes('image', image)
   if (!isElf(image)) {
     memory.requireMemory(gpa, image.length)
     await copyIn(memory, gpa, image)

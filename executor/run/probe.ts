@@ -1,5 +1,6 @@
 /** What this system lets the executor do, each asked of the kernel itself. */
 
+import { requirePath } from '../../src/checks.js'
 import { parseCpulist } from '../../src/cpulist.js'
 import { SyscallError, UnsupportedError } from '../../src/errors.js'
 import { BASE_PAGE, Mapping, prefault } from '../ffi/mapping.js'
@@ -29,7 +30,8 @@ export type MbindStatus = { readonly usable: true; readonly node: number } | Ref
 export type AffinityStatus = { readonly usable: true; readonly cpus: readonly number[] } | Refused
 
 /** Whether guests can run: opens the device, checks its version and capabilities, makes a VM and throws it away. */
-export function kvmStatus(path = KVM_DEVICE): KvmStatus {
+export function kvmStatus(path: string = KVM_DEVICE): KvmStatus {
+  requirePath('path', path)
   return attempt(() => {
     if (process.arch !== 'x64')
       throw new UnsupportedError('KVM', `the guest program is for x86-64, not ${process.arch}`)

@@ -3,6 +3,7 @@
  * where; what the kernel made of it is read back, as for a planned one (vm.ts).
  */
 
+import { requireBoolean, requireObject, requirePath, requireText } from '../../src/checks.js'
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import { InputError, show } from '../../src/errors.js'
 import type { AccessHandler, AddressRange, DeviceInThread } from '../devices/registry.js'
@@ -60,6 +61,10 @@ export class BareVm extends Lifecycle {
    * @throws {UnsupportedError}
    */
   static create(options: BareVmOptions): BareVm {
+    requireObject('options', options)
+    requireText('name', options.name)
+    requirePath('device', options.device)
+    requireBoolean('irqchip', options.irqchip)
     using kvm = Kvm.open(options.device ?? KVM_DEVICE)
     const { maxVcpus, maxVcpuId, supportedCpuid } = kvm
     const vm = kvm.createVm()
@@ -211,6 +216,7 @@ export class BareVm extends Lifecycle {
    */
   async addMemory(request: RegionRequest): Promise<MemoryRegion> {
     this.allow('addMemory', 'created', 'running', 'paused')
+    requireObject('request', request)
     const { gpa, bytes } = request
     return this.#regions.add(request, (hva) => this.#kvm.addMemory(gpa, hva, bytes))
   }

@@ -1,8 +1,16 @@
 /** What answers a VM's guest: devices here and in the vCPUs' threads, coalesced writes, doorbells. */
 
+import { requireCallback, requireObject } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
 import { allocateRingLock } from '../devices/coalesced.js'
-import { type AccessHandler, type AddressRange, type DeviceInThread, DeviceRegistry } from '../devices/registry.js'
+import {
+  type AccessHandler,
+  type AddressRange,
+  type DeviceInThread,
+  DeviceRegistry,
+  requireHandler,
+  requireRange,
+} from '../devices/registry.js'
 import { answer } from '../devices/remote.js'
 import { allocateSerial } from '../devices/serial.js'
 import { kickThread } from '../ffi/threads.js'
@@ -53,15 +61,17 @@ export class GuestIo {
   }
 
   onMmio(range: AddressRange, handler: AccessHandler | DeviceInThread): void {
+    const { start, end } = requireRange('mmio', range)
     for (const { gpa, bytes } of this.#home.memoryMap()) {
-      if (range.start < gpa + bytes && range.start + (range.length ?? 1) > gpa) {
-        throw new InputError('mmio range', 'addresses where no memory is', show(range.start))
+      if (start < gpa + bytes && end > gpa) {
+        throw new InputError('mmio range', 'addresses where no memory is', show(start))
       }
     }
     this.#onAccess('mmio', range, handler)
   }
 
   #onAccess(bus: Bus, range: AddressRange, handler: AccessHandler | DeviceInThread): void {
+    requireHandler(handler)
     if ('module' in handler) {
       this.attach(bus, range, { kind: 'module', url: String(handler.module), options: handler.options })
     } else {
@@ -81,6 +91,7 @@ export class GuestIo {
   }
 
   serial(onOutput: (bytes: Uint8Array) => void, start: number): void {
+    if (typeof onOutput !== 'function') throw new InputError('onOutput', 'a function', show(onOutput))
     const what = { kind: 'serial', shared: allocateSerial() } as const
     this.attach('port', { start, length: SERIAL_PORTS }, what, { output: onOutput })
   }
@@ -91,7 +102,8 @@ export class GuestIo {
 
   coalesce(bus: Bus, range: AddressRange): void {
     this.#home.beforeRun('coalesce')
-    this.#home.kvm.coalesce(bus, range.start, range.length ?? 1)
+    const { start, end } = requireRange(bus, range)
+    this.#home.kvm.coalesce(bus, start, end - start)
     this.#isCoalesced = true
   }
 
@@ -101,7 +113,12 @@ export class GuestIo {
     onEvent?: (count: number) => void,
   ): Doorbell {
     this.#home.beforeRun('ioeventfd')
+    requireObject('where', where)
     const { address, bytes = 0, value } = where
+    requireRange(bus, { start: address })
+    if (![0, 1, 2, 4, 8].includes(bytes)) throw new InputError('bytes', '1, 2, 4 or 8', show(bytes))
+    if (value !== undefined && typeof value !== 'bigint') throw new InputError('value', 'a BigInt', show(value))
+    requireCallback('onEvent', onEvent)
     return this.#doorbells.add((fd) => this.#home.kvm.ioeventfd(bus, address, bytes, fd, value), onEvent)
   }
 

@@ -314,6 +314,7 @@ export abstract class Lifecycle implements AsyncDisposable {
   repin(vcpu: number, cpus: string): string {
     this.allow('repin', 'created', 'running', 'paused')
     const index = this.indexOf(vcpu)
+    if (typeof cpus !== 'string') throw new InputError('cpus', 'a cpulist', show(cpus))
     const wanted = parseCpulist(cpus)
     try {
       this.crew.withThread(index, (tid) => {

@@ -3,6 +3,7 @@
  * as a whole. What the threads work on is the subclass's: a guest (vm.ts), or a walk over the memory (walkers.ts).
  */
 
+import { requireId, requireObject } from '../../src/checks.js'
 import { parseCpulist } from '../../src/cpulist.js'
 import { type Finding, InputError, show } from '../../src/errors.js'
 import type { PlanVm, RunMemory } from '../../src/types.js'
@@ -123,6 +124,7 @@ export abstract class Placement extends Lifecycle {
     this.allow('moveMemory', 'created', 'running', 'paused')
     const layout = this.layout.cells.find((each) => each.cell === cell)
     if (layout === undefined) throw new InputError('cell', `a number of a cell of VM "${this.name}"`, show(cell))
+    requireId('node', node)
     const work = () =>
       this.#placed.move(layout, node).catch((error) => {
         throw vmError(this.name, error)
@@ -136,6 +138,7 @@ export abstract class Placement extends Lifecycle {
    */
   async readMemory(promised: PlanVm = this.plan): Promise<RunMemory[]> {
     this.allowOpen('readMemory')
+    requireObject('promised', promised)
     return this.#placed.read(layoutVm(promised))
   }
 

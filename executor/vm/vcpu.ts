@@ -1,5 +1,6 @@
 /** A vCPU of a `Vm`: its registers, for as long as it does not run. */
 
+import { requireId, requireObject } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
 import { type KvmVcpu, REGISTER_NAMES, type Registers } from '../kvm/kvm-vcpu.js'
 import {
@@ -67,7 +68,7 @@ export class Vcpu {
   /** Sets those that are named; the others stay. */
   setRegisters(values: Partial<Registers>): void {
     this.#home.atRest('setRegisters')
-    checkNames(values)
+    checkRegisters(values)
     this.#kvm.setRegs({ ...this.#kvm.getRegs(), ...values })
   }
 
@@ -96,7 +97,7 @@ export class Vcpu {
     if (!(Number.isInteger(entry) && entry >= 0 && entry < 2 ** 20)) {
       throw new InputError('entry', 'an address below 1 MiB', show(entry))
     }
-    checkNames(registers)
+    checkRegisters(registers)
     startReal(this.#kvm, entry, registers)
   }
 
@@ -108,14 +109,18 @@ export class Vcpu {
    */
   startInLongMode(entry: number | bigint, registers: Partial<Registers> = {}, pageTables?: number): void {
     this.#home.atRest('startInLongMode')
-    checkNames(registers)
+    checkRegisters(registers)
+    if (typeof entry !== 'bigint') requireId('entry', entry)
+    if (pageTables !== undefined) requireId('pageTables', pageTables)
     startLong(this.#kvm, pageTables ?? this.#home.identityTables(), { ...registers, rip: BigInt(entry) })
   }
 }
 
-function checkNames(registers: object): void {
+function checkRegisters(registers: object): void {
+  requireObject('registers', registers)
   const names: readonly string[] = REGISTER_NAMES
-  for (const name of Object.keys(registers)) {
+  for (const [name, value] of Object.entries(registers)) {
     if (!names.includes(name)) throw new InputError('registers', `names of ${names.join(', ')}`, show(name))
+    if (typeof value !== 'bigint') throw new InputError(`registers.${name}`, 'a BigInt', show(value))
   }
 }

@@ -1,5 +1,6 @@
 /** A VM that runs a guest where a verified plan says. */
 
+import { requireBytes } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
 import type { PlanVm, VerifiedPlan } from '../../src/types.js'
 import { type Grounds, groundsOf, isVerified } from '../../src/verified.js'
@@ -152,6 +153,7 @@ export class Vm extends Placement {
   /** Writes into the guest's memory, whether it runs or not. */
   write(gpa: number, bytes: Uint8Array): void {
     this.allowOpen('write')
+    requireBytes('bytes', bytes)
     this.memory.write(this.#offsetOf(gpa, bytes.length), bytes)
   }
 
@@ -162,13 +164,18 @@ export class Vm extends Placement {
   }
 
   #offsetOf(gpa: number, length: number): number {
-    const offset = Number.isInteger(gpa) && gpa >= 0 ? offsetOf(gpa) : null
+    const isSound = Number.isInteger(gpa) && gpa >= 0 && Number.isInteger(length) && length >= 0
+    const offset = isSound ? offsetOf(gpa) : null
     const isInside = offset !== null && offset + length <= this.layout.bytes
     if (isInside && (length === 0 || offsetOf(gpa + length - 1) === offset + length - 1)) return offset
     const where = this.memoryMap.map(
       (range) => `0x${range.gpa.toString(16)}-0x${(range.gpa + range.bytes).toString(16)}`,
     )
-    throw new InputError('gpa', `memory of VM "${this.name}" (${where.join(', ')})`, `${length} bytes at ${gpa}`)
+    throw new InputError(
+      'gpa',
+      `memory of VM "${this.name}" (${where.join(', ')})`,
+      `${show(length)} bytes at ${show(gpa)}`,
+    )
   }
 
   #identityTables(): number {

@@ -12,6 +12,7 @@ import {
   statSync,
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { requireObject, requireText } from '../checks.js'
 import { InputError } from '../errors.js'
 import type { Host } from '../types.js'
 import type { SysReader } from './files.js'
@@ -28,7 +29,14 @@ export interface DetectOptions {
  * @throws {InputError} where `root` is no directory, or holds no CPUs
  */
 export async function detectHost(options: DetectOptions = {}): Promise<Host> {
-  return detectFrom(options.root ?? '/')
+  return detectFrom(rootOf(options))
+}
+
+/** @throws {InputError} for options that are none */
+export function rootOf(options: DetectOptions): string {
+  requireObject('options', options)
+  requireText('root', options.root)
+  return options.root ?? '/'
 }
 
 /** `detectHost`, with something between the directory and who reads it. */

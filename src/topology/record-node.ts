@@ -2,9 +2,10 @@
 
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { InputError } from '../errors.js'
+import { requirePath } from '../checks.js'
+import { InputError, show } from '../errors.js'
 import type { Host } from '../types.js'
-import { type DetectOptions, detectFrom } from './node-fs.js'
+import { type DetectOptions, detectFrom, rootOf } from './node-fs.js'
 import { recordingOf } from './record.js'
 
 /**
@@ -17,9 +18,12 @@ export async function recordHost(
   directory: string,
   options: DetectOptions = {},
 ): Promise<{ readonly host: Host; readonly files: number }> {
+  const root = rootOf(options)
+  if (directory === undefined) throw new InputError('directory', 'its name', show(directory))
+  requirePath('directory', directory)
   const exists = requireEmpty(directory)
   let recording: ReturnType<typeof recordingOf> | undefined
-  const host = detectFrom(options.root ?? '/', (reader) => {
+  const host = detectFrom(root, (reader) => {
     recording = recordingOf(reader)
     return recording.reader
   })

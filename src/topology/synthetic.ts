@@ -1,5 +1,6 @@
 /** A Host from a description, without a machine: for tests, and to plan for hosts that are not there. */
 
+import { InputError, show } from '../errors.js'
 import type { Host, HostCpu, HostNode } from '../types.js'
 import { numberInOrder } from './groups.js'
 import { DEFAULT_PAGE_SIZE, FULL_CAPACITY } from './limits.js'
@@ -30,6 +31,7 @@ interface Numa {
  * @throws {InputError} with the place as `character N`
  */
 export function syntheticHost(spec: string): Host {
+  if (typeof spec !== 'string') throw new InputError('spec', 'text', show(spec))
   const levels = withWidths(parseSyntheticSpec(spec))
   const numa = layNodes(levels)
   const nodes = [...numa.nodes].sort((a, b) => a.id - b.id).map(hostNode)

@@ -37,12 +37,8 @@ type Micro = Record<keyof CostTerms, number>
 const LOCAL = 10
 const FASTEST = 1024
 
-/**
- * What `residents` lose on `host`. Nothing has to hold of where they are.
- * @param request what they are: demands, weights, policies. VMs of it that are nowhere count for nothing
- * @throws {InputError} for a VM that is not in the request or has other vCPUs than there, and for a vCPU without a CPU or a cell
- */
-export function costAsIs(host: Host, request: Request, residents: readonly Resident[]): AsIsCost {
+/** What `residents` lose on `host`. Nothing has to hold of where they are. */
+export function priceAsIs(host: Host, request: Request, residents: readonly Resident[]): AsIsCost {
   const machine = machineOf(host, request)
   const vms = placeResidents(machine, request, residents)
   const terms = { ...nothing(), overcommit: crowding(vms), bandwidth: bandwidth(machine, vms) }

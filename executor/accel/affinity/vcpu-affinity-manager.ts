@@ -1,12 +1,21 @@
 /** Which vCPU is to be where: planned, changed by hand, planned anew, and applied to a guest. */
 
+import { requireHost, requireInstance, requireObject, requirePath } from '../../../src/checks.js'
 import { formatCpulist, parseCpulist } from '../../../src/cpulist.js'
 import { InputError, show } from '../../../src/errors.js'
 import type { CpuId, CurrentPlacement, VerifiedPlan } from '../../../src/types.js'
 import { CpuTopology, type TopologyStats } from '../cpu-topology.js'
-import type { AccelKvm } from '../guest/accel-kvm.js'
+import { AccelKvm } from '../guest/accel-kvm.js'
 import { changed, requireOwnCores, type VcpuConfig, type VcpuConfigChange } from '../guest/vcpu-config.js'
-import { currentPlatform, type Effect, ENFORCED, type Platform, type PlatformOptions, unenforced } from '../platform.js'
+import {
+  currentPlatform,
+  type Effect,
+  ENFORCED,
+  type Platform,
+  type PlatformOptions,
+  requirePlatform,
+  unenforced,
+} from '../platform.js'
 import { showConfiguration } from './vcpu-report.js'
 import { type ConfigureOptions, placeVcpus, plannedVm } from './vcpu-request.js'
 
@@ -66,6 +75,9 @@ export class VcpuAffinityManager {
 
   /** Nothing is read yet, and nothing configured. */
   constructor(options: VcpuAffinityManagerOptions = {}) {
+    requireObject('options', options)
+    requirePlatform(options.platform)
+    requirePath('root', options.root)
     this.#platform = options.platform ?? currentPlatform
     this.#root = options.root ?? '/'
   }
@@ -84,6 +96,7 @@ export class VcpuAffinityManager {
    * ```
    */
   static withTopology(topology: CpuTopology, options: PlatformOptions = {}): VcpuAffinityManager {
+    requireInstance('topology', topology, 'CpuTopology', CpuTopology)
     const manager = new VcpuAffinityManager(options)
     manager.#given = topology
     return manager
@@ -127,6 +140,8 @@ export class VcpuAffinityManager {
    * ```
    */
   async configureVcpuAffinity(n: number, options: ConfigureOptions = {}): Promise<VcpuConfiguration> {
+    requireObject('options', options)
+    if (options.host !== undefined) requireHost(options.host)
     if (!Number.isInteger(n) || n < 1) throw new InputError('n', 'a number of vCPUs, from 1', show(n))
     const topology = this.getTopology()
     const plan = await placeVcpus(options.host ?? topology.host, n, options)
@@ -173,6 +188,7 @@ export class VcpuAffinityManager {
    * ```
    */
   setVcpuConfig(id: number, change: VcpuConfigChange): VcpuConfig {
+    requireObject('change', change)
     if (!Number.isInteger(id) || id < 0) throw new InputError('id', 'a number of a vCPU, from 0', show(id))
     const topology = this.getTopology()
     const config = changed(topology, id, this.#configs.get(id) ?? null, change)
@@ -280,6 +296,7 @@ export class VcpuAffinityManager {
   applyTo(accel: AccelKvm): Effect {
     const off = unenforced(this.#platform, 'VcpuAffinityManager.applyTo')
     if (off !== null) return off
+    requireInstance('accel', accel, 'AccelKvm', AccelKvm)
     const there = accel.vcpuIds()
     const missing = this.vcpuIds().filter((id) => !there.includes(id))
     if (missing.length > 0) {

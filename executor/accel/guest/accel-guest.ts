@@ -1,5 +1,6 @@
 /** The guest of an `AccelKvm`: its vCPUs and their registers, what is in its memory, what answers it, and its life. */
 
+import { requireBoolean, requireObject, requirePath, requireText } from '../../../src/checks.js'
 import { InputError, UnsupportedError } from '../../../src/errors.js'
 import type {
   AccessHandler,
@@ -12,7 +13,15 @@ import type {
   VmState,
 } from '../../index.js'
 import { loadExecutor } from '../load-executor.js'
-import { currentPlatform, type Effect, ENFORCED, type Platform, type PlatformOptions, unenforced } from '../platform.js'
+import {
+  currentPlatform,
+  type Effect,
+  ENFORCED,
+  type Platform,
+  type PlatformOptions,
+  requirePlatform,
+  unenforced,
+} from '../platform.js'
 
 /** How the guest is made. */
 export interface AccelGuestOptions extends PlatformOptions {
@@ -40,6 +49,11 @@ export abstract class AccelGuest implements AsyncDisposable {
   #closing: Promise<void> | null = null
 
   constructor(options: AccelGuestOptions) {
+    requireObject('options', options)
+    requireText('name', options.name)
+    requirePath('device', options.device)
+    requireBoolean('irqchip', options.irqchip)
+    requirePlatform(options.platform)
     this.name = options.name ?? 'accel'
     this.#platform = options.platform ?? currentPlatform
     this.#options = options

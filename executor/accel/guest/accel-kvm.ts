@@ -1,6 +1,7 @@
 /** A KVM guest by hand: the calls of the integration guide, each with effect in the kernel, and read back from there. */
 
 import { getPriority } from 'node:os'
+import { requireInstance, requireObject } from '../../../src/checks.js'
 import { formatCpulist } from '../../../src/cpulist.js'
 import type { CpuId, NodeId } from '../../../src/types.js'
 import { requireCpus, requireMemoryNode, requireNodeCpus, requirePageSize } from '../checks.js'
@@ -78,6 +79,7 @@ export class AccelKvm extends AccelGuest {
 
   constructor(options: AccelKvmOptions = {}) {
     super(options)
+    if (options.topology !== undefined) requireInstance('topology', options.topology, 'CpuTopology', CpuTopology)
     this.#given = options.topology
   }
 
@@ -255,6 +257,7 @@ export class AccelKvm extends AccelGuest {
     const off = this.unenforced('setupNumaMemory')
     if (off !== null) return off
     const vm = this.required('setupNumaMemory')
+    requireObject('request', request)
     const { node, size, gpa, hva, pageSize } = request
     requireEnabled(this.#nodes, node)
     requirePageSize(

@@ -23,6 +23,8 @@ export class AffinityMask {
 
   /** A set of these, in whatever order they are named, and however often. */
   constructor(cpus: Iterable<CpuId>) {
+    if (typeof Object(cpus)[Symbol.iterator] !== 'function') throw new InputError('cpus', 'numbers of CPUs', show(cpus))
+    for (const cpu of cpus) if (!Number.isInteger(cpu)) throw new InputError('cpus', 'numbers of CPUs', show(cpu))
     this.#cpus = [...new Set(cpus)].sort((a, b) => a - b)
   }
 

@@ -17,8 +17,8 @@ export function budgetsOf(host: Host, memoryPerNode: MemoryPerNode): Map<NodeId,
   const wanted = wantedOf(host, memoryPerNode)
   const ids = host.nodes.map(({ id }) => id)
   for (const [node, bytes] of wanted) {
-    const where = `memoryPerNode[${node}]`
     if (!ids.includes(node)) throw new InputError('memoryPerNode', `nodes among ${formatCpulist(ids)}`, show(node))
+    const where = `memoryPerNode[${node}]`
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new InputError(where, 'a whole number of bytes', show(bytes))
     const found = host.nodes.find(({ id }) => id === node)!
     const most = hasMemory(found) ? (found.memory.total ?? Number.POSITIVE_INFINITY) : 0

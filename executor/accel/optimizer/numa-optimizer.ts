@@ -1,16 +1,25 @@
 /** Memory on the nodes of the host: given out, counted, moved, and explained. */
 
+import { requireInstance, requireObject, requirePath } from '../../../src/checks.js'
 import { InputError, show } from '../../../src/errors.js'
 import type { SysReader } from '../../../src/topology/files.js'
 import { directoryReader } from '../../../src/topology/node-fs.js'
 import type { NodeId, VcpuId, VerifiedPlan } from '../../../src/types.js'
-import type { VcpuAffinityManager } from '../affinity/vcpu-affinity-manager.js'
+import { VcpuAffinityManager } from '../affinity/vcpu-affinity-manager.js'
 import { nearMemory, planNear } from '../affinity/vcpu-placement.js'
 import { requireNode } from '../checks.js'
-import type { CpuTopology } from '../cpu-topology.js'
+import { CpuTopology } from '../cpu-topology.js'
 import { forEach } from '../for-each.js'
 import { loadExecutor } from '../load-executor.js'
-import { currentPlatform, type Effect, ENFORCED, type Platform, type PlatformOptions, unenforced } from '../platform.js'
+import {
+  currentPlatform,
+  type Effect,
+  ENFORCED,
+  type Platform,
+  type PlatformOptions,
+  requirePlatform,
+  unenforced,
+} from '../platform.js'
 import { shareOf } from '../stats/node-stats.js'
 import { openCacheCounters, StatsKeeper } from '../stats/stats-keeper.js'
 import { type Allocation, allocationOf } from './allocation.js'
@@ -89,8 +98,14 @@ export class NumaOptimizer implements AsyncDisposable {
     topology: CpuTopology,
     manager: VcpuAffinityManager,
     memoryPerNode: MemoryPerNode,
-    { platform = currentPlatform, root = '/' }: NumaOptimizerOptions = {},
+    options: NumaOptimizerOptions = {},
   ) {
+    requireInstance('topology', topology, 'CpuTopology', CpuTopology)
+    requireInstance('manager', manager, 'VcpuAffinityManager', VcpuAffinityManager)
+    requireObject('options', options)
+    requirePlatform(options.platform)
+    requirePath('root', options.root)
+    const { platform = currentPlatform, root = '/' } = options
     const isLinux = platform.name === 'linux'
     this.#topology = topology
     this.#manager = manager

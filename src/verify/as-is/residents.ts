@@ -1,7 +1,8 @@
 /** VMs as they are, joined with what they are: for each vCPU its CPUs with its share of each, and of nodes and cores. */
 
+import { requireId, requireObject } from '../../checks.js'
 import { parseCpulist } from '../../cpulist.js'
-import { InputError } from '../../errors.js'
+import { InputError, show } from '../../errors.js'
 import type { NodeId, PlanCell, Request, RequestVm } from '../../types.js'
 import { groupBy, type Machine, type MachineCpu } from '../machine.js'
 import { MICRO, round } from '../micro.js'
@@ -47,12 +48,13 @@ export function placeResidents(machine: Machine, request: Request, residents: re
     sets.set(cpulist, known)
     return known
   }
+  checkResidents(residents)
   return residents.map(({ name, vcpus, cells }) => {
     const vm = wanted.get(name)
     if (vm === undefined) throw new InputError(name, 'a VM of the request', 'another')
     if (vcpus.length !== vm.vcpus) throw new InputError(name, `${vm.vcpus} vCPUs, as in the request`, `${vcpus.length}`)
     const threads = vcpus.map(({ cell, cpus }, vcpu): PlacedThread => {
-      if (cells[cell] === undefined) throw new InputError(`${name}, vCPU ${vcpu}`, 'a cell that the VM has', `${cell}`)
+      if (cells[cell] === undefined) throw new InputError(`${name}, vCPU ${vcpu}`, 'a cell that the VM has', show(cell))
       const places = placesOf(cpus, `${name}, vCPU ${vcpu}`)
       const dedicated = isDedicated(vm, vcpu)
       const pinned = dedicated && places.cpus.length === 1 ? places.cpus[0] : undefined
@@ -60,6 +62,36 @@ export function placeResidents(machine: Machine, request: Request, residents: re
     })
     return { request: vm, threads, cells }
   })
+}
+
+/** Their form; what is in it is checked where it is used. */
+function checkResidents(residents: readonly Resident[]): void {
+  const requireArray = (where: string, value: unknown) => {
+    if (!Array.isArray(value)) throw new InputError(where, 'an array', show(value))
+  }
+  requireArray('residents', residents)
+  for (const [at, resident] of residents.entries()) {
+    const where = `residents[${at}]`
+    requireObject(where, resident)
+    if (typeof resident.name !== 'string') throw new InputError(`${where}.name`, 'text', show(resident.name))
+    requireArray(`${where}.vcpus`, resident.vcpus)
+    requireArray(`${where}.cells`, resident.cells)
+    for (const [vcpu, each] of resident.vcpus.entries()) {
+      requireObject(`${where}.vcpus[${vcpu}]`, each)
+      if (typeof each.cpus !== 'string')
+        throw new InputError(`${where}.vcpus[${vcpu}].cpus`, 'a cpulist', show(each.cpus))
+    }
+    for (const [cell, each] of resident.cells.entries()) {
+      requireObject(`${where}.cells[${cell}]`, each)
+      requireArray(`${where}.cells[${cell}].memory`, each.memory)
+      for (const [part, range] of each.memory.entries()) {
+        const place = `${where}.cells[${cell}].memory[${part}]`
+        requireObject(place, range)
+        requireId(`${place}.node`, range.node)
+        requireId(`${place}.bytes`, range.bytes)
+      }
+    }
+  }
 }
 
 function placesIn(machine: Machine, cpulist: string, where: string): Pick<PlacedThread, 'cpus' | 'nodes' | 'cores'> {
