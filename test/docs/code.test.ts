@@ -33,6 +33,7 @@ test('these are all that is not run, each with its reason', () => {
       'docs/running-vms.md: $ homenode pin db 0 3',
       'docs/running-vms.md: $ homenode ps db',
       'docs/running-vms.md: $ homenode ps',
+      "docs/running-vms.md: import { detectHost, plan, verifyPlan } from 'homenode'",
     ],
   )
 })
