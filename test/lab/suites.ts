@@ -24,7 +24,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   'apply-libvirt': ({ name }) => name === 'two-node',
   apply: ({ name }) => ['two-node', 'four-node'].includes(name),
   partition: ({ name }) => name === 'two-node',
-  'apply-killed': ({ name }) => name === 'two-node',
+  'apply-killed': ({ name }) => ['two-node', 'four-node'].includes(name),
   'apply-hugepages': ({ name }) => name === 'hugepages',
   commands: ({ name }) => name === 'two-node',
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),

