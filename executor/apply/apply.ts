@@ -58,7 +58,8 @@ async function carryOut(
   const steps = run.outcomes()
   const differences = compare(wantedOf(changes))
   const { stopped, moved } = run
-  const isOver = [...steps, ...removed].every(({ state }) => state !== 'left' && state !== 'skipped')
+  const isTried = [...steps, ...removed].every(({ state }) => state !== 'left' && state !== 'skipped')
+  const isOver = isTried && changes.waiting.length === 0
   if (changes.undoes !== null && isOver && !stopped) markUndone(changes.undoes)
   const obstacles = [...changes.obstacles, ...domains.obstacles]
   return {

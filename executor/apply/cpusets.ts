@@ -12,14 +12,14 @@ import { Files, valueOr } from '../found/files.js'
 import { numbersIn } from '../found/processes.js'
 import { parseMountinfo } from '../found/procfs.js'
 import type { FoundCgroup } from '../found/types.js'
-import { giveCpus, isWithin, snapshotOf, union } from './threads.js'
+import { common, giveCpus, isWithin, snapshotOf, union } from './threads.js'
 import type { Cpuset, CpusetChange } from './types.js'
 
 const files = new Files()
 
 /** Parts of paths that belong to systemd, to libvirt, to programs for containers. */
 const OTHERS =
-  /^(kubepods|docker|lxc|libpod|crio|podman|garden|machine|system|user|init)\b|\.(slice|scope|service|mount|libvirt-qemu)$/
+  /^(kubepods|docker|lxc|libpod|crio|podman|garden|machine|system|user|init)(?![a-z\d])|\.(slice|scope|service|mount|libvirt-qemu)$/
 
 /** Whether a cgroup is one that somebody has made by hand, or homenode. */
 export function isNobodys(path: string): boolean {
@@ -48,10 +48,16 @@ export function cpusetOf(cgroup: Pick<FoundCgroup, 'path' | 'version'>): Cpuset 
 
 /**
  * How a cgroup's cpuset has to change for its threads to have these CPUs and nodes.
+ * @param stay cpulist of its other threads, which are to keep what they have of it
  * @param tids all threads of the VM
  * @returns `null`: not at all; or why it cannot be changed
  */
-export function planCpuset(cgroup: FoundCgroup, need: Cpuset, tids: readonly number[]): CpusetChange | string | null {
+export function planCpuset(
+  cgroup: FoundCgroup,
+  need: Cpuset,
+  stay: string,
+  tids: readonly number[],
+): CpusetChange | string | null {
   const cpus = cgroup.cpus === null || isWithin(need.cpus, cgroup.cpus)
   const mems = cgroup.mems === null || isWithin(need.mems, cgroup.mems)
   if (cpus && mems) return null
@@ -67,7 +73,8 @@ export function planCpuset(cgroup: FoundCgroup, need: Cpuset, tids: readonly num
   if (!isWithin(need.cpus, above.cpus) || !isWithin(need.mems, above.mems)) {
     return `${lacks}, and the cgroup above it CPUs ${above.cpus} and nodes ${above.mems}`
   }
-  const to = { cpus: cpus ? from.cpus : need.cpus, mems: mems ? from.mems : need.mems }
+  const kept = common(stay, from.cpus)
+  const to = { cpus: cpus ? from.cpus : union(need.cpus, kept), mems: mems ? from.mems : need.mems }
   return { path, version, from, between: betweenOf(from, to), to }
 }
 

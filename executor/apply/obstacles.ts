@@ -112,12 +112,12 @@ export function cpusetsFor(vm: FoundVm, one: Draft): Cpusets {
   const obstacles: Obstacle[] = []
   for (const [at, cgroup] of vm.cgroups.entries()) {
     const members = threads.filter((thread) => thread.cgroup === at).map(({ tid }) => tid)
-    // On their way threads may be elsewhere for a while. The kernel asks the cpuset of the main thread where pages may go.
-    const onTheWay = one.steps.flatMap((step) => step.threads.filter(({ tid }) => members.includes(tid)))
-    const cpus = union(...members.map((tid) => one.cpusOf(tid)), ...onTheWay.map(({ to }) => to))
+    const changed = one.steps.flatMap((step) => step.threads.filter(({ tid }) => members.includes(tid)))
+    const others = members.filter((tid) => !changed.some((thread) => thread.tid === tid))
+    // The kernel asks the cpuset of the main thread where pages may go.
     const mems = one.movesMemory && members.includes(vm.pid) ? union(one.nodes().to, nodesOf(one)) : ''
-    const need = { cpus, mems }
-    const change = planCpuset(cgroup, need, tids)
+    const need = { cpus: union(...changed.map(({ to }) => to)), mems }
+    const change = planCpuset(cgroup, need, union(...others.map((tid) => one.cpusOf(tid))), tids)
     if (typeof change === 'string') obstacles.push(obstacle(one, `CPUs ${need.cpus}, nodes ${need.mems}`, change))
     else if (change !== null) changes.push(change)
   }

@@ -19,13 +19,17 @@ export interface Drafted {
 
 /** @param rest what is known of the changes beside the drafts; obstacles of these VMs, or of others */
 export function settle(drafted: readonly Drafted[], rest: Partial<Changes> = {}): Changes {
-  const { obstacles: known = [], undoes = null, dedicated = [], partitions = [] } = rest
+  const { obstacles: known = [], undoes = null, dedicated = [], partitions = [], waiting: others = [] } = rest
   const obstacles = [...known]
+  const waiting = [...others]
   let steps: ChangeStep[] = []
   for (const { draft, uid, cpusets, domain } of drafted) {
     const found = [...obstaclesTo(draft, uid), ...cpusets.obstacles, ...(domain?.obstacles ?? [])]
     obstacles.push(...found)
-    if (found.some(({ left }) => left)) continue
+    if (found.some(({ left }) => left)) {
+      waiting.push(draft.vm.pid)
+      continue
+    }
     draft.widen(cpusets.changes)
     steps.push(...draft.finished())
   }
@@ -33,6 +37,7 @@ export function settle(drafted: readonly Drafted[], rest: Partial<Changes> = {})
   for (let lacking = withoutRoom(steps); lacking !== null; lacking = withoutRoom(steps)) {
     const { pid, obstacle } = lacking
     obstacles.push(obstacle)
+    waiting.push(pid)
     steps = steps.filter((step) => step.pid !== pid)
   }
   const numbers = [...new Set(steps.map(({ step }) => step))]
@@ -46,6 +51,7 @@ export function settle(drafted: readonly Drafted[], rest: Partial<Changes> = {})
     dedicated,
     partitions,
     bytes: steps.reduce((sum, { bytes }) => sum + bytes, 0),
+    waiting,
     undoes,
   }
 }

@@ -64,6 +64,12 @@ export function union(...lists: readonly string[]): string {
   return formatCpulist(lists.flatMap((list) => parseCpulist(list, { allowEmpty: true })))
 }
 
+/** What is in both. */
+export function common(cpus: string, others: string): string {
+  const set = new Set(parseCpulist(others, { allowEmpty: true }))
+  return formatCpulist(parseCpulist(cpus, { allowEmpty: true }).filter((cpu) => set.has(cpu)))
+}
+
 /** Whether all of the numbers are in the other list. */
 export function isWithin(cpus: string, others: string): boolean {
   const set = new Set(parseCpulist(others, { allowEmpty: true }))

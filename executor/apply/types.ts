@@ -183,6 +183,8 @@ export interface Changes {
   readonly partitions: readonly VmPartition[]
   /** To be copied in all. */
   readonly bytes: number
+  /** Processes of VMs that would change, run, and are left as they are: an undo file is kept for these. */
+  readonly waiting: readonly number[]
   /** The undo file whose state these bring back; `null`: they undo nothing. */
   readonly undoes: string | null
 }

@@ -37,17 +37,22 @@ export async function prepareUndo(file?: string, options: StateOptions = {}): Pr
     throw new InputError(stateFolder(options.state), 'an undo file', 'none that is still to be undone')
   const obstacles: Obstacle[] = []
   const drafted: Drafted[] = []
+  const waiting: number[] = []
   const { vms, partitions } = readUndoFile(path)
   for (const vm of vms) {
     if (!isThere(vm.pid, vm)) {
       obstacles.push({ vm: vm.name, what: 'all of it', why: `process ${vm.pid} has ended`, left: true })
       continue
     }
-    const { draft } = draftOf(vm, obstacles)
+    const draft = draftOf(vm, obstacles)
+    if (draft === null) {
+      waiting.push(vm.pid)
+      continue
+    }
     const domain = await domainBack(vm, draft, options.connect)
     drafted.push({ draft, uid: uidOf(vm.pid), newcomers: mainCpus(vm), cpusets: cpusetsOf(vm), domain })
   }
-  return settle(drafted, { obstacles, undoes: path, partitions: partitions.filter(isThereStill) })
+  return settle(drafted, { obstacles, waiting, undoes: path, partitions: partitions.filter(isThereStill) })
 }
 
 /**
@@ -59,7 +64,8 @@ export async function undo(file?: string, options: ApplyOptions = {}): Promise<A
   return applyChanges(await prepareUndo(file, options), options)
 }
 
-function draftOf(vm: UndoVm, obstacles: Obstacle[]): Pick<Drafted, 'draft'> {
+/** `null`: it is left as it is. */
+function draftOf(vm: UndoVm, obstacles: Obstacle[]): Draft | null {
   const saved = new Map(vm.threads.map((thread) => [`${thread.tid}/${thread.startTime}`, thread]))
   const main = mainCpus(vm)
   const aims = new Map<number, string>()
@@ -73,15 +79,16 @@ function draftOf(vm: UndoVm, obstacles: Obstacle[]): Pick<Drafted, 'draft'> {
     if (cpus !== null) aims.set(now.tid, canonicalCpulist(cpus))
     return { ...now, role, number }
   })
-  const found = memoryNow(vm.pid, vm.memory)
-  const memory = vm.memory.map(({ start, bytes, pageSize, policy }, at) => {
-    return { start, bytes, pageSize, policy, on: found?.[at]?.on ?? [] }
-  })
-  if (found === null && memory.length > 0) {
-    obstacles.push({ vm: vm.name, what: 'its memory', why: 'where it is may not be read: run as root', left: false })
+  const found = vm.memory.length === 0 ? [] : memoryNow(vm.pid, vm.memory)
+  if (found === null) {
+    obstacles.push({ vm: vm.name, what: 'its memory', why: 'where it is may not be read: run as root', left: true })
+    return null
   }
+  const memory = vm.memory.map(({ start, bytes, pageSize, policy }, at) => {
+    return { start, bytes, pageSize, policy, on: found[at]?.on ?? [] }
+  })
   for (const [at, { policy }] of vm.memory.entries()) {
-    const now = found?.[at]?.policy ?? policy
+    const now = found[at]?.policy ?? policy
     const why = `it is ${now} now, and nobody but the VM itself can change it back to ${policy}`
     if (now !== policy) obstacles.push({ vm: vm.name, what: 'the policy of its memory', why, left: false })
   }
@@ -91,7 +98,7 @@ function draftOf(vm: UndoVm, obstacles: Obstacle[]): Pick<Drafted, 'draft'> {
     return now === 0 || sumOf(on) === 0 ? [] : [[start, spread(now, pageSize, on)] as const]
   })
   draft.add(1, { threads: aims, memory: new Map(back) })
-  return { draft }
+  return draft
 }
 
 /** Where the process's first thread was, which begins most others. */

@@ -58,6 +58,7 @@ const changes: Changes = {
   obstacles: [],
   dedicated: [],
   partitions: [],
+  waiting: [],
   bytes: 3 * GIB,
   undoes: null,
 }

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { applyChanges } from '../../../executor/apply/apply.js'
@@ -115,6 +116,28 @@ asRoot("another user's file is not believed, nor one that others may write", asy
   const link = join(folder, 'link')
   symlinkSync(path, link)
   assert.match(await refusal(link), /belongs to user 1000/)
+})
+
+const UNDO = fileURLToPath(new URL('../../../executor/apply/undo.ts', import.meta.url))
+
+asRoot('what could not be brought back for want of a right keeps its file', () => {
+  const own = mkdtempSync(join(tmpdir(), 'hn-own-'))
+  process.on('exit', () => rmSync(own, { recursive: true, force: true }))
+  const path = join(own, 'undo-2026-01-01T00-00-00.000Z-1.json')
+  writeFileSync(path, JSON.stringify({ ...file, vms: [{ ...vm, threads: [{ ...vm.threads[0], cpus: '0' }] }] }), {
+    mode: 0o600,
+  })
+  for (const each of [own, path]) chownSync(each, 65534, 65534)
+  const script = `
+    import { undo } from ${JSON.stringify(UNDO)}
+    console.log(JSON.stringify(await undo(undefined, { state: ${JSON.stringify(own)} })))`
+  const user = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath]
+  const args = [...user, '--import', 'tsx', '--input-type=module', '-e', script]
+  const { steps, obstacles } = JSON.parse(execFileSync('setpriv', args, { encoding: 'utf8' }))
+  assert.equal(steps, [])
+  assert.match(obstacles[0].why, /user 0's/)
+  assert.equal(listUndoFiles({ state: own }), [path])
+  assert.is(snapshotOf(pid)[0]!.cpus, main!.cpus)
 })
 
 test('a file of another boot means other processes', async () => {
