@@ -27,15 +27,16 @@ export async function applyChanges(changes: Changes, options: ApplyOptions = {})
   checkOptions(options)
   const folder = stateFolder(options.state)
   const takesCpus = options.exclusive === true && changes.undoes === null && changes.dedicated.length > 0
-  if (changes.steps.length === 0 && changes.undoes === null && !takesCpus) {
+  const partitions = takesCpus ? planPartitions(changes) : { partitions: [], others: [] }
+  if (changes.steps.length === 0 && changes.undoes === null && partitions.partitions.length === 0) {
     const { obstacles } = changes
-    const nothing = { steps: [], partitions: [], differences: [], stopped: false, moved: 0 }
+    const nothing = { steps: [], partitions: partitions.others, differences: [], stopped: false, moved: 0 }
     return { kind: 'Applied', undoFile: null, obstacles, ...nothing }
   }
   openStateFolder(folder)
   const lock = takeLock(folder)
   try {
-    return await carryOut(changes, options, takesCpus ? planPartitions(changes) : { partitions: [], left: [] }, folder)
+    return await carryOut(changes, options, partitions, folder)
   } finally {
     lock.close()
   }
@@ -44,7 +45,7 @@ export async function applyChanges(changes: Changes, options: ApplyOptions = {})
 async function carryOut(
   changes: Changes,
   options: ApplyOptions,
-  { partitions, left }: PlannedPartitions,
+  { partitions, others }: PlannedPartitions,
   folder: string,
 ): Promise<Applied> {
   using domains = await OpenDomains.of(changes.vms, options.config === true)
@@ -67,7 +68,7 @@ async function carryOut(
     undoFile,
     steps,
     obstacles,
-    partitions: [...removed, ...made, ...left],
+    partitions: [...removed, ...made, ...others],
     differences,
     stopped,
     moved,

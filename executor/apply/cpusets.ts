@@ -5,9 +5,9 @@
  */
 
 import { writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { UnsupportedError } from '../../src/errors.js'
-import { NAME } from '../cpusets/state.js'
+import { PARTITION } from '../found/cgroups.js'
 import { Files, valueOr } from '../found/files.js'
 import { numbersIn } from '../found/processes.js'
 import { parseMountinfo } from '../found/procfs.js'
@@ -63,7 +63,7 @@ export function planCpuset(
   if (cpus && mems) return null
   const { path, version } = cgroup
   const lacks = `the cpuset of ${path} has CPUs ${cgroup.cpus} and nodes ${cgroup.mems}`
-  if (NAME.test(basename(path))) return `${lacks}, for its vCPUs alone: undo that first`
+  if (PARTITION.test(path)) return `${lacks}, for its vCPUs alone: undo that first`
   if (!isNobodys(path)) return `${lacks}, and who manages that cgroup has to change it`
   const from = cpusetOf(cgroup)
   if (from === null) return `${lacks}, and is that of a cgroup above it`

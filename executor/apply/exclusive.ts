@@ -1,30 +1,32 @@
 /** CPUs that the dedicated vCPUs of VMs have to themselves: partitions of cgroup v2, made when all else is done, and removed before all else. */
 
 import { existsSync } from 'node:fs'
+import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import { UnsupportedError } from '../../src/errors.js'
-import { makePartition, planPartition, removePartition } from '../cpusets/partition.js'
-import type { AppliedPartition, Changes, DedicatedVcpus, VmPartition } from './types.js'
+import { makePartition, partitionOf, planPartition, removePartition } from '../cpusets/partition.js'
+import type { AppliedPartition, Changes, VmPartition } from './types.js'
 
-/** What is to be made, and what cannot be. */
+/** What is to be made, and what cannot be or is there already. */
 export interface PlannedPartitions {
   readonly partitions: readonly VmPartition[]
-  readonly left: readonly AppliedPartition[]
+  readonly others: readonly AppliedPartition[]
 }
 
 /** Touches nothing. */
 export function planPartitions({ dedicated }: Pick<Changes, 'dedicated'>): PlannedPartitions {
   const partitions: VmPartition[] = []
-  const left: AppliedPartition[] = []
+  const others: AppliedPartition[] = []
   for (const { vm, pid, threads } of dedicated) {
+    const cpus = formatCpulist(threads.flatMap((thread) => parseCpulist(thread.cpus)))
+    if (partitionOf({ pid, threads }) === cpus) {
+      others.push({ vm, cpus, state: 'made', why: null })
+      continue
+    }
     const partition = planPartition({ pid, threads })
-    if ('why' in partition) left.push({ vm, cpus: cpusOf(threads), state: 'left', why: partition.why })
+    if ('why' in partition) others.push({ vm, cpus, state: 'left', why: partition.why })
     else partitions.push({ vm, partition })
   }
-  return { partitions, left }
-}
-
-function cpusOf(threads: DedicatedVcpus['threads']): string {
-  return threads.map(({ cpus }) => cpus).join()
+  return { partitions, others }
 }
 
 /** @param whyNot why a VM is left as it is; `null`: it is not */

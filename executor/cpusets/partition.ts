@@ -11,7 +11,7 @@ import { UnsupportedError } from '../../src/errors.js'
 import type { PartitionKind } from '../../src/types.js'
 import { Files, valueOr } from '../found/files.js'
 import { type Affinities, keepAffinities, readAffinities, startTimeOf } from './affinities.js'
-import { isLeftBehind, placeFor, type WhyNot } from './place.js'
+import { isLeftBehind, partitionAround, placeFor, type WhyNot } from './place.js'
 import type { PartitionState, PartitionThread } from './state.js'
 
 export interface PartitionRequest {
@@ -41,6 +41,15 @@ export function planPartition(
     threads: threads.flatMap((thread) => recordOf(thread.tid, parseCpulist(thread.cpus))),
     losers: losersOf(affinities, new Set(tids), cpus, effectiveOf(parent)),
   }
+}
+
+/** cpulist of the partition that threads of a process have already, if it holds; `null`: they have none. */
+export function partitionOf({ pid, threads }: PartitionRequest): string | null {
+  return partitionAround(
+    files,
+    pid,
+    threads.map(({ tid }) => tid),
+  )
 }
 
 /** Threads that are pinned, some of whose CPUs the partition takes. */

@@ -6,9 +6,9 @@
 
 import { accessSync, constants } from 'node:fs'
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
+import { PARTITION } from '../found/cgroups.js'
 import { type Files, valueOr } from '../found/files.js'
 import { type Mount, parseCgroup, parseMountinfo } from '../found/procfs.js'
-import { NAME } from './state.js'
 
 export interface Place {
   /** The cgroup of the process. */
@@ -47,24 +47,43 @@ export function placeFor(files: Files, pid: number, tids: readonly number[], cpu
   return { parent, enables: !read('cgroup.subtree_control').split(' ').includes('cpuset') }
 }
 
+/** The partition that threads of a process have been given, if it holds: its CPUs, as a list; `null`: none, or not all of them. */
+export function partitionAround(files: Files, pid: number, tids: readonly number[]): string | null {
+  const mount = mountOf(files)
+  const [path, ...others] = new Set(tids.map((tid) => pathIn(files, `${pid}/task/${tid}`)))
+  if ('why' in mount || path === undefined || others.length > 0 || !PARTITION.test(path)) return null
+  const found = directoryOf(files, mount, path)
+  if ('why' in found) return null
+  const read = (name: string) => files.textOr('', `${found.parent}/${name}`).trim()
+  return /^(root|isolated)$/.test(read('cpuset.cpus.partition')) ? read('cpuset.cpus') : null
+}
+
+function mountOf(files: Files): Mount | WhyNot {
+  const mounts = parseMountinfo(files.textOr('', '/proc/self/mountinfo'))
+  if (mounts.some(({ type, options }) => type === 'cgroup' && options.includes('cpuset'))) {
+    return { why: 'the cpusets of this system are those of cgroup v1, which has no partitions' }
+  }
+  return mounts.find(({ type }) => type === 'cgroup2') ?? { why: 'cgroup v2 is not mounted' }
+}
+
+/** The cgroup of a process, or of a thread as `PID/task/TID`. */
+function pathIn(files: Files, of: string): string | undefined {
+  const lines = parseCgroup(files.textOr('', `/proc/${of}/cgroup`))
+  return lines.find(({ controllers }) => controllers.length === 0)?.path
+}
+
 function parentOf(
   files: Files,
   pid: number,
   tids: readonly number[],
 ): { readonly parent: string; readonly path: string } | WhyNot {
-  const mounts = parseMountinfo(files.textOr('', '/proc/self/mountinfo'))
-  if (mounts.some(({ type, options }) => type === 'cgroup' && options.includes('cpuset'))) {
-    return { why: 'the cpusets of this system are those of cgroup v1, which has no partitions' }
-  }
-  const mount = mounts.find(({ type }) => type === 'cgroup2')
-  if (mount === undefined) return { why: 'cgroup v2 is not mounted' }
-  const pathOf = (of: string) =>
-    parseCgroup(files.textOr('', `/proc/${of}/cgroup`)).find(({ controllers }) => controllers.length === 0)?.path
-  const path = pathOf(`${pid}`)
+  const mount = mountOf(files)
+  if ('why' in mount) return mount
+  const path = pathIn(files, `${pid}`)
   if (path === undefined) return { why: `process ${pid} is gone` }
   const owner = ownerOf(path)
   if (owner !== null) return { why: `cgroup ${path} is ${owner}'s, and is left alone` }
-  const apart = tids.map((tid) => pathOf(`${pid}/task/${tid}`)).find((own) => own !== undefined && own !== path)
+  const apart = tids.map((tid) => pathIn(files, `${pid}/task/${tid}`)).find((own) => own !== undefined && own !== path)
   if (apart !== undefined) return { why: `its threads are in cgroups of their own (${apart}), which are left alone` }
   return directoryOf(files, mount, path)
 }
@@ -102,7 +121,7 @@ function rivalOf(files: Files, parent: string, cpus: readonly number[]): string 
 
 /** Whether it is of a process that has ended without undoing it. */
 export function isLeftBehind(files: Files, parent: string, name: string): boolean {
-  const pid = NAME.exec(name)?.[1]
+  const pid = PARTITION.exec(name)?.[1]
   if (pid === undefined || files.list(`/proc/${pid}/task`) !== null) return false
   return /^populated 0$/m.test(files.textOr('', `${parent}/${name}/cgroup.events`))
 }

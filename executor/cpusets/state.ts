@@ -31,9 +31,6 @@ export interface PartitionState {
   readonly losers: readonly PartitionThread[]
 }
 
-/** Its name: the process, and the first of the threads. */
-export const NAME = /^homenode-(\d{1,10})-\d{1,10}$/
-
 const LIST = /^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?){0,2000}$/
 
 const cpus = z.string().regex(LIST, 'a cpulist such as "0-3,8"')

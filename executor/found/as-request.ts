@@ -2,6 +2,7 @@
 
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import type { CpuPolicy, CurrentPlacement, Host, NodeId, PlanCell } from '../../src/types.js'
+import { PARTITION } from './cgroups.js'
 import type { FoundMapping, FoundVm } from './types.js'
 import { type Facts, isShortOfCpus, readWishes } from './wishes.js'
 
@@ -49,10 +50,11 @@ const BASE_PAGE = 4096
  */
 export function requestOf(
   vms: readonly FoundVm[],
-  host: Host,
+  given: Host,
   wishes?: unknown,
   isMeant: (name: string) => boolean = () => true,
 ): RunningRequest {
+  const host = withPartitions(given, vms)
   const online = new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id))
   const { running: known, left } = runningOf(vms, online)
   const running = known.filter(({ name }) => isMeant(name))
@@ -72,6 +74,13 @@ export function requestOf(
   const overcommit = parts.some(({ mayShare }) => mayShare) ? { overcommit: MOST_OVERCOMMIT } : {}
   const request = { ...overcommit, ...asked.host, vms: parts.map(({ vm }) => vm) }
   return { host: withoutGuests(host, running), request, running, left }
+}
+
+/** CPUs that VMs have to themselves through homenode are in no cpuset but theirs, and can be theirs again. */
+function withPartitions(host: Host, vms: readonly FoundVm[]): Host {
+  const groups = vms.flatMap(({ cgroups }) => cgroups.filter(({ path }) => PARTITION.test(path)))
+  const own = new Set(groups.flatMap(({ cpus }) => parseCpulist(cpus ?? '', { allowEmpty: true })))
+  return { ...host, cpus: host.cpus.map((cpu) => (own.has(cpu.id) ? { ...cpu, allowed: cpu.online } : cpu)) }
 }
 
 /** The VMs of which enough is known, by the names that `requestOf` gives them. */

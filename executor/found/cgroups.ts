@@ -62,6 +62,9 @@ function listOrNull(text: string): string | null {
   return /^[\d,-]+$/.test(list) ? list : null
 }
 
+/** The name of a cgroup in which homenode gives vCPUs their CPUs alone: the process, and the first of the threads. */
+export const PARTITION = /(?:^|\/)homenode-(\d{1,10})-\d{1,10}$/
+
 /**
  * Who made the cgroup, by the names that each gives.
  * Source: libvirt's src/util/vircgroup.c, systemd's machine.slice; the kubelet's kubepods; qemu-server of Proxmox VE

@@ -51,6 +51,22 @@ test('what guests have is free for the plan, in pages of their size', () => {
   assert.is(second!.pages[1]!.free, 3)
 })
 
+test('CPUs that a VM has to itself through homenode can be its own again; those of another cgroup are left out', () => {
+  const cpus = HOST.cpus.map((cpu) => ({ ...cpu, allowed: cpu.id < 4 }))
+  const group = { version: 2, mems: '0-1', threads: 1 } as const
+  const vm = vmOf({ name: 'db', cpus: ['5'], memory: [{ bytes: GIB, resident: { 1: GIB } }] })
+  const groups = ['/homenode-100-101', '/vms/homenode-1', '/other'].map((path, at) => ({
+    ...group,
+    path,
+    cpus: `${at + 5}`,
+  }))
+  const { host } = requestOf([{ ...vm, cgroups: groups }], { ...HOST, cpus })
+  assert.equal(
+    host.cpus.filter(({ allowed }) => allowed).map(({ id }) => id),
+    [0, 1, 2, 3, 5],
+  )
+})
+
 test('guest nodes stay as they are, with their own memory', () => {
   const cells = [
     { cell: 0, vcpus: [1], memory: GIB },

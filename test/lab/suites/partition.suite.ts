@@ -2,16 +2,24 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { detectHost } from 'homenode'
-import { runPlan } from 'homenode/executor'
+import { detectHost, plan as planFor, verifyPlan } from 'homenode'
+import {
+  applyChanges,
+  type Found,
+  prepareChanges,
+  prepareUndo,
+  requestOf as runningRequest,
+  runPlan,
+} from 'homenode/executor'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkPartition, makePartition, planPartition, removePartition } from '../../../executor/cpusets/partition.js'
 import { type PartitionState, partitionState } from '../../../executor/cpusets/state.js'
 import { formatCpulist } from '../../../src/cpulist.js'
 import { parseWith } from '../../../src/schema.js'
+import { affinities, affinityOf, backend, findThese, folder, pinTo, startGuest } from './guests.js'
 import { failure, homenode, planned, requestOf, SECONDS, threadOf, write } from './inside.js'
 
 const ROOT = '/sys/fs/cgroup'
@@ -182,6 +190,55 @@ test('where the hierarchy does not allow it, that is said, and nothing is touche
   assert.is(read(`${ROOT}/some/cgroup.type`), 'domain')
   await endAll()
   for (const name of ['some', 'some.slice']) rmdirSync(`${ROOT}/${name}`)
+})
+
+test('a guest that a plan is carried out on has its CPUs to itself, until that is undone', async () => {
+  const one = await startGuest('db', backend('ram', 'policy=bind,host-nodes=1'))
+  const groups = cgroups()
+  const options = { state: join(folder, 'state'), exclusive: true }
+  const find = () => findThese([one])
+  const plans = async (found: Found) => {
+    const asked = runningRequest(found.vms, await detectHost())
+    return verifyPlan(asked.host, asked.request, await planFor(asked.host, asked.request))
+  }
+  const apply = async () => {
+    const found = await find()
+    const verified = await plans(found)
+    return { verified, applied: await applyChanges(await prepareChanges(found, verified), options) }
+  }
+  try {
+    pinTo(one.pid, '0-3')
+    const before = affinities(one.pid)
+    const { verified, applied } = await apply()
+    const cpus = formatCpulist(verified.vms[0]!.vcpus.map((vcpu) => Number(vcpu.cpus)))
+    assert.equal(applied.partitions, [{ vm: 'db', cpus, state: 'made', why: null }])
+    assert.equal(applied.differences, [])
+    const [name] = cgroups().filter((each) => !groups.includes(each))
+    assert.is(read(`${ROOT}/${name}/cpuset.cpus.partition`), 'root')
+    assert.is(read(`${ROOT}/${name}/cpuset.cpus`), cpus)
+    for (const { vcpu, cpus: own } of verified.vms[0]!.vcpus) assert.is(affinityOf(one.pid, `CPU ${vcpu}/KVM`), own)
+    assert.ok(await one.isSound())
+
+    const { steps, partitions } = (await apply()).applied
+    assert.equal([steps, partitions], [[], [{ vm: 'db', cpus, state: 'made', why: null }]])
+
+    const undone = await applyChanges(await prepareUndo(undefined, options), options)
+    assert.equal(undone.partitions, [{ vm: 'db', cpus, state: 'removed', why: null }])
+    assert.equal([undone.differences, cgroups()], [[], groups])
+    assert.equal(affinities(one.pid), before)
+    assert.ok(await one.isSound())
+
+    await apply()
+    await one.stop()
+    const gone = await applyChanges(await prepareUndo(undefined, options), options)
+    assert.equal(
+      gone.partitions.map((each) => each.state),
+      ['removed'],
+    )
+    assert.equal(cgroups(), groups)
+  } finally {
+    await one.stop()
+  }
 })
 
 const REQUEST = requestOf({ name: 'db', vcpus: 2, devices: [{ node: 1, strict: true }] })
