@@ -27,10 +27,16 @@ export async function applyChanges(changes: Changes, options: ApplyOptions = {})
   checkOptions(options)
   const folder = stateFolder(options.state)
   const takesCpus = options.exclusive === true && changes.undoes === null && changes.dedicated.length > 0
-  const partitions = takesCpus ? planPartitions(changes) : { partitions: [], others: [] }
+  const partitions = takesCpus ? planPartitions(changes) : { partitions: [], held: [], left: [] }
   if (changes.steps.length === 0 && changes.undoes === null && partitions.partitions.length === 0) {
     const { obstacles } = changes
-    const nothing = { steps: [], partitions: partitions.others, differences: [], stopped: false, moved: 0 }
+    const nothing = {
+      steps: [],
+      partitions: [...partitions.held, ...partitions.left],
+      differences: [],
+      stopped: false,
+      moved: 0,
+    }
     return { kind: 'Applied', undoFile: null, obstacles, ...nothing }
   }
   openStateFolder(folder)
@@ -45,7 +51,7 @@ export async function applyChanges(changes: Changes, options: ApplyOptions = {})
 async function carryOut(
   changes: Changes,
   options: ApplyOptions,
-  { partitions, others }: PlannedPartitions,
+  { partitions, held, left }: PlannedPartitions,
   folder: string,
 ): Promise<Applied> {
   using domains = await OpenDomains.of(changes.vms, options.config === true)
@@ -68,7 +74,7 @@ async function carryOut(
     undoFile,
     steps,
     obstacles,
-    partitions: [...removed, ...made, ...others],
+    partitions: [...removed, ...made, ...held, ...left],
     differences,
     stopped,
     moved,

@@ -6,27 +6,29 @@ import { UnsupportedError } from '../../src/errors.js'
 import { makePartition, partitionOf, planPartition, removePartition } from '../cpusets/partition.js'
 import type { AppliedPartition, Changes, VmPartition } from './types.js'
 
-/** What is to be made, and what cannot be or is there already. */
+/** What is to be made, what is there already, and what cannot be. */
 export interface PlannedPartitions {
   readonly partitions: readonly VmPartition[]
-  readonly others: readonly AppliedPartition[]
+  readonly held: readonly AppliedPartition[]
+  readonly left: readonly AppliedPartition[]
 }
 
 /** Touches nothing. */
 export function planPartitions({ dedicated }: Pick<Changes, 'dedicated'>): PlannedPartitions {
   const partitions: VmPartition[] = []
-  const others: AppliedPartition[] = []
+  const held: AppliedPartition[] = []
+  const left: AppliedPartition[] = []
   for (const { vm, pid, threads } of dedicated) {
     const cpus = formatCpulist(threads.flatMap((thread) => parseCpulist(thread.cpus)))
     if (partitionOf({ pid, threads }) === cpus) {
-      others.push({ vm, cpus, state: 'made', why: null })
+      held.push({ vm, cpus, state: 'made', why: null })
       continue
     }
     const partition = planPartition({ pid, threads })
-    if ('why' in partition) others.push({ vm, cpus, state: 'left', why: partition.why })
+    if ('why' in partition) left.push({ vm, cpus, state: 'left', why: partition.why })
     else partitions.push({ vm, partition })
   }
-  return { partitions, others }
+  return { partitions, held, left }
 }
 
 /** @param whyNot why a VM is left as it is; `null`: it is not */

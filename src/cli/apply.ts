@@ -35,8 +35,8 @@ export async function apply(options: ApplyCommandOptions, file?: string): Promis
   const { prepareChanges } = await import('../../executor/apply/prepare.js')
   const { planPartitions } = await import('../../executor/apply/exclusive.js')
   const changes = await prepareChanges(target.found, target.plan, options)
-  const isInPart = isPartial(target, changes)
   const alone = options.exclusive ? planPartitions(changes) : NOBODY_ALONE
+  const isInPart = isPartial(target, changes) || alone.left.length > 0
   if (!options.json) print(showIntent(target, changes, alone, style))
   else if (options.dryRun) printJson({ schemaVersion: 1, ...changes })
   if (options.dryRun || (isNothing(changes, alone) && !options.json)) {
@@ -78,7 +78,7 @@ function isPartial({ plan, asked }: Target, changes: Changes): boolean {
   return plan.spare !== undefined || asked.left.length > 0 || isLeft(changes)
 }
 
-const NOBODY_ALONE: PlannedPartitions = { partitions: [], left: [] }
+const NOBODY_ALONE: PlannedPartitions = { partitions: [], held: [], left: [] }
 
 function isNothing({ steps }: Changes, alone: PlannedPartitions): boolean {
   return steps.length === 0 && alone.partitions.length === 0
