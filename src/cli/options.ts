@@ -1,6 +1,7 @@
 /** What commands have in common in their options. */
 
 import { type Command, Option } from 'commander'
+import { InputError, show } from '../errors.js'
 
 /** Where the host comes from: `readHost` reads it. */
 export const HOST_OPTIONS: readonly Option[] = [
@@ -11,6 +12,14 @@ export const HOST_OPTIONS: readonly Option[] = [
 
 /** For commands that look for VMs. */
 export const CONNECT = new Option('--connect <uri>', "ask this libvirt; without it the system's, where a VM is its own")
+
+/** For an option that takes the name of a folder. */
+export function folderName(option: string): (text: string) => string {
+  return (text) => {
+    if (text !== '' && !text.includes('\0')) return text
+    throw new InputError(option, 'the name of a folder', show(text))
+  }
+}
 
 /** An option that has to be given, by what its value is called; unless another one is. */
 export interface Need {

@@ -1,7 +1,7 @@
 /** `apply`, `undo`, `diff` and `check --drift` on real guests: what /proc says, not what the commands say. */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -243,6 +243,20 @@ withoutRights('threads of another user, without the right to pin them, are left 
   }
 })
 
+withQemu('a folder that cannot be made, or others may write to, is refused before anything is touched', () =>
+  withGuest(own('apply-nowhere'), async ({ guest: { pid }, state, plan }) => {
+    const before = affinities(pid)
+    const impossible = await homenode(['apply', plan, '--yes', '--state', '/proc/homenode/state'])
+    assert.is(impossible.code, 1)
+    assert.match(impossible.stderr, /\/proc\/homenode\/state cannot be made: ENOENT/)
+    chmodSync(state, 0o777)
+    const open = await homenode(['apply', plan, '--yes', '--state', state])
+    assert.is(open.code, 1)
+    assert.match(open.stderr, /may be written by others/)
+    assert.equal(affinities(pid), before)
+  }),
+)
+
 test('which plan has to be said, and what is none is refused with its place', async () => {
   const neither = await homenode(['apply', '--yes'])
   assert.is(neither.code, 2)
@@ -268,6 +282,9 @@ test('which plan has to be said, and what is none is refused with its place', as
     assert.match(stderr, says)
   }
   assert.is((await homenode(['check', none, '--drift', '-f', none])).code, 2)
+  const nowhere = await homenode(['undo', '--yes', '--state', ''])
+  assert.is(nowhere.code, 2)
+  assert.match(nowhere.stderr, /--state: expected the name of a folder, got ""/)
 })
 
 test('help with examples, within 80 columns', async () => {

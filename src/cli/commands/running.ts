@@ -2,12 +2,12 @@
 
 import { Option } from 'commander'
 import { byteRate } from '../numbers.js'
-import { CONNECT } from '../options.js'
+import { CONNECT, folderName } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const RATE = new Option('--rate <bytes>', 'copy at most so much a second, such as 200MiB').argParser(byteRate('--rate'))
 const CONFIG = new Option('--config', "change a libvirt domain's configuration for its next start, too")
-const STATE = new Option('--state <dir>', 'where undo files are')
+const STATE = new Option('--state <dir>', 'where undo files are').argParser(folderName('--state'))
 
 export const RUNNING_COMMANDS: readonly CommandEntry[] = [
   {
