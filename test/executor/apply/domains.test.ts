@@ -1,6 +1,7 @@
 /** A domain of a real libvirt, changed by hand and brought back: through libvirt alone, and what is said where that does not answer. */
 
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -16,15 +17,24 @@ const severalCpus = /[-,]/.test(readFileSync('/sys/devices/system/cpu/online', '
 const why = whyNoLibvirtd ?? (severalCpus ? null : 'one CPU is not enough to pin')
 const withLibvirt = skipUnless(why === null, `no libvirt daemon: ${why}`)
 
-const NAME = 'hn-changed'
-const XML = `<domain type='qemu'><name>${NAME}</name><uuid>3f0c2d6e-7a91-4b1e-9d35-2b1d6b6c1c01</uuid>
+/** Of this run: others may have theirs at the same time. */
+const NAME = `hn-changed-${process.pid}`
+const XML = `<domain type='qemu'><name>${NAME}</name><uuid>${randomUUID()}</uuid>
 <memory unit='MiB'>32</memory><vcpu>2</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>
 <cputune><vcpupin vcpu='1' cpuset='1'/></cputune><iothreads>1</iothreads>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model='none'/></devices></domain>`
 
+/** A domain goes on when its daemon has ended: not beyond the test. */
+const pids = new Set<number>()
+process.on('exit', () => {
+  for (const pid of pids) if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL')
+})
+
 async function domain(connect: string) {
   const { vms } = await findVms({ connect })
-  return vms.find(({ name }) => name.value === NAME)!
+  const vm = vms.find(({ name }) => name.value === NAME)!
+  pids.add(vm.pid)
+  return vm
 }
 
 withLibvirt(
