@@ -32,7 +32,7 @@ function xmlOf(name: keyof typeof UUIDS, tuning = ''): string {
   return `<domain type='qemu'><name>${name}</name><uuid>${UUIDS[name]}</uuid><memory unit='MiB'>32</memory><vcpu>2</vcpu>
 <iothreads>2</iothreads>${tuning}<os><type arch='x86_64' machine='q35'>hvm</type></os>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model='none'/>
-<graphics type='vnc' port='-1' autoport='yes' passwd='secret'/></devices></domain>`
+<graphics type='vnc' passwd='secret'><listen type='socket' socket='${join(folder, `${name}.vnc`)}'/></graphics></devices></domain>`
 }
 
 /** A file for virsh. */
@@ -69,7 +69,8 @@ async function withDomain<Result>(
 function affinityOf(domain: string, thread: string): string {
   const isIts = (pid: string) => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`guest=${domain},`)
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      return command.includes(`guest=${domain},`) && command.includes(folder)
     } catch {
       return false
     }

@@ -4,7 +4,16 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { folder, hasQemu } from './guests.js'
@@ -88,8 +97,22 @@ export async function startLibvirtd(): Promise<Libvirtd> {
     await ended
   }
   const kill = async () => {
+    const pids = join(home, 'run/qemu')
+    for (const name of readdirSync(pids).filter((file) => file.endsWith('.pid'))) {
+      const pid = Number(readFileSync(join(pids, name), 'utf8'))
+      process.on('exit', () => endIfThere(pid, name.slice(0, -'.pid'.length)))
+    }
     daemon.kill('SIGKILL')
     await ended
   }
   return { uri, virsh, stop, kill }
+}
+
+/** The QEMU of a domain that no daemon has taken over. */
+function endIfThere(pid: number, domain: string): void {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`guest=${domain},`)) process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
 }
