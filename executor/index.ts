@@ -72,6 +72,23 @@ export type { MemoryOptions } from './memory/memory.js'
 export { MemoryBlock } from './memory/memory-block.js'
 export type { CellPages, PlaceMemoryOptions } from './memory/placed-memory.js'
 export type { PrefaultProgress } from './memory/prefault.js'
+export type { HostRates, NodeRates, Pressure } from './meter/host-rates.js'
+export { Meter, type MeterOptions } from './meter/meter.js'
+export { type ExitRates, type Rates, ratesBetween, type Use, type VcpuRates, type VmRates } from './meter/rates.js'
+export type {
+  Allocations,
+  HostReading,
+  KvmCounters,
+  KvmReading,
+  MemoryReading,
+  NodeFaults,
+  NodeReading,
+  PressureReading,
+  Reading,
+  Resource,
+  ThreadReading,
+  VmReading,
+} from './meter/types.js'
 export { CACHE_EVENTS, CpuCounters } from './observe/cpu-counters.js'
 export type { ThreadState } from './observe/observe.js'
 export type { ResidentPages } from './observe/residency.js'

@@ -95,10 +95,30 @@ export interface SyscallNumbers {
   readonly tgkill: number
   readonly memfd_create: number
   readonly perf_event_open: number
+  readonly pidfd_open: number
+  readonly pidfd_getfd: number
 }
 
 /** By Node's `process.arch`. arm64 has the numbers of `asm-generic/unistd.h`. */
 export const syscallNumbers: Readonly<Record<string, SyscallNumbers>> = {
-  x64: { mbind: 237, move_pages: 279, gettid: 186, tgkill: 234, memfd_create: 319, perf_event_open: 298 },
-  arm64: { mbind: 235, move_pages: 239, gettid: 178, tgkill: 131, memfd_create: 279, perf_event_open: 241 },
+  x64: {
+    mbind: 237,
+    move_pages: 279,
+    gettid: 186,
+    tgkill: 234,
+    memfd_create: 319,
+    perf_event_open: 298,
+    pidfd_open: 434,
+    pidfd_getfd: 438,
+  },
+  arm64: {
+    mbind: 235,
+    move_pages: 239,
+    gettid: 178,
+    tgkill: 131,
+    memfd_create: 279,
+    perf_event_open: 241,
+    pidfd_open: 434,
+    pidfd_getfd: 438,
+  },
 }

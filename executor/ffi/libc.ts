@@ -132,6 +132,16 @@ export const perf_event_open: (
   group: number,
   flags: number,
 ) => number = lib.func('syscall', 'long', ['long', 'void *', 'long', 'long', 'long', 'unsigned long'])
+export const pidfd_open: (number: number, pid: number, flags: number) => number = lib.func('syscall', 'long', [
+  'long',
+  'long',
+  'long',
+])
+export const pidfd_getfd: (number: number, pidfd: number, fd: number, flags: number) => number = lib.func(
+  'syscall',
+  'long',
+  ['long', 'long', 'long', 'long'],
+)
 export const gettid: (number: number) => number = lib.func('syscall', 'long', ['long'])
 export const tgkill: (number: number, pid: number, tid: number, signal: number) => number = lib.func(
   'syscall',

@@ -19,6 +19,8 @@ export interface FindOptions {
   readonly ask?: boolean
   /** Whether guest memory is looked up: the kernel walks page tables for it, the longer the more the guest has. */
   readonly memory?: boolean
+  /** The processes that are looked at; by default all. */
+  readonly pids?: readonly number[]
   /** For all that one QEMU is asked. */
   readonly deadlineMs?: number
   /** In front of `/proc` and `/sys`: the files of another system. */
@@ -37,7 +39,7 @@ export async function findVms(options: FindOptions = {}): Promise<Found> {
   const { ask = true, memory = true, deadlineMs = DEADLINE_MS } = options
   const files = new Files(options.root)
   const mounts = parseMountinfo(files.textOr('', '/proc/self/mountinfo'))
-  const { vms: processes, hidden } = findProcesses(files)
+  const { vms: processes, hidden } = findProcesses(files, options.pids)
   const qemus = processes.map((one) => (one.vmm.value === 'qemu' ? parseQemuArguments(one.argv) : null))
   const wanted =
     options.connect !== undefined || (ask && processes.some((one, at) => isLibvirts(files, one, qemus[at]!)))

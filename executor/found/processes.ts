@@ -26,10 +26,14 @@ export interface Processes {
 const VM_DESCRIPTOR = 'anon_inode:kvm-vm'
 const VCPU_DESCRIPTOR = 'anon_inode:kvm-vcpu'
 
-export function findProcesses(files: Files): Processes {
+/** @param pids those to look at; by default all that there are */
+export function findProcesses(
+  files: Files,
+  pids: readonly number[] = numbersIn(valueOr([], files.list('/proc'))),
+): Processes {
   const vms: VmProcess[] = []
   let hidden = 0
-  for (const pid of numbersIn(valueOr([], files.list('/proc')))) {
+  for (const pid of pids) {
     const found = examine(files, pid)
     if (found === 'hidden') hidden++
     else if (found !== null) vms.push(found)

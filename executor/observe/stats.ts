@@ -55,8 +55,15 @@ export class KvmStats extends OwnedFd {
   readonly #dataOffset: number
   readonly #data: DataView<ArrayBuffer>
 
-  private constructor(fd: number) {
+  private constructor(fd: number, like?: KvmStats) {
     super(fd)
+    if (like !== undefined) {
+      this.statistics = like.statistics
+      this.#placed = like.#placed
+      this.#dataOffset = like.#dataOffset
+      this.#data = like.#data
+      return
+    }
     const header = readAt(fd, 0, abi.kvm_stats_header.size)
     const nameBytes = header.getUint32(abi.kvm_stats_header.name_size, true)
     const count = header.getUint32(abi.kvm_stats_header.num_desc, true)
@@ -77,8 +84,17 @@ export class KvmStats extends OwnedFd {
     const fd = ioctl(owner, 'KVM_GET_STATS_FD', abi.KVM_GET_STATS_FD, 0, {
       ENOTTY: 'this kernel has no such statistics; Linux 5.14 or later is needed',
     })
+    return KvmStats.of(fd)
+  }
+
+  /**
+   * Takes over a descriptor of statistics, as another process has one.
+   * @param like of the same kind (of a VM, or of a vCPU) on this system: what there is need not be read again
+   * @throws where it is no such descriptor; it is closed then
+   */
+  static of(fd: number, like?: KvmStats): KvmStats {
     try {
-      return new KvmStats(fd)
+      return new KvmStats(fd, like)
     } catch (error) {
       closeFd(fd)
       throw error

@@ -70,6 +70,7 @@ export const ROOMS: readonly Room[] = [
       'executor/run/',
       'executor/apply/',
       'executor/cpusets/',
+      'executor/meter/',
       'executor/found/',
       'executor/vm/',
       'executor/memory/',
@@ -118,6 +119,13 @@ export const ROOMS: readonly Room[] = [
     holds: 'partitions of CPUs for threads: made, read back, undone',
     may: ['executor/found/', 'executor/ffi/'],
     packages: ['zod', 'node:fs', 'node:path'],
+  },
+  {
+    files: ['executor/meter/'],
+    holds:
+      'counters of found VMs, their threads and the host, read again and again; what happened between two readings',
+    may: ['executor/found/', 'executor/observe/', 'executor/ffi/', 'src/topology/'],
+    packages: ['node:fs', 'node:fs/promises', 'node:path'],
   },
   {
     files: ['executor/found/'],
