@@ -12,8 +12,8 @@ import type { FoundVm, Missing } from '../found/types.js'
 const PIDS_MS = 1000
 /** Between two looks at a VM whose threads have changed: QEMU's threads for I/O come and go. */
 const AGAIN_MS = 5000
-/** For so long a new process may become a VM. */
-const YOUNG_MS = 10_000
+/** A new process may become a VM yet: it is looked at at once, and after 1, 3 and 7 s. */
+const YOUNG_MS = [1000, 2000, 4000]
 
 /** What the census has to know of a VM. */
 export interface Known {
@@ -27,7 +27,7 @@ export class Census {
   readonly #files: Files
   readonly #options: FindOptions
   #pids = new Set<number>()
-  readonly #young = new Map<number, number>()
+  readonly #young = new Map<number, { readonly due: number; readonly looks: number }>()
   /** How many threads each VM had when it was looked at; `null`: nobody but the kernel was asked yet. */
   readonly #threads = new Map<number, number | null>()
   #pidsAt = 0
@@ -88,15 +88,23 @@ export class Census {
     this.#pidsAt = now
     const before = this.#pids
     this.#pids = this.#listPids()
-    for (const pid of this.#pids) if (!before.has(pid)) this.#young.set(pid, now)
-    for (const [pid, since] of this.#young) {
-      if (!this.#pids.has(pid) || now > since + YOUNG_MS) this.#young.delete(pid)
-    }
-    const found = findProcesses(this.#files, [...this.#young.keys()]).vms.map(({ pid }) => pid)
+    for (const pid of this.#pids) if (!before.has(pid)) this.#young.set(pid, { due: now, looks: 0 })
+    const found = findProcesses(this.#files, this.#youngToLookAt(now)).vms.map(({ pid }) => pid)
     if (found.length === 0) return []
     const { vms } = await findVms({ ...this.#options, ask: false, pids: found })
     for (const { pid } of vms) this.#young.delete(pid)
     return vms
+  }
+
+  #youngToLookAt(now: number): number[] {
+    for (const pid of this.#young.keys()) if (!this.#pids.has(pid)) this.#young.delete(pid)
+    const due = [...this.#young].filter((one) => one[1].due <= now)
+    for (const [pid, { looks }] of due) {
+      const wait = YOUNG_MS[looks]
+      if (wait === undefined) this.#young.delete(pid)
+      else this.#young.set(pid, { due: now + wait, looks: looks + 1 })
+    }
+    return due.map(([pid]) => pid)
   }
 
   #listPids(): Set<number> {

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { parseNumaMaps } from '../found/procfs.js'
 import type { MemoryReading } from './types.js'
 
-/** After a walk that took 1 ms there is none for 500 ms. */
-const REST = 500
+/** After a walk that took 1 ms there is none for a second. */
+const REST = 1000
 
 /** A program's text and libraries: it has mapped their files, and has not written to them. */
 const ONLY_READ = / file=(?!\S*memfd:|\/anon_hugepage)(?!.* (?:dirty|anon)=)/

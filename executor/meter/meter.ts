@@ -17,8 +17,8 @@ export interface MeterOptions extends Pick<FindOptions, 'connect' | 'ask' | 'roo
   readonly memory?: boolean
 }
 
-/** VMs whose KVM counters are read at a time: a file for each counter is dear. */
-const KVM_AT_ONCE = 8
+/** vCPUs whose details are read at a time. */
+const DETAILS_AT_ONCE = 64
 
 /**
  * Counters of all VMs that run here, and of the host's nodes. Files stay open from one reading to the next.
@@ -42,7 +42,6 @@ export class Meter implements Disposable {
   readonly #walks: MemoryWalks | null
   readonly #vms = new Map<number, VmMeter>()
   #mounts: readonly Mount[] = []
-  #round = 0
 
   private constructor(options: MeterOptions) {
     const { root, memory = true, ...how } = options
@@ -73,12 +72,9 @@ export class Meter implements Disposable {
     await this.#follow(await this.#census.update([...this.#vms.values()].map((one) => one.known())))
     const meters = [...this.#vms.values()].sort((a, b) => a.vm.pid - b.vm.pid)
     await this.#walks?.next(meters.map(({ vm, residentPages }) => ({ pid: vm.pid, residentPages })))
-    const turns = Math.ceil(meters.length / KVM_AT_ONCE)
-    const turn = this.#round++ % Math.max(1, turns)
+    for (const meter of whoseTurn(meters)) meter.readDetails()
     const at = performance.now()
-    const vms = meters.map((meter, which) => {
-      return meter.read(this.#walks?.of(meter.vm.pid) ?? null, which % turns === turn)
-    })
+    const vms = meters.map((meter) => meter.read(this.#walks?.of(meter.vm.pid) ?? null))
     return { at, host: this.#host.read(), vms, missing: this.#missing(meters) }
   }
 
@@ -119,4 +115,16 @@ export class Meter implements Disposable {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+/** Those that wait longest for their details to be read, one at least. */
+function whoseTurn(meters: readonly VmMeter[]): readonly VmMeter[] {
+  let vcpus = 0
+  return [...meters]
+    .sort((a, b) => a.detailsAt - b.detailsAt)
+    .filter(({ vm }) => {
+      const isIn = vcpus < DETAILS_AT_ONCE
+      vcpus += vm.vcpus.length
+      return isIn
+    })
 }

@@ -4,7 +4,7 @@
  * Source: proc(5); Documentation/scheduler/sched-stats.rst; Documentation/accounting/psi.rst; kernel/sched/debug.c
  */
 
-import type { Allocations, NodeFaults, PressureReading } from './types.js'
+import type { Allocations, NodeFaults, PressureReading, ThreadDetails } from './types.js'
 
 /** USER_HZ is 100 on x86-64 and arm64, whatever the kernel's own timer does. */
 export const NS_PER_TICK = 1e9 / 100
@@ -24,20 +24,21 @@ export interface StatCounters {
 export function parseStatCounters(text: string): StatCounters | null {
   let at = text.lastIndexOf(')') + 2
   if (at < 2) return null
-  const field = new Array<number>(40)
-  for (let n = 3; n <= 39; n++) {
-    field[n] = numberAt(text, at)
-    at = text.indexOf(' ', at) + 1
-    if (at === 0 && n < 39) return null
+  let n = 3
+  /** Fields are asked for in their order. */
+  const field = (wanted: number): number => {
+    for (; n < wanted; n++) {
+      const space = text.indexOf(' ', at)
+      if (space < 0) return Number.NaN
+      at = space + 1
+    }
+    return numberAt(text, at)
   }
-  const [user, kernel, threads, startTime, pages, lastCpu] = [14, 15, 20, 22, 24, 39].map(
-    (n) => field[n]!,
-  ) as SixNumbers
-  if (!(user + kernel + threads + startTime + lastCpu >= 0)) return null
-  return { ranNs: (user + kernel) * NS_PER_TICK, threads, startTime, residentPages: pages, lastCpu }
+  const [user, kernel, threads, startTime] = [field(14), field(15), field(20), field(22)]
+  const [residentPages, lastCpu] = [field(24), field(39)]
+  if (!(user + kernel + threads + startTime + residentPages + lastCpu >= 0)) return null
+  return { ranNs: (user + kernel) * NS_PER_TICK, threads, startTime, residentPages, lastCpu }
 }
-
-type SixNumbers = [number, number, number, number, number, number]
 
 /** What `schedstat` has of a thread. */
 export interface SchedCounters {
@@ -53,16 +54,11 @@ export function parseSchedstat(text: string): SchedCounters | null {
   return { onCpuNs, delayNs }
 }
 
-/** What `sched` has of a thread. */
-export interface SchedDetails {
-  readonly migrations: number | null
-  readonly faults: readonly NodeFaults[] | null
-}
-
 const MIGRATIONS = 'se.nr_migrations'
 const FAULTS = '\nnuma_faults node='
 
-export function parseSched(text: string): SchedDetails {
+/** What `sched` has of a thread. */
+export function parseSched(text: string): Pick<ThreadDetails, 'migrations' | 'faults'> {
   const migrations = numberAfter(text, text.indexOf(MIGRATIONS), ':')
   const faults: NodeFaults[] = []
   let sum = 0

@@ -4,7 +4,7 @@ import type { FoundVm, Missing } from '../found/types.js'
 import { type HostRates, hostRates, nodeOfCpus } from './host-rates.js'
 import { EXIT_REASONS, HALT_POLLING } from './kvm.js'
 import { perSecond } from './per-second.js'
-import type { KvmReading, MemoryReading, NodeFaults, Reading, ThreadReading, VmReading } from './types.js'
+import type { KvmCounters, MemoryReading, NodeFaults, Rationed, Reading, ThreadReading, VmReading } from './types.js'
 
 /** All that happened. */
 export interface Rates {
@@ -106,14 +106,20 @@ function vmRates(before: VmReading | null, after: VmReading, seconds: number, no
     others: hasAll && use !== null && whole !== null ? Math.max(0, whole / 1e9 - use) : null,
     memory: after.memory,
     remoteMemory: remoteMemory(after.memory, vcpus),
-    remoteFaults: remoteShare(after.threads.map(({ faults, lastCpu }) => ({ faults, node: nodeAt(nodeOf, lastCpu) }))),
+    remoteFaults: remoteShare(
+      after.threads.map(({ details, lastCpu }) => ({
+        faults: details?.value.faults ?? null,
+        node: nodeAt(nodeOf, lastCpu),
+      })),
+    ),
     exits: exitsOf(after.kvm),
     haltPolling: pollingOf(after.kvm),
   }
 }
 
 function vcpuRates(before: ThreadReading | null, after: ThreadReading, seconds: number, nodeOf: NodeOf): VcpuRates {
-  const { vcpu, tid, lastCpu, faults, kvm } = after
+  const { vcpu, tid, lastCpu, details } = after
+  const kvm = mapped(details, (one) => one.kvm)
   const node = nodeAt(nodeOf, lastCpu)
   const share = (old: number | null | undefined, now: number | null) => {
     const rate = perSecond(old, now, seconds)
@@ -126,8 +132,8 @@ function vcpuRates(before: ThreadReading | null, after: ThreadReading, seconds: 
     node,
     use: atMost(1, share(before?.onCpuNs, after.onCpuNs)),
     delay: atMost(1, share(before?.delayNs, after.delayNs)),
-    migrations: perSecond(before?.migrations, after.migrations, seconds),
-    remoteFaults: remoteShare([{ faults, node }]),
+    migrations: rationedRate(mapped(details, (one) => one.migrations)),
+    remoteFaults: remoteShare([{ faults: details?.value.faults ?? null, node }]),
     exits: exitsOf(kvm),
     haltPolling: pollingOf(kvm),
   }
@@ -175,13 +181,31 @@ function remoteMemory(memory: MemoryReading | null, vcpus: readonly VcpuRates[])
   return remote / weight
 }
 
-/** Of one of KVM's counters a second, between the times that these were read. */
-function kvmRate(kvm: KvmReading | null, name: string): number | null {
-  if (kvm === null || kvm.before === null) return null
-  return perSecond(kvm.before.counters[name], kvm.counters[name], (kvm.at - kvm.before.at) / 1000)
+/** A part of what was read; `null` where it is not known now. */
+function mapped<Value, Part>(
+  reading: Rationed<Value> | null,
+  part: (value: Value) => Part | null | undefined,
+): Rationed<Part> | null {
+  if (reading === null) return null
+  const { at, before } = reading
+  const [value, old] = [part(reading.value) ?? null, before === null ? null : (part(before.value) ?? null)]
+  if (value === null) return null
+  return { at, value, before: before === null || old === null ? null : { at: before.at, value: old } }
 }
 
-function exitsOf(kvm: KvmReading | null): ExitRates | null {
+/** Growth a second, between the times that it was read. */
+function rationedRate(reading: Rationed<number> | null): number | null {
+  if (reading === null || reading.before === null) return null
+  return perSecond(reading.before.value, reading.value, (reading.at - reading.before.at) / 1000)
+}
+
+type Kvm = Rationed<KvmCounters> | null
+
+function kvmRate(kvm: Kvm, name: string): number | null {
+  return rationedRate(mapped(kvm, (counters) => counters[name]))
+}
+
+function exitsOf(kvm: Kvm): ExitRates | null {
   const all = kvmRate(kvm, 'exits')
   if (all === null) return null
   const reasons = Object.keys(EXIT_REASONS).flatMap((name): [string, number][] => {
@@ -191,7 +215,8 @@ function exitsOf(kvm: KvmReading | null): ExitRates | null {
   return { all, byReason: Object.fromEntries(reasons) }
 }
 
-function pollingOf(kvm: KvmReading | null): number | null {
+function pollingOf(kvm: Kvm): number | null {
+  if (kvm === null) return null
   const ns = sumOf(HALT_POLLING.map((name) => kvmRate(kvm, name)))
   return ns === null ? null : ns / 1e9
 }

@@ -3,9 +3,10 @@
 import type { FoundVcpu } from '../found/types.js'
 import type { KeptFile, KeptFiles } from './kept-files.js'
 import { parseSched, parseSchedstat, parseStatCounters } from './parse.js'
-import type { ThreadReading } from './types.js'
+import { follow } from './rationed.js'
+import type { KvmCounters, ThreadReading } from './types.js'
 
-type Counters = Omit<ThreadReading, 'kvm'>
+type Counters = Omit<ThreadReading, 'details'>
 
 /** A thread whose files stay open. */
 export class ThreadMeter {
@@ -15,6 +16,7 @@ export class ThreadMeter {
   readonly #schedstat: KeptFile
   readonly #sched: KeptFile
   #last: Counters | null = null
+  #details: ThreadReading['details'] = null
 
   constructor(files: KeptFiles, pid: number, { vcpu, tid }: Pick<FoundVcpu, 'vcpu' | 'tid'>) {
     this.vcpu = vcpu
@@ -26,22 +28,29 @@ export class ThreadMeter {
   }
 
   /** `null`: it has ended. */
-  read(): Counters | null {
+  read(): ThreadReading | null {
+    this.#last = this.#counters(this.#last)
+    return this.#last === null ? null : { ...this.#last, details: this.#details }
+  }
+
+  /** @param kvm what KVM counts of its vCPU */
+  readDetails(kvm: KvmCounters | null): void {
+    this.#details = follow(this.#details, { ...parseSched(this.#sched.text() ?? ''), kvm })
+  }
+
+  #counters(last: Counters | null): Counters | null {
     const times = parseSchedstat(this.#schedstat.text() ?? '')
-    const last = this.#last
-    // A thread that neither ran nor left a queue since is where it was: `schedstat` alone is a tenth of the work.
+    // A thread that neither ran nor left a queue since is where it was: `schedstat` alone is a third of the work.
     if (times !== null && last?.onCpuNs === times.onCpuNs && last.delayNs === times.delayNs) return last
     const stat = parseStatCounters(this.#stat.text() ?? '')
     if (stat === null) return null
-    this.#last = {
+    return {
       vcpu: this.vcpu,
       tid: this.tid,
       onCpuNs: times?.onCpuNs ?? stat.ranNs,
       delayNs: times?.delayNs ?? null,
       lastCpu: stat.lastCpu,
-      ...parseSched(this.#sched.text() ?? ''),
     }
-    return this.#last
   }
 
   close(): void {

@@ -17,6 +17,16 @@ export interface Reading {
   readonly missing: readonly Missing[]
 }
 
+/** What is dear to read is read by turns, and so comes with the time before. */
+export interface Rationed<Value> {
+  /** When it was read, on the clock of `performance.now()`. */
+  readonly at: number
+  /** What was read. */
+  readonly value: Value
+  /** The time before; `null` at the first. */
+  readonly before: { readonly at: number; readonly value: Value } | null
+}
+
 /** Counters of a VM. */
 export interface VmReading {
   /** As it was last found; its `mappings` are empty. */
@@ -28,7 +38,7 @@ export interface VmReading {
   /** Where its memory was when that was last looked at. */
   readonly memory: MemoryReading | null
   /** KVM's counters, all vCPUs together. */
-  readonly kvm: KvmReading | null
+  readonly kvm: Rationed<KvmCounters> | null
 }
 
 /** Counters of a thread that runs a vCPU, since it began. */
@@ -43,6 +53,12 @@ export interface ThreadReading {
   readonly delayNs: number | null
   /** The CPU that it ran on last. */
   readonly lastCpu: number | null
+  /** What is dear to read. */
+  readonly details: Rationed<ThreadDetails> | null
+}
+
+/** More counters of a thread that runs a vCPU. */
+export interface ThreadDetails {
   /** How often it went to another CPU. */
   readonly migrations: number | null
   /**
@@ -51,7 +67,7 @@ export interface ThreadReading {
    */
   readonly faults: readonly NodeFaults[] | null
   /** KVM's counters of this vCPU. */
-  readonly kvm: KvmReading | null
+  readonly kvm: KvmCounters | null
 }
 
 /** Sampled accesses to the memory of a node. */
@@ -74,16 +90,6 @@ export interface MemoryReading {
 
 /** KVM's counters by its own names: `exits`, `halt_exits`, `halt_wait_ns`, ... since the VM began. */
 export type KvmCounters = Readonly<Record<string, number>>
-
-/** Reading them is rationed, so that they come with those before. */
-export interface KvmReading {
-  /** When they were read. */
-  readonly at: number
-  /** All that were read. */
-  readonly counters: KvmCounters
-  /** The time before; `null` at the first. */
-  readonly before: { readonly at: number; readonly counters: KvmCounters } | null
-}
 
 /** Counters of the host. */
 export interface HostReading {

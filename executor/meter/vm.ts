@@ -5,20 +5,17 @@ import type { Mount } from '../found/procfs.js'
 import type { FoundVm } from '../found/types.js'
 import type { Known } from './census.js'
 import type { KeptFile, KeptFiles } from './kept-files.js'
-import { type KvmRead, type KvmSource, kvmSourceOf } from './kvm.js'
+import { type KvmSource, kvmSourceOf } from './kvm.js'
 import { parseStatCounters, type StatCounters } from './parse.js'
+import { follow } from './rationed.js'
 import { ThreadMeter } from './threads.js'
-import type { KvmCounters, KvmReading, MemoryReading, VmReading } from './types.js'
+import type { MemoryReading, VmReading } from './types.js'
 
 /** Where the files are. */
 export interface Places {
   readonly files: Files
   readonly kept: KeptFiles
   readonly mounts: readonly Mount[]
-}
-
-interface KvmAt extends KvmRead {
-  readonly at: number
 }
 
 /** A VM whose files stay open. */
@@ -28,8 +25,8 @@ export class VmMeter {
   readonly #threads: readonly ThreadMeter[]
   readonly #kvm: KvmSource | 'refused' | null
   #process: StatCounters | null = null
-  #kvmNow: KvmAt | null = null
-  #kvmBefore: KvmAt | null = null
+  #counters: VmReading['kvm'] = null
+  #detailsAt = Number.NEGATIVE_INFINITY
 
   private constructor({ kept }: Places, vm: FoundVm, kvm: KvmSource | 'refused' | null) {
     this.vm = vm
@@ -62,41 +59,28 @@ export class VmMeter {
     return { vm: this.vm, threads: this.#process?.threads ?? null }
   }
 
-  /**
-   * @param memory what is known of its memory
-   * @param kvm whether KVM's counters are read anew
-   */
-  read(memory: MemoryReading | null, kvm: boolean): VmReading {
-    if (kvm) this.#readKvm()
-    const [now, before] = [this.#kvmNow, this.#kvmBefore]
-    const kvmOf = (counters: (read: KvmRead) => KvmCounters | undefined): KvmReading | null => {
-      const own = now === null ? undefined : counters(now)
-      const old = before === null ? undefined : counters(before)
-      if (now === null || own === undefined) return null
-      return {
-        at: now.at,
-        counters: own,
-        before: before === null || old === undefined ? null : { at: before.at, counters: old },
-      }
-    }
-    return {
-      vm: this.vm,
-      threads: this.#threads.flatMap((thread) => {
-        const counters = thread.read()
-        if (counters === null) return []
-        return [{ ...counters, kvm: kvmOf(({ byVcpu }) => byVcpu.get(thread.vcpu)) }]
-      }),
-      processNs: this.#process?.ranNs ?? null,
-      memory,
-      kvm: kvmOf(({ sum }) => sum),
-    }
+  /** When its details were last read. */
+  get detailsAt(): number {
+    return this.#detailsAt
   }
 
-  #readKvm(): void {
-    if (this.#kvm === null || this.#kvm === 'refused') return
-    const read = this.#kvm.read()
-    this.#kvmBefore = read === null ? null : this.#kvmNow
-    this.#kvmNow = read === null ? null : { ...read, at: performance.now() }
+  /** What is dear: for a vCPU as much as the rest together. */
+  readDetails(): void {
+    this.#detailsAt = performance.now()
+    const kvm = this.#kvm === null || this.#kvm === 'refused' ? null : this.#kvm.read()
+    this.#counters = kvm === null ? null : follow(this.#counters, kvm.sum)
+    for (const thread of this.#threads) thread.readDetails(kvm?.byVcpu.get(thread.vcpu) ?? null)
+  }
+
+  /** @param memory what is known of its memory */
+  read(memory: MemoryReading | null): VmReading {
+    return {
+      vm: this.vm,
+      threads: this.#threads.flatMap((thread) => thread.read() ?? []),
+      processNs: this.#process?.ranNs ?? null,
+      memory,
+      kvm: this.#counters,
+    }
   }
 
   close(): void {
