@@ -34,14 +34,14 @@ setInterval(async () => {
 const READERS: readonly (readonly [string, readonly string[]])[] = [
   ['Meter', ['--input-type=module', '-e', METER]],
   ['homenode top --batch', [join(root, 'dist/cli.js'), 'top', '--batch']],
-  ['homenode top --batch --vcpus', [join(root, 'dist/cli.js'), 'top', '--batch', '--vcpus']],
+  ['homenode top --batch --view vcpus', [join(root, 'dist/cli.js'), 'top', '--batch', '--view', 'vcpus']],
   ['homenode top --json', [join(root, 'dist/cli.js'), 'top', '--json']],
 ]
 
 async function run({ quick }: BenchOptions): Promise<Bench> {
   const { vms, vcpus, settleMs, measureMs } = quick ? QUICK : FULL
   const folder = mkdtempSync(join(tmpdir(), 'homenode-bench-observe-'))
-  const program = join(folder, 'qemu-system-x86_64')
+  const program = join(folder, 'observe')
   try {
     const missing = compilePeer('observe', program)
     const rows: Row[] = []

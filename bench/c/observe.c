@@ -1,7 +1,7 @@
 /*
  * Processes that look like QEMU's: so many, each with so many threads that are named as those of vCPUs and wake ten times a
  * second, and two others. They end when standard input does.
- * Usage: qemu-system-x86_64 PROCESSES VCPUS MEMORY_MIB
+ * Usage: observe PROCESSES VCPUS MEMORY_MIB
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void *wake(void *name)
+static _Noreturn void *wake(void *name)
 {
 	struct timespec pause = { 0, 100 * 1000 * 1000 };
 	pthread_setname_np(pthread_self(), name);
@@ -51,7 +51,7 @@ int main(int argc, char **argv)
 		char name[64];
 		snprintf(name, sizeof(name), "guest=vm%02d,debug-threads=on", i);
 		if (fork() == 0) {
-			execl("/proc/self/exe", argv[0], "-name", name, "-smp", argv[2], "-m", argv[3], NULL);
+			execl("/proc/self/exe", "qemu-system-x86_64", "-name", name, "-smp", argv[2], "-m", argv[3], NULL);
 			_exit(1);
 		}
 	}

@@ -45,3 +45,19 @@ export function countLost(lostVcpus: number, noun = 'lost vCPU'): string {
 export function formatCount(number: number): string {
   return number.toLocaleString('en-US', { maximumFractionDigits: 0 })
 }
+
+/** As `ls -h` shows sizes. */
+export function shortBytes(bytes: number): string {
+  const power = Math.min(4, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
+  return `${twoDigits(bytes / 1024 ** power)}${'BKMGT'[power]}`
+}
+
+/** As many digits as tell: `0`, `0.4`, `12`, `3.4k`, `120M`. */
+export function shortCount(number: number): string {
+  const power = Math.min(4, Math.floor(Math.log10(Math.max(1, Math.round(number))) / 3))
+  return `${twoDigits(number / 1000 ** power)}${['', 'k', 'M', 'G', 'T'][power]}`
+}
+
+function twoDigits(value: number): number {
+  return value < 10 ? Math.round(value * 10) / 10 : Math.round(value)
+}

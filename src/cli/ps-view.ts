@@ -3,6 +3,7 @@
 import type { FoundThread, FoundVm, Missing } from '../../executor/found/types.js'
 import { formatCpulist, parseCpulist } from '../cpulist.js'
 import { formatBytes } from '../units.js'
+import { shortBytes } from './numbers.js'
 import type { Style } from './output.js'
 import type { Judgement, RunningVms } from './running.js'
 import { type Column, count, paragraph, table } from './table.js'
@@ -60,13 +61,6 @@ function memoryText({ mappings }: FoundVm): string {
       .map(([node, sum]) => `${node}: ${shortBytes(sum)}`)
       .join(', ') || 'none yet'
   )
-}
-
-/** As `ls -h` shows sizes. */
-function shortBytes(bytes: number): string {
-  const power = Math.min(4, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
-  const value = bytes / 1024 ** power
-  return `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)}${'BKMGT'[power]}`
 }
 
 function lostText(vcpus: number): string {

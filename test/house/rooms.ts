@@ -26,6 +26,7 @@ export const ROOMS: readonly Room[] = [
     may: [
       'executor/index',
       'executor/apply/',
+      'executor/meter/',
       'executor/found/',
       'src/formats/',
       'src/capacity',
@@ -44,6 +45,9 @@ export const ROOMS: readonly Room[] = [
       'node:fs/promises',
       'node:os',
       'node:readline/promises',
+      'node:readline',
+      'node:timers/promises',
+      'node:tty',
       'node:util',
     ],
   },

@@ -1,13 +1,16 @@
 /** Commands about VMs that run here, whoever started them. */
 
 import { Option } from 'commander'
-import { byteRate } from '../numbers.js'
+import { byteRate, positiveNumber, wholeNumber } from '../numbers.js'
 import { CONNECT, folderName } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const RATE = new Option('--rate <bytes>', 'copy at most so much a second, such as 200MiB').argParser(byteRate('--rate'))
 const CONFIG = new Option('--config', "change a libvirt domain's configuration for its next start, too")
 const STATE = new Option('--state <dir>', 'where undo files are').argParser(folderName('--state'))
+
+const MAX_SECONDS = 86_400
+const MAX_ROUNDS = 1e9
 
 export const RUNNING_COMMANDS: readonly CommandEntry[] = [
   {
@@ -30,6 +33,39 @@ Columns: CPUS, where its vCPUs may run; LAST, where they ran last; MEMORY, by no
 FAR, the share of their accesses that leave the node; LOST and BEST, lost vCPUs
 now and if all were placed well; ? is not known, "homenode ps NAME" says why.`,
     load: async () => (await import('../ps.js')).ps,
+  },
+  {
+    name: 'top',
+    summary: 'watch what running VMs and the nodes of this machine do',
+    description:
+      'Shows, again and again, what the VMs that run here use and wait for, how far their memory is, and what the nodes do. In a pipe it prints plain lines. Changes nothing.',
+    options: [
+      new Option('--interval <s>', 'seconds from one reading to the next')
+        .argParser(positiveNumber('--interval', MAX_SECONDS))
+        .default(1),
+      new Option('-b, --batch', 'print plain lines, also on a terminal'),
+      new Option('-n, --rounds <n>', 'end after so many readings').argParser(wholeNumber('--rounds', MAX_ROUNDS)),
+      new Option('--csv', 'print a line of CSV for each node, VM and vCPU').conflicts(['json', 'batch']),
+      new Option('--json', 'print a JSON object a line').conflicts(['batch']),
+      new Option('--view <what>', 'what has rows').choices(['vms', 'vcpus', 'exits']).default('vms'),
+      new Option('--sort <column>', 'the column that rows are sorted by').default('USE'),
+      new Option('--filter <text>', 'only VMs whose names have this in them').default('', 'all'),
+      CONNECT,
+    ],
+    needs: [],
+    examples: `
+  homenode top                        keys: h for help, q to quit
+  sudo homenode top                   also what an ordinary user may not read
+  homenode top --view vcpus --sort wait
+  homenode top --batch -n 1 | less
+  homenode top --csv --interval 10 >> load.csv
+  homenode top --json | jq -c '.vms[] | {name, use, delay, remoteMemory}'
+
+Columns: USE, WAIT, OTHER, POLL, of a CPU's time: running, waiting for a CPU, the
+rest of the process, polling while halted; MIGR, moves to other CPUs a second;
+LAST, CPUs they ran on last; FAR, memory on other nodes; FAULT, sampled accesses
+to other nodes; EXITS a second; - is what nothing measures.`,
+    load: async () => (await import('../top.js')).top,
   },
   {
     name: 'diff',
