@@ -35,13 +35,19 @@ export interface Walked {
 /** Looks at one process after the other. */
 export class MemoryWalks {
   readonly #root: string
+  readonly #rest: number
   readonly #seen = new Map<number, MemoryReading>()
   readonly #refused = new Set<number>()
   #walk: Promise<void> | null = null
   #restUntil = 0
 
-  constructor(root = '/') {
+  /**
+   * @param root in front of `/proc`
+   * @param rest how many times as long as a walk there is none after it
+   */
+  constructor(root = '/', rest = REST) {
     this.#root = root
+    this.#rest = rest
   }
 
   /** What is known of a process. */
@@ -81,7 +87,7 @@ export class MemoryWalks {
       const text = await readFile(join(this.#root, `/proc/${pid}/numa_maps`), 'latin1')
       const at = performance.now()
       this.#seen.set(pid, { at, tookNs: Math.round((at - began) * 1e6), nodes: residentByNode(text) })
-      this.#restUntil = at + REST * (at - began)
+      this.#restUntil = at + this.#rest * (at - began)
     } catch (error) {
       // A process that has ended is forgotten with the next look; a kernel without nodes has no such file.
       this.#forget(pid)
