@@ -9,11 +9,11 @@ import { findProcesses, numbersIn } from '../found/processes.js'
 import type { FoundVm, Missing } from '../found/types.js'
 
 /** Between two looks at what processes there are. */
-const PIDS_MS = 1000
+const PIDS_MS = 2000
 /** Between two looks at a VM whose threads have changed: QEMU's threads for I/O come and go. */
 const AGAIN_MS = 5000
-/** A new process may become a VM yet: it is looked at at once, and after 1, 3 and 7 s. */
-const YOUNG_MS = [1000, 2000, 4000]
+/** A new process may become a VM yet: it is looked at at once, and after 2, 6 and 14 s. */
+const YOUNG_MS = [2000, 4000, 8000]
 
 /** What the census has to know of a VM. */
 export interface Known {

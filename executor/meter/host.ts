@@ -7,7 +7,7 @@ import { readPageSize } from '../../src/topology/page-sizes.js'
 import { type Kept, readKept, reclaimableBytes } from '../../src/topology/reclaimable.js'
 import { Files, valueOr } from '../found/files.js'
 import type { KeptFile, KeptFiles } from './kept-files.js'
-import { countersOf, parseCpuTimes, parseNumastat, parsePressure } from './parse.js'
+import { counterIn, parseCpuTimes, parseNumastat, parsePressure } from './parse.js'
 import { ResctrlMeter } from './resctrl.js'
 import type { HostReading, NodeReading } from './types.js'
 
@@ -42,8 +42,8 @@ export class HostMeter {
   read(): HostReading {
     const { nodes, pageSize, kept, resctrl } = this.#layoutNow()
     const times = parseCpuTimes(this.#text('/proc/stat') ?? '')
-    const vmstat = countersOf(this.#text('/proc/vmstat') ?? '')
-    const [all, local] = [vmstat.get('numa_hint_faults'), vmstat.get('numa_hint_faults_local')]
+    const vmstat = this.#text('/proc/vmstat') ?? ''
+    const [all, local] = [counterIn(vmstat, 'numa_hint_faults'), counterIn(vmstat, 'numa_hint_faults_local')]
     const pressure = (name: string) => parsePressure(this.#text(`/proc/pressure/${name}`) ?? '')
     return {
       nodes: nodes.map(({ node, cpus }): NodeReading => {
@@ -63,8 +63,8 @@ export class HostMeter {
         }
       }),
       pressure: { cpu: pressure('cpu'), memory: pressure('memory'), io: pressure('io') },
-      migratedPages: vmstat.get('pgmigrate_success') ?? null,
-      hintFaults: all === undefined || local === undefined ? null : { all, local },
+      migratedPages: counterIn(vmstat, 'pgmigrate_success'),
+      hintFaults: all === null || local === null ? null : { all, local },
     }
   }
 

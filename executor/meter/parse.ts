@@ -107,22 +107,22 @@ export function parsePressure(text: string): PressureReading | null {
 
 /** Of a node's `numastat`. */
 export function parseNumastat(text: string): Allocations | null {
-  const named = countersOf(text)
-  const [hit, miss, foreign] = [named.get('numa_hit'), named.get('numa_miss'), named.get('numa_foreign')]
-  const [local, other] = [named.get('local_node'), named.get('other_node')]
-  if (hit === undefined || miss === undefined || foreign === undefined) return null
-  return local === undefined || other === undefined ? null : { hit, miss, foreign, local, other }
+  const [hit, miss, foreign] = [
+    counterIn(text, 'numa_hit'),
+    counterIn(text, 'numa_miss'),
+    counterIn(text, 'numa_foreign'),
+  ]
+  const [local, other] = [counterIn(text, 'local_node'), counterIn(text, 'other_node')]
+  if (hit === null || miss === null || foreign === null || local === null || other === null) return null
+  return { hit, miss, foreign, local, other }
 }
 
-/** Lines of a name and a number: `numastat`, `vmstat`. */
-export function countersOf(text: string): Map<string, number> {
-  return new Map(
-    text.split('\n').flatMap((line): [string, number][] => {
-      const space = line.indexOf(' ')
-      const value = space > 0 ? numberAt(line, space) : Number.NaN
-      return value >= 0 ? [[line.slice(0, space), value]] : []
-    }),
-  )
+/** Of lines with a name and a number: `numastat`, `vmstat`. */
+export function counterIn(text: string, name: string): number | null {
+  const at = text.startsWith(`${name} `) ? 0 : text.indexOf(`\n${name} `) + 1
+  if (at === 0 && !text.startsWith(`${name} `)) return null
+  const value = numberAt(text, at + name.length + 1)
+  return value >= 0 ? value : null
 }
 
 /** Time of a CPU. */

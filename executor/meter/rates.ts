@@ -107,19 +107,19 @@ function vmRates(before: VmReading | null, after: VmReading, seconds: number, no
     memory: after.memory,
     remoteMemory: remoteMemory(after.memory, vcpus),
     remoteFaults: remoteShare(
-      after.threads.map(({ details, lastCpu }) => ({
+      after.threads.map(({ details }) => ({
         faults: details?.value.faults ?? null,
-        node: nodeAt(nodeOf, lastCpu),
+        node: nodeAt(nodeOf, details?.value.lastCpu ?? null),
       })),
     ),
-    exits: exitsOf(after.kvm),
-    haltPolling: pollingOf(after.kvm),
+    exits: exitsOf(after.kvm, (kvm) => kvm),
+    haltPolling: pollingOf(after.kvm, (kvm) => kvm),
   }
 }
 
 function vcpuRates(before: ThreadReading | null, after: ThreadReading, seconds: number, nodeOf: NodeOf): VcpuRates {
-  const { vcpu, tid, lastCpu, details } = after
-  const kvm = mapped(details, (one) => one.kvm)
+  const { vcpu, tid, details } = after
+  const lastCpu = details?.value.lastCpu ?? null
   const node = nodeAt(nodeOf, lastCpu)
   const share = (old: number | null | undefined, now: number | null) => {
     const rate = perSecond(old, now, seconds)
@@ -132,10 +132,10 @@ function vcpuRates(before: ThreadReading | null, after: ThreadReading, seconds: 
     node,
     use: atMost(1, share(before?.onCpuNs, after.onCpuNs)),
     delay: atMost(1, share(before?.delayNs, after.delayNs)),
-    migrations: rationedRate(mapped(details, (one) => one.migrations)),
+    migrations: rationedRate(details, (value) => value.migrations),
     remoteFaults: remoteShare([{ faults: details?.value.faults ?? null, node }]),
-    exits: exitsOf(kvm),
-    haltPolling: pollingOf(kvm),
+    exits: exitsOf(details, (value) => value.kvm),
+    haltPolling: pollingOf(details, (value) => value.kvm),
   }
 }
 
@@ -181,42 +181,29 @@ function remoteMemory(memory: MemoryReading | null, vcpus: readonly VcpuRates[])
   return remote / weight
 }
 
-/** A part of what was read; `null` where it is not known now. */
-function mapped<Value, Part>(
+/** Growth of a counter a second, between the times that it was read. */
+function rationedRate<Value>(
   reading: Rationed<Value> | null,
-  part: (value: Value) => Part | null | undefined,
-): Rationed<Part> | null {
-  if (reading === null) return null
-  const { at, before } = reading
-  const [value, old] = [part(reading.value) ?? null, before === null ? null : (part(before.value) ?? null)]
-  if (value === null) return null
-  return { at, value, before: before === null || old === null ? null : { at: before.at, value: old } }
-}
-
-/** Growth a second, between the times that it was read. */
-function rationedRate(reading: Rationed<number> | null): number | null {
+  counterOf: (value: Value) => number | null | undefined,
+): number | null {
   if (reading === null || reading.before === null) return null
-  return perSecond(reading.before.value, reading.value, (reading.at - reading.before.at) / 1000)
+  const { at, value, before } = reading
+  return perSecond(counterOf(before.value), counterOf(value), (at - before.at) / 1000)
 }
 
-type Kvm = Rationed<KvmCounters> | null
+type KvmOf<Value> = (value: Value) => KvmCounters | null
 
-function kvmRate(kvm: Kvm, name: string): number | null {
-  return rationedRate(mapped(kvm, (counters) => counters[name]))
-}
-
-function exitsOf(kvm: Kvm): ExitRates | null {
-  const all = kvmRate(kvm, 'exits')
+function exitsOf<Value>(reading: Rationed<Value> | null, kvmOf: KvmOf<Value>): ExitRates | null {
+  const all = rationedRate(reading, (value) => kvmOf(value)?.exits)
   if (all === null) return null
   const reasons = Object.keys(EXIT_REASONS).flatMap((name): [string, number][] => {
-    const rate = kvmRate(kvm, name)
+    const rate = rationedRate(reading, (value) => kvmOf(value)?.[name])
     return rate === null ? [] : [[name, rate]]
   })
   return { all, byReason: Object.fromEntries(reasons) }
 }
 
-function pollingOf(kvm: Kvm): number | null {
-  if (kvm === null) return null
-  const ns = sumOf(HALT_POLLING.map((name) => kvmRate(kvm, name)))
-  return ns === null ? null : ns / 1e9
+function pollingOf<Value>(reading: Rationed<Value> | null, kvmOf: KvmOf<Value>): number | null {
+  const [won, lost] = HALT_POLLING.map((name) => rationedRate(reading, (value) => kvmOf(value)?.[name]))
+  return won === null || won === undefined || lost === null || lost === undefined ? null : (won + lost) / 1e9
 }

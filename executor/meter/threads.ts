@@ -6,8 +6,6 @@ import { parseSched, parseSchedstat, parseStatCounters } from './parse.js'
 import { follow } from './rationed.js'
 import type { KvmCounters, ThreadReading } from './types.js'
 
-type Counters = Omit<ThreadReading, 'details'>
-
 /** A thread whose files stay open. */
 export class ThreadMeter {
   readonly vcpu: number
@@ -15,7 +13,6 @@ export class ThreadMeter {
   readonly #stat: KeptFile
   readonly #schedstat: KeptFile
   readonly #sched: KeptFile
-  #last: Counters | null = null
   #details: ThreadReading['details'] = null
 
   constructor(files: KeptFiles, pid: number, { vcpu, tid }: Pick<FoundVcpu, 'vcpu' | 'tid'>) {
@@ -29,28 +26,18 @@ export class ThreadMeter {
 
   /** `null`: it has ended. */
   read(): ThreadReading | null {
-    this.#last = this.#counters(this.#last)
-    return this.#last === null ? null : { ...this.#last, details: this.#details }
+    const { vcpu, tid } = this
+    const text = this.#schedstat.text()
+    const times = text === null ? null : parseSchedstat(text)
+    if (times !== null) return { vcpu, tid, ...times, details: this.#details }
+    const stat = parseStatCounters(this.#stat.text() ?? '')
+    return stat === null ? null : { vcpu, tid, onCpuNs: stat.ranNs, delayNs: null, details: this.#details }
   }
 
   /** @param kvm what KVM counts of its vCPU */
   readDetails(kvm: KvmCounters | null): void {
-    this.#details = follow(this.#details, { ...parseSched(this.#sched.text() ?? ''), kvm })
-  }
-
-  #counters(last: Counters | null): Counters | null {
-    const times = parseSchedstat(this.#schedstat.text() ?? '')
-    // A thread that neither ran nor left a queue since is where it was: `schedstat` alone is a third of the work.
-    if (times !== null && last?.onCpuNs === times.onCpuNs && last.delayNs === times.delayNs) return last
-    const stat = parseStatCounters(this.#stat.text() ?? '')
-    if (stat === null) return null
-    return {
-      vcpu: this.vcpu,
-      tid: this.tid,
-      onCpuNs: times?.onCpuNs ?? stat.ranNs,
-      delayNs: times?.delayNs ?? null,
-      lastCpu: stat.lastCpu,
-    }
+    const lastCpu = parseStatCounters(this.#stat.text() ?? '')?.lastCpu ?? null
+    this.#details = follow(this.#details, { lastCpu, ...parseSched(this.#sched.text() ?? ''), kvm })
   }
 
   close(): void {

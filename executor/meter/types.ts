@@ -51,14 +51,14 @@ export interface ThreadReading {
   readonly onCpuNs: number | null
   /** Time that it was runnable and did not run. */
   readonly delayNs: number | null
-  /** The CPU that it ran on last. */
-  readonly lastCpu: number | null
   /** What is dear to read. */
   readonly details: Rationed<ThreadDetails> | null
 }
 
 /** More counters of a thread that runs a vCPU. */
 export interface ThreadDetails {
+  /** The CPU that it ran on last. */
+  readonly lastCpu: number | null
   /** How often it went to another CPU. */
   readonly migrations: number | null
   /**

@@ -39,7 +39,10 @@ export class VmMeter {
     const { pid, vcpus, iothreads, emulator, unknownThreads } = vm
     const tids = [...vcpus, ...iothreads, ...emulator, ...unknownThreads].map(({ tid }) => tid)
     const emulates = vm.accelerator?.value === 'tcg'
-    return new VmMeter(places, vm, emulates ? null : await kvmSourceOf(places.files, { pid, tids }, places.mounts))
+    const kvm = emulates ? null : await kvmSourceOf(places.files, { pid, tids }, places.mounts)
+    const meter = new VmMeter(places, vm, kvm)
+    meter.readDetails()
+    return meter
   }
 
   /** Whether this process may not look at KVM's counters. */
@@ -64,7 +67,7 @@ export class VmMeter {
     return this.#detailsAt
   }
 
-  /** What is dear: for a vCPU as much as the rest together. */
+  /** What is dear: for a vCPU ten times as much as the rest. */
   readDetails(): void {
     this.#detailsAt = performance.now()
     const kvm = this.#kvm === null || this.#kvm === 'refused' ? null : this.#kvm.read()

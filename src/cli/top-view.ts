@@ -27,18 +27,11 @@ export function screenOf(rates: Rates, state: TopState, style: Style, time: Date
   const last = lastLine(rates, state, style)
   const room = Math.max(1, height - 1)
   if (state.help) return [...helpLines(style), ''].slice(0, room).concat(last)
-  const head = headLines(rates, style, time)
   // Half of the screen is left for VMs.
-  const top = [...head.slice(0, Math.max(2, Math.floor(height / 2) - 1)), '']
-  const [heads = '', ...rows] = rowLines(rates, state, style)
-  const shown = rows.slice(firstRow(state, rows.length))
-  const lines = [...top, heads, ...shown].slice(0, room)
+  const head = headLines(rates, style, time).slice(0, Math.max(2, Math.floor(height / 2) - 1))
+  const rows = rowLines(rates, state, style, Math.max(1, room - head.length - 2))
+  const lines = [...head, '', ...rows].slice(0, room)
   return [...lines, ...Array.from({ length: room - lines.length }, () => ''), last]
-}
-
-/** Scrolled so far that a row is left. */
-function firstRow({ first }: TopState, rows: number): number {
-  return Math.max(0, Math.min(first, rows - 1))
 }
 
 function headLines({ host, vms }: Rates, style: Style, time: Date): string[] {
@@ -54,21 +47,29 @@ function share(pressure: Pressure | null): string {
   return pressure === null ? UNKNOWN : `${Math.round(100 * pressure.some)}%`
 }
 
-/** The first has the heads of the columns. */
-function rowLines({ vms }: Rates, state: TopState, style: Style): string[] {
-  const wanted = vms.filter(({ vm }) => vm.name.value.toLowerCase().includes(state.filter.toLowerCase()))
-  const [heads = '', ...rows] = tableOf(wanted, state, style.width)
+/**
+ * The first has the heads of the columns.
+ * @param most rows from `state.first` on; one at least is left
+ */
+function rowLines({ vms }: Rates, state: TopState, style: Style, most = Number.POSITIVE_INFINITY): string[] {
   if (vms.length === 0) return ['no VM runs here']
+  const text = state.filter.toLowerCase()
+  const wanted = vms.filter(({ vm }) => text === '' || vm.name.value.toLowerCase().includes(text))
+  const [heads = '', ...rows] = tableOf(wanted, state, style.width, most)
   return [style.colors.bold(heads), ...(wanted.length === 0 ? [`no VM has "${state.filter}" in its name`] : rows)]
 }
 
-function tableOf(vms: readonly VmRates[], state: TopState, width: number): string[] {
-  if (state.view === 'vcpus') {
-    const rows = vms.flatMap((vm) => vm.vcpus.map((vcpu): VcpuRow => ({ vm, vcpu })))
-    return linesOf(VCPU_COLUMNS, sorted(VCPU_COLUMNS, rows, state), width)
+function tableOf(vms: readonly VmRates[], state: TopState, width: number, most: number): string[] {
+  const lines = <Row>(columns: readonly TopColumn<Row>[], rows: readonly Row[]) => {
+    const first = Math.max(0, Math.min(state.first, rows.length - 1))
+    return linesOf(columns, sorted(columns, rows, state).slice(first, first + most), width)
   }
-  const columns = state.view === 'vms' ? VM_COLUMNS : EXIT_COLUMNS
-  return linesOf(columns, sorted(columns, vms, state), width)
+  if (state.view === 'vms') return lines(VM_COLUMNS, vms)
+  if (state.view === 'exits') return lines(EXIT_COLUMNS, vms)
+  return lines(
+    VCPU_COLUMNS,
+    vms.flatMap((vm) => vm.vcpus.map((vcpu): VcpuRow => ({ vm, vcpu }))),
+  )
 }
 
 function sorted<Row>(
@@ -82,11 +83,14 @@ function sorted<Row>(
   const turn = reverse ? -1 : 1
   keyed.sort(({ value: a }, { value: b }) => {
     if (a === null || b === null) return Number(a === null) - Number(b === null)
-    if (typeof a === 'string') return turn * a.localeCompare(String(b), 'en')
+    if (typeof a === 'string') return turn * byName.compare(a, String(b))
     return turn * (Number(b) - a)
   })
   return keyed.map(({ row }) => row)
 }
+
+/** With numbers in names by their value. */
+const byName = new Intl.Collator('en', { numeric: true })
 
 /** What is not known, and to whom it is. */
 function noteLines({ missing }: Rates): string[] {
