@@ -1,10 +1,5 @@
 /** `homenode ps`: judged VMs of hosts that do not exist, and real guests on this one. */
 
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { build } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FoundVm } from '../../executor/found/types.js'
@@ -15,7 +10,8 @@ import { syntheticHost } from '../../src/topology/index.js'
 import { hasQemu, NO_QEMU, startQemu } from '../executor/found/guests.js'
 import { vmOf } from '../executor/found/vms.js'
 import { skipUnless } from '../skip.js'
-import { homenode, root } from './command.js'
+import { homenode } from './command.js'
+import { canBeNobody, NOT_NOBODY, Nobody } from './nobody.js'
 
 const GIB = 2 ** 30
 const HOST = syntheticHost('pack:2 [numa(memory=64GiB)] l3:1 core:4 pu:1')
@@ -149,43 +145,21 @@ test('a name that no VM has is bad input', async () => {
   assert.match(stderr, /NAME: expected the name or the pid of a VM that runs here/)
 })
 
-const asNobody = skipUnless(
-  hasQemu && process.geteuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0,
-  'becoming another user takes root, setpriv and QEMU',
-)
+const asNobody = skipUnless(hasQemu && canBeNobody, NOT_NOBODY)
 
 asNobody('an ordinary user sees what the kernel shows everybody, and what is missing', async () => {
   const guest = await startQemu(['-accel', 'tcg', '-name', 'guest=roots,debug-threads=on', '-m', '64'])
-  const copy = mkdtempSync(join(tmpdir(), 'homenode-nobody-'))
+  using nobody = await Nobody.withCommand()
   try {
-    // Where everybody may read it: files that bring their packages along, but for those with machine code.
-    const file = join(copy, 'cli.mjs')
-    await build({
-      entryPoints: [join(root, 'dist/cli.js')],
-      outdir: copy,
-      outExtension: { '.js': '.mjs' },
-      splitting: true,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      external: ['koffi', 'piscina'],
-      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" },
-      logLevel: 'error',
-    })
-    spawnSync('chmod', ['-R', 'a+rX', copy])
-    const user = ['--reuid=65534', '--regid=65534', '--clear-groups']
-    const run = (...args: string[]) =>
-      spawnSync('setpriv', [...user, process.execPath, file, 'ps', ...args], { encoding: 'utf8' })
-    const all = run()
+    const all = nobody.homenode('ps')
     assert.is(all.status, 0, all.stderr)
     assert.match(all.stdout, /^roots +qemu\/tcg +1 +[\d,-]+ +\d+ +\? +\? +\? +\? +\?$/m)
     assert.match(all.stdout, /more is known to root/)
     assert.match(
-      run('roots').stdout,
+      nobody.homenode('ps', 'roots').stdout,
       /not known: where its memory is: its numa_maps may not be read\. Known to: root\./,
     )
   } finally {
-    rmSync(copy, { recursive: true })
     await guest.stop()
   }
 })

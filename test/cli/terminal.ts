@@ -1,6 +1,7 @@
 /** A terminal of 80 columns and 16 lines in which `homenode` runs, by script(1): keys go in, what is written comes out. */
 
 import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
 import { cli } from './command.js'
@@ -21,7 +22,7 @@ export interface AfterIt {
   readonly settings: readonly [string, string]
   /** The whole screen was drawn on. */
   readonly wasTaken: boolean
-  /** It was not, or the first screen and the cursor are back, and nothing was drawn after that. */
+  /** The first screen and the cursor are back, as at the beginning. */
   readonly isBack: boolean
 }
 
@@ -59,9 +60,24 @@ export class Terminal {
 
   /** Waits for a screen that has this in it. */
   async until(pattern: RegExp): Promise<void> {
-    for (const end = Date.now() + LIMIT_MS; !pattern.test(this.screen.join('\n')); await sleep(20)) {
-      if (Date.now() > end) throw new Error(`${pattern} never came: ${JSON.stringify(this.screen)}`)
+    await this.untilTrue(() => pattern.test(this.screen.join('\n')), `${pattern}`)
+  }
+
+  /** Waits until this is so. */
+  async untilTrue(condition: () => boolean, what = 'it'): Promise<void> {
+    for (const end = Date.now() + LIMIT_MS; !condition(); await sleep(20)) {
+      if (Date.now() > end) throw new Error(`${what} never came: ${JSON.stringify(this.screen)}`)
     }
+  }
+
+  /** The first screen and the cursor are back, or never were away, and nothing was drawn since. */
+  get isBack(): boolean {
+    return !this.#output.includes(TAKEN) || !this.#output.split(GIVEN_BACK).at(-1)!.includes(CSI)
+  }
+
+  /** The command is stopped, as by SIGSTOP. */
+  get isStopped(): boolean {
+    return /\) T /.test(readFileSync(`/proc/${this.pid}/stat`, 'utf8'))
   }
 
   press(keys: string): void {
@@ -79,12 +95,11 @@ export class Terminal {
     clearTimeout(timer)
     const settings = [...this.#output.matchAll(/SET=(\S+)/g)].map(([, text]) => text!)
     const [before = '', after = ''] = settings
-    const wasTaken = this.#output.includes(TAKEN)
     return {
       code: Number(/CODE=(\d+)/.exec(this.#output)?.[1]),
       settings: [before, after],
-      wasTaken,
-      isBack: !wasTaken || !this.#output.split(GIVEN_BACK).at(-1)!.includes(CSI),
+      wasTaken: this.#output.includes(TAKEN),
+      isBack: this.isBack,
     }
   }
 

@@ -11,6 +11,7 @@ import { hasQemu, NO_QEMU, startQemu } from '../executor/found/guests.js'
 import { vmOf } from '../executor/found/vms.js'
 import { skipUnless } from '../skip.js'
 import { homenode } from './command.js'
+import { canBeNobody, NOT_NOBODY, Nobody } from './nobody.js'
 import { hasScript, NO_SCRIPT, Terminal } from './terminal.js'
 
 const narrow = styleOf({ columns: 80 }, 'never')
@@ -223,6 +224,21 @@ withQemu('a real guest in a pipe: plain lines, CSV and JSON', async () => {
   }
 })
 
+const asNobody = skipUnless(hasQemu && canBeNobody, NOT_NOBODY)
+
+asNobody('an ordinary user sees use and waiting, and what is known to root', async () => {
+  const guest = await startQemu(NAMED)
+  using nobody = await Nobody.withCommand()
+  try {
+    const { status, stdout, stderr } = nobody.homenode('top', '-n', '2', '--interval', '0.3', '--filter', 'top-test')
+    assert.equal([status, stderr], [0, ''])
+    assert.match(stdout, /^top-test +2 +\d+% +\d+% +[\d.-]+ +\d+% +[\d,-]+ +- +- +- +-$/m)
+    assert.match(stdout, /not known: the memory of \d+ of \d+ VMs \(their numa_maps cannot be read\); known to root/)
+  } finally {
+    await guest.stop()
+  }
+})
+
 test('it ends quietly when who reads it has seen enough', async () => {
   const { code, stderr } = await homenode(['top', '--csv', '--interval', '0.05'], {
     started: (child) => child.stdout!.once('data', () => child.stdout!.destroy()),
@@ -261,11 +277,7 @@ onTerminal('keys on a terminal; q gives it back as it was', async () => {
     terminal.press('\r')
     await terminal.until(/no VM has "no-such-vm" in its name|no VM runs here/)
     terminal.resize(10, 60)
-    for (let tries = 0; terminal.screen.length !== 10; tries++) {
-      assert.ok(tries < 20, `${terminal.screen.length} lines`)
-      await terminal.until(/q: quit/)
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
+    await terminal.untilTrue(() => terminal.screen.length === 10)
     terminal.press('q')
     const { code, settings, wasTaken, isBack } = await terminal.end()
     assert.equal([code, wasTaken, isBack], [0, true, true])
@@ -293,6 +305,23 @@ onTerminal('Ctrl-C and signals give it back, too', async () => {
     } finally {
       terminal.kill()
     }
+  }
+})
+
+onTerminal('Ctrl-Z gives it back, and SIGCONT takes it again', async () => {
+  const terminal = new Terminal(['top', '--interval', '0.3'])
+  try {
+    await terminal.until(/q: quit/)
+    terminal.press('\u001a')
+    await terminal.untilTrue(() => terminal.isStopped && terminal.isBack)
+    process.kill(terminal.pid, 'SIGCONT')
+    await terminal.untilTrue(() => !terminal.isBack)
+    terminal.press('q')
+    const { code, settings, isBack } = await terminal.end()
+    assert.equal([code, isBack], [0, true])
+    assert.is(settings[1], settings[0])
+  } finally {
+    terminal.kill()
   }
 })
 

@@ -61,10 +61,10 @@ now and if all were placed well; ? is not known, "homenode ps NAME" says why.`,
   homenode top --csv --interval 10 >> load.csv
   homenode top --json | jq -c '.vms[] | {name, use, delay, remoteMemory}'
 
-Columns: USE, WAIT, OTHER, POLL, of a CPU's time: running, waiting for a CPU, the
-rest of the process, polling while halted; MIGR, moves to other CPUs a second;
-LAST, CPUs they ran on last; FAR, memory on other nodes; FAULT, sampled accesses
-to other nodes; EXITS a second; - is what nothing measures.`,
+Columns: USE, WAIT, OTHER, POLL, of a CPU's time: running, waiting for a CPU,
+the rest of the process, polling while halted; MIGR, moves to other CPUs a
+second; LAST, CPUs they ran on last; FAR, memory on other nodes; FAULT, sampled
+accesses to other nodes; EXITS a second; - is what nothing measures.`,
     load: async () => (await import('../top.js')).top,
   },
   {
