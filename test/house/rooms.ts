@@ -350,6 +350,11 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
     where:
       'executor/found/vmms.ts (its names, threads and arguments); a process of it in test/executor/found/find.test.ts',
   },
+  {
+    what: 'a figure of running VMs',
+    where:
+      'executor/meter/: its counter in types.ts, how it is read beside that, what it comes to a second in rates.ts or host-rates.ts; a column in src/cli/top-columns.ts, a field in src/cli/top-records.ts; docs/top.md',
+  },
   { what: 'a picture', where: 'src/picture/ (a room to be made), below src/cli/' },
   {
     what: 'an engine',

@@ -21,6 +21,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   threads: ({ name }) => name === 'smt',
   vm: ({ name }) => ['two-node', 'four-node'].includes(name),
   ps: ({ name }) => name === 'two-node',
+  top: ({ name }) => name === 'two-node',
   'apply-libvirt': ({ name }) => name === 'two-node',
   apply: ({ name }) => ['two-node', 'four-node'].includes(name),
   partition: ({ name }) => name === 'two-node',
