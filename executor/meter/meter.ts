@@ -18,7 +18,7 @@ export interface MeterOptions extends Pick<FindOptions, 'connect' | 'ask' | 'roo
 }
 
 /** vCPUs whose details are read at a time. */
-const DETAILS_AT_ONCE = 96
+const DETAILS_AT_ONCE = 64
 
 /**
  * Counters of all VMs that run here, and of the host's nodes. Files stay open from one reading to the next.

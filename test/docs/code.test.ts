@@ -34,6 +34,7 @@ test('these are all that is not run, each with its reason', () => {
       'docs/running-vms.md: $ homenode ps db',
       'docs/running-vms.md: $ homenode ps',
       "docs/running-vms.md: import { detectHost, plan, verifyPlan } from 'homenode'",
+      'docs/top.md: $ homenode top',
     ],
   )
 })
