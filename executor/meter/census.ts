@@ -66,7 +66,7 @@ export class Census {
     return [...vms, ...came.filter(({ pid }) => !pids.has(pid))].sort((a, b) => a.pid - b.pid)
   }
 
-  /** One VM whose threads are others now. */
+  /** One VM whose threads have become more or fewer: as it is now, where its vCPUs are others, too. */
   async #changed(known: readonly Known[]): Promise<{ pid: number; vms: readonly FoundVm[] } | null> {
     const now = performance.now()
     if (now < this.#againAt + AGAIN_MS) return null
@@ -74,8 +74,14 @@ export class Census {
     if (changed === undefined) return null
     this.#againAt = now
     const { pid } = changed.vm
-    const { vms } = await findVms({ ...this.#options, pids: [pid] })
+    const wasAsked = this.#threads.get(pid) !== null
     this.#threads.set(pid, changed.threads)
+    if (wasAsked) {
+      // Monitors are left alone where files say that all is as it was.
+      const { vms } = await findVms({ ...this.#options, ask: false, pids: [pid] })
+      if (vms.every((vm) => hasSameVcpus(vm, changed.vm))) return null
+    }
+    const { vms } = await findVms({ ...this.#options, pids: [pid] })
     return { pid, vms }
   }
 
@@ -114,4 +120,14 @@ export class Census {
 
 function threadsOf({ vcpus, iothreads, emulator, unknownThreads }: FoundVm): number {
   return vcpus.length + iothreads.length + emulator.length + unknownThreads.length
+}
+
+/** @param seen without asking anybody, so that its vCPUs' threads may not be known */
+function hasSameVcpus(seen: FoundVm, known: FoundVm): boolean {
+  if (seen.startTime !== known.startTime) return false
+  if (seen.vcpuCount?.source === 'kernel' && seen.vcpuCount.value !== known.vcpuCount?.value) return false
+  const tids = known.vcpus.map(({ tid }) => tid)
+  if (seen.vcpus.length > 0) return seen.vcpus.map(({ tid }) => tid).join() === tids.join()
+  const there = new Set(seen.unknownThreads.map(({ tid }) => tid))
+  return tids.length > 0 && tids.every((tid) => there.has(tid))
 }

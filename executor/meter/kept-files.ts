@@ -13,18 +13,25 @@ const MOST_BYTES = 1 << 24
 const SPARE = 256
 const USUAL_LIMIT = 1024
 
+function allowed(): number {
+  const limits = new KeptFile('/proc/self/limits', () => false).text() ?? ''
+  const soft = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? USUAL_LIMIT)
+  return Math.max(0, soft - SPARE)
+}
+
 /** Opens files below a root, and keeps as many of them open as this process may. */
 export class KeptFiles implements Disposable {
   readonly #root: string
   readonly #most: number
   readonly #open = new Set<KeptFile>()
 
-  /** @param root in front of `/proc` and `/sys` */
-  constructor(root = '/') {
+  /**
+   * @param root in front of `/proc` and `/sys`
+   * @param most that stay open
+   */
+  constructor(root = '/', most = allowed()) {
     this.#root = root
-    const limits = new KeptFile('/proc/self/limits', () => false).text() ?? ''
-    const soft = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? USUAL_LIMIT)
-    this.#most = Math.max(0, soft - SPARE)
+    this.#most = most
   }
 
   /** A file that is opened when it is first read. */

@@ -141,17 +141,18 @@ export function linesOf<Row>(columns: readonly TopColumn<Row>[], rows: readonly 
 }
 
 const GAP = '  '
-const LEAST_CUT = 6
+const LEAST_CUT = 4
 
+/** The widest of those that may be cut is made narrower until the next is as wide. */
 function widthsOf<Row>(columns: readonly TopColumn<Row>[], cells: readonly string[][], width: number): number[] {
   const widths = columns.map((_, at) => Math.max(...cells.map((line) => line[at]!.length)))
   for (;;) {
     const excess = widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length) - width
-    const widest = columns.reduce((best, { cut }, at) => {
-      if (!cut || widths[at]! <= LEAST_CUT) return best
-      return best < 0 || widths[at]! > widths[best]! ? at : best
-    }, -1)
-    if (excess <= 0 || widest < 0) return widths
-    widths[widest] = Math.max(LEAST_CUT, widths[widest]! - excess)
+    const [widest, next] = columns
+      .flatMap(({ cut }, at) => (cut && widths[at]! > LEAST_CUT ? [at] : []))
+      .sort((a, b) => widths[b]! - widths[a]!)
+    if (excess <= 0 || widest === undefined) return widths
+    const apart = widths[widest]! - (next === undefined ? LEAST_CUT : widths[next]!)
+    widths[widest] = widths[widest]! - Math.min(excess, Math.max(1, apart))
   }
 }

@@ -170,6 +170,29 @@ test('a VM that ends is gone from the next reading, and one that came is in it',
   assert.equal(pidsOf(await meter.read()), [90])
 })
 
+test('a vCPU that is added is found, and other threads that come make no new VM of it', async () => {
+  const added = { ...QEMU, argv: [...QEMU.argv], threads: [...QEMU.threads, { tid: 103, name: 'CPU 2/KVM' }] }
+  const recorded = new Recorded([{ ...added, descriptors: {} }])
+  recorded.move(`proc/${PID}/task/103`, 'elsewhere')
+  using meter = await Meter.open({ root: recorded.root })
+  const [first] = (await meter.read()).vms
+  recorded.write(`proc/${PID}/stat`, statText({ threads: 4 }))
+  await sleep(5100)
+  assert.is((await meter.read()).vms[0]!.vm, first!.vm)
+  recorded.move('elsewhere', `proc/${PID}/task/103`)
+  recorded.write(`proc/${PID}/stat`, statText({ threads: 5 }))
+  await sleep(5100)
+  const [last] = (await meter.read()).vms
+  assert.equal(
+    last!.threads.map(({ vcpu, tid }) => [vcpu, tid]),
+    [
+      [0, 101],
+      [1, 102],
+      [2, 103],
+    ],
+  )
+})
+
 test('a vCPU whose thread has ended has no figures, nor has the sum of all', async () => {
   const recorded = new Recorded()
   using meter = await Meter.open({ root: recorded.root })
