@@ -83,6 +83,7 @@ export function describeVm(files: Files, evidence: Evidence): FoundVm {
     cells,
     cgroups,
     manager: managed(sources, cgroups[0]?.path ?? ''),
+    metadata: domain?.metadata ?? [],
     missing: [
       ...missingOf('its VMs apart', severalVms(process)),
       ...missingOf('which threads run its vCPUs', whyNoVcpus),

@@ -118,6 +118,16 @@ export interface FoundManager {
   readonly id: string
 }
 
+/** A value of the `<metadata>` of a libvirt domain. */
+export interface FoundMetadata {
+  /** URI of its element; empty where it has none. */
+  readonly namespace: string
+  /** Names of the elements around it, without their prefixes, and its attribute: `instance/owner/project`, `instance/flavor@name`. */
+  readonly path: string
+  /** Text without white space around it, at most 255 characters; never empty. */
+  readonly value: string
+}
+
 /** Something that is not known. */
 export interface Missing {
   /** What. */
@@ -162,6 +172,8 @@ export interface FoundVm {
   readonly cgroups: readonly FoundCgroup[]
   /** `null`: nobody is known to. */
   readonly manager: Fact<FoundManager> | null
+  /** Of its domain, in the order of the XML; empty where libvirt says nothing. */
+  readonly metadata: readonly FoundMetadata[]
   /** What is not known of it. */
   readonly missing: readonly Missing[]
 }

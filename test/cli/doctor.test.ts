@@ -381,6 +381,7 @@ test('guests are counted, and those of which too little can be read are named', 
     cells: null,
     cgroups: [],
     manager: null,
+    metadata: [],
     missing: [],
   })
   const known = guest('db', [{ ...thread, vcpu: 0, source: 'thread-name' }])

@@ -26,11 +26,37 @@ test('name, UUID, vCPUs that are there, memory and nodes', () => {
       { cell: 0, vcpus: [0, 1, 3], memory: 2 ** 25 },
       { cell: 1, vcpus: [2], memory: 2 ** 25 },
     ],
+    metadata: [],
   })
 })
 
 test('a domain without nodes has none', () => {
   assert.equal(parseDomain(XML.replace(/<numa>.*<\/numa>/s, ''))?.cells, [])
+})
+
+const withMetadata = (inner: string) => parseDomain(XML.replace('<memory ', `<metadata>${inner}</metadata><memory `))!
+
+test('metadata is what elements and attributes say, by the names around it', () => {
+  const { metadata } = withMetadata(`
+    <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+      <nova:flavor name="m1.small"><nova:vcpus>2</nova:vcpus></nova:flavor>
+      <nova:owner><nova:project uuid="f00">demo &amp; co</nova:project></nova:owner>
+    </nova:instance>
+    <labels xmlns="urn:homenode:labels" tier="gold"/>`)
+  const nova = 'http://openstack.org/xmlns/libvirt/nova/1.1'
+  assert.equal(metadata, [
+    { namespace: nova, path: 'instance/flavor@name', value: 'm1.small' },
+    { namespace: nova, path: 'instance/flavor/vcpus', value: '2' },
+    { namespace: nova, path: 'instance/owner/project', value: 'demo & co' },
+    { namespace: nova, path: 'instance/owner/project@uuid', value: 'f00' },
+    { namespace: 'urn:homenode:labels', path: 'labels@tier', value: 'gold' },
+  ])
+})
+
+test('metadata of any length is taken in part, control characters are not', () => {
+  const { metadata } = withMetadata(`<a b="x&#x9;y"/>${'<a>1</a>'.repeat(5000)}`)
+  assert.is(metadata.length, 1000)
+  assert.not.match(metadata[0]!.value, /\p{Cc}/u)
 })
 
 test('what is no domain is none', () => {

@@ -51,6 +51,7 @@ export function vmOf({ name, pid = 100, cpus, memory, cells = [], load = 0.5 }: 
     cells: { value: cells, source: 'arguments' },
     cgroups: [{ path: '/', version: 2, cpus: '0-7', mems: '0-1', threads: cpus.length + 1 }],
     manager: null,
+    metadata: [],
     missing: [],
   }
 }
