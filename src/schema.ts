@@ -36,7 +36,8 @@ function partSchema(list: z.ZodArray): z.ZodArray {
 
 /**
  * zod collects what is wrong with every element. For a long list this takes seconds and all memory. So long lists are checked first, the
- * innermost before those around them, each up to the first elements that do not fit. No list may have more elements than its limit.
+ * innermost before those around them, each up to the first elements that do not fit; and objects with names of any kind likewise. No list may
+ * have more elements than its limit.
  * @throws {InputError}
  */
 function checkLists(schema: unknown, value: unknown, path: readonly PropertyKey[], input: unknown): void {
@@ -47,6 +48,15 @@ function checkLists(schema: unknown, value: unknown, path: readonly PropertyKey[
     if (typeof value !== 'object' || value === null) return
     for (const [name, field] of Object.entries(inner.shape)) {
       if (Object.hasOwn(value, name)) checkLists(field, Reflect.get(value, name), [...path, name], input)
+    }
+  } else if (inner instanceof z.ZodRecord && typeof value === 'object' && value !== null) {
+    for (const [name, element] of Object.entries(value)) {
+      checkLists(inner.valueType, element, [...path, name], input)
+      const { error } = inner.safeParse({ [name]: element }, { error: expectationOf })
+      if (error !== undefined) {
+        const { path: within, ...issue } = firstOf(error.issues)
+        throw errorOf({ ...issue, path: [...path, ...within] } as z.core.$ZodIssue, input)
+      }
     }
   } else if (inner instanceof z.ZodArray && Array.isArray(value)) {
     const most = mostOf(inner)
@@ -114,6 +124,7 @@ function errorOf(issue: z.core.$ZodIssue, input: unknown): InputError {
     const nested = deepest(issue.errors)
     if (nested !== undefined) return errorOf({ ...nested, path: [...issue.path, ...nested.path] }, input)
   }
+  if (issue.code === 'invalid_key') return new InputError(formatPath(path), issue.message, show(path.at(-1)))
   const given = issue.code === 'custom' ? issue.params?.got : undefined
   return new InputError(formatPath(path), issue.message, typeof given === 'string' ? given : show(valueAt(input, path)))
 }
@@ -136,6 +147,7 @@ const TYPES: Readonly<Record<string, string>> = {
   int: 'a whole number',
   array: 'an array',
   object: 'an object',
+  record: 'an object',
   boolean: 'true or false',
 }
 
@@ -154,6 +166,8 @@ function expectationOf(issue: z.core.$ZodRawIssue): string {
       return limit(issue.inclusive === false ? 'more than' : 'at least', issue.minimum, issue.origin)
     case 'too_big':
       return limit(issue.inclusive === false ? 'less than' : 'at most', issue.maximum, issue.origin)
+    case 'invalid_key':
+      return issue.issues[0]?.message ?? 'another name'
     case 'not_multiple_of':
       return `a multiple of ${issue.divisor}`
     case 'unrecognized_keys':

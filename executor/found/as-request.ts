@@ -3,6 +3,7 @@
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import type { CpuPolicy, CurrentPlacement, Host, NodeId, PlanCell } from '../../src/types.js'
 import { PARTITION } from './cgroups.js'
+import { hostBeside } from './beside.js'
 import type { FoundMapping, FoundVm } from './types.js'
 import { type Facts, isShortOfCpus, readWishes } from './wishes.js'
 
@@ -28,7 +29,7 @@ export interface RunningVms {
 
 /** What runs, for `plan` and `costAsIs`. */
 export interface RunningRequest extends RunningVms {
-  /** As if none of them ran: what their guests have is free. */
+  /** As if none of them ran: what their guests have is free. What others have is not. */
   readonly host: Host
   /** The content of a request file. */
   readonly request: object
@@ -45,7 +46,7 @@ const BASE_PAGE = 4096
  * has been since it began. Guest nodes, page sizes and I/O threads are kept as they are. What a guest has not touched yet counts where what
  * it has touched is, in the same shares.
  * @param wishes the content of a request file: fields beside those of VMs that run, by their names; further VMs; what it says of the host
- * @param isMeant by its name in the request: others that run are left out, as if they were not known
+ * @param isMeant by its name in the request: others that run stay as they are, with their memory and their CPUs (`hostBeside`)
  * @throws {InputError} with the place in `wishes`, also where they contradict what runs
  */
 export function requestOf(
@@ -58,9 +59,13 @@ export function requestOf(
   const online = new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id))
   const { running: known, left } = runningOf(vms, online)
   const running = known.filter(({ name }) => isMeant(name))
+  const beside = hostBeside(
+    host,
+    vms.filter((vm) => running.every((one) => one.vm !== vm)),
+  )
   const facts = new Map(running.map((one) => [factsOf(one), one]))
   const asked = readWishes(wishes, [...facts.keys()])
-  const isShort = asked.parsed !== null && isShortOfCpus(asked.parsed, host.cpus)
+  const isShort = asked.parsed !== null && isShortOfCpus(asked.parsed, beside.cpus)
   const parts = asked.vms.map((vm, at) => {
     if (vm.facts === null) return { vm: vm.fields, mayShare: false }
     const one = facts.get(vm.facts)!
@@ -73,7 +78,7 @@ export function requestOf(
   })
   const overcommit = parts.some(({ mayShare }) => mayShare) ? { overcommit: MOST_OVERCOMMIT } : {}
   const request = { ...overcommit, ...asked.host, vms: parts.map(({ vm }) => vm) }
-  return { host: withoutGuests(host, running), request, running, left }
+  return { host: withoutGuests(beside, running), request, running, left }
 }
 
 /** CPUs that VMs have to themselves through homenode are in no cpuset but theirs, and can be theirs again. */

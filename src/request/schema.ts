@@ -21,7 +21,7 @@ import { planCell, planVcpu } from './placement.js'
 /** Limits of one problem, the planner module's (docs/planner-abi.md). */
 export const MAX_VMS = 4096
 export const MAX_VCPUS = 16_384
-const MAX_VCPUS_PER_VM = 4096
+export const MAX_VCPUS_PER_VM = 4096
 /** Devices, and relations to other VMs. */
 const MAX_LINKS = 16_384
 const MAX_IOTHREADS = 64
@@ -51,7 +51,7 @@ const reserve = z.strictObject({
 
 const cell = z.strictObject({ vcpus: cpulistText, memory: guestMemory })
 
-const vm = z.strictObject({
+export const vmFormat = z.strictObject({
   name,
   vcpus: whole(1, MAX_VCPUS_PER_VM),
   memory: guestMemory,
@@ -100,7 +100,7 @@ export const requestFormat = z.strictObject({
   overcommit: positive(MAX_OVERCOMMIT).default(4),
   strategy: z.enum(['pack', 'spread']).default('pack'),
   model: model.prefault({}),
-  vms: z.array(vm).min(1).max(MAX_VMS),
+  vms: z.array(vmFormat).min(1).max(MAX_VMS),
 })
 
-export type ParsedVm = z.output<typeof vm>
+export type ParsedVm = z.output<typeof vmFormat>

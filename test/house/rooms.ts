@@ -132,6 +132,12 @@ export const ROOMS: readonly Room[] = [
     packages: ['node:fs', 'node:fs/promises', 'node:path'],
   },
   {
+    files: ['executor/policy/'],
+    holds: 'rules for VMs that run: what they say of each, and plans within them',
+    may: ['executor/found/', 'src/request', 'src/request/'],
+    packages: ['zod'],
+  },
+  {
     files: ['executor/found/'],
     holds: 'VMs that others run: their threads, memory, cgroups, guest nodes, and who says so',
     may: ['executor/ffi/', 'src/formats/', 'src/request'],
