@@ -2,8 +2,8 @@
 
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import type { CpuPolicy, CurrentPlacement, Host, NodeId, PlanCell } from '../../src/types.js'
+import { withoutPinned } from './beside.js'
 import { PARTITION } from './cgroups.js'
-import { hostBeside } from './beside.js'
 import type { FoundMapping, FoundVm } from './types.js'
 import { type Facts, isShortOfCpus, readWishes } from './wishes.js'
 
@@ -46,7 +46,7 @@ const BASE_PAGE = 4096
  * has been since it began. Guest nodes, page sizes and I/O threads are kept as they are. What a guest has not touched yet counts where what
  * it has touched is, in the same shares.
  * @param wishes the content of a request file: fields beside those of VMs that run, by their names; further VMs; what it says of the host
- * @param isMeant by its name in the request: others that run stay as they are, with their memory and their CPUs (`hostBeside`)
+ * @param isMeant by its name in the request: others that run stay as they are, with their memory, and the cores that they are pinned to
  * @throws {InputError} with the place in `wishes`, also where they contradict what runs
  */
 export function requestOf(
@@ -59,7 +59,7 @@ export function requestOf(
   const online = new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id))
   const { running: known, left } = runningOf(vms, online)
   const running = known.filter(({ name }) => isMeant(name))
-  const beside = hostBeside(
+  const beside = withoutPinned(
     host,
     vms.filter((vm) => running.every((one) => one.vm !== vm)),
   )

@@ -4,24 +4,36 @@ import { parseCpulist } from '../../src/cpulist.js'
 import type { CpuId, Host, HostCpu, NodeId } from '../../src/types.js'
 import type { FoundThread, FoundVm } from './types.js'
 
-/**
- * The host with CPUs that are not allowed because VMs have them: the cores of threads that are pinned to one CPU; and of
- * each node, for vCPUs that float over it, as many as these have been busy since they began (rounded, a vCPU on several nodes counting on
- * each with its share), whole cores first, and one CPU of a node at least is left. Memory that they have is not free anyway.
- */
-export function hostBeside(host: Host, vms: readonly FoundVm[]): Host {
+/** The host without the cores of threads that are pinned to one CPU: these CPUs are not allowed. Memory that VMs have is not free anyway. */
+export function withoutPinned(host: Host, vms: readonly FoundVm[]): Host {
   const threads = vms.flatMap(({ vcpus, iothreads, emulator }) => [...vcpus, ...iothreads, ...emulator])
   const pinned = new Set(threads.flatMap((thread) => pinnedTo(thread) ?? []))
-  const coreOf = new Map(host.cpus.map((cpu) => [cpu.id, cpu.core ?? -1 - cpu.id]))
-  const cores = new Set([...pinned].map((id) => coreOf.get(id)))
-  const taken = new Set(host.cpus.filter(({ id }) => cores.has(coreOf.get(id))).map(({ id }) => id))
-  const free = host.cpus.filter((cpu) => cpu.online && cpu.allowed && !taken.has(cpu.id))
-  for (const { node, busy, cpus } of floatingOn(free, vms)) {
+  const cores = new Set(host.cpus.filter(({ id }) => pinned.has(id)).map(coreOf))
+  return without(host, (cpu) => cores.has(coreOf(cpu)))
+}
+
+/**
+ * The host without CPUs for vCPUs that float: of each node as many as these have been busy since they began (rounded; a vCPU on several
+ * nodes counts on each with its share). Whole cores first, and one CPU of a node at least is left.
+ */
+export function withoutBusy(host: Host, vms: readonly FoundVm[]): Host {
+  const free = host.cpus.filter((cpu) => cpu.online && cpu.allowed)
+  const taken = floatingOn(free, vms).flatMap(({ node, busy, cpus }) => {
     const left = free.filter((cpu) => cpu.node === node).length - 1
-    const last = [...cpus].sort((a, b) => coreOf.get(b)! - coreOf.get(a)! || b - a)
-    for (const id of last.slice(0, Math.min(Math.round(busy), left))) taken.add(id)
-  }
-  return { ...host, cpus: host.cpus.map((cpu) => (taken.has(cpu.id) ? { ...cpu, allowed: false } : cpu)) }
+    const last = [...cpus].sort((a, b) => coreOf(b) - coreOf(a) || b.id - a.id)
+    return last.slice(0, Math.min(Math.round(busy), left))
+  })
+  const ids = new Set(taken.map(({ id }) => id))
+  return without(host, ({ id }) => ids.has(id))
+}
+
+function without(host: Host, isTaken: (cpu: HostCpu) => boolean): Host {
+  return { ...host, cpus: host.cpus.map((cpu) => (isTaken(cpu) ? { ...cpu, allowed: false } : cpu)) }
+}
+
+/** A CPU of which it is not known is a core of its own. */
+function coreOf({ core, id }: HostCpu): number {
+  return core ?? -1 - id
 }
 
 function pinnedTo({ cpus }: FoundThread): CpuId | null {
@@ -33,7 +45,7 @@ interface Floating {
   /** CPUs' worth. */
   busy: number
   /** That some of them may run on. */
-  readonly cpus: Set<CpuId>
+  readonly cpus: Set<HostCpu>
 }
 
 function floatingOn(free: readonly HostCpu[], vms: readonly FoundVm[]): Floating[] {
@@ -42,11 +54,12 @@ function floatingOn(free: readonly HostCpu[], vms: readonly FoundVm[]): Floating
     if (pinnedTo(vcpu) !== null) continue
     const own = new Set(parseCpulist(vcpu.cpus, { allowEmpty: true }))
     const cpus = free.filter(({ id }) => own.has(id))
-    for (const { id, node } of cpus) {
-      const floating = byNode.get(node) ?? { node, busy: 0, cpus: new Set<CpuId>() }
+    for (const cpu of cpus) {
+      const { node } = cpu
+      const floating = byNode.get(node) ?? { node, busy: 0, cpus: new Set<HostCpu>() }
       byNode.set(node, floating)
       floating.busy += vcpu.load / cpus.length
-      floating.cpus.add(id)
+      floating.cpus.add(cpu)
     }
   }
   return [...byNode.values()]

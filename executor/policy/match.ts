@@ -32,6 +32,11 @@ export function subjectOf(name: string, vm: FoundVm): Subject {
   }
 }
 
+/** A VM of which no more than the name is known. */
+export function subjectNamed(name: string): Subject {
+  return { names: [name], vmm: null, manager: null, cgroups: [], metadata: [], vcpus: null, memory: null }
+}
+
 /** @param labels that it has so far */
 export function matches(match: Match, subject: Subject, labels: Labels): boolean {
   const { vmm, manager } = subject

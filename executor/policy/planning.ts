@@ -21,8 +21,8 @@ export interface PlannedWithin<Planned> {
 }
 
 /**
- * A plan that keeps to the rules. VMs that may not move are left out of it: their memory stays taken, and their CPUs do
- * (`requestOf`). For `memory: stay` a VM's memory is bound to the nodes where it is. Where a plan copies more for a VM than
+ * A plan that keeps to the rules. VMs that may not move are left out of it: their memory stays taken, so do the cores
+ * that they are pinned to, and as many CPUs as those that float are busy. For `memory: stay` a VM's memory is bound to the nodes where it is. Where a plan copies more for a VM than
  * its rules allow, or refuses such a VM, all is planned again: with its memory bound, and if that does not help, without it.
  * @param plan called once as a rule, at most twice more for each VM whose bytes are limited
  * @throws {InputError} with the place in `wishes`, or with the VM and the field for which rules ask what cannot be
@@ -35,25 +35,30 @@ export async function planWithin<Planned extends Pick<Plan, 'moves' | 'refused'>
 ): Promise<PlannedWithin<Planned>> {
   const wishes = new Wishes(vms, host, circumstances)
   const { rulings } = wishes
-  const limits = new Map(rulings.flatMap(limitOf))
   for (;;) {
     const { asked, notes } = wishes.ask()
     const result = { asked, rulings, kept: wishes.kept, notes }
     if ((asked.request as { readonly vms: readonly unknown[] }).vms.length === 0) return { ...result, planned: null }
     const planned = await plan(asked)
-    const beyond = asked.running.filter(({ name }) => isBeyond(planned, name, limits.get(name)))
+    const names = new Set(asked.running.map(({ name }) => name))
+    const beyond = rulings.filter((ruling) => names.has(ruling.name) && isBeyond(planned, ruling))
     if (beyond.length === 0) return { ...result, planned }
     for (const { name } of beyond) wishes.hold(name)
   }
 }
 
-function limitOf({ name, memoryStays, maxBytes }: Ruling): [string, number][] {
+/** Whether a plan refuses a VM of which not all may be copied, or copies more for it. */
+function isBeyond({ moves = [], refused }: Pick<Plan, 'moves' | 'refused'>, ruling: Ruling): boolean {
+  const { name, memoryStays, maxBytes } = ruling
   const limit = memoryStays ? 0 : maxBytes
-  return limit === null ? [] : [[name, limit]]
-}
-
-function isBeyond({ moves = [], refused }: Pick<Plan, 'moves' | 'refused'>, name: string, limit = Infinity): boolean {
-  if (limit === Infinity) return false
+  if (limit === null) return false
   const copied = moves.filter(({ vm }) => vm === name).reduce((sum, { bytes }) => sum + bytes, 0)
   return copied > limit || refused.some((vm) => vm.name === name)
+}
+
+/** What of a plan the rules do not allow, as sentences: for one that was made without them, or at another time. */
+export function notAllowed(plan: Pick<Plan, 'moves' | 'refused'>, rulings: readonly Ruling[]): string[] {
+  return rulings
+    .filter((ruling) => isBeyond(plan, ruling))
+    .map(({ name }) => `${name}: more would be copied than the rules allow`)
 }

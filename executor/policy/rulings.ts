@@ -58,6 +58,35 @@ export function rulingsFor(policy: Policy, subjects: readonly Subject[], at: Dat
   return subjects.map((subject) => rulingFor(policy.rules, subject, names, minute))
 }
 
+/** Whom a rule is about. */
+export interface RuleAbout {
+  readonly rule: string
+  /** Names of VMs, as `requestOf` gives them. */
+  readonly vms: readonly string[]
+  /** What it says of them, as written in the file. */
+  readonly sets: Readonly<Record<string, unknown>>
+}
+
+/** Each rule with the VMs that it is about, in the order of the file. */
+export function rulesAbout({ rules }: Policy, vms: readonly FoundVm[]): RuleAbout[] {
+  const about = rules.map((): string[] => [])
+  for (const vm of vms) {
+    const subject = subjectOf(nameIn(vms, vm), vm)
+    for (const rule of rulesOf(rules, subject)) about[rules.indexOf(rule)]!.push(subject.names[0]!)
+  }
+  return rules.map(({ name, given }, at) => ({ rule: name, vms: about[at]!, sets: given }))
+}
+
+/** The rules that are about a VM; labels that one gives are there for the next. */
+function rulesOf(rules: readonly Rule[], subject: Subject): Rule[] {
+  let labels = labelsOf(subject)
+  return rules.filter(({ match, set }) => {
+    const isAbout = matches(match, subject, labels)
+    if (isAbout) labels = withLabels(labels, set.labels ?? {})
+    return isAbout
+  })
+}
+
 interface Statement {
   readonly rule: Rule
   readonly value: unknown
@@ -65,14 +94,13 @@ interface Statement {
 
 function rulingFor(rules: readonly Rule[], subject: Subject, names: readonly string[], minute: number): Ruling {
   const name = subject.names[0]!
-  let labels = labelsOf(subject)
+  const about = rulesOf(rules, subject)
+  const labels = about.reduce((sum, { set }) => withLabels(sum, set.labels ?? {}), labelsOf(subject))
   const statements = new Map<string, Statement[]>()
-  for (const rule of rules) {
-    if (!matches(rule.match, subject, labels)) continue
+  for (const rule of about) {
     const { labels: given = {}, ...fields } = rule.given as { labels?: Record<string, string | null> }
     for (const [field, value] of Object.entries(fields)) say(statements, field, { rule, value })
     for (const [label, value] of Object.entries(given)) say(statements, `labels.${label}`, { rule, value })
-    labels = withLabels(labels, given)
   }
   const last = <Field extends keyof RuleSet>(field: Field) => {
     const rule = statements.get(field)?.at(-1)?.rule

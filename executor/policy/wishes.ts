@@ -6,8 +6,9 @@ import { parseRequest } from '../../src/request.js'
 import type { Host, NodeId, Request } from '../../src/types.js'
 import { formatBytes, parseBytes } from '../../src/units.js'
 import { nameIn, type RunningRequest, type RunningVm, requestOf } from '../found/as-request.js'
+import { withoutBusy } from '../found/beside.js'
 import type { FoundVm } from '../found/types.js'
-import { subjectOf } from './match.js'
+import { subjectNamed, subjectOf } from './match.js'
 import type { Policy } from './policy.js'
 import { type Ruling, rulingsFor } from './rulings.js'
 
@@ -54,7 +55,7 @@ export class Wishes {
     const further = (this.#parsed?.vms ?? []).filter(({ name }) => !names.includes(name))
     const subjects = [
       ...vms.map((vm, place) => subjectOf(names[place]!, vm)),
-      ...further.map(({ name, vcpus, memory }) => ({ ...NOT_RUNNING, names: [name], vcpus, memory })),
+      ...further.map(({ name, vcpus, memory }) => ({ ...subjectNamed(name), vcpus, memory })),
     ]
     const rulings = rulingsFor(policy, subjects, at)
     const { vms: inFile = [], ...rest } = (wishes ?? {}) as { readonly vms?: readonly Fields[] }
@@ -101,17 +102,28 @@ export class Wishes {
 
   /** @throws {InputError} with the VM and the field for which rules ask what cannot be */
   ask(): { readonly asked: RunningRequest; readonly notes: string[] } {
+    const { content, notes } = this.content()
+    const isMeant = (name: string) => !this.#kept.has(name)
+    const others = this.#vms.filter((vm) => {
+      const name = nameIn(this.#vms, vm)
+      return !isMeant(name) || !this.#running.has(name)
+    })
+    try {
+      return { asked: requestOf(this.#vms, withoutBusy(this.#host, others), content, isMeant), notes }
+    } catch (error) {
+      throw error instanceof InputError ? atRules(error, content.vms) : error
+    }
+  }
+
+  /** The content of a request file, without the VMs that are left out, and what of the rules is not in it. */
+  content(): { readonly content: { readonly vms: readonly Fields[] }; readonly notes: string[] } {
     const notes: string[] = []
     const isMeant = (name: string) => !this.#kept.has(name)
     const inFile = this.#file.vms.filter(({ name }) => isMeant(String(name)))
     const named = new Set(inFile.map(({ name }) => name))
     const others = [...this.#running.keys()].filter((name) => isMeant(name) && !named.has(name))
     const vms = [...inFile, ...others.map((name) => ({ name }))].map((fields) => this.#together(fields, notes))
-    try {
-      return { asked: requestOf(this.#vms, this.#host, { ...this.#file.rest, vms }, isMeant), notes }
-    } catch (error) {
-      throw error instanceof InputError ? atRules(error, vms) : error
-    }
+    return { content: { ...this.#file.rest, vms }, notes }
   }
 
   /** The file's fields over those of the rules; memory that stays over both. */
@@ -142,8 +154,6 @@ export class Wishes {
     return rest
   }
 }
-
-const NOT_RUNNING = { vmm: null, manager: null, cgroups: [], metadata: [] } as const
 
 /** An error in the content that rules and file make together, where the file alone has none. */
 function atRules(error: InputError, vms: readonly Fields[]): InputError {

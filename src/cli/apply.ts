@@ -2,6 +2,7 @@
 
 import type { PlannedPartitions } from '../../executor/apply/exclusive.js'
 import type { Changes } from '../../executor/apply/types.js'
+import { notAllowed } from '../../executor/policy/planning.js'
 import { InputError } from '../errors.js'
 import { costAsIs } from '../verify.js'
 import { ask, type Consent, requireConsent } from './ask.js'
@@ -11,9 +12,8 @@ import { CommandError, EXIT } from './errors.js'
 import { requireOneStdin } from './input.js'
 import { countLost } from './numbers.js'
 import { print, printJson, type Style, styleOf } from './output.js'
-import { planVerified } from './plan.js'
-import { askForRunning } from './plan-running.js'
-import { hereName, lookHere, note, noteLeft, type RunningSource, readWishes } from './running-request.js'
+import { planRunning, wishesWithin } from './plan-running.js'
+import { lookHere, note, noteLeft, type RunningSource } from './running-request.js'
 import { paragraph } from './table.js'
 import { aimAt, readPlanFile, type Target } from './target.js'
 
@@ -28,7 +28,7 @@ export async function apply(options: ApplyCommandOptions, file?: string): Promis
   if ((file === undefined) === (options.running === undefined)) {
     throw new InputError('PLAN', 'a plan file, or --running', file === undefined ? 'neither' : 'both')
   }
-  requireOneStdin({ PLAN: file, '-f': options.request })
+  requireOneStdin({ PLAN: file, '-f': options.request, '--policy': options.policy })
   if (!options.dryRun) requireConsent(options)
   const target = file === undefined ? await aimAtBest(options) : await aimAtFile(file, options)
   const style = styleOf(process.stdout, options.color)
@@ -50,27 +50,33 @@ export async function apply(options: ApplyCommandOptions, file?: string): Promis
 
 /** A plan made now. */
 async function aimAtBest(options: RunningSource): Promise<Target> {
-  const asked = await askForRunning(options)
-  const plan = await planVerified(asked.asked.host, asked.request, hereName(options))
-  return requireRoom({ ...asked, plan, gone: [], beside: [] })
+  return requireRoom({ ...(await planRunning(options)), gone: [], beside: [] })
 }
 
 async function aimAtFile(file: string, options: RunningSource): Promise<Target> {
   const plan = await readPlanFile(file)
-  const wishes = await readWishes(options)
-  const target = await aimAt(await lookHere(options), { plan, file }, options, wishes)
+  const here = await lookHere(options)
+  const { wishes, rulings } = await wishesWithin(here, options)
+  const planned = new Set(plan.vms.map(({ name }) => name))
+  refuse(rulings.flatMap(({ name, why }) => (why === null || !planned.has(name) ? [] : [`${name}: ${why}`])))
+  const target = await aimAt(here, { plan, file }, options, wishes)
+  refuse(notAllowed(target.plan, rulings))
   noteLeft(target)
   note(target.gone.map((name) => `not here: ${name} is in the plan, and does not run`))
   note(target.beside.map((name) => `left as it is: ${name} runs, and is not in the plan`))
   return requireRoom(target)
 }
 
+/** @throws {CommandError} for a plan that there are reasons against */
+function refuse(reasons: readonly string[]): void {
+  if (reasons.length > 0) throw new CommandError(`nothing was changed: ${reasons.join('; ')}`, EXIT.unfit)
+}
+
 /** @throws {CommandError} for a plan that does not have a place for all: who has none would be in the way of the others */
 function requireRoom(target: Target): Target {
   const { refused } = target.plan
-  if (refused.length === 0) return target
-  const reasons = refused.map(({ name, because }) => `${name} has no place (${because[0]?.text})`)
-  throw new CommandError(`nothing was changed: ${reasons.join('; ')}`, EXIT.unfit)
+  refuse(refused.map(({ name, because }) => `${name} has no place (${because[0]?.text})`))
+  return target
 }
 
 /** Whether it is known beforehand that not all that is asked for will be so. */

@@ -4,25 +4,38 @@
  */
 
 import type { Command } from 'commander'
+import type { CommandEntry, CommandGroup } from './commands/entry.js'
 import { GUEST_COMMANDS } from './commands/guests.js'
 import { PLAN_COMMANDS } from './commands/plans.js'
+import { POLICY_COMMANDS } from './commands/policies.js'
 import { RUNNING_COMMANDS } from './commands/running.js'
 import { requires } from './options.js'
 import { toItsEnd } from './output.js'
 
-const COMMANDS = [...PLAN_COMMANDS, ...RUNNING_COMMANDS, ...GUEST_COMMANDS]
+const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
+  ...PLAN_COMMANDS,
+  ...RUNNING_COMMANDS,
+  POLICY_COMMANDS,
+  ...GUEST_COMMANDS,
+]
 
 export function addCommands(program: Command): void {
-  for (const entry of COMMANDS) {
-    const { name, alias, summary, description, options, needs, endures, examples, load } = entry
-    const command = program.command(name).summary(summary).description(description)
-    if (alias !== undefined) command.alias(alias)
-    for (const argument of entry.arguments ?? []) command.argument(...argument)
-    for (const option of options) command.addOption(option)
-    const act = async () => (await load())(command.optsWithGlobals<never>(), ...command.args)
-    command
-      .addHelpText('after', `\nExamples:${examples}`)
-      .hook('preAction', requires(needs))
-      .action(endures ? () => toItsEnd(act) : act)
+  for (const entry of COMMANDS) addCommand(program, entry)
+}
+
+function addCommand(parent: Command, entry: CommandEntry | CommandGroup): void {
+  const command = parent.command(entry.name).summary(entry.summary).description(entry.description)
+  if ('commands' in entry) {
+    for (const one of entry.commands) addCommand(command, one)
+    return
   }
+  const { alias, arguments: taken, options, needs, endures, examples, load } = entry
+  if (alias !== undefined) command.alias(alias)
+  for (const argument of taken ?? []) command.argument(...argument)
+  for (const option of options) command.addOption(option)
+  const act = async () => (await load())(command.optsWithGlobals<never>(), ...command.args)
+  command
+    .addHelpText('after', `\nExamples:${examples}`)
+    .hook('preAction', requires(needs))
+    .action(endures ? () => toItsEnd(act) : act)
 }

@@ -77,7 +77,7 @@ async function readDomains(files: readonly string[], note: (text: string) => voi
 async function sourceOf(content: unknown, options: ConvertOptions, name: string): Promise<Source> {
   if (typeof content !== 'object' || content === null || !('kind' in content) || content.kind !== 'Plan') {
     if (options.request !== undefined) throw new InputError(name, 'a plan, where -f is given', 'something else')
-    const { planVerified } = await import('./plan.js')
+    const { planVerified } = await import('./verified-plan.js')
     const { parseRequest } = await import('../request.js')
     const request = await inFile(name, () => parseRequest(content))
     const host = await readHost(options)

@@ -21,6 +21,12 @@ export function folderName(option: string): (text: string) => string {
   }
 }
 
+/** Of commands that plan what runs. */
+export const POLICY = new Option(
+  '--policy <file>',
+  'rules for VMs that run, in YAML or (*.json) JSON: "homenode policy --help"',
+)
+
 /** An option that has to be given, by what its value is called; unless another one is. */
 export interface Need {
   readonly option: string

@@ -9,11 +9,11 @@ import { CommandError, EXIT } from './errors.js'
 import { nameOf } from './input.js'
 import { formatCount } from './numbers.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
-import { planVerified } from './plan.js'
 import { showPlan } from './plan-view.js'
 import { readRequest } from './request-source.js'
 import { showRun } from './run-view.js'
 import { summarize } from './topo-view.js'
+import { planVerified } from './verified-plan.js'
 
 interface RunCommandOptions {
   readonly request?: string

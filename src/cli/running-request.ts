@@ -14,6 +14,8 @@ export interface RunningSource {
   readonly connect?: string
   /** A file with wishes. */
   readonly request?: string
+  /** A file with rules. */
+  readonly policy?: string
 }
 
 /** What is here now. */
@@ -46,7 +48,9 @@ export async function askFor(
   return inFile(hereName(source), () => {
     const all = requestOf(found.vms, host, wishes, isMeant)
     const asked = { ...all, left: all.left.filter(({ vm }) => isMeant(nameIn(found.vms, vm))) }
-    if ((asked.request as { readonly vms: readonly unknown[] }).vms.length === 0) throw nothingToPlan(found, asked)
+    if ((asked.request as { readonly vms: readonly unknown[] }).vms.length === 0) {
+      throw nothingToPlan(found, leftText(asked.left))
+    }
     return { found, host, asked, request: parseRequest(asked.request) }
   })
 }
@@ -61,8 +65,9 @@ export async function readWishes({ request }: RunningSource): Promise<unknown> {
   return request === undefined ? undefined : readJson(request)
 }
 
-function nothingToPlan({ vms, missing }: Found, { left }: RunningRequest): CommandError {
-  if (left.length > 0) return new CommandError(`nothing to plan: ${leftText(left).join('; ')}`, EXIT.failed)
+/** @param left texts on the VMs that are left out */
+export function nothingToPlan({ vms, missing }: Found, left: readonly string[]): CommandError {
+  if (left.length > 0) return new CommandError(`nothing to plan: ${left.join('; ')}`, EXIT.failed)
   if (vms.length > 0) {
     const names = vms.map((vm) => nameIn(vms, vm)).join(', ')
     return new CommandError(`no VM of the plan runs here: what runs is ${names}`, EXIT.failed)

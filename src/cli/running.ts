@@ -7,7 +7,7 @@ import { parseRequest } from '../request.js'
 import type { Host, Plan, PlanVm } from '../types.js'
 import { formatBytes } from '../units.js'
 import { type AsIsCost, costAsIs } from '../verify.js'
-import { planVerified } from './plan.js'
+import { planVerified } from './verified-plan.js'
 
 /** What there is to do for a VM. */
 export interface Advice {

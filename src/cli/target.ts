@@ -53,11 +53,12 @@ export async function aimAt(
   }
   const absent = [...planned].filter((name) => !wanted.has(name))
   const running = namesOf(here.found)
+  const beside = running.filter((name) => !planned.has(name))
   return {
     ...asked,
-    plan: verified(asked, { ...plan, vms, refused }, absent.length > 0, fail),
+    plan: verified(asked, { ...plan, vms, refused }, absent.length + beside.length > 0, fail),
     gone: absent.filter((name) => !running.includes(name)),
-    beside: running.filter((name) => !planned.has(name)),
+    beside,
   }
 }
 
@@ -80,17 +81,17 @@ function policyOf({ vcpus }: PlanVm): object {
   return dedicated.length === 0 ? { cpuPolicy: 'shared' } : { cpuPolicy: 'mixed', dedicatedVcpus: dedicated.join() }
 }
 
-/** @param isFewer VMs than the plan has: floating threads get their CPUs, too */
+/** @param isOther the VMs here are not just those of the plan: threads that float get the CPUs that they have now */
 function verified(
   { asked: { host }, request }: Asked,
   given: Plan,
-  isFewer: boolean,
+  isOther: boolean,
   fail: (findings: readonly Finding[]) => CommandError,
 ): VerifiedPlan {
   const shape = checkShape(machineOf(host, request), request, given)
   if (shape.length > 0) throw fail(shape)
   const { moves: _, spare: __, ...rest } = given
-  const plan = isFewer ? { ...rest, vms: floatAnew(host, request, rest.vms) } : rest
+  const plan = isOther ? { ...rest, vms: floatAnew(host, request, rest.vms) } : rest
   // The placement alone: moves and price are of those that hold.
   const bare = withVms(
     request,

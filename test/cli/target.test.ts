@@ -68,12 +68,16 @@ test('a VM that has ended is left out, and threads that float get its CPUs', asy
   assert.is(target.plan.vms[0]!.emulator, '4-5')
 })
 
-test('a VM that began since stays as it is, and its memory stays taken', async () => {
+test('a VM that began since stays as it is, and its memory and its CPUs stay taken', async () => {
   const plan = await planOf([db])
   const target = await aim([db, web], plan)
   assert.equal([target.beside, target.asked.running.map(({ name }) => name)], [['web'], ['db']])
-  const alone = requestOf([db], HOST).host
-  assert.equal(target.asked.host, alone)
+  const { nodes, cpus } = requestOf([db], HOST).host
+  assert.equal(target.asked.host.nodes, nodes)
+  assert.equal(
+    target.asked.host.cpus.filter((cpu, at) => cpu.allowed !== cpus[at]!.allowed).map(({ id }) => id),
+    [0, 1],
+  )
 })
 
 test('VMs that share in the plan share here, whatever there is now', async () => {

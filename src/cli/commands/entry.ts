@@ -23,3 +23,8 @@ export interface CommandEntry {
   readonly examples: string
   load(): Promise<Action>
 }
+
+/** Commands that are called by two names: `policy check`. */
+export interface CommandGroup extends Pick<CommandEntry, 'name' | 'summary' | 'description'> {
+  readonly commands: readonly CommandEntry[]
+}

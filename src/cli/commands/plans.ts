@@ -3,7 +3,7 @@
 import { Option } from 'commander'
 import { MAX } from '../../planner/generated/abi.js'
 import { wholeNumber } from '../numbers.js'
-import { CONNECT, HOST_OPTIONS } from '../options.js'
+import { CONNECT, HOST_OPTIONS, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const MAX_SEED = 2 ** 31 - 1
@@ -42,6 +42,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
         '--running',
         'plan the VMs that run here, from where they are; -f adds further VMs, and wishes by name',
       ).conflicts(['root', 'host', 'synthetic']),
+      POLICY,
       CONNECT,
       new Option('--steps <n>', `the most steps of search, up to ${MAX.STEPS}`).argParser(
         wholeNumber('--steps', MAX.STEPS),
@@ -58,6 +59,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
     homenode plan -f -
   homenode plan --running             the VMs that run here, with their moves
   homenode plan --running -f wishes.json --json > plan.json    for "apply"
+  homenode plan --running --policy policy.yaml
 
 A request:
   {"reserve": {"cpus": "0", "memory": "1GiB"}, "strategy": "pack",

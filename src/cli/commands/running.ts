@@ -2,7 +2,7 @@
 
 import { Option } from 'commander'
 import { byteRate, positiveNumber, wholeNumber } from '../numbers.js'
-import { CONNECT, folderName } from '../options.js'
+import { CONNECT, folderName, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const RATE = new Option('--rate <bytes>', 'copy at most so much a second, such as 200MiB').argParser(byteRate('--rate'))
@@ -90,6 +90,7 @@ accesses to other nodes; EXITS a second; - is what nothing measures.`,
     options: [
       new Option('--running', 'make a plan now, instead of one from a file'),
       new Option('-f, --request <file>', 'further VMs and wishes: the file that the plan was made with'),
+      POLICY,
       new Option('--yes', 'do not ask'),
       new Option('--dry-run', 'show what would be done, and end'),
       RATE,

@@ -2,7 +2,7 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { hostBeside } from '../../../executor/found/beside.js'
+import { withoutBusy, withoutPinned } from '../../../executor/found/beside.js'
 import { syntheticHost } from '../../../src/topology/index.js'
 import { vmOf } from './vms.js'
 
@@ -11,7 +11,7 @@ const HOST = syntheticHost('pack:2 [numa(memory=16GiB)] core:2 pu:2')
 
 function kept(cpus: readonly string[], load = 0.5): number[] {
   const vm = vmOf({ name: 'a', cpus, memory: [], load })
-  return hostBeside(HOST, [vm]).cpus.flatMap(({ id, allowed }) => (allowed ? [] : [id]))
+  return withoutBusy(withoutPinned(HOST, [vm]), [vm]).cpus.flatMap(({ id, allowed }) => (allowed ? [] : [id]))
 }
 
 test('a thread that is pinned keeps its core', () => {
