@@ -25,17 +25,17 @@ export function addCommands(program: Command): void {
 
 function addCommand(parent: Command, entry: CommandEntry | CommandGroup): void {
   const command = parent.command(entry.name).summary(entry.summary).description(entry.description)
+  command.addHelpText('after', `\nExamples:${entry.examples}`)
   if ('commands' in entry) {
     for (const one of entry.commands) addCommand(command, one)
     return
   }
-  const { alias, arguments: taken, options, needs, endures, examples, load } = entry
+  const { alias, arguments: taken, options, needs, endures, load } = entry
   if (alias !== undefined) command.alias(alias)
   for (const argument of taken ?? []) command.argument(...argument)
   for (const option of options) command.addOption(option)
   const act = async () => (await load())(command.optsWithGlobals<never>(), ...command.args)
   command
-    .addHelpText('after', `\nExamples:${examples}`)
     .hook('preAction', requires(needs))
     .action(endures ? () => toItsEnd(act) : act)
 }

@@ -46,7 +46,8 @@ export async function explain(options: ExplainOptions, file: string, name: strin
   const rulings: readonly Ruling[] = isHere
     ? named.map((place) => rulingsOf(policy, vms, at)[place]!)
     : rulingsFor(policy, [...vms.map((vm) => subjectOf(nameIn(vms, vm), vm)), subjectNamed(name)], at).slice(-1)
-  if (!isHere) console.error(`no VM of the name ${name} runs here: rules that look at more than the name are left out`)
+  if (!isHere)
+    console.error(`no VM of the name ${show(name)} runs here: rules that look at more than the name are left out`)
   if (options.json) printJson({ schemaVersion: 1, kind: 'PolicyExplanation', at: at.toISOString(), vms: rulings })
   else print(rulings.map((ruling) => showExplanation(ruling, styleOf(process.stdout, options.color))).join('\n\n'))
 }

@@ -50,7 +50,7 @@ test('check lists the rules, and whom of those who run here they are about', asy
 test('explain says which rule set what, also for a VM that does not run', async () => {
   const { code, stdout, stderr } = await homenode(['policy', 'explain', policy, 'db-that-is-not-here'])
   assert.is(code, 0)
-  assert.match(stderr, /no VM of the name db-that-is-not-here runs here/)
+  assert.match(stderr, /no VM of the name "db-that-is-not-here" runs here/)
   assert.match(stdout, /^db-that-is-not-here: it may be moved\n\n/)
   assert.match(stdout, /^weight +10 +databases +night$/m)
   assert.match(stdout, /^labels\.tier +gold +databases +-$/m)

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import * as assert from 'uvu/assert'
+import { parsePolicy } from '../../executor/policy/policy.js'
+import { parseYaml } from '../../src/cli/yaml.js'
 import { instantiatePlanner } from '../../src/planner/wasm.js'
 import { parseRequest } from '../../src/request.js'
 import { parseHost } from '../../src/topology/index.js'
@@ -50,6 +52,7 @@ export class Workplace {
     else if (language === 'sh') this.#expect('bash', ['-euo', 'pipefail', '-c', code], marks.exit, null)
     else if (language === 'console') this.#session(fence)
     else if (language === 'json') checkJson(code)
+    else if (language === 'yaml') parsePolicy(await parseYaml(code))
     else if (language === 'calls') await checkCalls(code)
     else if (language !== 'text') throw new Error(`nothing runs a block of "${language}"`)
   }

@@ -25,6 +25,6 @@ export interface CommandEntry {
 }
 
 /** Commands that are called by two names: `policy check`. */
-export interface CommandGroup extends Pick<CommandEntry, 'name' | 'summary' | 'description'> {
+export interface CommandGroup extends Pick<CommandEntry, 'name' | 'summary' | 'description' | 'examples'> {
   readonly commands: readonly CommandEntry[]
 }

@@ -10,6 +10,10 @@ export const POLICY_COMMANDS: CommandGroup = {
   name: 'policy',
   summary: 'check the rules of a policy, or say which of them set what for a VM',
   description: 'Reads the rules that "plan --running --policy" keeps to. Changes nothing.',
+  examples: `
+  homenode policy check policy.yaml
+  homenode policy explain policy.yaml db-1
+  homenode plan --running --policy policy.yaml`,
   commands: [
     {
       name: 'check',
