@@ -1,5 +1,5 @@
 // Builds everything: `node build.mjs` (with --install: npm ci first where node_modules is missing or out of date).
-// assembly/ -> dist/planner.wasm -> src/planner/generated/ and docs/planner-abi.md -> dist/*.js and dist/types/.
+// assembly/ -> dist/planner.wasm -> src/planner/generated/ and docs/planner-abi.md -> dist/*.js, dist/homenode.1 and dist/types/.
 import { execFile, execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -238,6 +238,11 @@ function removeOldOutput() {
     rmSync(at('dist', name), { recursive: true })
 }
 
+/** The man page, from the table of the commands. */
+async function writeManPage() {
+  await run(process.execPath, ['--import', 'tsx', at('src/cli/man-file.ts'), at('dist/homenode.1')], { cwd: root })
+}
+
 async function emitTypes() {
   await run(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.json')], { cwd: root }).catch(
     (error) => {
@@ -256,7 +261,7 @@ try {
   generateTables(bytes, described)
   generateDocs(described)
   removeOldOutput()
-  await Promise.all([bundleEntries(), emitTypes()])
+  await Promise.all([bundleEntries(), writeManPage(), emitTypes()])
 } catch (error) {
   console.error(`build: ${error.stderr || error.message}`)
   process.exitCode = 1

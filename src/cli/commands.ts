@@ -3,7 +3,7 @@
  * and mistakes are answered at once.
  */
 
-import type { Command } from 'commander'
+import { Argument, type Command } from 'commander'
 import type { CommandEntry, CommandGroup } from './commands/entry.js'
 import { GUEST_COMMANDS } from './commands/guests.js'
 import { PLAN_COMMANDS } from './commands/plans.js'
@@ -32,10 +32,11 @@ function addCommand(parent: Command, entry: CommandEntry | CommandGroup): void {
   }
   const { alias, arguments: taken, options, needs, endures, load } = entry
   if (alias !== undefined) command.alias(alias)
-  for (const argument of taken ?? []) command.argument(...argument)
+  for (const [name, what, choices] of taken ?? []) {
+    const argument = new Argument(name, what)
+    command.addArgument(choices === undefined ? argument : argument.choices(choices))
+  }
   for (const option of options) command.addOption(option)
   const act = async () => (await load())(command.optsWithGlobals<never>(), ...command.args)
-  command
-    .hook('preAction', requires(needs))
-    .action(endures ? () => toItsEnd(act) : act)
+  command.hook('preAction', requires(needs)).action(endures ? () => toItsEnd(act) : act)
 }

@@ -71,7 +71,6 @@ test('convert loads the planner for a request alone, and what reads XML for a do
   const plan = file('plan.json', stdout)
   assert.equal(await loadedBy(['convert', plan, '--to', 'qemu']), common)
   assert.equal(await loadedBy(['convert', request, ...on, '--to', 'numactl']), [
-    'cli-table3',
     ...common.slice(0, 2),
     'planner.wasm',
     'zod',
@@ -83,6 +82,14 @@ test('convert loads the planner for a request alone, and what reads XML for a do
     'saxes',
     'zod',
   ])
+})
+
+test('a policy loads what reads YAML where it is in YAML', async () => {
+  const common = ['cli-table3', 'commander', 'picocolors', 'zod']
+  const content = '{"rules": [{"set": {}}]}'
+  assert.equal(await loadedBy(['policy', 'check', file('policy.json', content)]), common)
+  const both = [...common.slice(0, 2), 'js-yaml', ...common.slice(2)]
+  assert.equal(await loadedBy(['policy', 'check', file('policy.yaml', content)]), both)
 })
 
 test('doctor, which asks the kernel, loads koffi', async () => {

@@ -28,6 +28,7 @@ export const ROOMS: readonly Room[] = [
       'executor/apply/',
       'executor/meter/',
       'executor/found/',
+      'executor/policy/',
       'src/formats/',
       'src/capacity',
       'src/plan',
@@ -40,6 +41,7 @@ export const ROOMS: readonly Room[] = [
     packages: [
       'commander',
       'cli-table3',
+      'js-yaml',
       'picocolors',
       'node:fs',
       'node:fs/promises',

@@ -32,7 +32,14 @@ test.after(() => rmSync(folder, { recursive: true, force: true }))
 
 test('the package has what it needs and nothing of the workshop', () => {
   const installed = join(folder, 'node_modules/homenode')
-  for (const file of ['dist/cli.js', 'dist/vcpu-worker.cjs', 'dist/planner.wasm', 'README.md', 'LICENSE']) {
+  for (const file of [
+    'dist/cli.js',
+    'dist/vcpu-worker.cjs',
+    'dist/planner.wasm',
+    'dist/homenode.1',
+    'README.md',
+    'LICENSE',
+  ]) {
     assert.ok(existsSync(join(installed, file)), file)
   }
   for (const file of ['src', 'executor', 'test', 'assembly', 'node_modules/esbuild']) {

@@ -12,8 +12,8 @@ export interface CommandEntry {
   /** For the list of commands. */
   readonly summary: string
   readonly description: string
-  /** Names with brackets, and what they are. */
-  readonly arguments?: readonly (readonly [string, string])[]
+  /** Names with brackets, what they are, and of some all that can be given. */
+  readonly arguments?: readonly (readonly [name: string, what: string, choices?: readonly string[]])[]
   readonly options: readonly Option[]
   /** Goes on to its end where nobody reads what it says. */
   readonly endures?: true

@@ -4,6 +4,7 @@ import { Option } from 'commander'
 import { positiveNumber } from '../numbers.js'
 import type { CommandEntry } from './entry.js'
 
+const SHELLS = ['bash', 'zsh', 'fish']
 const MAX_SECONDS = 86_400
 const DEFAULT_SECONDS = 3
 
@@ -64,5 +65,19 @@ kernel refused what --relaxed allows it to.`,
 
 Exit code: 0 "homenode run" works here, if need be without guests; 1 it cannot.`,
     load: async () => (await import('../doctor.js')).doctor,
+  },
+  {
+    name: 'completion',
+    summary: 'print what makes a shell complete the words of homenode',
+    description: 'Prints a script that makes a shell complete commands, options and their values when TAB is pressed.',
+    arguments: [['<shell>', 'for which one', SHELLS]],
+    options: [],
+    needs: [],
+    examples: `
+  homenode completion bash > ~/.local/share/bash-completion/completions/homenode
+  homenode completion zsh > "\${fpath[1]}/_homenode"
+  homenode completion fish > ~/.config/fish/completions/homenode.fish
+  source <(homenode completion bash)    for this shell alone; zsh likewise`,
+    load: async () => (await import('../completion.js')).completion,
   },
 ]
