@@ -51,6 +51,7 @@ export type {
   FoundIoThread,
   FoundManager,
   FoundMapping,
+  FoundMetadata,
   FoundThread,
   FoundVcpu,
   FoundVm,
@@ -94,6 +95,12 @@ export { CACHE_EVENTS, CpuCounters } from './observe/cpu-counters.js'
 export type { ThreadState } from './observe/observe.js'
 export type { ResidentPages } from './observe/residency.js'
 export { type KvmStatistic, KvmStats, type KvmValues } from './observe/stats.js'
+export { notAllowed, type PlannedWithin, planWithin } from './policy/planning.js'
+export { parsePolicy, policySchema } from './policy/policy.js'
+export { type RuleAbout, type Ruling, rulesAbout, rulingsOf, type Said } from './policy/rulings.js'
+export type { Span } from './policy/times.js'
+export type { Patterns, Policy, PolicyMatch, PolicyOrders, PolicyRange, Rule } from './policy/types.js'
+export type { Circumstances, Kept } from './policy/wishes.js'
 export {
   type AffinityStatus,
   type KvmStatus,

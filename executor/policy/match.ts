@@ -1,15 +1,15 @@
 /** Whether a rule is about a VM. */
 
-import type { FoundMetadata, FoundVm, Vmm } from '../found/types.js'
+import type { FoundManager, FoundMetadata, FoundVm, Vmm } from '../found/types.js'
 import { matchesGlob } from './glob.js'
-import type { Match } from './schema.js'
+import type { PolicyMatch, PolicyRange } from './types.js'
 
 /** What rules look at. What is `null` is not known, and fits nothing. */
 export interface Subject {
   /** Its name in requests, and that which others may have, too. */
   readonly names: readonly string[]
   readonly vmm: Vmm | null
-  readonly manager: Match['manager'] extends readonly (infer Manager)[] | undefined ? Manager | null : never
+  readonly manager: FoundManager['name'] | 'nobody' | null
   /** Those of its threads. */
   readonly cgroups: readonly string[]
   readonly metadata: readonly FoundMetadata[]
@@ -38,7 +38,7 @@ export function subjectNamed(name: string): Subject {
 }
 
 /** @param labels that it has so far */
-export function matches(match: Match, subject: Subject, labels: Labels): boolean {
+export function matches(match: PolicyMatch, subject: Subject, labels: Labels): boolean {
   const { vmm, manager } = subject
   return (
     fits(match.name, subject.names) &&
@@ -63,7 +63,7 @@ function valuesAt(metadata: readonly FoundMetadata[], path: string): string[] {
   return metadata.filter((one) => one.path === path).map(({ value }) => value)
 }
 
-function isIn(range: Match['vcpus'], value: number | null): boolean {
+function isIn(range: PolicyRange | undefined, value: number | null): boolean {
   if (range === undefined) return true
   return value !== null && value >= (range.min ?? 0) && value <= (range.max ?? Number.POSITIVE_INFINITY)
 }

@@ -1,31 +1,14 @@
 /** The content of a policy file -> Policy. */
 
+import * as z from 'zod'
 import { InputError, show } from '../../src/errors.js'
 import { freezeDeep } from '../../src/freeze.js'
 import { parseWith } from '../../src/schema.js'
-import { type Match, policyFormat, type RuleSet } from './schema.js'
-
-/** What is said of the VMs that it matches. */
-export interface Rule {
-  /** As it is called in answers: its own, or its place. */
-  readonly name: string
-  /** All of it has to fit. */
-  readonly match: Match
-  /** What it says of them. */
-  readonly set: RuleSet
-  /** The same as it is written in the file. */
-  readonly given: Readonly<Record<string, unknown>>
-}
-
-/** Rules for VMs that run. Of two that say something of the same field the later one counts. */
-export interface Policy {
-  /** Of the times of its rules; `null`: that of this system. */
-  readonly timeZone: string | null
-  /** In the order of the file. */
-  readonly rules: readonly Rule[]
-}
+import { policyFormat } from './schema.js'
+import type { Policy, Rule } from './types.js'
 
 /**
+ * The rules of a policy file: `homenode policy` and docs/policies.md have its format.
  * @param content of a file, as parsed JSON or YAML
  * @throws {InputError} that names the place, such as `rules[2].match.vcpus`
  */
@@ -44,4 +27,9 @@ export function parsePolicy(content: unknown): Policy {
     return { name: called, match, set, given: structuredClone(given[at]!.set) }
   })
   return freezeDeep({ timeZone, rules: named })
+}
+
+/** JSON Schema of a policy file, for editors and other languages. */
+export function policySchema(): object {
+  return z.toJSONSchema(policyFormat, { io: 'input' })
 }

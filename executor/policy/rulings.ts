@@ -4,9 +4,9 @@ import { nameIn } from '../found/as-request.js'
 import type { FoundVm } from '../found/types.js'
 import { matchesGlob } from './glob.js'
 import { matches, type Subject, subjectOf } from './match.js'
-import type { Policy, Rule } from './policy.js'
-import { PLACEMENT, type RuleSet } from './schema.js'
+import { PLACEMENT } from './schema.js'
 import { isWithin, minuteOfWeek } from './times.js'
+import type { Policy, PolicyOrders, Rule } from './types.js'
 
 /** What the rules say of a field of a VM. */
 export interface Said {
@@ -60,6 +60,7 @@ export function rulingsFor(policy: Policy, subjects: readonly Subject[], at: Dat
 
 /** Whom a rule is about. */
 export interface RuleAbout {
+  /** Its name. */
   readonly rule: string
   /** Names of VMs, as `requestOf` gives them. */
   readonly vms: readonly string[]
@@ -102,7 +103,7 @@ function rulingFor(rules: readonly Rule[], subject: Subject, names: readonly str
     for (const [field, value] of Object.entries(fields)) say(statements, field, { rule, value })
     for (const [label, value] of Object.entries(given)) say(statements, `labels.${label}`, { rule, value })
   }
-  const last = <Field extends keyof RuleSet>(field: Field) => {
+  const last = <Field extends keyof PolicyOrders>(field: Field) => {
     const rule = statements.get(field)?.at(-1)?.rule
     return { rule, value: rule?.set[field] ?? null }
   }
@@ -147,7 +148,7 @@ interface Last<Value> {
 
 function whyNot(
   moves: Last<'never' | null>,
-  times: Last<RuleSet['moveTimes'] | null>,
+  times: Last<PolicyOrders['moveTimes'] | null>,
   statements: ReadonlyMap<string, readonly Statement[]>,
   minute: number,
 ): string | null {

@@ -85,5 +85,3 @@ export const policyFormat = z.strictObject({
 
 /** Fields of a rule that are those of a request, as they are. */
 export const PLACEMENT = Object.keys(placement) as (keyof typeof placement)[]
-export type Match = z.output<typeof match>
-export type RuleSet = z.output<typeof set>

@@ -2,9 +2,11 @@
 
 import { InputError, show } from '../../src/errors.js'
 
-/** Minutes of the week from Monday 00:00 on; without `end`. One that goes on in the next week ends beyond this one. */
+/** A part of the week, in minutes from Monday 00:00 on. */
 export interface Span {
+  /** From this minute. */
   readonly begin: number
+  /** Up to, without, this minute; where it goes on in the next week that is beyond this one. */
   readonly end: number
 }
 

@@ -9,11 +9,12 @@ import { nameIn, type RunningRequest, type RunningVm, requestOf } from '../found
 import { withoutBusy } from '../found/beside.js'
 import type { FoundVm } from '../found/types.js'
 import { subjectNamed, subjectOf } from './match.js'
-import type { Policy } from './policy.js'
 import { type Ruling, rulingsFor } from './rulings.js'
+import type { Policy } from './types.js'
 
 /** What holds for a plan. */
 export interface Circumstances {
+  /** The rules. */
   readonly policy: Policy
   /** The time that counts for the rules' times. */
   readonly at: Date
@@ -23,6 +24,7 @@ export interface Circumstances {
 
 /** A VM that stays as it is. */
 export interface Kept {
+  /** As `requestOf` has it. */
   readonly name: string
   /** As a sentence. */
   readonly why: string

@@ -1,6 +1,7 @@
 /** The policy that a command is about. */
 
-import { type Policy, parsePolicy } from '../../executor/policy/policy.js'
+import { parsePolicy } from '../../executor/policy/policy.js'
+import type { Policy } from '../../executor/policy/types.js'
 import { InputError } from '../errors.js'
 import { formatBytes } from '../units.js'
 import { inFile, nameOf, readJson, readText } from './input.js'

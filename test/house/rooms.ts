@@ -77,6 +77,7 @@ export const ROOMS: readonly Room[] = [
       'executor/apply/',
       'executor/cpusets/',
       'executor/meter/',
+      'executor/policy/',
       'executor/found/',
       'executor/vm/',
       'executor/memory/',

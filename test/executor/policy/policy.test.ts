@@ -2,7 +2,7 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parsePolicy } from '../../../executor/policy/policy.js'
+import { parsePolicy, policySchema } from '../../../executor/policy/policy.js'
 import { InputError } from '../../../src/errors.js'
 
 const rule = (fields: object) => ({ rules: [{ set: {}, ...fields }] })
@@ -23,6 +23,25 @@ test('a policy cannot be changed, nor does it change with what it was made of', 
   near.push('b')
   assert.equal(policy.rules[0]!.given, { near: ['a'] })
   assert.ok(Object.isFrozen(policy.rules[0]!.given.near))
+})
+
+test('the JSON Schema has every field of a rule', () => {
+  const { properties } = JSON.parse(JSON.stringify(policySchema()))
+  const { match, set } = properties.rules.items.properties
+  assert.equal(properties.rules.items.additionalProperties, false)
+  assert.equal(Object.keys(match.properties), [
+    'name',
+    'vmm',
+    'manager',
+    'cgroup',
+    'metadata',
+    'labels',
+    'vcpus',
+    'memory',
+  ])
+  for (const field of ['threadPolicy', 'pageSize', 'near', 'memory', 'moves', 'moveTimes', 'moveBytes', 'labels']) {
+    assert.ok(field in set.properties, field)
+  }
 })
 
 const TWICE = [
