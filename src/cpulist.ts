@@ -29,6 +29,9 @@ const MAX_STEPS = 2 ** 21
  * often numbers are named. It has one byte more, since `all` may stand for a number that no list can name.
  */
 const isMember = new Uint8Array(MAX_ID + 2)
+/** Outside of these no byte is set: a short list does not look at all of them. */
+let lowest = 0
+let highest = MAX_ID + 1
 
 /**
  * The numbers of a cpulist, ascending, each once. Parts are evaluated from left to right: `5`, `0-3`, every second of
@@ -52,19 +55,21 @@ export function canonicalCpulist(text: string, options: CpulistOptions = {}): st
 function rangesOf(text: string, options: CpulistOptions): [first: number, last: number][] {
   const where = options.where ?? 'cpulist'
   const trimmed = text.trim()
-  isMember.fill(0)
+  isMember.fill(0, lowest, highest + 1)
+  lowest = MAX_ID + 1
+  highest = 0
   let steps = 0
   for (const raw of trimmed === '' ? [] : trimmed.split(',')) {
     steps += take(raw.trim(), where, options.all)
     if (steps > MAX_STEPS) throw new InputError(where, `strides of at most ${MAX_STEPS} numbers in all`, 'more')
   }
   const ranges: [number, number][] = []
-  for (let first = isMember.indexOf(1); first >= 0; ) {
+  for (let first = isMember.indexOf(1, lowest); first >= 0; ) {
     const end = isMember.indexOf(0, first)
     const last = (end < 0 ? isMember.length : end) - 1
     ranges.push([first, last])
     if (ranges.length > (options.most ?? Number.POSITIVE_INFINITY)) break
-    first = last + 1 < isMember.length ? isMember.indexOf(1, last + 1) : -1
+    first = last < highest ? isMember.indexOf(1, last + 1) : -1
   }
   const size = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0)
   if (size > (options.most ?? size)) throw new InputError(where, `at most ${options.most} numbers`, show(text))
@@ -78,7 +83,10 @@ function rangesOf(text: string, options: CpulistOptions): [first: number, last: 
 function take(part: string, where: string, all: readonly number[] | undefined): number {
   const value = part.startsWith('^') ? 0 : 1
   if (all !== undefined && (part === 'all' || part === '^all')) {
-    for (const id of all) isMember[id] = value
+    for (const id of all) {
+      isMember[id] = value
+      widen(id, id)
+    }
     return all.length
   }
   const groups = PART.exec(part)?.groups
@@ -91,6 +99,7 @@ function take(part: string, where: string, all: readonly number[] | undefined): 
   if (last > MAX_ID || first > MAX_ID) throw new InputError(where, `numbers up to ${MAX_ID}`, show(part))
   if (last < first) throw new InputError(where, 'a range that ascends', show(part))
   if (stride < 1 || stride > MAX_ID) throw new InputError(where, `a stride from 1 to ${MAX_ID}`, show(part))
+  widen(first, last)
   if (stride === 1) {
     isMember.fill(value, first, last + 1)
     return 0
@@ -99,9 +108,14 @@ function take(part: string, where: string, all: readonly number[] | undefined): 
   return Math.floor((last - first) / stride) + 1
 }
 
+function widen(first: number, last: number): void {
+  lowest = Math.min(lowest, first)
+  highest = Math.max(highest, last)
+}
+
 /** The canonical form of the kernel: ascending ranges, `0-3,8`; the empty string for no numbers. */
 export function formatCpulist(ids: Iterable<number>): string {
-  const sorted = ascending(new Set(ids))
+  const sorted = ascending(ids)
   const parts: string[] = []
   for (let at = 0; at < sorted.length; ) {
     const first = sorted[at]!
@@ -153,6 +167,9 @@ export function formatCpumask(ids: Iterable<number>): string {
     .join(',')
 }
 
-function ascending(ids: Set<number>): number[] {
-  return [...ids].sort((a, b) => a - b)
+/** Each once. */
+function ascending(ids: Iterable<number>): number[] {
+  const all = [...ids]
+  const isAscending = all.every((id, at) => at === 0 || all[at - 1]! < id)
+  return isAscending ? all : [...new Set(all)].sort((a, b) => a - b)
 }

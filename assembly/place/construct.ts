@@ -289,7 +289,7 @@ function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
   if (bestCells != 0) setCeiling(cells < bestCells ? bestCost : bestCost - 1);
   walkAssignments(vm, cells, 0, maxVisits, tryAssignment);
   visitsToPlace += visits;
-  if (bestCells == 0 && !complete && (workDone < endOfDives || cells == mostCells(vm))) {
+  if (bestCells == 0 && !complete && ((workDone < endOfDives && !isSpent()) || cells == mostCells(vm))) {
     diveAssignments(vm, cells, 0, tryIfNone);
   }
   return visits;

@@ -9,7 +9,7 @@ import { homeOf, homesOf } from '../problem/nodes';
 import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, nextDevice, vmDevice, vmMemory, vmSpan, vmStart } from '../problem/request';
 import { inPages, takesSize } from '../model/memory';
 import { firstNodeAsked, open } from '../model/relations';
-import { spend } from '../work';
+import { isSpent, spend } from '../work';
 
 /** The nearest nodes first; of those the one that is left with the fewest CPUs. */
 const NEAREST: i32 = 0;
@@ -19,6 +19,9 @@ const TIGHTEST: i32 = 1;
 const LEANEST: i32 = 2;
 /** The nodes that hold some of the VM first, then those whose memory takes the most cells like this one. */
 const RICHEST: i32 = 3;
+
+/** Cells x nodes for which all rules are tried, even where the work is done. */
+const SMALL_DIVE: i32 = 1024;
 
 /** The entry of each pick's cell. */
 const pickEntry = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
@@ -79,6 +82,8 @@ function bestNode(vm: i32, cells: i32, cell: i32, rule: i32, dedicated: i32, sha
   for (let node = 0; node < nodeCount; node++) {
     if (!open[node] || (begins && node != firstNodeAsked)) continue;
     let taken = min(offerRoom[node], dedicated) + min(offerShared[node], shared);
+    // What memory leaves of it takes long to find out, and is no more.
+    if (taken <= 0 || (taken < bestTaken && !isWanted(vm, node))) continue;
     if (vmSpan[vm]) taken = isPickedFor(cell, node) ? 0 : min(taken, roomByMemory(vm, at, node));
     else if (taken < dedicated + shared || (counts && roomyHome(vm, at, node) < 0)) continue;
     if (taken <= 0) continue;
@@ -144,9 +149,12 @@ export function diveAssignments(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: 
 function diveByRules(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
   let goesOn = true;
   for (let rule = NEAREST; rule <= RICHEST && goesOn; rule++) {
+    if (rule != NEAREST && isSpent() && cells * nodeCount > SMALL_DIVE) break;
     clearPicks(vm);
     let next = 0;
     while (next < cells && diveCell(vm, cells, cellOrder[next], rule)) next++;
+    // What fits on no node fits on none by any rule.
+    if (picks == 0) return true;
     if (next == cells && ((relaxed & BECAUSE_DEVICE) != 0 || !missesDevice(vm))) {
       layParts(vm);
       goesOn = onLeaf(vm, cells);

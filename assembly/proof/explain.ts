@@ -10,11 +10,13 @@ import { diveAssignments } from '../place/dive';
 import { offerLimit, offerPages, isRoomOffered } from '../place/offer';
 import { offerHost, standsUp } from '../place/construct';
 import { isSpent, setWorkLimit, workDone } from '../work';
-import { vmCellsAsked, vmCellsGiven, vmPages, vmPageShift, vmVcpus } from '../problem/request';
+import { vmCellsAsked, vmCellsGiven, vmDevice, vmPages, vmPageShift, vmRelation, vmThreadCpus, vmVcpus } from '../problem/request';
 
 const VISITS: i32 = 20000;
 /** More than were ever needed. */
 const MOST_CORRECTIONS: i32 = 64;
+/** Clashes of other VMs that are kept. */
+const MOST_KNOWN: i32 = 8;
 /** All constraints: BECAUSE_NEAR is the last. */
 const ALL: i32 = 2 * BECAUSE_NEAR - 1;
 /** In the order in which they are left out of the clash: the last ones are more likely to be blamed. */
@@ -151,6 +153,7 @@ function enterSingleCorrections(vm: i32, clash: i32): void {
 
 /** A search begins: explanations of the plan before it are forgotten. */
 export function forgetExplanations(): void {
+  knownCount = 0;
   workLeft = WORK_OF_ALL;
 }
 
@@ -161,20 +164,69 @@ export function forgetExplanations(): void {
 export function clashOf(vm: i32): i32 {
   const done = workDone;
   const clash = smallestClash(vm);
+  if (clash != 0) enterKnown(clash);
   workLeft = max<i64>(0, workLeft - (workDone - done));
   return clash;
 }
 
-function smallestClash(vm: i32): i32 {
-  let clash = ALL;
-  for (let at = 0; at < leastBlamed.length; at++) {
-    const without = clash & ~leastBlamed[at];
-    if (!fits(vm, ALL & ~without)) clash = without;
+/** The constraints that may keep the VM out: those that ask something of it. */
+function askedOf(vm: i32): i32 {
+  let asked = ALL;
+  if (vmRelation[vm] < 0) asked &= ~(BECAUSE_NEAR | BECAUSE_SEPARATE);
+  if (vmDevice[vm] < 0) asked &= ~BECAUSE_DEVICE;
+  if (!vmKeepsOff[vm]) asked &= ~BECAUSE_DEVICE_NODES;
+  if (!vmKeepsTo[vm]) asked &= ~BECAUSE_MEMORY_NODES;
+  if (vmThreadCpus[vm] == 0) asked &= ~BECAUSE_EMULATOR;
+  return vmPageShift[vm] == 0 ? asked & ~BECAUSE_PAGE_SIZE : asked;
+}
+
+// Clashes of other VMs, those of the fewest constraints first. Where the work for explanations is done, they are tried before others.
+const known: StaticArray<i32> = new StaticArray<i32>(MOST_KNOWN);
+let knownCount: i32 = 0;
+
+function enterKnown(clash: i32): void {
+  let at = 0;
+  while (at < knownCount && popcnt(known[at]) <= popcnt(clash)) if (known[at++] == clash) return;
+  if (at == MOST_KNOWN) return;
+  if (knownCount < MOST_KNOWN) knownCount++;
+  for (let later = knownCount - 1; later > at; later--) known[later] = known[later - 1];
+  known[at] = clash;
+}
+
+/** A clash of another VM that is one of this VM, too; 0: none of them is. */
+function knownClash(vm: i32, asked: i32): i32 {
+  for (let at = 0; at < knownCount; at++) {
+    if ((known[at] & ~asked) == 0 && !fits(vm, ALL & ~known[at])) return known[at];
   }
+  return 0;
+}
+
+/**
+ * Leaves out of the clash what can be left out of `leastBlamed` from `from` to `to`, several at once where none of them is to blame; what stays.
+ * The result is that of trying them one by one.
+ */
+function withoutBlameless(vm: i32, clash: i32, from: i32, to: i32): i32 {
+  let without = clash;
+  for (let at = from; at < to; at++) without &= ~leastBlamed[at];
+  if (without == clash) return clash;
+  if (!fits(vm, ALL & ~without)) return without;
+  if (to - from == 1) return clash;
+  const middle = (from + to) >> 1;
+  const rest = withoutBlameless(vm, clash, from, middle);
+  return withoutBlameless(vm, rest, middle, to);
+}
+
+function smallestClash(vm: i32): i32 {
+  const last = leastBlamed.length - 1;
+  const asked = askedOf(vm);
+  const same = workLeft > 0 ? 0 : knownClash(vm, asked);
+  if (same != 0) return same;
+  // Most often there are no CPUs, whatever else is left aside.
+  const clash = withoutBlameless(vm, withoutBlameless(vm, asked, 0, last), last, last + 1);
   // No constraint can be left out of this clash. Whether another clash has fewer follows from what every clash must have.
   const end = workDone + workLeft / 4;
   // Left aside or not, all of them let the VM in: only the search has found no place.
-  if (clash == ALL) return 0;
+  if (clash == asked && fits(vm, 0)) return 0;
   if (workLeft == 0) return clash;
   enterSingleCorrections(vm, clash);
   while (correctionCount < MOST_CORRECTIONS && workDone < end) {

@@ -11,7 +11,7 @@ import { sortBy } from '../sort';
 import { setWorkLimit, workDone } from '../work';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
 
-/** Work of placing all VMs for the first time, and of each of them at the least. */
+/** Work of placing all VMs for the first time, and, where that is done, of each of them: as much again for all, no more than so much for one. */
 const WORK_OF_PLACING: i64 = 40000000;
 const WORK_OF_ONE: i64 = 20000;
 /** VMs that may use up what there is for all. */
@@ -55,9 +55,10 @@ function placeFirst(how: i32): void {
   clearKinds();
   const end = workDone + WORK_OF_PLACING;
   placeMany(max(1, listed));
+  const least = min(WORK_OF_ONE, WORK_OF_PLACING / <i64>max(1, listed));
   for (let at = 0; at < listed; at++) {
     const share = max<i64>(0, end - workDone) / min<i64>(<i64>(listed - at), VMS_TO_SHARE);
-    const before = setWorkLimit(workDone + WORK_OF_ONE + share);
+    const before = setWorkLimit(workDone + least + share);
     placeNext(list[at], how);
     setWorkLimit(before);
   }

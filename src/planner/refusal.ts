@@ -19,20 +19,24 @@ function plural(count: number, noun: string): string {
 /** Of more nodes those that have the same are told together. */
 const FEW_NODES = 8
 
-/** "node 0 has 4 ..., node 1 has 6 ...". */
-function perNode({ host }: Problem, describe: (node: number) => string): string {
-  if (host.nodes.length <= FEW_NODES) return host.nodes.map(({ id }) => `node ${id} ${describe(id)}`).join(', ')
-  const alike = new Map<string, number[]>()
+/** "node 0 has 4 ..., node 1 has 6 ...". Nodes of which `of` says the same are described alike. */
+function perNode<What>({ host }: Problem, of: (node: number) => What, describe: (what: What) => string): string {
+  if (host.nodes.length <= FEW_NODES) return host.nodes.map(({ id }) => `node ${id} ${describe(of(id))}`).join(', ')
+  const alike = new Map<What, number[]>()
+  let last: { what: What; ids: number[] } | undefined
   for (const { id } of host.nodes) {
-    const text = describe(id)
-    const ids = alike.get(text)
-    if (ids === undefined) alike.set(text, [id])
-    else ids.push(id)
+    const what = of(id)
+    // Neighbours are most often alike.
+    if (last === undefined || last.what !== what) last = { what, ids: alike.get(what) ?? [] }
+    if (last.ids.length === 0) alike.set(what, last.ids)
+    last.ids.push(id)
   }
   const named = (ids: readonly number[]) =>
     ids.length === 1 ? `node ${ids[0]}` : `each of the nodes ${formatCpulist(ids)}`
-  return [...alike].map(([text, ids]) => `${named(ids)} ${text}`).join(', ')
+  return [...alike].map(([what, ids]) => `${named(ids)} ${describe(what)}`).join(', ')
 }
+
+const asItIs = (text: string) => text
 
 function wantedCells(vm: RequestVm): string {
   if (vm.cells === 'auto') return `${plural(vm.vcpus, 'vCPU')} in any number of cells`
@@ -80,59 +84,62 @@ function limitsText({ wasm, host }: Problem, { pageSize }: RequestVm): string {
 function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: number, clash: number): string {
   const { wasm } = problem
   const room = (node: number, relaxed = 0) => wasm.roomFor(handle, node, relaxed)
-  const free = perNode(problem, (node) => `has room for ${room(node)}`)
-  const alone = ~clash | constraint
-  const without = perNode(problem, (node) => `${room(node)}, without that ${room(node, alone)}`)
+  const free = () => perNode(problem, room, (vcpus) => `has room for ${vcpus}`)
+  const memory = () => perNode(problem, (node) => freeMemory(problem, vm, node), asItIs)
+  const without = () => {
+    const alone = ~clash | constraint
+    return perNode(problem, (node) => `${room(node)}, without that ${room(node, alone)}`, asItIs)
+  }
   switch (constraint) {
     case BECAUSE.CPU_EXCLUSIVE:
-      return `it wants ${wantedCells(vm)}, each on a CPU of its own (${vm.threadPolicy}): ${free}`
+      return `it wants ${wantedCells(vm)}, each on a CPU of its own (${vm.threadPolicy}): ${free()}`
     case BECAUSE.CELL_NODE:
-      return `the vCPUs of a cell are on one node; it wants ${wantedCells(vm)}: ${free}`
+      return `the vCPUs of a cell are on one node; it wants ${wantedCells(vm)}: ${free()}`
     case BECAUSE.THREAD_POLICY: {
       const keepsCores = vm.threadPolicy === 'isolate' || vm.threadPolicy === 'require'
       const whose = keepsCores ? `its threadPolicy "${vm.threadPolicy}"` : 'VMs of threadPolicy "isolate" or "require"'
-      return `${whose} keep${keepsCores ? 's' : ''} cores from being shared; room for its ${plural(vm.vcpus, 'vCPU')}: ${without}`
+      return `${whose} keep${keepsCores ? 's' : ''} cores from being shared; room for its ${plural(vm.vcpus, 'vCPU')}: ${without()}`
     }
     case BECAUSE.TRUST:
-      return `VMs of other trust domains than ${vm.trust === null ? 'its own' : `"${vm.trust}"`} have the cores; room for its ${plural(vm.vcpus, 'vCPU')}: ${without}`
+      return `VMs of other trust domains than ${vm.trust === null ? 'its own' : `"${vm.trust}"`} have the cores; room for its ${plural(vm.vcpus, 'vCPU')}: ${without()}`
     case BECAUSE.OVERCOMMIT: {
-      const load = perNode(problem, (node) => {
-        return `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / MICRO}`
-      })
+      const loadOf = (node: number) =>
+        `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / MICRO}`
+      const load = perNode(problem, loadOf, asItIs)
       const demand = Math.round(vm.vcpus * vm.demand * MICRO) / MICRO
       const wants = vm.cpuPolicy === 'shared' ? `it adds a demand of ${demand}` : 'it takes CPUs that shared vCPUs need'
       return `${wants}, and each shared CPU takes a demand of ${problem.request.overcommit} at the most: ${load}`
     }
     case BECAUSE.EMULATOR:
-      return `${plural(1 + vm.iothreads, 'more CPU')} for its emulator and I/O threads on the node of its first cell: ${free}`
+      return `${plural(1 + vm.iothreads, 'more CPU')} for its emulator and I/O threads on the node of its first cell: ${free()}`
     case BECAUSE.MEMORY_CAPACITY:
-      return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+      return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}: ${memory()}`
     case BECAUSE.MEMORY_LIMIT:
       return `it wants ${wantedMemory(vm)} of ${pagesWord(vm)}, and all nodes together give no more than ${limitsText(problem, vm)}`
     case BECAUSE.MEMORY_NODES: {
       const nodes = formatCpulist(vm.memoryNodes ?? [])
-      return `its memory is kept to the nodes ${nodes}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+      return `its memory is kept to the nodes ${nodes}: ${memory()}`
     }
     case BECAUSE.DEVICE_NODES:
-      return `it keeps off the nodes of devices, ${formatCpulist(problem.request.deviceNodes)}: ${free}`
+      return `it keeps off the nodes of devices, ${formatCpulist(problem.request.deviceNodes)}: ${free()}`
     case BECAUSE.MEMORY_POLICY:
-      return `memoryPolicy "${vm.memoryPolicy}" ${placeOfMemory(vm)}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+      return `memoryPolicy "${vm.memoryPolicy}" ${placeOfMemory(vm)}: ${memory()}`
     case BECAUSE.PAGE_SIZE: {
       if (vm.pageSize === 'any') return `it wants ${wantedMemory(vm)} in whole pages`
       const size = formatBytes(vm.pageSize)
       if (vm.memory % vm.pageSize !== 0) return `its ${formatBytes(vm.memory)} are no whole number of pages of ${size}`
-      return `it wants ${wantedMemory(vm)} in pages of ${size}: ${perNode(problem, (node) => freeMemory(problem, vm, node))}`
+      return `it wants ${wantedMemory(vm)} in pages of ${size}: ${memory()}`
     }
     case BECAUSE.DEVICE: {
       const nodes = formatCpulist(vm.devices.filter(({ strict }) => strict).map(({ node }) => node))
-      return `a cell has to be on each of the devices' nodes ${nodes}: ${free}`
+      return `a cell has to be on each of the devices' nodes ${nodes}: ${free()}`
     }
     case BECAUSE.SEPARATE:
-      return `it shares no node with the VMs that it is kept apart from: ${free}`
+      return `it shares no node with the VMs that it is kept apart from: ${free()}`
     case BECAUSE.NEAR:
-      return `its first cell is on the first node of the VMs that it is near to: ${free}`
+      return `its first cell is on the first node of the VMs that it is near to: ${free()}`
     default:
-      return free
+      return free()
   }
 }
 
@@ -145,7 +152,8 @@ export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refu
   if (because.length > 0) return because
   const rooms = perNode(
     problem,
-    (node) => `has room for ${problem.wasm.roomFor(handle, node, BECAUSE.CPU_EXCLUSIVE) > 0 ? 'vCPUs' : 'none'}`,
+    (node) => problem.wasm.roomFor(handle, node, BECAUSE.CPU_EXCLUSIVE) > 0,
+    (takes) => `has room for ${takes ? 'vCPUs' : 'none'}`,
   )
   if (problem.wasm.refusalProven(handle) !== 1) {
     return [{ constraint: 'unknown', text: `the search found no place for it, and not what keeps it out: ${rooms}` }]

@@ -22,7 +22,8 @@ export function readRefusals(problem: Problem): Refusal[] {
     reasons.set(kind, reason)
     return [{ vm, handle, kind, reason }]
   })
-  for (const { handle } of refused) wasm.removeVm(handle)
+  // The last first: then what the planner keeps of the others is not moved each time.
+  for (const { handle } of [...refused].reverse()) wasm.removeVm(handle)
   const others = smallestPlaced(problem)
   const end = wasm.work() + MOST_WORK
   const nearest = new Map<string, Refusal['nearest']>()

@@ -165,7 +165,7 @@ export function unblock(run: Run, step: Step, away: boolean, help?: (obstacle: O
       return owner !== undefined && owner !== step && !parked.has(keyOf(blocker))
     })
     // A change to other CPUs of the same node frees CPUs only.
-    const wish = { avoid, wanted, away: away || obstacle.constraint !== 'cpu-exclusive' }
+    const wish = { avoid, wanted, away: away || obstacle.constraint !== 'cpu-exclusive', effort: run.effort }
     const one = isSpent(run.effort)
       ? undefined
       : choose(run.site, obstacle, candidates).find((blocker) => park(run, blocker, wish))

@@ -3,9 +3,10 @@
 import type { CpuId, NodeId, PlanCell } from '../../types.js'
 import { CPU } from '../generated/abi.js'
 import { isUsable } from '../host.js'
+import { type Effort, isSpent, spendOnCpus } from './effort.js'
 import { bytesOf, type Layout, type Seat } from './layout.js'
 import { type Blocker, type Change, strangersBeside } from './rules.js'
-import { holdersOf, keepsOff, roomOn, type Site, type SiteCpu, siblingsOf } from './site.js'
+import { holdersOf, isBusy, keepsOff, roomOn, type Site, type SiteCpu } from './site.js'
 
 export interface Wishes {
   /** CPUs that have to stay free. */
@@ -14,6 +15,8 @@ export interface Wishes {
   readonly wanted: (cpu: CpuId) => boolean
   /** Has the cell to leave its node. */
   readonly away: boolean
+  /** Pays for looking. */
+  readonly effort: Effort
 }
 
 /**
@@ -34,8 +37,9 @@ export function* placesFor(site: Site, { guest, cell, vcpus }: Blocker, wishes: 
   const home = all[0]?.node
   // Interleaved memory depends on where all cells of the VM are.
   if (home === undefined || (vm.memoryPolicy === 'interleave' && from.cells.length > 1)) return
-  const nodes = site.nodes.filter((node) => node !== home && !keepsOff(site.request, vm, node))
-  for (const node of nodes.sort((a, b) => site.distance(home, a) - site.distance(home, b) || a - b)) {
+  for (const node of site.nodesAround(home)) {
+    if (isSpent(wishes.effort)) return
+    if (keepsOff(site.request, vm, node)) continue
     const memory = from.cells[cell]!
     // Preferred memory may be anywhere while VMs move.
     const places = vm.memoryPolicy === 'preferred' ? [memory] : memoryOn(site, guest, memory, node)
@@ -61,7 +65,7 @@ function seatsInPlace(site: Site, guest: number, moved: readonly Seat[], wishes:
 
 /** The vCPUs on free CPUs of the node, as the thread policy wants them; `undefined` where there are too few. */
 function seatsOn(site: Site, guest: number, moved: readonly Seat[], node: NodeId, wishes: Wishes): Seat[] | undefined {
-  const free = freeCpus(site, guest, node, wishes)
+  const free = moved.some(({ dedicated }) => dedicated) ? freeCpus(site, guest, node, wishes) : []
   const seats: Seat[] = []
   for (const seat of moved) {
     const cpu = seat.dedicated ? free.shift() : undefined
@@ -71,19 +75,24 @@ function seatsOn(site: Site, guest: number, moved: readonly Seat[], node: NodeId
   return seats
 }
 
-function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted }: Wishes): SiteCpu[] {
+function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted, effort }: Wishes): SiteCpu[] {
   const { threadPolicy } = site.guests[guest]!.vm
+  const wantsCore = threadPolicy === 'require' || threadPolicy === 'isolate'
   const isFree = (cpu: SiteCpu) => holdersOf(site, cpu.id).length === 0
   const free: { cpu: SiteCpu; rank: number }[] = []
-  for (const cpu of site.onNode.get(node) ?? []) {
-    if (!isUsable(cpu) || avoid(cpu.id) || !isFree(cpu)) continue
-    const siblings = siblingsOf(site, cpu.id)
-    const wantsCore = threadPolicy === 'require' || threadPolicy === 'isolate'
-    if (wantsCore && siblings.some(({ use }) => use === CPU.HOST)) continue
-    if (strangersBeside(site, guest, cpu.id).length > 0) continue
-    if (threadPolicy === 'require' && !siblings.every(isFree)) continue
-    if (threadPolicy === 'isolate' && free.some((other) => other.cpu.core === cpu.core)) continue
-    const isBeside = siblings.some(({ id }) => avoid(id) || wanted(id))
+  const cores = new Set<number>()
+  const cpus = site.onNode.get(node) ?? []
+  spendOnCpus(effort, cpus.length)
+  for (const cpu of cpus) {
+    if (!isUsable(cpu) || !isFree(cpu) || avoid(cpu.id)) continue
+    const core = site.cores.get(cpu.core)!
+    if (wantsCore && core.some((other) => other !== cpu && other.use === CPU.HOST)) continue
+    if (isBusy(site, cpu.core)) {
+      if (threadPolicy === 'require' || strangersBeside(site, guest, cpu.id).length > 0) continue
+    }
+    if (threadPolicy === 'isolate' && cores.has(cpu.core)) continue
+    cores.add(cpu.core)
+    const isBeside = core.some((other) => other !== cpu && (avoid(other.id) || wanted(other.id)))
     free.push({ cpu, rank: wanted(cpu.id) ? 2 : isBeside ? 1 : 0 })
   }
   // Siblings stay together: `require` fills core after core.

@@ -41,9 +41,10 @@ export interface Site {
   readonly room: Map<number, Map<NodeId, number>>
   /** The same on all nodes together, of sizes that are limited. */
   readonly limits: ReadonlyMap<number, number>
-  distance(from: NodeId, to: NodeId): number
   /** Nodes that memory for the VM's vCPUs on `node` may be on. */
-  memoryNodes(vm: RequestVm, node: NodeId): NodeId[]
+  memoryNodes(vm: RequestVm, node: NodeId): readonly NodeId[]
+  /** All other nodes, the nearest first. */
+  nodesAround(home: NodeId): readonly NodeId[]
   /** Whether vCPUs on `from` are where a strict device of `node` has them. */
   serves(from: NodeId, node: NodeId): boolean
 
@@ -110,18 +111,36 @@ function geographyOf(
   host: Host,
   request: Request,
   usable: ReadonlySet<NodeId>,
-): Pick<Site, 'distance' | 'memoryNodes' | 'serves'> {
+): Pick<Site, 'memoryNodes' | 'nodesAround' | 'serves'> {
   const index = new Map(host.nodes.map(({ id }, at) => [id, at]))
   const distance = (from: NodeId, to: NodeId) =>
     host.distances[index.get(from) ?? -1]?.[index.get(to) ?? -1] ?? (from === to ? LOCAL : REMOTE)
   const withMemory = host.nodes.filter((node) => hasMemory(node, request)).map(({ id }) => id)
+  // What was found out, by who asked: the same for all VMs that may use every node.
+  const known = new Map<RequestVm | null, Map<NodeId, NodeId[]>>()
   const memoryNodes = (vm: RequestVm, node: NodeId) => {
+    const isPicky = vm.memoryNodes !== null || (vm.avoidDeviceNodes && request.deviceNodes.length > 0)
+    const of = known.get(isPicky ? vm : null) ?? new Map<NodeId, NodeId[]>()
+    if (of.size === 0) known.set(isPicky ? vm : null, of)
+    const found = of.get(node)
+    if (found !== undefined) return found
     const open = withMemory.filter((id) => (vm.memoryNodes?.includes(id) ?? true) && !keepsOff(request, vm, id))
-    return nearest(open, (id) => distance(node, id))
+    const homes = nearest(open, (id) => distance(node, id))
+    of.set(node, homes)
+    return homes
+  }
+  const around = new Map<NodeId, readonly NodeId[]>()
+  const nodesAround = (home: NodeId) => {
+    const found = around.get(home)
+    if (found !== undefined) return found
+    const others = host.nodes.map(({ id }) => id).filter((id) => id !== home)
+    const sorted = others.sort((a, b) => distance(home, a) - distance(home, b) || a - b)
+    around.set(home, sorted)
+    return sorted
   }
   const serves = (from: NodeId, node: NodeId) =>
     usable.has(node) ? from === node : nearest([...usable], (id) => distance(id, node)).includes(from)
-  return { distance, memoryNodes, serves }
+  return { memoryNodes, nodesAround, serves }
 }
 
 export function keepsOff({ deviceNodes }: Request, { avoidDeviceNodes }: RequestVm, node: NodeId): boolean {
@@ -207,8 +226,13 @@ export function siblingsOf(site: Site, id: CpuId): SiteCpu[] {
   return core === undefined ? [] : (site.cores.get(core) ?? []).filter((cpu) => cpu.id !== id)
 }
 
+/** Whether a dedicated vCPU is on the core. */
+export function isBusy(site: Site, core: number): boolean {
+  return (site.busy.get(core) ?? 0) !== 0
+}
+
 export function isShared(site: Site, cpu: SiteCpu): boolean {
-  return cpu.use === CPU.GUESTS && (site.busy.get(cpu.core) ?? 0) === 0
+  return cpu.use === CPU.GUESTS && !isBusy(site, cpu.core)
 }
 
 /** Bytes that the site has room for on the node, in pages of this size; negative where there are too many. */
