@@ -1,9 +1,10 @@
 // What is taken of CPUs, cores, LLCs, nodes and shared demand. VMs are placed and unplaced here.
 import { Flat } from '../flat';
 import { BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_REQUIRE } from '../abi';
-import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCapacity, cpuCore, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, pageSizes } from '../problem/host';
+import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCapacity, cpuCore, cpuId, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, pageSizes } from '../problem/host';
 import { takeMemory } from './lay';
 import { clearMemory, entryNode, forgetMemory, freePages, nextEntry, releaseMemory, retakeMemory } from './memory';
+import { setPart } from '../problem/current';
 import { noteOn, touchShared, touchVm, vmsInMemory, vmsOnNode } from '../problem/stale';
 import { cellMemory, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from '../problem/request';
 
@@ -31,6 +32,8 @@ export const nodeShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_
  */
 export const nodeFloatCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeFloatCapacity = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Stands for the set of these CPUs, as `vcpuCurrentSet` does for a vCPU's. */
+export const nodeFloatSet = changetype<Flat<u64>>(memory.data(sizeof<u64>() * MAX_NODES, 8));
 /** Demand of the shared vCPUs on the node, in millionths of a CPU. */
 export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
 /** Dedicated vCPUs on the node, and on the LLC. */
@@ -68,6 +71,8 @@ export function clearOccupancy(): void {
     nodeShared[node] = nodeGuests[node];
     nodeFloatCpus[node] = 0;
     nodeFloatCapacity[node] = 0;
+    nodeFloatSet[node] = 0;
+    touchShared(node);
     for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) float(node, coreList[at], 1);
     nodeFloating[node] = 0;
     nodeDemand[node] = 0;
@@ -85,7 +90,10 @@ export function coreWidth(core: i32): i32 {
 function float(node: i32, core: i32, sign: i32): void {
   nodeFloatCpus[node] += sign * coreGuests[core];
   for (let at = coreCpuStart[core]; at < coreCpuStart[core + 1]; at++) {
-    if (cpuUse[coreCpus[at]] == CPU_GUESTS) nodeFloatCapacity[node] += sign * cpuCapacity[coreCpus[at]];
+    const cpu = coreCpus[at];
+    if (cpuUse[cpu] != CPU_GUESTS) continue;
+    nodeFloatCapacity[node] += sign * cpuCapacity[cpu];
+    nodeFloatSet[node] += <u64>(<i64>sign) * setPart(cpuId[cpu]);
   }
 }
 
@@ -112,11 +120,6 @@ export function isDedicated(core: i32): bool {
 /** CPUs that shared vCPUs lose where somebody gets one of the core to itself. */
 export function guestsLost(core: i32): i32 {
   return isDedicated(core) ? 0 : coreGuests[core];
-}
-
-/** Whether shared vCPUs of its node float over the CPU. */
-export function isFloatedOver(cpu: i32): bool {
-  return cpuUse[cpu] == CPU_GUESTS && !isDedicated(cpuCore[cpu]);
 }
 
 /** Usable CPUs of the core that are nobody's. */

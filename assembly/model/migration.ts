@@ -1,25 +1,12 @@
 // What a VM loses by moves from where it is now.
 import { MODEL_COPY_BYTES_PER_SECOND, MODEL_HORIZON_SECONDS } from '../abi';
-import { isFloatedOver } from './capacity';
+import { nodeFloatSet } from './capacity';
 import { spend } from '../work';
 import { currentBytes, setPart, vcpuCurrentSet, vmCurrentCells, vmHasCurrent } from '../problem/current';
-import { coreCpus, coreCpuStart, coreList, cpuId, nodeCoreStart, pageShift } from '../problem/host';
+import { cpuId, pageShift } from '../problem/host';
 import { entryNode, entryPages, nextEntry } from './memory';
 import { model, rounded } from '../problem/coefficients';
 import { MICRO, cellMemory, vcpuCpu, vcpuNode, vmCells, vmStart, vmVcpus } from '../problem/request';
-
-/** Stands for the set of the node's shared CPUs, as `vcpuCurrentSet` does for a vCPU's. */
-function sharedSet(node: i32): u64 {
-  let set: u64 = 0;
-  spend(2 * (nodeCoreStart[node + 1] - nodeCoreStart[node]));
-  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
-    const core = coreList[at];
-    for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
-      if (isFloatedOver(coreCpus[cpu])) set += setPart(cpuId[coreCpus[cpu]]);
-    }
-  }
-  return set;
-}
 
 function repinned(vm: i32): i64 {
   const start = vmStart[vm];
@@ -30,7 +17,7 @@ function repinned(vm: i32): i64 {
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) {
     if (vcpuCpu[vcpu] < 0 && vcpuNode[vcpu] != node) {
       node = vcpuNode[vcpu];
-      shared = sharedSet(node);
+      shared = nodeFloatSet[node];
     }
     const set = vcpuCpu[vcpu] < 0 ? shared : setPart(cpuId[vcpuCpu[vcpu]]);
     if (set != vcpuCurrentSet[vcpu]) count++;

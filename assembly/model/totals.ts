@@ -2,7 +2,7 @@
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
 import { bandwidthOn, vmCost } from './cost';
-import { demandBeyond } from './capacity';
+import { demandBeyond, nodeFloatSet } from './capacity';
 import { clearStale, nextFloatingNode, nextStaleNode, nextStaleVm, touchVm, vmsOnNode } from '../problem/stale';
 import { speedsDiffer } from '../problem/host';
 import { hasShared, vmAlive, vmBound, vmCells } from '../problem/request';
@@ -85,8 +85,13 @@ function recountVm(vm: i32): void {
   if (now == REFUSED) include(refusedSet, 0, vm);
 }
 
+/** The CPUs that shared vCPUs of the node float over, as the VMs there were counted with. */
+const countedSet = changetype<Flat<u64>>(memory.data(sizeof<u64>() * MAX_NODES, 8));
+
 /** What shared vCPUs lose, and what moving them takes, depends on the CPUs that they float over. */
 function touchFloating(node: i32): void {
+  if (countedSet[node] == nodeFloatSet[node]) return;
+  countedSet[node] = nodeFloatSet[node];
   for (let vm = nextMember(vmsOnNode, node * SET_WORDS, 0); vm >= 0; vm = nextMember(vmsOnNode, node * SET_WORDS, vm + 1)) {
     if (hasShared(vm) && (speedsDiffer || vmHasCurrent[vm])) touchVm(vm);
   }

@@ -161,6 +161,27 @@ function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
   return run == 0;
 }
 
+/** Sorts tries, those that add the fewest hops first, then the lowest nodes (by Shell's method). */
+function sortTries(base: i32, count: i32): void {
+  let gap = 1;
+  while (gap < count) gap = 3 * gap + 1;
+  for (; gap > 0; gap /= 3) {
+    spend(count);
+    for (let next = base + gap; next < base + count; next++) {
+      const node = tries[next];
+      const hops = triesHops[next];
+      let place = next;
+      while (place >= base + gap && (triesHops[place - gap] > hops || (triesHops[place - gap] == hops && tries[place - gap] > node))) {
+        tries[place] = tries[place - gap];
+        triesHops[place] = triesHops[place - gap];
+        place -= gap;
+      }
+      tries[place] = node;
+      triesHops[place] = hops;
+    }
+  }
+}
+
 /** Enters the nodes that the cell may go to as a whole into `tries`, those that add the fewest hops first; how many. */
 function findTries(vm: i32, cells: i32, depth: i32): i32 {
   const cell = cellOrder[depth];
@@ -178,16 +199,10 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   for (let node = first; node < nodeCount; node++) {
     if (!open[node] || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
     if (offerRoom[node] < dedicated || offerShared[node] < shared || twinStandsFor(node)) continue;
-    const hops = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
-    let place = base + count++;
-    while (place > base && triesHops[place - 1] > hops) {
-      tries[place] = tries[place - 1];
-      triesHops[place] = triesHops[place - 1];
-      place--;
-    }
-    tries[place] = node;
-    triesHops[place] = hops;
+    tries[base + count] = node;
+    triesHops[base + count++] = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
   }
+  sortTries(base, count);
   visits += (count * picks) / LOOKS_IN_VISIT;
   spend(2 * nodeCount);
   return count;

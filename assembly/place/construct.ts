@@ -177,6 +177,8 @@ function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
 
 export function tryAssignment(vm: i32, cells: i32): bool {
   tryCpus(vm, cells, CHOOSE_NEAR);
+  // When the work is used up, one way has to do.
+  if (isSpent()) return true;
   if (vmHasCurrent[vm]) tryCpus(vm, cells, CHOOSE_KEPT);
   if (vmDedicated[vm] == 0) return true;
   if (isolatedCpus > 0) tryCpus(vm, cells, CHOOSE_ISOLATED);

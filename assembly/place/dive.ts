@@ -9,7 +9,7 @@ import { homeOf, homesOf } from '../problem/nodes';
 import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, nextDevice, vmDevice, vmMemory, vmSpan, vmStart } from '../problem/request';
 import { inPages, takesSize } from '../model/memory';
 import { firstNodeAsked, open } from '../model/relations';
-import { isSpent, spend } from '../work';
+import { isSpent, spend, workDone } from '../work';
 
 /** The nearest nodes first; of those the one that is left with the fewest CPUs. */
 const NEAREST: i32 = 0;
@@ -20,8 +20,8 @@ const LEANEST: i32 = 2;
 /** The nodes that hold some of the VM first, then those whose memory takes the most cells like this one. */
 const RICHEST: i32 = 3;
 
-/** Cells x nodes for which all rules are tried, even where the work is done. */
-const SMALL_DIVE: i32 = 1024;
+/** Work of the rules that are tried even where there is none left. */
+const LEAST_WORK: i64 = 4096;
 
 /** The entry of each pick's cell. */
 const pickEntry = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
@@ -148,8 +148,9 @@ export function diveAssignments(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: 
 
 function diveByRules(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
   let goesOn = true;
+  const end = workDone + LEAST_WORK;
   for (let rule = NEAREST; rule <= RICHEST && goesOn; rule++) {
-    if (rule != NEAREST && isSpent() && cells * nodeCount > SMALL_DIVE) break;
+    if (isSpent() && workDone >= end) break;
     clearPicks(vm);
     let next = 0;
     while (next < cells && diveCell(vm, cells, cellOrder[next], rule)) next++;

@@ -14,11 +14,12 @@ export const vmKeepsOff = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MA
 /** VMs that may not use every node. */
 export let pickyVms: i32 = 0;
 
-// Memory nodes by node, in two tables: one for VMs that may use every node, one for the last other VM that was asked about.
+// Memory nodes by node, in two tables: one for VMs that may use every node, one for the nodes of the last other VM that was asked about.
 const counts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * 2 * MAX_NODES, 8));
 const lists = changetype<Flat<u8>>(memory.data(sizeof<u8>() * 2 * MAX_NODES * MAX_NODES, 8));
 let table: i32 = 0;
-let owner: i32 = -1;
+/** The nodes of the second table. */
+const tableNodes = changetype<Flat<u64>>(memory.data(sizeof<u64>() * WORDS, 8));
 /** Whether some node has several memory nodes in the table. */
 const choices = changetype<Flat<bool>>(memory.data(sizeof<bool>() * 2, 8));
 
@@ -32,7 +33,6 @@ export function keepTo(vm: i32, node: i32): void {
   if (!isPicky(vm)) pickyVms++;
   vmKeepsTo[vm] = true;
   allowed[vm * WORDS + (node >> 6)] |= <u64>1 << <u64>(node & 63);
-  owner = -1;
 }
 
 /** Keeps all of the VM off the node. */
@@ -40,7 +40,6 @@ export function keepOff(vm: i32, node: i32): void {
   if (!isPicky(vm)) pickyVms++;
   vmKeepsOff[vm] = true;
   avoided[vm * WORDS + (node >> 6)] |= <u64>1 << <u64>(node & 63);
-  owner = -1;
 }
 
 /** The VM may use every node. */
@@ -52,14 +51,12 @@ export function forgetNodes(vm: i32): void {
     allowed[word] = 0;
     avoided[word] = 0;
   }
-  owner = -1;
 }
 
 /** For an explanation: says which of the VM's wishes count. The wishes themselves do not change. */
 export function heedNodes(vm: i32, keepsTo: bool, keepsOff: bool): void {
   vmKeepsTo[vm] = keepsTo;
   vmKeepsOff[vm] = keepsOff;
-  owner = -1;
 }
 
 export function keepsOff(vm: i32, node: i32): bool {
@@ -72,21 +69,25 @@ export function mayHaveMemory(vm: i32, node: i32): bool {
   return !vmKeepsTo[vm] || ((allowed[vm * WORDS + (node >> 6)] >> <u64>(node & 63)) & 1) != 0;
 }
 
+/** Nodes with memory, all or those that a VM may use. */
+const candidates = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+
 /** Fills a table for the VM; -1: for one that may use every node. */
 function fill(vm: i32, into: i32): void {
+  let count = 0;
+  for (let node = 0; node < nodeCount; node++) if (vm < 0 ? nodeHasMemory[node] : mayHaveMemory(vm, node)) candidates[count++] = node;
   choices[into] = false;
-  spend(nodeCount * nodeCount);
+  spend(nodeCount * (1 + count));
   for (let node = 0; node < nodeCount; node++) {
     const at = into * MAX_NODES + node;
     let least = i32.MAX_VALUE;
     counts[at] = 0;
-    for (let other = 0; other < nodeCount; other++) {
-      if (vm < 0 ? !nodeHasMemory[other] : !mayHaveMemory(vm, other)) continue;
-      const far = distance(node, other);
+    for (let next = 0; next < count; next++) {
+      const far = distance(node, candidates[next]);
       if (far > least) continue;
       if (far < least) counts[at] = 0;
       least = far;
-      lists[at * MAX_NODES + counts[at]++] = <u8>other;
+      lists[at * MAX_NODES + counts[at]++] = <u8>candidates[next];
     }
     if (counts[at] > 1) choices[into] = true;
   }
@@ -96,15 +97,23 @@ function fill(vm: i32, into: i32): void {
 export function prepareNodes(): void {
   fill(-1, 0);
   table = 0;
-  owner = -1;
+  for (let word = 0; word < WORDS; word++) tableNodes[word] = 0;
+}
+
+/** One word of the set of nodes that the VM may use, with memory or without. */
+function wordOf(vm: i32, word: i32): u64 {
+  const kept = vmKeepsTo[vm] ? allowed[vm * WORDS + word] : u64.MAX_VALUE;
+  return vmKeepsOff[vm] ? kept & ~avoided[vm * WORDS + word] : kept;
 }
 
 /** From now on memory nodes are those of the VM. */
 export function useNodesOf(vm: i32): void {
   table = isPicky(vm) ? 1 : 0;
-  if (table == 0 || owner == vm) return;
+  let known = true;
+  for (let word = 0; word < WORDS; word++) known = known && tableNodes[word] == wordOf(vm, word);
+  if (table == 0 || known) return;
   fill(vm, 1);
-  owner = vm;
+  for (let word = 0; word < WORDS; word++) tableNodes[word] = wordOf(vm, word);
 }
 
 /** From now on memory nodes are those of VMs that may use every node. */

@@ -45,8 +45,14 @@ function randomHost(random: Random): Host {
       from === to ? 10 : uneven ? random.between(11, 60) : from >> 3 === to >> 3 ? 12 : 32,
     )
   })
-  const cpus = host.cpus.map((cpu) => (hybrid ? { ...cpu, capacity: 256 + 256 * ((cpu.core ?? 0) % 4) } : cpu))
-  return parseHost({ ...host, nodes, distances, cpus })
+  const isolated = random.chance(0.15) ? random.between(2, 9) : Number.POSITIVE_INFINITY
+  const cpus = host.cpus.map((cpu, at) => ({
+    ...cpu,
+    ...(hybrid ? { capacity: 256 + 256 * ((cpu.core ?? 0) % 4) } : {}),
+    ...(at % isolated === 1 ? { isolated: true } : {}),
+  }))
+  const limits = random.chance(0.15) ? [{ size: 4096, pages: random.between(2, 9) * 2 ** 27, cause: 'memory.max' }] : []
+  return parseHost({ ...host, nodes, distances, cpus, ...(limits.length > 0 ? { limits } : {}) })
 }
 
 /** What one VM asks for, as likely as the request has it. */
@@ -58,10 +64,11 @@ function randomVm(
   odds: ReadonlyMap<string, number>,
 ): Record<string, unknown> {
   const has = (what: string) => random.chance(odds.get(what) ?? 0)
+  const units = 2 * random.between(1, 8) * (has('memory') ? 4 : 1)
   const vm: Record<string, unknown> = {
     name: `vm${at}`,
     vcpus,
-    memory: `${random.between(1, 8) * 256 * (has('memory') ? 4 : 1)}MiB`,
+    memory: `${128 * units}MiB`,
   }
   if (has('cells')) vm.cells = random.between(1, Math.min(vcpus, 256))
   if (has('one cell')) vm.cells = 1
@@ -82,8 +89,26 @@ function randomVm(
   if (has('bandwidth')) vm.bandwidth = random.between(1, 100) * 1e8
   if (has('traffic') && vcpus <= 16)
     vm.traffic = Array.from({ length: vcpus }, () => Array.from({ length: vcpus }, () => random.between(0, 9)))
+  if (has('listed') && vcpus > 1 && vcpus <= 256) vm.cells = listedCells(random, vcpus, units)
+  if (has('page size'))
+    vm.pageSize = random.pick(['any', ...host.nodes[0]!.pages.map(({ size }) => `${size / 1024}KiB`)])
+  if (has('device nodes')) vm.avoidDeviceNodes = random.chance(0.5)
+  if (has('memory nodes')) {
+    vm.memoryNodes = [0, 1, 2].map(() => random.pick(host.nodes).id).join()
+    vm.avoidDeviceNodes = false
+  }
   if (has('current')) vm.current = randomCurrent(random, vcpus, vm, host)
   return vm
+}
+
+/** Two cells, of which vCPUs and memory do not go together. */
+function listedCells(random: Random, vcpus: number, units: number): object[] {
+  const first = random.between(1, vcpus - 1)
+  const here = random.between(1, units - 1)
+  return [
+    { vcpus: `0-${first - 1}`, memory: `${128 * here}MiB` },
+    { vcpus: `${first}-${vcpus - 1}`, memory: `${128 * (units - here)}MiB` },
+  ]
 }
 
 /** Somewhere, whoever else is there. */
@@ -101,7 +126,7 @@ function randomCurrent(random: Random, vcpus: number, vm: Readonly<Record<string
 }
 
 const FEATURES =
-  'memory,cells,one cell,span,shared,mixed,threads,policy,devices,trust,separate,near,emulator,weight,bound,bandwidth,traffic,current'.split(
+  'memory,cells,one cell,span,shared,mixed,threads,policy,devices,trust,separate,near,emulator,weight,bound,bandwidth,traffic,current,listed,page size,memory nodes,device nodes'.split(
     ',',
   )
 
@@ -119,6 +144,22 @@ export function randomProblem(seed: number): Problem {
     vms.push({ ...randomVm(random, vms.length, vcpus, host, odds) })
     left -= vcpus
   }
-  const request = { strategy: random.pick(['pack', 'spread']), overcommit: random.pick([1, 4]), vms }
+  const nodes = host.nodes.map(({ id }) => id)
+  const request = {
+    strategy: random.pick(['pack', 'spread']),
+    overcommit: random.pick([1, 4]),
+    ...(random.chance(0.2) ? { deviceNodes: nodes.filter(() => random.chance(0.2)).join() } : {}),
+    ...(random.chance(0.2)
+      ? {
+          reserve: {
+            cpus: host.cpus
+              .filter(() => random.chance(0.02))
+              .map(({ id }) => id)
+              .join(),
+          },
+        }
+      : {}),
+    vms,
+  }
   return { host, request }
 }

@@ -1,7 +1,7 @@
 /** An order of steps: all that can go goes; where none can, some wait elsewhere. */
 
 import type { CpuId } from '../../types.js'
-import { type Effort, isSpent, spend } from './effort.js'
+import { type Effort, isSpent, spend, spendOnLooks } from './effort.js'
 import { bytesOf, copiedBytes, isSameSeat } from './layout.js'
 import { placesFor, type Wishes } from './parking.js'
 import { type Blocker, type Change, type Drift, driftOf, type Obstacle, obstacleTo, type Relations } from './rules.js'
@@ -99,7 +99,7 @@ function make(run: Run, step: Step): Obstacle | undefined {
 }
 
 function attempt(run: Run, changes: readonly Change[]): Obstacle | undefined {
-  spend(run.effort, run.site, changes)
+  spend(run.effort, changes)
   for (const { guest, to } of changes) place(run.site, guest, to)
   const obstacle = obstacleTo(run.site, run.drift, run.relations, changes)
   if (obstacle === undefined) run.made.push(changes)
@@ -160,7 +160,9 @@ export function unblock(run: Run, step: Step, away: boolean, help?: (obstacle: O
   for (;;) {
     const obstacle = make(run, step)
     if (obstacle === undefined) return true
-    const candidates = obstacle.blockers().filter((blocker) => {
+    const blockers = obstacle.blockers()
+    spendOnLooks(run.effort, blockers.length)
+    const candidates = blockers.filter((blocker) => {
       const owner = ownerOf(run, blocker)
       return owner !== undefined && owner !== step && !parked.has(keyOf(blocker))
     })

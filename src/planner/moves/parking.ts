@@ -3,7 +3,7 @@
 import type { CpuId, NodeId, PlanCell } from '../../types.js'
 import { CPU } from '../generated/abi.js'
 import { isUsable } from '../host.js'
-import { type Effort, isSpent, spendOnCpus } from './effort.js'
+import { type Effort, isSpent, spendOnLooks } from './effort.js'
 import { bytesOf, type Layout, type Seat } from './layout.js'
 import { type Blocker, type Change, strangersBeside } from './rules.js'
 import { holdersOf, isBusy, keepsOff, roomOn, type Site, type SiteCpu } from './site.js'
@@ -82,7 +82,7 @@ function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted, effo
   const free: { cpu: SiteCpu; rank: number }[] = []
   const cores = new Set<number>()
   const cpus = site.onNode.get(node) ?? []
-  spendOnCpus(effort, cpus.length)
+  spendOnLooks(effort, cpus.length)
   for (const cpu of cpus) {
     if (!isUsable(cpu) || !isFree(cpu) || avoid(cpu.id)) continue
     const core = site.cores.get(cpu.core)!

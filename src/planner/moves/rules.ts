@@ -255,9 +255,8 @@ function distrusted(site: Site, { mixed }: Drift, { guest, from, to }: Change): 
 
 /** Who floats over the CPUs of a node, if not all of them may together. */
 function mixedOn(site: Site, node: NodeId): number[] {
-  const guests = [...(site.floating.get(node)?.keys() ?? [])]
-  const domains = new Set(guests.map((guest) => site.guests[guest]!.vm.trust))
-  return domains.size > 1 && (site.shared.get(node) ?? 0) > 0 ? guests : []
+  const domains = site.domains.get(node)?.size ?? 0
+  return domains > 1 && (site.shared.get(node) ?? 0) > 0 ? [...site.floating.get(node)!.keys()] : []
 }
 
 function overcommitted(site: Site, drift: Drift, { from, to }: Change): Obstacle | undefined {

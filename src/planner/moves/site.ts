@@ -61,8 +61,9 @@ export interface Site {
   readonly taken: Map<number, Map<NodeId, number>>
   /** Of shared vCPUs, in millionths of a CPU. */
   readonly demand: Map<NodeId, number>
-  /** Shared vCPUs by guest. */
+  /** Shared vCPUs by guest, and how many of these guests there are by their trust domain. */
   readonly floating: Map<NodeId, Map<number, number>>
+  readonly domains: Map<NodeId, Map<string | null, number>>
   /** Number of CPUs that shared vCPUs float over. */
   readonly shared: Map<NodeId, number>
 }
@@ -91,6 +92,7 @@ export function openSite(host: Host, request: Request, guests: readonly Guest[])
     taken: new Map(),
     demand: new Map(),
     floating: new Map(),
+    domains: new Map(),
     shared: new Map(),
   }
   for (const cpu of cpus) addCpu(site, cpu)
@@ -190,12 +192,18 @@ function count(site: Site, guest: number, layout: Layout, sign: 1 | -1): void {
   }
 }
 
-function float({ floating }: Site, node: NodeId, guest: number, sign: 1 | -1): void {
-  const guests = floating.get(node) ?? new Map<number, number>()
-  floating.set(node, guests)
-  const count = (guests.get(guest) ?? 0) + sign
-  if (count === 0) guests.delete(guest)
-  else guests.set(guest, count)
+function float({ floating, domains, guests }: Site, node: NodeId, guest: number, sign: 1 | -1): void {
+  const counts = floating.get(node) ?? new Map<number, number>()
+  if (counts.size === 0) floating.set(node, counts)
+  const count = (counts.get(guest) ?? 0) + sign
+  if (count === 0) counts.delete(guest)
+  else counts.set(guest, count)
+  if (count !== Math.max(0, sign)) return
+  const { trust } = guests[guest]!.vm
+  const members = domains.get(node) ?? new Map<string | null, number>()
+  if (members.size === 0) domains.set(node, members)
+  add(members, trust, sign)
+  if (members.get(trust) === 0) members.delete(trust)
 }
 
 function hold(site: Site, holder: Holder, id: CpuId, sign: 1 | -1): void {
@@ -240,9 +248,18 @@ export function roomOn(site: Site, size: number, node: NodeId): number {
   return amount(site.room, size, node) - amount(site.taken, size, node)
 }
 
+/** Layouts do not change, and each is asked about again and again. */
+const nodesOfLayout = new WeakMap<Layout, ReadonlySet<NodeId>>()
+
 /** Cells with memory or vCPUs on a node: the nodes that a guest uses. */
-export function nodesOf({ cells, seats }: Layout): Set<NodeId> {
-  return new Set([...seats.map(({ node }) => node), ...cells.flatMap(({ memory }) => memory.map(({ node }) => node))])
+export function nodesOf(layout: Layout): ReadonlySet<NodeId> {
+  const known = nodesOfLayout.get(layout)
+  if (known !== undefined) return known
+  const nodes = new Set<NodeId>()
+  for (const { node } of layout.seats) nodes.add(node)
+  for (const { memory } of layout.cells) for (const { node } of memory) nodes.add(node)
+  nodesOfLayout.set(layout, nodes)
+  return nodes
 }
 
 export function isNear(site: Site, a: number, b: number): boolean {
@@ -265,6 +282,6 @@ function addMember(to: Map<number, SiteCpu[]>, key: number, cpu: SiteCpu): void 
   else members.push(cpu)
 }
 
-function add(to: Map<number, number>, key: number, by: number): void {
+function add<Key>(to: Map<Key, number>, key: Key, by: number): void {
   to.set(key, (to.get(key) ?? 0) + by)
 }
