@@ -12,7 +12,7 @@ import { model, rounded } from '../problem/coefficients';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_ISOLATED, CHOOSE_KEPT, CHOOSE_NEAR, setAside, strategy } from './cpus';
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
-import { diveAssignments } from './dive';
+import { diveAssignments, diveOnWidest } from './dive';
 import { offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
 import { freePages, limitLeft } from '../model/memory';
 import { setThrifty } from '../model/thrift';
@@ -294,6 +294,7 @@ function tryCells(vm: i32, cells: i32, maxVisits: i32): i32 {
   if (bestCells == 0 && !complete && ((workDone < endOfDives && !isSpent()) || cells == mostCells(vm))) {
     diveAssignments(vm, cells, 0, tryIfNone);
   }
+  if (!complete && !isSpent()) diveOnWidest(vm, cells, tryAssignment);
   return visits;
 }
 

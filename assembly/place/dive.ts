@@ -4,7 +4,7 @@ import { BECAUSE_DEVICE, MAX_PAGE_SIZES, MAX_VM_VCPUS, MEMORY_STRICT } from '../
 import { cellOrder, countOffer, countsPages, offeredPageSize, roomByMemory } from './assign';
 import { offerPages, offerRoom, offerShared } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, picks, unpick } from './picks';
-import { nodeCount, pageSizes, servesDevice } from '../problem/host';
+import { distance, nodeCount, pageSizes, servesDevice } from '../problem/host';
 import { homeOf, homesOf } from '../problem/nodes';
 import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, nextDevice, vmDevice, vmMemory, vmSpan, vmStart } from '../problem/request';
 import { inPages, takesSize } from '../model/memory';
@@ -19,6 +19,8 @@ const TIGHTEST: i32 = 1;
 const LEANEST: i32 = 2;
 /** The nodes that hold some of the VM first, then those whose memory takes the most cells like this one. */
 const RICHEST: i32 = 3;
+/** The nearest nodes first; of those the one with the nearest memory, then the one that takes the most cells like this one. */
+const WIDEST: i32 = 4;
 
 /** Work of the rules that are tried even where there is none left. */
 const LEAST_WORK: i64 = 4096;
@@ -41,17 +43,19 @@ function roomyHome(vm: i32, at: i32, node: i32): i32 {
   return -1;
 }
 
+/** How many cells like this one the memory of a node takes. */
+function cellsIn(vm: i32, at: i32, home: i32): i64 {
+  let most: i64 = 0;
+  for (let size = 0; size < pageSizes; size++) {
+    if (takesSize(vm, cellPages[at], size)) most = max(most, offerPages[home * MAX_PAGE_SIZES + size] / inPages(cellPages[at], size));
+  }
+  return most;
+}
+
 /** How many cells like this one the memory of each of the node's memory nodes takes, at least. */
 function cellsByMemory(vm: i32, at: i32, node: i32): i64 {
   let least = i64.MAX_VALUE;
-  for (let home = 0; home < homesOf(node); home++) {
-    const offers = homeOf(node, home) * MAX_PAGE_SIZES;
-    let most: i64 = 0;
-    for (let size = 0; size < pageSizes; size++) {
-      if (takesSize(vm, cellPages[at], size)) most = max(most, offerPages[offers + size] / inPages(cellPages[at], size));
-    }
-    least = min(least, most);
-  }
+  for (let home = 0; home < homesOf(node); home++) least = min(least, cellsIn(vm, at, homeOf(node, home)));
   return least;
 }
 
@@ -64,8 +68,20 @@ function isWanted(vm: i32, node: i32): bool {
   return false;
 }
 
+/** How many cells like this one the node takes, at the most. */
+function cellsOn(vm: i32, at: i32, node: i32): i64 {
+  const dedicated = cellDedicated[at];
+  const shared = cellVcpus[at] - dedicated;
+  let most = dedicated == 0 ? i32.MAX_VALUE : offerRoom[node] / dedicated;
+  if (shared > 0) most = min(most, offerShared[node] / shared);
+  let byMemory: i64 = 0;
+  for (let home = 0; home < homesOf(node) && byMemory < <i64>most; home++) byMemory += cellsIn(vm, at, homeOf(node, home));
+  return min(<i64>most, byMemory);
+}
+
 /** What is left on the node, by the rule: the less the better. */
 function leftBy(vm: i32, at: i32, node: i32, rule: i32): i64 {
+  if (rule == WIDEST) return (<i64>distance(node, homeOf(node, 0)) << 32) - cellsOn(vm, at, node);
   if (rule == RICHEST) return -cellsByMemory(vm, at, node);
   return rule == LEANEST ? offerPages[homeOf(node, 0) * MAX_PAGE_SIZES] : <i64>(offerRoom[node] + offerShared[node]);
 }
@@ -88,7 +104,7 @@ function bestNode(vm: i32, cells: i32, cell: i32, rule: i32, dedicated: i32, sha
     else if (taken < dedicated + shared || (counts && roomyHome(vm, at, node) < 0)) continue;
     if (taken <= 0) continue;
     if (isWanted(vm, node)) return node;
-    const hops = rule == NEAREST ? hopsToAssigned(vm, cells, cell, node, dedicated, shared) : <f64>(rule == RICHEST && assigned[node] == 0);
+    const hops = rule == NEAREST || rule == WIDEST ? hopsToAssigned(vm, cells, cell, node, dedicated, shared) : <f64>(rule == RICHEST && assigned[node] == 0);
     const left = leftBy(vm, at, node, rule);
     if (best >= 0) {
       if (taken != bestTaken ? taken < bestTaken : hops != bestHops ? hops > bestHops : left >= bestLeft) continue;
@@ -147,20 +163,39 @@ export function diveAssignments(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: 
 }
 
 function diveByRules(vm: i32, cells: i32, relaxed: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
-  let goesOn = true;
   const end = workDone + LEAST_WORK;
-  for (let rule = NEAREST; rule <= RICHEST && goesOn; rule++) {
+  for (let rule = NEAREST; rule <= RICHEST; rule++) {
     if (isSpent() && workDone >= end) break;
-    clearPicks(vm);
-    let next = 0;
-    while (next < cells && diveCell(vm, cells, cellOrder[next], rule)) next++;
+    if (!diveBy(vm, cells, relaxed, rule, onLeaf)) return false;
     // What fits on no node fits on none by any rule.
-    if (picks == 0) return true;
-    if (next == cells && ((relaxed & BECAUSE_DEVICE) != 0 || !missesDevice(vm))) {
-      layParts(vm);
-      goesOn = onLeaf(vm, cells);
-    }
-    takeBack();
+    if (nothingFits) break;
   }
+  return true;
+}
+
+/** Whether the last dive found no node for its first cell. */
+let nothingFits: bool = false;
+
+/** Shows the assignment that the rule makes, if it makes one; false where `onLeaf` returns that. */
+function diveBy(vm: i32, cells: i32, relaxed: i32, rule: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
+  let goesOn = true;
+  clearPicks(vm);
+  let next = 0;
+  while (next < cells && diveCell(vm, cells, cellOrder[next], rule)) next++;
+  nothingFits = picks == 0;
+  if (next == cells && ((relaxed & BECAUSE_DEVICE) != 0 || !missesDevice(vm))) {
+    layParts(vm);
+    goesOn = onLeaf(vm, cells);
+  }
+  takeBack();
   return goesOn;
+}
+
+/**
+ * Shows `onLeaf` one assignment more, on the nodes that take the most. It is for a walk that ended early: that has seen many assignments which
+ * begin on the same node, and none that begins on others.
+ */
+export function diveOnWidest(vm: i32, cells: i32, onLeaf: (vm: i32, cells: i32) => bool): void {
+  counts = countsPages;
+  diveBy(vm, cells, 0, WIDEST, onLeaf);
 }
