@@ -6,6 +6,7 @@ import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, limitPages, 
 import { setOvercommitTo } from './model/capacity';
 import { model, resetModel } from './problem/coefficients';
 import { forgetExplanations } from './proof/explain';
+import { renewProofs } from './proof/heaviest';
 import { setStrategyTo } from './place/cpus';
 import { clearTotals, placedVms, refresh, refusedVms } from './model/totals';
 import { resetRequest, vmAlive, vmSlots } from './problem/request';
@@ -154,6 +155,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   for (let vm = 0; vm < vmSlots; vm++) if (vmAlive[vm] && !cellsAddUp(vm)) return ERROR_ARGUMENT;
   beginUse();
   forgetExplanations();
+  renewProofs();
   placeAll();
   if (maxSteps > 0) {
     improve(maxSteps, seed);

@@ -7,6 +7,7 @@ import { totalCost } from './model/totals';
 import { moveAside } from './search/exchange';
 import { clashOf } from './proof/explain';
 import { fitsNowhere, prepareBound } from './proof/bound';
+import { fitsNotAlone } from './proof/heaviest';
 import { isHeaviest } from './search/search';
 import { nodeIndex } from './problem/host';
 import { clearKept, keep, putBack } from './search/kept';
@@ -31,7 +32,7 @@ export function refusalProven(vm: i32): i32 {
   const status = unready(vm);
   if (status < 0) return status;
   prepareBound(vm);
-  return <i32>(fitsNowhere[vm] || isHeaviest());
+  return <i32>(fitsNowhere[vm] || isHeaviest() || fitsNotAlone(vm));
 }
 
 /** How many vCPUs of a VM that is not placed a node can take (dedicated ones where it has such), `relaxed` being BECAUSE_ bits to leave aside. */

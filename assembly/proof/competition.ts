@@ -131,7 +131,7 @@ function lossForNodes(talkOnly: bool): i64 {
 const MOST_PAGES: i64 = 1 << 50;
 
 /** A number that is the same for nodes which are memory nodes of one node. */
-const memoryGroup = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const memoryGroup = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 
 function joinGroups(a: i32, b: i32): void {
   const from = memoryGroup[a];
@@ -141,7 +141,8 @@ function joinGroups(a: i32, b: i32): void {
 /** The host that they are of. */
 let groupedVersion: i32 = -1;
 
-function groupMemory(): void {
+/** Finds the groups. */
+export function groupMemory(): void {
   if (groupedVersion == hostVersion) return;
   groupedVersion = hostVersion;
   useAllNodes();

@@ -5,6 +5,7 @@ import { Flat } from '../flat';
 import { MAX_VMS, MEMORY_PREFERRED } from '../abi';
 import { fitsNowhere, prepareBound } from '../proof/bound';
 import { lowerBound, simpleBound } from '../proof/competition';
+import { forgetWeights, isMostCounted, mostInAll } from '../proof/weights';
 import { boundForWeight } from '../proof/others';
 import { unplace } from '../model/capacity';
 import { comesBefore, placeNext } from './first';
@@ -20,9 +21,8 @@ import { memberAt, nextMember, SET_WORDS } from '../vm-set';
 import { sortBy } from '../sort';
 import { clearKinds, enterKind, hasTies } from '../problem/alike';
 import { isSpent, setWorkLimit, spend, workDone } from '../work';
-import { limitPages, nodeCount, nodePages, nodeUsable, pageShift } from '../problem/host';
-import { homePages } from '../model/memory';
-import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
+import { pageShift } from '../problem/host';
+import { weightOf } from '../problem/weight';
 import { partNode, vmAlive, vmBound, vmCells, vmMemory, vmPageShift, vmParts, vmSlots, vmStart } from '../problem/request';
 
 /** VMs taken out in one step, besides those that are refused. */
@@ -62,8 +62,6 @@ let bound: i64 = 0;
 let heaviest: i64 = 0;
 /** Whether the plan, as long as nothing changes, is known to be the best. */
 let proven: bool = false;
-/** Whether `heaviest` is that of the VMs as they are. */
-let heaviestKnown: bool = false;
 /** Placements that were priced in vain to prove that. */
 let pricedForProof: i32 = 0;
 
@@ -76,7 +74,7 @@ export function resetSearch(): void {
 export function forgetProof(): void {
   proven = false;
   pricedForProof = 0;
-  heaviestKnown = false;
+  forgetWeights();
 }
 
 /** The next number below `below`: xorshift32, the same in every runtime. */
@@ -339,27 +337,7 @@ export function isOptimal(soon: bool): bool {
 /** Whether the plan is known to place the most weight that there is. */
 export function isHeaviest(): bool {
   refresh();
-  findHeaviest();
-  return proven || placedWeight >= heaviest;
-}
-
-function findHeaviest(): void {
-  if (!heaviestKnown) heaviest = weightBound();
-  heaviestKnown = true;
-}
-
-/** The most weight that can be placed, as far as CPUs and memory in all can tell. */
-function weightBound(): i64 {
-  let vms = 0;
-  let unit: i64 = 0;
-  for (let vm = 0; vm < vmSlots; vm++) {
-    if (!vmAlive[vm]) continue;
-    order[vms++] = vm;
-    unit = greatestCommonDivisor(unit, weightOf(vm));
-  }
-  let cpus: i64 = 0;
-  for (let node = 0; node < nodeCount; node++) cpus += nodeUsable[node];
-  return vms == 0 ? 0 : mostWeight(order, 0, vms, cpus, homePages(nodePages, limitPages), unit);
+  return proven || placedWeight >= mostInAll() || isMostCounted(placedWeight);
 }
 
 /** Whether more might be placed, or the same for less. */
@@ -375,7 +353,7 @@ export function improve(steps: i32, seed: i32): void {
   measure();
   prepareBounds();
   bound = lowerBound();
-  findHeaviest();
+  heaviest = mostInAll();
   let left = steps;
   let proofs = 0;
   while (left > 0 && canImprove()) {
