@@ -3,7 +3,6 @@ import { Flat } from '../flat';
 import { MAX_VMS, MEMORY_PREFERRED, THREADS_ISOLATE, THREADS_REQUIRE } from '../abi';
 import { rounded } from './coefficients';
 import { sortBy } from '../sort';
-import { overcommit } from '../model/capacity';
 import { nodeCoreStart, nodeCount, nodeGuests, widestCore } from './host';
 import { MICRO, vmDedicated, vmMemory, vmPages, vmSharedDemand, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
 
@@ -81,7 +80,7 @@ export function mostWeight(list: Flat<i32>, from: i32, to: i32, cpus: i64, pages
 }
 
 /** The most weight, a multiple of `unit`, of the first VMs in the list that go with the cores and the shared demand of the host. */
-export function mostWeightOnCores(list: Flat<i32>, vms: i32, unit: i64): i64 {
+export function mostWeightOnCores(list: Flat<i32>, vms: i32, unit: i64, overcommit: f64): i64 {
   let guests = 0;
   for (let node = 0; node < nodeCount; node++) guests += nodeGuests[node];
   const demand = <i64>(overcommit * <f64>MICRO * <f64>guests);

@@ -1,11 +1,12 @@
 // The most weight that can be placed, by what is there in all, and whether a plan has it.
 import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
+import { overcommit } from '../model/capacity';
 import { homePages } from '../model/memory';
 import { limitPages, nodeCount, nodePages, nodeUsable } from '../problem/host';
 import { vmAlive, vmSlots } from '../problem/request';
 import { greatestCommonDivisor, mostWeight, mostWeightOnCores, weightOf } from '../problem/weight';
-import { comesBefore } from '../search/first';
+import { comesBefore } from '../problem/order';
 import { sortBy } from '../sort';
 import { fitsNowhere } from './bound';
 import { isMost } from './heaviest';
@@ -55,7 +56,7 @@ export function isMostCounted(weight: i64): bool {
   if (countedFor == weight) return isCountedMost;
   const vms = listVms(true);
   countedFor = weight;
-  isCountedMost = weight >= mostOf(vms) || weight >= mostWeightOnCores(list, vms, unit);
+  isCountedMost = weight >= mostOf(vms) || weight >= mostWeightOnCores(list, vms, unit, overcommit);
   sortBy(list, vms, comesBefore);
   isCountedMost = isCountedMost || isMost(list, vms, weight);
   return isCountedMost;

@@ -5,8 +5,8 @@ import { unplace } from '../model/capacity';
 import { placedWeight, refresh } from '../model/totals';
 import { PLACE_DENSE, PLACE_SOON, placeMany, placeVm, visitsToPlace } from '../place/construct';
 import { clearKinds, enterKind, hasTies } from '../problem/alike';
-import { vmHasCurrent } from '../problem/current';
-import { hasShared, vmAlive, vmCells, vmPages, vmSlots, vmVcpus, vmWeight } from '../problem/request';
+import { comesBefore } from '../problem/order';
+import { vmAlive, vmCells, vmSlots } from '../problem/request';
 import { sortBy } from '../sort';
 import { setWorkLimit, workDone } from '../work';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
@@ -20,17 +20,6 @@ const VMS_TO_SHARE: i64 = 16;
 /** VMs in the order in which they are placed. */
 const list = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 let listed: i32 = 0;
-
-/** Whether VM `a` is placed before `b`: more weight, somewhere already, dedicated, more vCPUs, more memory, lower handle. */
-export function comesBefore(a: i32, b: i32): bool {
-  if (vmWeight[a] != vmWeight[b]) return vmWeight[a] > vmWeight[b];
-  if (vmHasCurrent[a] != vmHasCurrent[b]) return vmHasCurrent[a];
-  const sharedA = hasShared(a);
-  const sharedB = hasShared(b);
-  if (sharedA != sharedB) return sharedB;
-  if (vmVcpus[a] != vmVcpus[b]) return vmVcpus[a] > vmVcpus[b];
-  return vmPages[a] != vmPages[b] ? vmPages[a] > vmPages[b] : a < b;
-}
 
 /** Places a VM, unless one that asks for the same has been refused since `clearKinds`: since then there is only less room; the nodes that were tried. */
 export function placeNext(vm: i32, how: i32): i32 {

@@ -49,6 +49,7 @@ test('the package has what it needs and nothing of the workshop', () => {
   assert.equal(Object.keys(dependencies).sort(), [
     'cli-table3',
     'commander',
+    'js-yaml',
     'koffi',
     'picocolors',
     'piscina',
