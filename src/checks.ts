@@ -58,6 +58,12 @@ export function requireId(where: string, value: unknown): void {
   throw new InputError(where, 'a whole number, 0 or more', show(value))
 }
 
+/** @throws {InputError} for what is no array */
+export function requireList(where: string, value: unknown): void {
+  if (Array.isArray(value)) return
+  throw new InputError(where, 'an array', show(value))
+}
+
 /** @throws {InputError} for what is no array of bytes */
 export function requireBytes(where: string, value: unknown): void {
   if (value instanceof Uint8Array) return
@@ -65,7 +71,12 @@ export function requireBytes(where: string, value: unknown): void {
 }
 
 /** @throws {InputError} for what is no object of the class */
-export function requireInstance(where: string, value: unknown, name: string, type: NewableFunction): void {
+export function requireInstance(
+  where: string,
+  value: unknown,
+  name: string,
+  type: CallableFunction | NewableFunction,
+): void {
   if (value instanceof type) return
   throw new InputError(where, `a ${name}`, show(value))
 }

@@ -1,7 +1,8 @@
 /** Changes carried out: the lock, the undo file, the steps, and what the kernel says of it at the end. */
 
-import { requireBoolean, requireCallback, requireObject, requireSignal, requireText } from '../../src/checks.js'
+import { requireBoolean, requireCallback, requireSignal } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
+import { requireChanges, requireStateOptions } from './arguments.js'
 import { compare, type Wanted } from './compare.js'
 import { cpusetOf } from './cpusets.js'
 import type { DomainState } from './domain-state.js'
@@ -24,6 +25,7 @@ import { markUndone, type UndoVm, writeUndoFile } from './undo-file.js'
  * @throws {InputError} for options that are none
  */
 export async function applyChanges(changes: Changes, options: ApplyOptions = {}): Promise<Applied> {
+  requireChanges(changes)
   checkOptions(options)
   const folder = stateFolder(options.state)
   const takesCpus = options.exclusive === true && changes.undoes === null && changes.dedicated.length > 0
@@ -82,9 +84,7 @@ async function carryOut(
 }
 
 function checkOptions(options: ApplyOptions): void {
-  requireObject('options', options)
-  requireText('options.state', options.state)
-  requireText('options.connect', options.connect)
+  requireStateOptions(options)
   requireBoolean('options.config', options.config)
   requireBoolean('options.exclusive', options.exclusive)
   requireSignal('options.signal', options.signal)

@@ -1,8 +1,11 @@
 /** Changes to one VM that somebody asks for by hand, in the way of `virsh vcpupin` and `migratepages`. Nothing is touched. */
 
+import { requireObject } from '../../src/checks.js'
 import { canonicalCpulist, parseCpulist } from '../../src/cpulist.js'
 import { InputError, show } from '../../src/errors.js'
+import { requireFoundVm } from '../found/arguments.js'
 import type { FoundVm } from '../found/types.js'
+import { requireStateOptions } from './arguments.js'
 import { domainOf, NO_CPUSETS } from './domains.js'
 import { type Draft, type DraftThread, draftOf } from './draft.js'
 import { online } from './look.js'
@@ -28,6 +31,9 @@ export async function preparePin(
   cpus: string,
   options: StateOptions = {},
 ): Promise<Changes> {
+  requireFoundVm('vm', vm)
+  requireObject('choice', choice)
+  requireStateOptions(options)
   const to = onlineOnly('cpus', cpus, 'cpu')
   const draft = begin(vm)
   const chosen = draft.vm.threads.filter((thread) => isChosen(thread, choice))
@@ -65,11 +71,11 @@ export interface NodeChoice {
  * What has to be done for a VM's memory to leave some nodes for another one.
  * @throws {InputError} for nodes that are not there, and for a VM of which it is not known where its memory is
  */
-export async function prepareMemory(
-  vm: FoundVm,
-  { from, to }: NodeChoice,
-  options: StateOptions = {},
-): Promise<Changes> {
+export async function prepareMemory(vm: FoundVm, nodes: NodeChoice, options: StateOptions = {}): Promise<Changes> {
+  requireFoundVm('vm', vm)
+  requireObject('nodes', nodes)
+  requireStateOptions(options)
+  const { from, to } = nodes
   onlineOnly('to', `${to}`, 'node')
   const leave = new Set(parseCpulist(from === undefined ? online('node') : onlineOnly('from', from, 'node')))
   const draft = begin(vm)

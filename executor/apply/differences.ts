@@ -1,8 +1,10 @@
 /** What differs now from a plan: on what runs, read from the kernel. */
 
 import type { Plan } from '../../src/types.js'
+import { requireFound } from '../found/arguments.js'
 import { nameIn, runningOf } from '../found/as-request.js'
 import type { Found } from '../found/types.js'
+import { requirePlacedVms } from './arguments.js'
 import { compare, type Wanted } from './compare.js'
 import { draftOf } from './draft.js'
 import { numbersOf } from './look.js'
@@ -16,6 +18,8 @@ import type { Difference } from './types.js'
  * @param plan it need not hold any more, and is only compared
  */
 export function differencesFrom(found: Found, plan: Pick<Plan, 'vms'>): Difference[] {
+  requireFound(found)
+  requirePlacedVms(plan)
   const { running, left } = runningOf(found.vms, numbersOf('cpu'))
   const differences: Difference[] = []
   for (const planned of plan.vms) {

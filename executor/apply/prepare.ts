@@ -3,8 +3,10 @@
 import { InputError } from '../../src/errors.js'
 import type { Move, VerifiedPlan } from '../../src/types.js'
 import { isVerified } from '../../src/verified.js'
+import { requireFound } from '../found/arguments.js'
 import { nameIn, type RunningVm, runningOf } from '../found/as-request.js'
 import type { Found } from '../found/types.js'
+import { requireStateOptions } from './arguments.js'
 import { domainOf, NO_CPUSETS } from './domains.js'
 import { type Aim, type Draft, draftOf } from './draft.js'
 import { numbersOf } from './look.js'
@@ -27,6 +29,8 @@ interface Planned {
  * @throws {InputError} for a plan that `verifyPlan` has not made
  */
 export async function prepareChanges(found: Found, plan: VerifiedPlan, options: StateOptions = {}): Promise<Changes> {
+  requireFound(found)
+  requireStateOptions(options)
   if (!isVerified(plan)) throw new InputError('plan', 'a plan that verifyPlan returned', 'another one')
   const { running, left } = runningOf(found.vms, numbersOf('cpu'))
   const byName = new Map(running.map((one) => [one.name, one]))

@@ -1,10 +1,12 @@
 /** Brings VMs back to what an undo file says: it is held against what is now, so that it works from anything half done. */
 
+import { requirePath } from '../../src/checks.js'
 import { canonicalCpulist } from '../../src/cpulist.js'
 import { InputError } from '../../src/errors.js'
 import { Files } from '../found/files.js'
 import { parseCgroup, parseStatus } from '../found/procfs.js'
 import { applyChanges } from './apply.js'
+import { requireStateOptions } from './arguments.js'
 import { betweenOf, cpusetOf, isNobodys } from './cpusets.js'
 import { domainBack } from './domains.js'
 import { Draft, type DraftThread } from './draft.js'
@@ -22,6 +24,7 @@ const files = new Files()
 
 /** Undo files that have not been undone, the newest first. */
 export function listUndoFiles(options: StateOptions = {}): string[] {
+  requireStateOptions(options)
   return undoFilesIn(stateFolder(options.state))
 }
 
@@ -32,6 +35,8 @@ export function listUndoFiles(options: StateOptions = {}): string[] {
  * @throws {InputError} for a file that is none, is another user's, or of another boot of the system
  */
 export async function prepareUndo(file?: string, options: StateOptions = {}): Promise<Changes> {
+  requirePath('file', file)
+  requireStateOptions(options)
   const path = file ?? listUndoFiles(options)[0]
   if (path === undefined)
     throw new InputError(stateFolder(options.state), 'an undo file', 'none that is still to be undone')

@@ -1,7 +1,9 @@
 /** Found VMs as a request with their `current`, and as what `costAsIs` takes. Only VMs of which both are known without a guess. */
 
+import { requireHost } from '../../src/checks.js'
 import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
 import type { CpuPolicy, CurrentPlacement, Host, NodeId, PlanCell } from '../../src/types.js'
+import { requireFoundVms } from './arguments.js'
 import { withoutPinned } from './beside.js'
 import { PARTITION } from './cgroups.js'
 import type { FoundMapping, FoundVm } from './types.js'
@@ -55,6 +57,8 @@ export function requestOf(
   wishes?: unknown,
   isMeant: (name: string) => boolean = () => true,
 ): RunningRequest {
+  requireFoundVms('vms', vms)
+  requireHost(given)
   const host = withPartitions(given, vms)
   const online = new Set(host.cpus.filter((cpu) => cpu.online).map(({ id }) => id))
   const { running: known, left } = runningOf(vms, online)

@@ -1,5 +1,6 @@
 /** What happened between two readings. Pure. `null` is what nothing measures, never 0. */
 
+import { requireList, requireObject } from '../../src/checks.js'
 import type { FoundVm, Missing } from '../found/types.js'
 import { type HostRates, hostRates, nodeOfCpus } from './host-rates.js'
 import { EXIT_REASONS, HALT_POLLING } from './kvm.js'
@@ -68,11 +69,22 @@ export interface ExitRates {
   readonly byReason: Readonly<Record<string, number>>
 }
 
+/** @throws {InputError} for what no meter has read */
+function requireReading(where: string, reading: unknown): void {
+  requireObject(where, reading)
+  const { host, vms } = reading as Record<string, unknown>
+  requireObject(`${where}.host`, host)
+  requireList(`${where}.vms`, vms)
+}
+
 /**
  * @param before of the same meter; VMs and threads that it does not have get no rates
- * @throws nothing: with one reading twice all rates are `null`
+ * With one reading twice all rates are `null`.
+ * @throws {InputError} for what is no reading
  */
 export function ratesBetween(before: Reading, after: Reading): Rates {
+  requireReading('before', before)
+  requireReading('after', after)
   const seconds = (after.at - before.at) / 1000
   const nodeOf = nodeOfCpus(after.host)
   const known = new Map(before.vms.map((reading) => [identityOf(reading.vm), reading]))

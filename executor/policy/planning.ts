@@ -1,6 +1,8 @@
 /** What runs, planned within what the rules allow. */
 
+import { requireHost, requireInstance, requireObject } from '../../src/checks.js'
 import type { Host, Plan } from '../../src/types.js'
+import { requireFoundVms } from '../found/arguments.js'
 import type { RunningRequest } from '../found/as-request.js'
 import type { FoundVm } from '../found/types.js'
 import type { Ruling } from './rulings.js'
@@ -33,6 +35,10 @@ export async function planWithin<Planned extends Pick<Plan, 'moves' | 'refused'>
   circumstances: Circumstances,
   plan: (asked: RunningRequest) => Promise<Planned>,
 ): Promise<PlannedWithin<Planned>> {
+  requireFoundVms('vms', vms)
+  requireHost(host)
+  requireObject('circumstances', circumstances)
+  requireInstance('plan', plan, 'function', Function)
   const wishes = new Wishes(vms, host, circumstances)
   const { rulings } = wishes
   for (;;) {

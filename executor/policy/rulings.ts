@@ -1,5 +1,7 @@
 /** What the rules say of each VM, and which of them said so. Pure: the same VMs, rules and time give the same. */
 
+import { requireInstance, requireObject } from '../../src/checks.js'
+import { requireFoundVms } from '../found/arguments.js'
 import { nameIn } from '../found/as-request.js'
 import type { FoundVm } from '../found/types.js'
 import { matchesGlob } from './glob.js'
@@ -47,6 +49,9 @@ const LABELS = 'urn:homenode:labels'
  * @param at the time that counts for the rules' times
  */
 export function rulingsOf(policy: Policy, vms: readonly FoundVm[], at: Date): Ruling[] {
+  requireObject('policy', policy)
+  requireFoundVms('vms', vms)
+  requireInstance('at', at, 'Date', Date)
   const subjects = vms.map((vm) => subjectOf(nameIn(vms, vm), vm))
   return rulingsFor(policy, subjects, at)
 }

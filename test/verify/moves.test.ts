@@ -195,20 +195,21 @@ function clashes({ request, plan }: Replan, moves: Moves): number[] {
 
 test('steps in an order in which two vCPUs meet on a CPU are found', () => {
   let met = 0
-  fc.assert(
-    fc.property(replans, fc.integer(), (one, turn) => {
-      const steps = [...new Set(one.plan.moves.map(({ step }) => step))]
-      const at = steps.length === 0 ? 0 : Math.abs(turn) % steps.length
-      const order = [...steps.slice(at), ...steps.slice(0, at)].reverse()
-      const moves = order.flatMap((step, index) =>
-        one.plan.moves.filter((move) => move.step === step).map((move) => ({ ...move, step: index + 1 })),
-      )
-      if (clashes(one, moves).length === 0) return
-      met++
-      assert.ok(checkMoves(withMoves(one, moves)).length > 0)
-    }),
-    { numRuns: 200 },
-  )
+  const check = ([one, turn]: [Replan, number]): void => {
+    const steps = [...new Set(one.plan.moves.map(({ step }) => step))]
+    const at = steps.length === 0 ? 0 : Math.abs(turn) % steps.length
+    const order = [...steps.slice(at), ...steps.slice(0, at)].reverse()
+    const moves = order.flatMap((step, index) =>
+      one.plan.moves.filter((move) => move.step === step).map((move) => ({ ...move, step: index + 1 })),
+    )
+    if (clashes(one, moves).length === 0) return
+    met++
+    assert.ok(checkMoves(withMoves(one, moves)).length > 0)
+  }
+  // How many orders are wrong is left to chance.
+  for (let round = 0; round < 20 && met <= 5; round++) {
+    fc.assert(fc.property(fc.tuple(replans, fc.integer()), check), { numRuns: 100 })
+  }
   assert.ok(met > 5, `${met} orders were wrong`)
 })
 

@@ -13,6 +13,7 @@ import { parseWith } from '../../../src/schema.js'
 import { skipUnless } from '../../skip.js'
 import { folder } from '../found/guests.js'
 import { type Libvirtd, startLibvirtd, whyNoLibvirtd } from '../found/libvirtd.js'
+import { holdings } from '../process.js'
 
 const CPUS = '/sys/devices/system/cpu/online'
 const severalCpus = /[-,]/.test(readFileSync(CPUS, 'utf8'))
@@ -102,7 +103,7 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
 }
 
 function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length
+  return holdings().fds.length
 }
 
 withLibvirt(

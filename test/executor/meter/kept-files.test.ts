@@ -1,16 +1,17 @@
 /** Files that stay open. */
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { KeptFiles } from '../../../executor/meter/kept-files.js'
+import { holdings } from '../process.js'
 
 const root = mkdtempSync(join(tmpdir(), 'homenode-kept-'))
 process.on('exit', () => rmSync(root, { recursive: true }))
 const write = (path: string, text: string) => writeFileSync(join(root, path), text)
-const open = () => readdirSync('/proc/self/fd').length
+const open = () => holdings().fds.length
 
 test('a file is read from its beginning each time, however long it is', () => {
   using files = new KeptFiles(root)

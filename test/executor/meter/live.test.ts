@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ import { ratesBetween } from '../../../executor/meter/rates.js'
 import { kvmStatus } from '../../../executor/run/probe.js'
 import { skipUnless } from '../../skip.js'
 import { folder, hasKvm, hasQemu, NO_QEMU, startQemu } from '../found/guests.js'
+import { holdings } from '../process.js'
 
 const withQemu = skipUnless(hasQemu, NO_QEMU)
 
@@ -65,7 +66,7 @@ withKvm('the exits of vCPUs of another process, by their open statistics; nothin
   const child = spawn(process.execPath, ['--import', 'tsx', holder], { stdio: ['pipe', 'pipe', 'inherit'] })
   try {
     await once(child.stdout, 'data')
-    const before = readdirSync('/proc/self/fd').length
+    const before = holdings().fds.length
     const source = await kvmSourceOf(new Files(), { pid: child.pid!, tids: [child.pid!] }, [])
     assert.ok(source !== null && source !== 'refused')
     const first = source.read()!
@@ -82,7 +83,7 @@ withKvm('the exits of vCPUs of another process, by their open statistics; nothin
     await once(child, 'close')
     assert.is(source.read(), null)
     source.close()
-    assert.is(readdirSync('/proc/self/fd').length <= before, true)
+    assert.is(holdings().fds.length <= before, true)
   } finally {
     child.kill('SIGKILL')
   }
