@@ -30,18 +30,23 @@ export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
   return free;
 }
 
-// What a node has for a VM that trusts nobody and is not placed, by node, thread policy and what of policy and trust is left aside: it is
-// the same for all of these until someone comes or goes there, which is another version of the node's cores.
-const knownRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
-const knownVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * POLICIES * 4, 8));
+// What a node has for a VM that is not placed, by node, trust domain, thread policy and what of policy and trust is left aside: it is the
+// same for all of these until someone comes or goes there, which is another version of the node's cores. What is asked for most lately is kept.
+const KNOWN_BITS: i32 = 15;
+const knownKey = changetype<Flat<i32>>(memory.data(sizeof<i32>() << KNOWN_BITS, 8));
+const knownVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() << KNOWN_BITS, 8));
+const knownRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() << KNOWN_BITS, 8));
 
 /** How many dedicated vCPUs of the VM the node can take. */
 export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
-  const trusts = vmTrust[vm] >= 0 && (relaxed & BECAUSE_TRUST) == 0;
-  if (trusts || vmCells[vm] != 0 || (relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return countRoom(vm, node, relaxed);
-  const aside = ((relaxed & BECAUSE_TRUST) != 0 ? 1 : 0) + ((relaxed & BECAUSE_THREAD_POLICY) != 0 ? 2 : 0);
-  const at = (node * POLICIES + vmThreads[vm]) * 4 + aside;
-  if (knownVersion[at] != nodeVersion[node]) {
+  if (vmCells[vm] != 0 || (relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return countRoom(vm, node, relaxed);
+  const leavesTrust = (relaxed & BECAUSE_TRUST) != 0;
+  const domain = leavesTrust ? 0 : 1 + domainOf(vm);
+  const aside = (leavesTrust ? 1 : 0) + ((relaxed & BECAUSE_THREAD_POLICY) != 0 ? 2 : 0);
+  const key = ((domain * MAX_NODES + node) * POLICIES + vmThreads[vm]) * 4 + aside;
+  const at = <i32>((<u32>key * 2654435761) >> <u32>(32 - KNOWN_BITS));
+  if (knownKey[at] != key || knownVersion[at] != nodeVersion[node]) {
+    knownKey[at] = key;
     knownVersion[at] = nodeVersion[node];
     knownRoom[at] = countRoom(vm, node, relaxed);
   }
