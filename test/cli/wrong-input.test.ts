@@ -192,7 +192,7 @@ const cases: Case[] = [
   },
   { name: 'no plan', args: ['check', '-f', small], says: /missing required argument 'plan'/ },
   { name: 'an option that is none', args: ['topo', '--jsn'], says: /unknown option '--jsn'\n.*Did you mean --json/ },
-  { name: 'a command that is none', args: ['tpo'], says: /unknown command 'tpo'\n.*Did you mean topo/ },
+  { name: 'a command that is none', args: ['capcity'], says: /unknown command 'capcity'\n.*Did you mean capacity/ },
   { name: 'an argument too many', args: ['topo', 'extra'], says: /too many arguments/ },
 ]
 
