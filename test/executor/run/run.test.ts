@@ -259,11 +259,13 @@ test('what the kernel refuses is a finding of a relaxed run, which goes on', asy
   const plan = planOf({ name: 'web', vcpus: [first, '8000'], cells: [4 * MiB] })
   const report = await run.carryOut(plan, plan, { seconds: 0.2, relaxed: true })
   assert.is(report.verified, false)
+  // A thread that is not pinned may also have migrated.
+  const findings = report.findings.filter(({ constraint }) => constraint !== 'migrated')
   assert.equal(
-    report.findings.map(({ constraint, vcpu }) => ({ constraint, vcpu })),
+    findings.map(({ constraint, vcpu }) => ({ constraint, vcpu })),
     ['refused', 'affinity', 'last-cpu'].map((constraint) => ({ constraint, vcpu: 1 })),
   )
-  assert.match(report.findings[0]!.text, /^VM "web", vCPU 1: sched_setaffinity\(CPU 8000\): EINVAL/)
+  assert.match(findings[0]!.text, /^VM "web", vCPU 1: sched_setaffinity\(CPU 8000\): EINVAL/)
   assert.ok(report.vcpus[1]!.exits > 0)
 })
 
