@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { cache, MissingError, prepareBootFiles } from './boot-files.js'
 import { type LabMachine, machines } from './machines.js'
 import type { BootFiles } from './qemu.js'
-import { bundleSuites, copyPackage, type SuiteResult, suitesOf, testMachine } from './suites.js'
+import { bootsOf, bundleSuites, copyPackage, type SuiteResult, suitesOf, testMachine } from './suites.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const packageRoot = join(cache, 'package')
@@ -57,9 +57,7 @@ async function main(): Promise<void> {
   const files = prepareBootFiles()
   copyPackage(root, packageRoot)
   await bundleSuites(packageRoot)
-  const queue = machines
-    .map((machine) => ({ machine, suites: wanted(machine) }))
-    .filter(({ suites }) => suites.length > 0)
+  const queue = machines.flatMap((machine) => bootsOf(wanted(machine)).map((suites) => ({ machine, suites })))
   if (queue.length === 0) throw new MissingError(`no machine or suite is named ${filters.join(', ')}`)
   const work = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {

@@ -34,8 +34,18 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   formats: ({ name }) => ['two-node', 'four-node', 'hugepages'].includes(name),
 }
 
+/** Suites that take a minute or more: each has a boot of its machine for itself. */
+const LONG = ['commands', 'apply', 'partition', 'apply-libvirt', 'apply-killed', 'apply-hugepages']
+
 export function suitesOf(machine: LabMachine): string[] {
   return Object.keys(PLACES).filter((suite) => PLACES[suite]!(machine))
+}
+
+/** The suites of a machine, by the boot that they share; the long ones first. */
+export function bootsOf(suites: readonly string[]): string[][] {
+  const short = suites.filter((suite) => !LONG.includes(suite))
+  const long = LONG.filter((suite) => suites.includes(suite)).map((suite) => [suite])
+  return short.length === 0 ? long : [...long, short]
 }
 
 /**
