@@ -80,6 +80,36 @@ test('a number is no path: it never reaches the C library as an address', async 
   )
 })
 
+test('functions about running VMs refuse what was not found, prepared, read or parsed', async () => {
+  const { requestOf, prepareChanges, applyChanges, prepareUndo, undo, listUndoFiles } = executor
+  const { preparePin, prepareMemory, differencesFrom, ratesBetween, parsePolicy, rulingsOf, planWithin } = executor
+  const found = { vms: [], missing: [] }
+  const verified = verifyPlan(host, request, await plan(host, request))
+  const policy = parsePolicy({ rules: [{ set: { weight: 2 } }] })
+  await refusals({
+    'requestOf: vms': (vms) => requestOf(vms, host),
+    'requestOf: host': (value) => requestOf([], value),
+    'prepareChanges: found': (value) => prepareChanges(value, verified),
+    'prepareChanges: plan': (value) => prepareChanges(found, value),
+    'prepareChanges: options': (options) => prepareChanges(found, verified, options),
+    applyChanges: (changes) => applyChanges(changes),
+    'prepareUndo: file': (file) => prepareUndo(file ?? ('' as never)),
+    'undo: options': (options) => undo('/none', options),
+    listUndoFiles: (options) => listUndoFiles(options),
+    'preparePin: vm': (vm) => preparePin(vm, { role: 'emulator' }, '0'),
+    'prepareMemory: vm': (vm) => prepareMemory(vm, { to: 0 }),
+    'differencesFrom: found': (value) => differencesFrom(value, verified),
+    'differencesFrom: plan': (value) => differencesFrom(found, value),
+    ratesBetween: (reading) => ratesBetween(reading, reading),
+    parsePolicy: (content) => parsePolicy(content),
+    'rulingsOf: policy': (value) => rulingsOf(value, [], new Date()),
+    'rulingsOf: vms': (vms) => rulingsOf(policy, vms, new Date()),
+    'rulingsOf: at': (at) => rulingsOf(policy, [], at),
+    'planWithin: vms': (vms) => planWithin(vms, host, { policy, at: new Date() }, async () => verified),
+    'planWithin: circumstances': (circumstances) => planWithin([], host, circumstances, async () => verified),
+  })
+})
+
 testWithKvm('calls of a VM refuse what is no address, no register, no device, no bytes', async () => {
   await using guest = new accel.AccelKvm({ name: 'g' })
   await guest.init()
