@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import koffi from 'koffi'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -33,7 +34,9 @@ function scheduleOf(tid: number): { nice: number; realtime: number; policy: numb
 const allowedOf = (tid: number) =>
   /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync(`/proc/self/task/${tid}/status`, 'utf8'))![1]
 
-const PLAIN = { nice: 0, realtime: 0, policy: 0 }
+/** That of the test itself, which may have been started with `nice`. */
+const OWN = getPriority()
+const PLAIN = { nice: OWN, realtime: 0, policy: 0 }
 const FIFO = 1
 const testAsRoot = skipUnless(
   process.getuid?.() === 0 && executor.kvmStatus().usable,
@@ -69,7 +72,7 @@ testWithKvm('a vCPU that is given other CPUs before it runs starts there', async
 testAsRoot('threads have the policy that is asked for, and none when they have ended', async () => {
   const tids: number[] = []
   for (const [scheduling, expected] of [
-    [{ realtime: 10 }, { nice: 0, realtime: 10, policy: FIFO }],
+    [{ realtime: 10 }, { ...PLAIN, realtime: 10, policy: FIFO }],
     [{ nice: 7 }, { ...PLAIN, nice: 7 }],
     [{ nice: -5 }, { ...PLAIN, nice: -5 }],
     [{}, PLAIN],
@@ -177,7 +180,7 @@ skipUnless(
         await vm.close()
       }
     }
-    const out = [await once({}), await once({ nice: 5 }), await once({})]
+    const out = [await once({}), await once({ nice: ${OWN + 5} }), await once({})]
     for (const scheduling of [{ realtime: 10 }, { nice: -5 }]) out.push(await once(scheduling).catch((error) => error.message))
     console.log(JSON.stringify(out))`
   const setup = 'mount -t tmpfs none /mnt; mknod -m 666 /mnt/kvm c 10 232; mount --bind /mnt/kvm /dev/kvm'
@@ -197,7 +200,7 @@ skipUnless(
     },
   )
   const [before, nicer, after, realtime, lower] = JSON.parse(stdout || JSON.stringify([stderr]))
-  assert.equal([before, nicer, after], [0, 5, 0])
+  assert.equal([before, nicer, after], [OWN, OWN + 5, OWN])
   assert.match(realtime, /^VM "demo", vCPU 0: sched_setscheduler\(SCHED_FIFO, 10\): EPERM .*CAP_SYS_NICE/)
   assert.match(lower, /^VM "demo", vCPU 0: setpriority\(-5\): (EACCES|EPERM) .*CAP_SYS_NICE/)
 })
