@@ -100,7 +100,7 @@ export interface MachineResult {
 }
 
 /** Far more than any machine needs. */
-const LIMIT_SECONDS = 600
+const LIMIT_SECONDS = 1200
 
 /**
  * Boots a machine once and runs suites in it, one after the other.
