@@ -6,10 +6,30 @@ import type { FoundThread, FoundVm } from './types.js'
 
 /** The host without the cores of threads that are pinned to one CPU: these CPUs are not allowed. Memory that VMs have is not free anyway. */
 export function withoutPinned(host: Host, vms: readonly FoundVm[]): Host {
-  const threads = vms.flatMap(({ vcpus, iothreads, emulator }) => [...vcpus, ...iothreads, ...emulator])
-  const pinned = new Set(threads.flatMap((thread) => pinnedTo(thread) ?? []))
-  const cores = new Set(host.cpus.filter(({ id }) => pinned.has(id)).map(coreOf))
-  return without(host, (cpu) => cores.has(coreOf(cpu)))
+  const kept = keepersOf(host, vms)
+  return without(host, ({ id }) => kept.has(id))
+}
+
+/** By CPU, a VM with a thread that is pinned to a CPU of its core. */
+export function keepersOf(host: Host, vms: readonly FoundVm[]): ReadonlyMap<CpuId, FoundVm> {
+  const pinned = new Map(
+    vms.flatMap((vm) => {
+      const threads = [...vm.vcpus, ...vm.iothreads, ...vm.emulator]
+      return threads.flatMap((thread) => pinnedTo(thread) ?? []).map((cpu) => [cpu, vm] as const)
+    }),
+  )
+  const cores = new Map(
+    host.cpus.flatMap((cpu) => {
+      const vm = pinned.get(cpu.id)
+      return vm === undefined ? [] : [[coreOf(cpu), vm] as const]
+    }),
+  )
+  return new Map(
+    host.cpus.flatMap((cpu) => {
+      const vm = pinned.get(cpu.id) ?? cores.get(coreOf(cpu))
+      return vm === undefined ? [] : [[cpu.id, vm] as const]
+    }),
+  )
 }
 
 /**

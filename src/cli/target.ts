@@ -1,6 +1,7 @@
 /** A plan file's placement as the target of what runs now: where threads float, the moves and the price are reckoned anew, and verified. */
 
-import { runningOf } from '../../executor/found/as-request.js'
+import { nameIn, runningOf } from '../../executor/found/as-request.js'
+import { keepersOf } from '../../executor/found/beside.js'
 import { type Finding, PlanError } from '../errors.js'
 import { orderMoves } from '../planner/moves.js'
 import { floatAnew } from '../planner/target.js'
@@ -47,10 +48,13 @@ export async function aimAt(
   const vms = plan.vms.filter(({ name }) => wanted.has(name))
   const refused = plan.refused.filter(({ name }) => wanted.has(name))
   const hint = source.request === undefined ? '; a plan made with -f has to be given that file here, too' : ''
-  const fail = (findings: readonly Finding[]) => {
+  const failWith = (findings: readonly Finding[], more = '') => {
     const texts = [...new Set(findings.map(({ text }) => text))].join('; ')
-    return new CommandError(`${nameOf(file)}: the plan does not hold for what runs now: ${texts}${hint}`, EXIT.unfit)
+    return new CommandError(`${nameOf(file)}: the plan does not hold for what runs now: ${texts}${more}`, EXIT.unfit)
   }
+  const fail = (findings: readonly Finding[]) => failWith(findings, hint)
+  const kept = keptFindings(here, asked, vms)
+  if (kept.length > 0) throw failWith(kept)
   const absent = [...planned].filter((name) => !wanted.has(name))
   const running = namesOf(here.found)
   const beside = running.filter((name) => !planned.has(name))
@@ -60,6 +64,21 @@ export async function aimAt(
     gone: absent.filter((name) => !running.includes(name)),
     beside,
   }
+}
+
+/** vCPUs that the plan has on CPUs of VMs that run and are not in it. */
+function keptFindings({ found, host }: Here, { asked }: Asked, vms: readonly PlanVm[]): Finding[] {
+  const others = found.vms.filter((vm) => asked.running.every((one) => one.vm !== vm))
+  const keepers = keepersOf(host, others)
+  return vms.flatMap((vm) =>
+    vm.vcpus.flatMap(({ vcpu, cpus, cell }) => {
+      const keeper = keepers.get(Number(cpus))
+      if (keeper === undefined) return []
+      const name = nameIn(found.vms, keeper)
+      const text = `${vm.name}: vCPU ${vcpu} would be on CPU ${cpus}, whose core ${name} is pinned to, which runs and is not in the plan`
+      return [{ constraint: 'cpu-usable', vm: vm.name, cell, vcpu, text }]
+    }),
+  )
 }
 
 /** Which vCPUs have CPUs of their own is the plan's to say, where the file with wishes does not. */

@@ -130,6 +130,16 @@ test('a plan that does not hold now is refused, with what does not', async () =>
   await fails(aim([small, web], plan), /GiB|bytes/)
 })
 
+test('CPUs of a VM that began since are said to be its own', async () => {
+  const plan = await planOf([db])
+  const { cpus } = plan.vms[0]!.vcpus[1]!
+  const began = vmOf({ name: 'cache', pid: 500, cpus: [cpus], memory: on(0) })
+  await fails(
+    aim([db, began], plan),
+    new RegExp(`db: vCPU 1 would be on CPU ${cpus}, whose core cache is pinned to, which runs and is not in the plan$`),
+  )
+})
+
 test('a plan made with wishes that are not given is refused with a hint', async () => {
   const plan = await planOf([db, web], { vms: [{ name: 'db', emulator: 'dedicated' }] })
   await fails(aim([db, web], plan), /a plan made with -f has to be given that file here, too/)
