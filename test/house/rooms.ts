@@ -89,6 +89,12 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    files: ['executor/balance/'],
+    holds: 'when it pays to move VMs that run: demand, price, patience; no I/O and no clock',
+    may: ['src/verify'],
+    packages: ['zod'],
+  },
+  {
     files: ['executor/run/'],
     holds: 'a plan carried out from beginning to end, what is seen meanwhile, what this machine can do',
     may: [
