@@ -6,7 +6,7 @@
 import { requireHost } from './checks.js'
 import { type Finding, PlanError } from './errors.js'
 import { parseRequest } from './request.js'
-import type { Host, Plan, Request, VerifiedPlan } from './types.js'
+import { COST_TERMS, type Host, type Plan, type Request, type VerifiedPlan } from './types.js'
 import { sealPlan } from './verified.js'
 import type { Resident } from './verify/as-is/residents.js'
 import { type AsIsCost, priceAsIs } from './verify/as-is.js'
@@ -17,12 +17,14 @@ import { readPlan } from './verify/format.js'
 import { machineOf } from './verify/machine.js'
 import { checkMoves } from './verify/moves.js'
 import { occupancyOf } from './verify/occupancy.js'
+import { examinePart } from './verify/part.js'
 import { checkShape, placedVms } from './verify/placement.js'
 import { findingOf } from './verify/violation.js'
 
 export type { Resident } from './verify/as-is/residents.js'
 export type { AsIsCost, AsIsVmCost } from './verify/as-is.js'
 export { parsePlan } from './verify/format.js'
+export { residentsAfter } from './verify/part.js'
 
 /**
  * A frozen copy of `candidate`, marked as verified: the only thing that the executor takes.
@@ -54,6 +56,32 @@ export function checkPlan(host: Host, request: unknown, candidate: unknown): Fin
 export function costAsIs(host: Host, request: unknown, residents: readonly Resident[]): AsIsCost {
   requireHost(host)
   return priceAsIs(host, parseRequest(request), residents)
+}
+
+/**
+ * A part of a plan, marked as verified: its VMs go to their places while all others of the request stay where `current` has them. Every state on
+ * the way holds, for all of them; what is wrong at the start may stay so. Its cost is what all lose afterwards (`costAsIs`), and the moves.
+ * @param request complete, each VM that is there with `current`
+ * @param part as `partOf` returns it: VMs of a plan that have `current`, and their moves alone
+ * @param residents as in `costAsIs`
+ * @throws {PlanError} with a finding for each violation
+ */
+export function verifyPart(
+  host: Host,
+  request: Request,
+  part: Pick<Plan, 'vms' | 'moves' | 'solver'>,
+  residents: readonly Resident[],
+): VerifiedPlan {
+  requireHost(host)
+  const parsed = parseRequest(request)
+  const terms = Object.fromEntries(COST_TERMS.map((term) => [term, 0]))
+  const cost = { lostVcpus: 0, lowerBound: 0, gap: 0, terms }
+  const { vms, moves, solver } = part
+  const read = readPlan({ schemaVersion: 1, kind: 'Plan', status: 'feasible', cost, vms, refused: [], moves, solver })
+  if ('finding' in read) throw new PlanError([read.finding])
+  const examined = examinePart(host, parsed, read.plan, residents)
+  if ('findings' in examined) throw new PlanError(examined.findings)
+  return sealPlan(examined.plan, { host, request: parsed })
 }
 
 interface Examination {
