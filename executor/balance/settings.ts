@@ -11,13 +11,13 @@ const schema = z
   .strictObject({
     window: seconds.min(1).default(1800),
     percentile: share.default(0.8),
-    leastKnown: seconds.default(20),
+    leastKnown: seconds.default(10),
     horizon: seconds.min(1).default(3600),
     copyBytesPerSecond: z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(1_000_000_000),
     margin: z.number().min(1).max(1000).default(2),
     leastGain: z.number().min(0).max(1_000_000).default(0.05),
     patience: whole.default(3),
-    movesPerRound: whole.default(4),
+    movesPerRound: whole.default(8),
     bytesPerRound: z
       .int()
       .min(0)
@@ -42,7 +42,7 @@ export interface Settings {
   readonly window: number
   /** Which percentile of the window is the demand, 0 to 1. Default: 0.8. */
   readonly percentile: number
-  /** A VM of which less is known does not move. Default: 20. */
+  /** A VM of which less is known does not move. Default: 10. */
   readonly leastKnown: number
   /** For how long a gain is expected to last. Default: 3600. */
   readonly horizon: number
@@ -54,7 +54,7 @@ export interface Settings {
   readonly leastGain: number
   /** Rounds in a row in which it has to pay. Default: 3. */
   readonly patience: number
-  /** VMs that are moved at a time. Default: 4. */
+  /** VMs that are moved at a time. Default: 8. */
   readonly movesPerRound: number
   /** Bytes that are copied at a time. Default: 64 GiB. */
   readonly bytesPerRound: number

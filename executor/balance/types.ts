@@ -136,7 +136,8 @@ export interface Round {
 /**
  * act: `pays`. wait: `patience` (too few rounds so far). stay: `even` (nothing is lost that a plan would save), `small` (less than the least
  * gain), `price` (it does not pay), `caps` (what pays is more than may be moved at a time), `policy` (what would pay may not move),
- * `check` (no part of the plan stands up to the verifier), `unknown` (too little is known of the demand yet), `none` (no VM).
+ * `resting` (what would pay was moved not long ago), `check` (no part of the plan stands up to the verifier), `unknown` (too little is known of the
+ * demand yet), `none` (no VM).
  * back-off: `settling` (moves were just made), `pressure` (PSI), `backed-off` (a while after an undo, a failure or pressure). undo: `suffers`.
  */
 export type Reason =
@@ -147,6 +148,7 @@ export type Reason =
   | 'price'
   | 'caps'
   | 'policy'
+  | 'resting'
   | 'check'
   | 'unknown'
   | 'none'
@@ -236,7 +238,9 @@ export interface Decided {
 export interface Outcome {
   /** When it was done. */
   readonly at: number
-  /** Of `Round`. */
+  /** `Round.decision`. */
+  readonly decision: 'act' | 'undo'
+  /** `Round.round`. */
   readonly round: number
   /**
    * `done`: all of it; `partial`: some; `failed`: nothing, or nobody knows; `dry`: it was not tried (`--dry-run`). After `dry` the same is decided
@@ -277,6 +281,8 @@ export interface VmState {
   readonly key: string
   /** As requests have it. */
   readonly name: string
+  /** How many it has. */
+  readonly vcpus: number
   /** The window, oldest first: parts of it, each with milliseconds that were measured, and means per vCPU. */
   readonly parts: readonly DemandPart[]
   /** Rounds in a row in which moving it has paid. */
@@ -309,8 +315,24 @@ export interface Watched {
   readonly undo: string | null
   /** Who was moved. */
   readonly moved: readonly string[]
-  /** Mean delay of a vCPU before, and its use, for each VM that was there. */
-  readonly before: readonly { readonly key: string; readonly delay: number; readonly use: number }[]
+  /** VMs that were there just before. */
+  readonly before: readonly WatchedVm[]
+  /** And since then. */
+  readonly after: readonly WatchedVm[]
+}
+
+/** What a VM's vCPUs did while they were watched. */
+export interface WatchedVm {
+  /** As in `ObservedVm`. */
+  readonly key: string
+  /** How many it has. */
+  readonly vcpus: number
+  /** Milliseconds that were measured. */
+  readonly measured: number
+  /** Mean share that a vCPU ran. */
+  readonly use: number
+  /** Mean share that a vCPU waited for a CPU. */
+  readonly delay: number
 }
 
 // ------------------------------------------------------------------------------------------------- who decides

@@ -91,7 +91,7 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['executor/balance/'],
     holds: 'when it pays to move VMs that run: demand, price, patience; no I/O and no clock',
-    may: ['src/verify'],
+    may: ['src/planner/', 'src/verify'],
     packages: ['zod'],
   },
   {
