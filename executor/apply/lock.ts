@@ -4,7 +4,7 @@ import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'nod
 import { join } from 'node:path'
 import { lockFile } from '../ffi/files.js'
 
-/** Another process changes VMs at the moment. */
+/** Another process does at the moment what only one may do. */
 export class BusyError extends Error {
   override readonly name = 'BusyError'
   /** What the command line ends with: the system refused. */
@@ -12,9 +12,10 @@ export class BusyError extends Error {
   /** The number of that process; `null`: it has not said. */
   readonly holder: number | null
 
-  constructor(holder: number | null) {
+  /** @param does what it does, for the message */
+  constructor(holder: number | null, does = 'changes running VMs at the moment') {
     const who = holder === null ? 'another process' : `process ${holder}`
-    super(`${who} changes running VMs at the moment: try again when it has ended`)
+    super(`${who} ${does}: try again when it has ended`)
     this.holder = holder
   }
 }
@@ -24,12 +25,16 @@ export interface Lock {
   close(): void
 }
 
-/** @throws {BusyError} where another has it */
-export function takeLock(folder: string): Lock {
-  const path = join(folder, 'lock')
+/**
+ * @param name of its file
+ * @param does what its holder does, for the message
+ * @throws {BusyError} where another has it
+ */
+export function takeLock(folder: string, name = 'lock', does?: string): Lock {
+  const path = join(folder, name)
   const fd = openSync(path, 'a+', 0o600)
   try {
-    if (!lockFile(fd)) throw new BusyError(holderOf(path))
+    if (!lockFile(fd)) throw new BusyError(holderOf(path), does)
     ftruncateSync(fd)
     writeSync(fd, `${process.pid}\n`)
   } catch (error) {

@@ -1,16 +1,6 @@
 /** What VMs were like before they were changed, in a file: written before anything is touched, and believed only as far as it can be. */
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { renameSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import * as z from 'zod'
 import { MAX_ID, parseCpulist } from '../../src/cpulist.js'
@@ -19,8 +9,8 @@ import { parseWith } from '../../src/schema.js'
 import { partitionState } from '../cpusets/state.js'
 import { domainState } from './domain-state.js'
 import { bootId } from './look.js'
-import { whyNotOurs } from './state-folder.js'
 import type { VmPartition } from './types.js'
+import { readOwn, writeWhole } from './whole-file.js'
 
 const MAX_VMS = 4096
 const MAX_THREADS = 65_536
@@ -118,31 +108,11 @@ export type UndoVm = UndoFile['vms'][number]
 export function writeUndoFile(folder: string, vms: readonly UndoVm[], partitions: readonly VmPartition[] = []): string {
   const made = new Date().toISOString()
   const content = { schemaVersion: 1, kind: 'Undo', boot: bootId(), made, vms, partitions }
-  const path = join(folder, `undo-${made.replaceAll(':', '-')}-${process.pid}.json`)
-  const temporary = join(folder, `new-${process.pid}`)
   try {
-    const fd = openSync(temporary, 'w', 0o600)
-    try {
-      writeFileSync(fd, `${JSON.stringify(content)}\n`)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(temporary, path)
-    syncFolder(folder)
+    const name = `undo-${made.replaceAll(':', '-')}-${process.pid}.json`
+    return writeWhole(folder, name, `${JSON.stringify(content)}\n`)
   } catch (error) {
-    rmSync(temporary, { force: true })
     throw new UnsupportedError('undo file', `nothing was changed, as it cannot be written: ${(error as Error).message}`)
-  }
-  return path
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }
 
@@ -159,25 +129,10 @@ export function readUndoFile(path: string): UndoFile {
 
 function contentOf(path: string): UndoFile {
   try {
-    return parseWith(undoFile, JSON.parse(textOf(path)))
+    return parseWith(undoFile, JSON.parse(readOwn(path, 'an undo file', MAX_BYTES)))
   } catch (error) {
     if (error instanceof InputError) throw error.in(path)
     throw new InputError(path, 'an undo file', (error as Error).message)
-  }
-}
-
-function textOf(path: string): string {
-  // A pipe would be waited for.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  try {
-    const stats = fstatSync(fd)
-    if (!stats.isFile()) throw new InputError('', 'an undo file', 'something else than a file')
-    if (stats.size > MAX_BYTES) throw new InputError('', `an undo file of at most ${MAX_BYTES} bytes`, `${stats.size}`)
-    const why = whyNotOurs(stats)
-    if (why !== null) throw new InputError('', "an undo file of this user's or of root's", `one that ${why}`)
-    return readFileSync(fd, 'utf8')
-  } finally {
-    closeSync(fd)
   }
 }
 
