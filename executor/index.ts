@@ -36,6 +36,19 @@ export type {
   Way,
 } from './apply/types.js'
 export { listUndoFiles, prepareUndo, undo } from './apply/undo.js'
+export type { Settings, SettingsInput } from './balance/settings.js'
+export type {
+  ChosenMove,
+  Decision,
+  Figures,
+  Observation,
+  ObservedVm,
+  Outcome,
+  Price,
+  Reason,
+  Round,
+  VmRecord,
+} from './balance/types.js'
 export type { PartitionState, PartitionThread } from './cpusets/state.js'
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'
@@ -68,6 +81,10 @@ export type {
   SpecialRegisters,
   TableName,
 } from './kvm/start-state.js'
+export type { Action } from './loop/act.js'
+export { balance } from './loop/balance.js'
+export type { Rival } from './loop/rivals.js'
+export type { BalanceMode, BalanceOptions, BalanceRound, BalanceStart } from './loop/types.js'
 export type { MemoryRegion, RegionRequest } from './memory/guest-regions.js'
 export type { MemoryOptions } from './memory/memory.js'
 export { MemoryBlock } from './memory/memory-block.js'

@@ -29,6 +29,9 @@ export function parsePolicy(content: unknown): Policy {
   return freezeDeep({ timeZone, rules: named })
 }
 
+/** What holds without a policy. */
+export const NO_RULES: Policy = { timeZone: null, rules: [] }
+
 /** JSON Schema of a policy file, for editors and other languages. */
 export function policySchema(): object {
   return z.toJSONSchema(policyFormat, { io: 'input' })

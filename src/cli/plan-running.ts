@@ -1,8 +1,8 @@
 /** `homenode plan --running`: where the VMs that run here should go. */
 
 import { planWithin } from '../../executor/policy/planning.js'
+import { NO_RULES } from '../../executor/policy/policy.js'
 import type { Ruling } from '../../executor/policy/rulings.js'
-import type { Policy } from '../../executor/policy/types.js'
 import { Wishes } from '../../executor/policy/wishes.js'
 import type { PlanOptions } from '../planner/planner.js'
 import { parseRequest } from '../request.js'
@@ -26,9 +26,6 @@ import {
 } from './running-request.js'
 import { paragraph } from './table.js'
 import { planVerified } from './verified-plan.js'
-
-/** What holds without a policy. */
-const NO_RULES: Policy = { timeZone: null, rules: [] }
 
 export interface PlannedHere extends Asked {
   readonly plan: VerifiedPlan

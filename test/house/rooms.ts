@@ -73,6 +73,8 @@ export const ROOMS: readonly Room[] = [
     files: ['executor/index'],
     holds: `${FACE} \`homenode/executor\``,
     may: [
+      'executor/loop/',
+      'executor/balance/',
       'executor/run/',
       'executor/apply/',
       'executor/cpusets/',
@@ -87,6 +89,21 @@ export const ROOMS: readonly Room[] = [
       'executor/ffi/',
       'executor/wire/',
     ],
+  },
+  {
+    files: ['executor/loop/'],
+    holds: 'the loop of `homenode balance`: what runs is looked at, decided on, acted on, and remembered',
+    may: [
+      'executor/balance/',
+      'executor/apply/',
+      'executor/meter/',
+      'executor/policy/',
+      'executor/found/',
+      'src/plan',
+      'src/request',
+      'src/topology/',
+    ],
+    packages: ['zod', 'node:path', 'node:fs', 'node:timers/promises'],
   },
   {
     files: ['executor/balance/'],

@@ -1,0 +1,217 @@
+/** One round after the other: looks, decides, acts, remembers. What the system refuses in one round is said, and tried again in the next. */
+
+import { rmSync } from 'node:fs'
+import { InputError, PlanError, SyscallError, UnsupportedError } from '../../src/errors.js'
+import type { ApplyOptions } from '../apply/types.js'
+import { Balancer } from '../balance/balancer.js'
+import type { Settings } from '../balance/settings.js'
+import type { Decided, Outcome } from '../balance/types.js'
+import type { Found, FoundVm, Missing } from '../found/types.js'
+import { NO_RULES } from '../policy/policy.js'
+import { rulingsOf } from '../policy/rulings.js'
+import { type Acted, type ActOptions, move, notTried, outcomeOf, resume, takeBack } from './act.js'
+import { now, type Observer, type Seen } from './observe.js'
+import { situate } from './situation.js'
+import { type Pending, type Recalled, remember } from './state-file.js'
+import type { BalanceMode, BalanceOptions, BalanceRound, BalanceStart } from './types.js'
+
+/** What a keeper works with. */
+export interface Means extends Pick<BalanceOptions, 'mode' | 'policy' | 'rate' | 'signal' | 'onProgress' | 'connect'> {
+  readonly folder: string
+  readonly settings: Settings
+  readonly graceMs: number
+  readonly observer: Observer
+}
+
+/** Of the undo files that it has written so many are kept. */
+const MOST_UNDO_FILES = 100
+
+export class Keeper {
+  readonly #means: Means
+  readonly #mode: BalanceMode
+  readonly #balancer: Balancer
+  readonly #recalled: Recalled
+  #pending: Pending | null
+  #undoFiles: readonly string[]
+  #told: ReadonlySet<string> = new Set()
+
+  /** @throws {InputError} for settings that are none */
+  constructor(means: Means, recalled: Recalled) {
+    this.#means = means
+    this.#recalled = recalled
+    this.#mode = means.mode ?? (recalled.acting ? 'act' : 'dry-run')
+    this.#balancer = new Balancer(means.settings, recalled.engine ?? undefined)
+    this.#pending = recalled.pending
+    this.#undoFiles = recalled.undoFiles
+  }
+
+  start(): BalanceStart {
+    const { lost } = this.#recalled
+    const rounds = this.#balancer.state().round
+    const notes = lost === null ? [] : [lost]
+    return { time: new Date(), mode: this.#mode, state: this.#means.folder, rounds, notes }
+  }
+
+  /** Writes down what it needs to go on. */
+  save(): void {
+    remember(this.#means.folder, {
+      acting: this.#mode === 'act' || this.#recalled.acting,
+      engine: this.#balancer.state(),
+      pending: this.#pending,
+      undoFiles: this.#undoFiles,
+    })
+  }
+
+  async round(): Promise<BalanceRound> {
+    const began = performance.now()
+    const notes: string[] = []
+    let error: Error | null = null
+    // What the system or the rules refuse is said, and tried again; what is a defect is not.
+    const tolerant = async <Value>(work: () => Promise<Value>): Promise<Value | null> => {
+      try {
+        return await work()
+      } catch (refusal) {
+        if (!isRefusal(refusal)) throw refusal
+        error = refusal
+        notes.push(refusal.message)
+        return null
+      }
+    }
+    const seen = await tolerant(() => this.#means.observer.look())
+    const done = seen === null ? null : await tolerant(() => this.#decide(seen, notes))
+    const { decided, acted } = done ?? { decided: null, acted: null }
+    const seconds = (performance.now() - began) / 1000 - (acted?.action.seconds ?? 0)
+    await tolerant(async () => this.save())
+    return {
+      time: new Date(),
+      mode: this.#mode,
+      decided: decided?.round ?? null,
+      action: acted?.action ?? null,
+      notes: this.#new(notes),
+      rivals: seen?.rivals ?? [],
+      rates: seen?.rates ?? null,
+      reading: seen?.reading ?? null,
+      found: seen?.found ?? null,
+      host: seen?.host ?? null,
+      error,
+      seconds,
+    }
+  }
+
+  async #decide(seen: Seen, notes: string[]): Promise<{ decided: Decided | null; acted: Acted | null }> {
+    const { observation, found, host, rivals, rates } = seen
+    notes.push(...rivals.filter(({ fights }) => fights).map(({ text, mend }) => `${text}: ${mend}`))
+    notes.push(...missingTexts([...found.missing, ...rates.missing]))
+    this.#balancer.observe(observation)
+    const policy = this.#means.policy?.() ?? NO_RULES
+    const time = new Date()
+    if (this.#pending !== null) {
+      const acted = await this.#goOn(this.#pending, found, rulingsOf(policy, found.vms, time), notes)
+      if (acted !== null) return { decided: null, acted }
+    }
+    const demands = this.#balancer.demands()
+    const { at } = observation
+    const situated = situate({ at, vms: found.vms, host, demands, policy, time, settings: this.#means.settings })
+    const decided = await this.#balancer.decide(situated.situation, situated.planning)
+    notes.push(...situated.notes)
+    notes.push(...situated.left.map(({ vm, why }) => `left as it is: ${vm.name.value}: ${why}${knownTo(vm)}`))
+    const acted = await this.#act(decided)
+    return { decided, acted }
+  }
+
+  async #act({ round, plan }: Decided): Promise<Acted | null> {
+    const { decision, undoes } = round
+    if (decision !== 'act' && decision !== 'undo') return null
+    const kind = decision === 'act' ? 'move' : 'undo'
+    let acted: Acted
+    if (this.#mode === 'dry-run')
+      acted = notTried(
+        kind,
+        round.moves.map(({ vm }) => vm),
+      )
+    else if (kind === 'move') acted = await move(await this.#means.observer.find(), plan!, this.#options(round.round))
+    else if (undoes === null) acted = notTried(kind, [], ['there is no undo file'])
+    else acted = await takeBack(undoes, this.#options(round.round))
+    this.#over(acted, { round: round.round, decision })
+    return acted
+  }
+
+  /** The rest of what a process was killed in; `null`: there is none, or it is left. */
+  async #goOn(
+    pending: Pending,
+    { vms }: Found,
+    rulings: ReturnType<typeof rulingsOf>,
+    notes: string[],
+  ): Promise<Acted | null> {
+    const names = [...new Set(pending.changes.steps.map(({ vm }) => vm))]
+    const half = `${names.join(', ')}: the last move was ended in the middle`
+    if (this.#mode === 'dry-run') {
+      notes.push(`${half}; it would be gone on with`)
+      return null
+    }
+    const pids = new Set(pending.changes.vms.map(({ pid }) => pid))
+    const barred = vms.flatMap(({ pid }, at) => (pids.has(pid) ? [rulings[at]!] : [])).find(({ mayMove }) => !mayMove)
+    const acted = barred === undefined ? await resume(pending, this.#options(pending.round)) : null
+    if (acted === null) {
+      this.#pending = null
+      notes.push(`${half}, and is left so: ${barred?.why ?? 'somebody has taken it back'} (${pending.undoFile})`)
+      return null
+    }
+    this.#over(acted, { round: pending.round, decision: pending.changes.undoes === null ? 'act' : 'undo' })
+    return acted
+  }
+
+  /** After an action. */
+  #over(acted: Acted, decided: Pick<Outcome, 'round' | 'decision'>): void {
+    const { kind, result, undoFile } = acted.action
+    if (result !== 'stopped' && result !== 'dry') this.#pending = null
+    if (kind === 'move' && undoFile !== null) this.#keepUndoFile(undoFile)
+    this.#balancer.acted(outcomeOf(acted, { ...decided, at: now() }))
+  }
+
+  #keepUndoFile(path: string): void {
+    const all = [...this.#undoFiles, path]
+    for (const old of all.slice(0, -MOST_UNDO_FILES)) rmSync(old, { force: true })
+    this.#undoFiles = all.slice(-MOST_UNDO_FILES)
+  }
+
+  #options(round: number): ActOptions {
+    const { folder, connect, rate, signal, graceMs, onProgress } = this.#means
+    const given: ApplyOptions = {
+      state: folder,
+      ...(connect === undefined ? {} : { connect }),
+      ...(rate === undefined ? {} : { rate }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(onProgress === undefined ? {} : { onProgress }),
+    }
+    const onBegin: ActOptions['onBegin'] = (begun) => {
+      this.#pending = { ...begun, round }
+      this.save()
+    }
+    return { ...given, graceMs, onBegin }
+  }
+
+  /** Those that were not in the round before. */
+  #new(notes: readonly string[]): string[] {
+    const fresh = [...new Set(notes)].filter((text) => !this.#told.has(text))
+    this.#told = new Set(notes)
+    return fresh
+  }
+}
+
+const REFUSALS = [InputError, PlanError, SyscallError, UnsupportedError]
+
+function isRefusal(error: unknown): error is Error {
+  if (REFUSALS.some((type) => error instanceof type)) return true
+  // Of Node.js: a disk is full, no descriptor is left.
+  return error instanceof Error && 'syscall' in error
+}
+
+function missingTexts(missing: readonly Missing[]): string[] {
+  return missing.map(({ what, why, runAs }) => `not known: ${what}: ${why}${runAs === null ? '' : `; run as ${runAs}`}`)
+}
+
+function knownTo({ missing }: FoundVm): string {
+  const users = [...new Set(missing.flatMap(({ runAs }) => runAs ?? []))]
+  return users.length === 0 ? '' : ` (known to ${users.join(', ')})`
+}
