@@ -4,6 +4,7 @@
  */
 
 import { Argument, type Command } from 'commander'
+import { BALANCE_COMMAND } from './commands/balance.js'
 import type { CommandEntry, CommandGroup } from './commands/entry.js'
 import { GUEST_COMMANDS } from './commands/guests.js'
 import { PLAN_COMMANDS } from './commands/plans.js'
@@ -15,6 +16,7 @@ import { toItsEnd } from './output.js'
 const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
   ...PLAN_COMMANDS,
   ...RUNNING_COMMANDS,
+  BALANCE_COMMAND,
   POLICY_COMMANDS,
   ...GUEST_COMMANDS,
 ]

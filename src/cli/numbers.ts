@@ -21,6 +21,23 @@ export function positiveNumber(option: string, most: number): (text: string) => 
   }
 }
 
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** For an option that takes a time above 0, up to so many seconds: `10`, `10s`, `1.5m`, `2h`, `1d`. */
+export function duration(option: string, most: number): (text: string) => number {
+  return (text) => {
+    const [, number = '', unit = 's'] = /^(\d{1,12}(?:\.\d*)?|\.\d+)([smhd])?$/.exec(text) ?? []
+    const value = number === '' ? Number.NaN : Number(number) * SECONDS[unit]!
+    if (value > 0 && value <= most) return value
+    throw new InputError(option, `a time such as 30s, 5m or 1h, above 0 and up to ${most}s`, show(text))
+  }
+}
+
+/** For an option that takes an amount of memory. */
+export function byteCount(option: string): (text: string) => number {
+  return (text) => parseBytes(text, option)
+}
+
 /** For an option that takes bytes a second. */
 export function byteRate(option: string): (text: string) => number {
   return (text) => {

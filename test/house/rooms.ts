@@ -25,6 +25,8 @@ export const ROOMS: readonly Room[] = [
     holds: 'the command line: a file a command, and the views of results',
     may: [
       'executor/index',
+      'executor/loop/',
+      'executor/balance/',
       'executor/apply/',
       'executor/meter/',
       'executor/found/',
