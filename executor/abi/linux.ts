@@ -32,6 +32,13 @@ export const EFD_NONBLOCK = 0o4000
 // poll(2)
 export const POLLIN = 1
 
+// socket(2), sendto(2)
+export const AF_UNIX = 1
+export const SOCK_DGRAM = 2
+export const SOCK_CLOEXEC = 0o2000000
+export const MSG_DONTWAIT = 0x40
+export const MSG_NOSIGNAL = 0x4000
+
 // madvise(2)
 export const MADV_DONTNEED = 4
 export const MADV_HUGEPAGE = 14
@@ -68,6 +75,9 @@ export const PR_SCHED_CORE_SHARE_FROM = 3
 
 /** `struct sigaction` of glibc and musl, 64 bits: handler, a mask of 128 bytes, flags, restorer. */
 export const sigaction = { size: 152, sa_handler: 0, sa_mask: 8, sa_flags: 136 } as const
+
+/** `struct sockaddr_un`: the path has 108 bytes. Source: unix(7) */
+export const sockaddr_un = { size: 110, sun_family: 0, sun_path: 2 } as const
 
 /** First real-time signal that the C libraries leave to programs is 34 (glibc) or 35 (musl). */
 export const SIGRTMIN = 34

@@ -60,6 +60,15 @@ export const ftruncate: (fd: number, length: number) => number = lib.func('int f
 export const eventfd: (initial: number, flags: number) => number = lib.func('int eventfd(unsigned int, int)')
 /** Returns what the C function does: bytes, or -1. */
 export const read: (fd: number, into: Uint8Array, bytes: number) => number = lib.func('long read(int, void *, size_t)')
+export const socket: (domain: number, type: number, protocol: number) => number = lib.func('int socket(int, int, int)')
+export const sendto: (
+  fd: number,
+  message: Uint8Array,
+  bytes: number,
+  flags: number,
+  address: Uint8Array,
+  addressBytes: number,
+) => number = lib.func('long sendto(int, const void *, size_t, int, const void *, unsigned int)')
 export const poll: (fds: Uint8Array, count: number, timeoutMs: number) => number = lib.func(
   'int poll(void *, unsigned long, int)',
 )

@@ -56,6 +56,11 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    files: ['src/service/'],
+    holds: 'what a service is beside its work: what it tells the service manager',
+    may: ['executor/ffi/'],
+  },
+  {
     files: ['executor/accel/'],
     holds: "the integration guide's classes: `guest/`, `affinity/`, `optimizer/`, `stats/`",
     may: [

@@ -55,6 +55,7 @@ const structs: Readonly<Record<string, Layout>> = {
   kvm_stats_header: kvmStats.kvm_stats_header,
   kvm_stats_desc: kvmStats.kvm_stats_desc,
   sigaction: linux.sigaction,
+  sockaddr_un: linux.sockaddr_un,
   perf_event_attr: perf.perf_event_attr,
 }
 
@@ -66,7 +67,7 @@ const constants = Object.fromEntries(
 
 testWithHeaders('every constant is that of the installed headers', () => {
   const libc = ['stdio.h', 'errno.h', 'fcntl.h', 'poll.h', 'sched.h', 'signal.h']
-  const system = ['sys/eventfd.h', 'sys/file.h', 'sys/mman.h', 'sys/prctl.h', 'sys/resource.h']
+  const system = ['sys/eventfd.h', 'sys/file.h', 'sys/mman.h', 'sys/prctl.h', 'sys/resource.h', 'sys/socket.h']
   const includes = [...libc, ...system, 'linux/kvm.h', 'linux/mempolicy.h', 'linux/perf_event.h']
   const found = evaluate(includes, Object.fromEntries(Object.keys(constants).map((name) => [name, name])))
   assert.equal(Object.fromEntries(found), constants)
@@ -86,7 +87,9 @@ testWithHeaders('every structure has the size and the offsets of the installed h
     }
   }
   assert.equal(
-    Object.fromEntries(evaluate(['stdio.h', 'stddef.h', 'signal.h', 'linux/kvm.h', 'linux/perf_event.h'], expressions)),
+    Object.fromEntries(
+      evaluate(['stdio.h', 'stddef.h', 'signal.h', 'sys/un.h', 'linux/kvm.h', 'linux/perf_event.h'], expressions),
+    ),
     expected,
   )
 })
