@@ -57,8 +57,9 @@ export const ROOMS: readonly Room[] = [
   },
   {
     files: ['src/service/'],
-    holds: 'what a service is beside its work: what it tells the service manager',
+    holds: 'what a service is beside its work: its server of HTTP, and what it tells the service manager',
     may: ['executor/ffi/'],
+    packages: ['node:http', 'node:net'],
   },
   {
     files: ['executor/accel/'],
