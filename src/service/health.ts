@@ -33,18 +33,21 @@ export class Pulse {
     this.#at = now()
   }
 
-  /** A round has ended. @returns whether it did so in time */
-  ended(): boolean {
+  /**
+   * A round has ended.
+   * @param error what kept it from doing its work: then it is no sign of life
+   * @returns whether it ended in time
+   */
+  ended(error: Error | null): boolean {
     const wasInTime = this.#silence() <= this.#limit
+    if (error !== null) {
+      this.#failure = { why: error.message, times: (this.#failure?.times ?? 0) + 1 }
+      return wasInTime
+    }
     this.#rounds++
     this.#failure = null
     this.#at = this.#now()
     return wasInTime
-  }
-
-  /** A round has failed: no sign of life, whatever else goes on. */
-  failed(why: string): void {
-    this.#failure = { why, times: (this.#failure?.times ?? 0) + 1 }
   }
 
   /** A move goes on. */

@@ -57,9 +57,9 @@ export const ROOMS: readonly Room[] = [
   },
   {
     files: ['src/service/'],
-    holds: 'what a service is beside its work: its server of HTTP, and what it tells the service manager',
-    may: ['executor/ffi/'],
-    packages: ['node:http', 'node:net'],
+    holds: 'what a service is beside its work: its metrics, its server of HTTP, and what it tells the service manager',
+    may: ['executor/meter/', 'executor/balance/', 'executor/found/', 'executor/ffi/', 'src/planner/'],
+    packages: ['prom-client', 'node:http', 'node:net'],
   },
   {
     files: ['executor/accel/'],

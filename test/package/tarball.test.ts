@@ -53,6 +53,7 @@ test('the package has what it needs and nothing of the workshop', () => {
     'koffi',
     'picocolors',
     'piscina',
+    'prom-client',
     'saxes',
     'zod',
   ])
