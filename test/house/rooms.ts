@@ -57,9 +57,10 @@ export const ROOMS: readonly Room[] = [
   },
   {
     files: ['src/service/'],
-    holds: 'what a service is beside its work: its metrics, its server of HTTP, and what it tells the service manager',
+    holds:
+      'what a service is beside its work: its metrics and their dashboard, its server of HTTP, what it tells the service manager; the unit, installed and removed',
     may: ['executor/meter/', 'executor/balance/', 'executor/found/', 'executor/ffi/', 'src/planner/'],
-    packages: ['prom-client', 'node:http', 'node:net'],
+    packages: ['prom-client', 'node:child_process', 'node:crypto', 'node:fs', 'node:http', 'node:net', 'node:path'],
   },
   {
     files: ['executor/accel/'],
