@@ -49,10 +49,18 @@ const HVA_END = 2 ** 47 - 4096
 const ADDRESS_SIZES = 0x80000008
 const FEWEST_ADDRESS_BITS = 36
 
+interface HeldRegion {
+  region: MemoryRegion
+  readonly memory: VmMemory
+  readonly placed: PlacedMemory
+  /** Moves, one after the other. */
+  moving: Promise<unknown>
+}
+
 export class RegionMap {
   readonly #vm: string
   readonly #limit: number
-  readonly #regions: { readonly region: MemoryRegion; readonly memory: VmMemory; readonly placed: PlacedMemory }[] = []
+  readonly #regions: HeldRegion[] = []
   readonly #pending = new Map<Range, Promise<unknown>>()
   readonly #closing = new AbortController()
 
@@ -102,7 +110,7 @@ export class RegionMap {
     try {
       const { memory, placed } = await work
       const region = { node, gpa, bytes, hva: memory.addressOf(0), pageSize }
-      this.#regions.push({ region, memory, placed })
+      this.#regions.push({ region, memory, placed, moving: Promise.resolve() })
       this.#regions.sort((a, b) => a.region.gpa - b.region.gpa)
       return region
     } finally {
@@ -156,6 +164,32 @@ export class RegionMap {
     if (hva !== undefined && !(isWhole(hva) && hva > 0 && hva + bytes <= HVA_END)) {
       throw new InputError('hva', `${pages}, above 0 and below ${address(HVA_END)}`, address(hva))
     }
+  }
+
+  /**
+   * Binds a region to another node and moves its pages there, while the guest runs or not; its addresses stay.
+   * @param gpa where it begins
+   * @throws {InputError} {VmError} where the node has too little, or the kernel refuses: what was moved stays there
+   */
+  async move(gpa: number, node: number): Promise<MemoryRegion> {
+    requireId('node', node)
+    const held = this.#regions.find(({ region }) => region.gpa === gpa)
+    if (held === undefined) {
+      throw new InputError(
+        'gpa',
+        `where memory begins (${this.all.map(text).join(', ') || 'there is none'})`,
+        address(gpa),
+      )
+    }
+    const { placed } = held
+    const [cell] = placed.memory.layout.cells
+    const work = held.moving.then(() => placed.move(cell!, node))
+    held.moving = work.catch(() => {})
+    await work.catch((error) => {
+      throw vmError(this.#vm, error)
+    })
+    held.region = { ...held.region, node }
+    return held.region
   }
 
   /** @throws {InputError} unless all of it is memory */

@@ -221,6 +221,17 @@ export class BareVm extends Lifecycle {
     return this.#regions.add(request, (hva) => this.#kvm.addMemory(gpa, hva, bytes))
   }
 
+  /**
+   * Moves a part of its memory to another node: it is bound there, and its pages go there, also while the guest runs.
+   * @param gpa where it begins
+   * @throws {InputError} where no part begins
+   * @throws {VmError} where the node has too little, or the kernel refuses: what was moved stays there
+   */
+  async moveMemory(gpa: number, node: number): Promise<MemoryRegion> {
+    this.allow('moveMemory', 'created', 'running', 'paused')
+    return this.#regions.move(gpa, node)
+  }
+
   /** Its memory, by guest physical address. */
   get memory(): readonly MemoryRegion[] {
     return this.#regions.all

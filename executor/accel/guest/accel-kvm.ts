@@ -275,6 +275,39 @@ export class AccelKvm extends AccelGuest {
   }
 
   /**
+   * Moves a part of the guest's memory to another node, while the guest runs or not: it is bound there (mbind), its pages go
+   * there, and it is read back that they did. Its addresses stay.
+   * @param gpa where the part begins, as `setupNumaMemory()` was given it
+   * @param node one of the nodes that `enableNuma()` named
+   * @throws {InputError} for a node that is not enabled, has no memory or is not allowed, or where no part begins
+   * @throws {VmError} where the node has not enough free memory (with the numbers), or the kernel refuses; what was moved stays
+   *   there
+   * @example
+   * ```ts
+   * import { AccelKvm } from 'homenode/accel'
+   *
+   * await using accel = new AccelKvm()
+   * await accel.init()
+   * accel.enableNuma(accel.topology.numaNodes)
+   * const { nodes, nodeIds } = accel.numaConfig()
+   * await accel.setupNumaMemory({ node: nodeIds[0], size: 2 ** 20, gpa: 0 })
+   * const last = nodeIds[nodes - 1]
+   * await accel.moveNumaMemory(0, last) // => { enforced: true }
+   * const [{ resident }] = await accel.residentMemory()
+   * resident[last] // => 2 ** 20
+   * ```
+   */
+  async moveNumaMemory(gpa: number, node: NodeId): Promise<Effect> {
+    const off = this.unenforced('moveNumaMemory')
+    if (off !== null) return off
+    const vm = this.required('moveNumaMemory')
+    requireEnabled(this.#nodes, node)
+    this.#sure((topology) => requireMemoryNode(topology, node))
+    await vm.moveMemory(gpa, node)
+    return ENFORCED
+  }
+
+  /**
    * Where the kernel has each page of the guest's memory (`move_pages`); the guest may run meanwhile.
    * @returns for each part, in the order of their addresses
    * @throws {SyscallError} where the kernel does not say

@@ -28,6 +28,7 @@ async function wholeExample(platform: ReturnType<typeof recording>) {
     setVcpuAffinity: guest.setVcpuAffinity(0, [0, 1]),
     setVcpuPriority: guest.setVcpuPriority(0, 3),
     setupNumaMemory: await guest.setupNumaMemory({ node: 0, size: 2 ** 30, gpa: 0 }),
+    moveNumaMemory: await guest.moveNumaMemory(0, 1),
     bindVcpuToNumaNode: guest.bindVcpuToNumaNode(0, 1),
     applyTo: manager.applyTo(guest),
     run: await guest.run(),

@@ -52,7 +52,7 @@ function refusals(script: string): string[] {
 }
 
 testRefused('AccelKvm says which call the kernel refuses, and a vCPU keeps its CPUs', () => {
-  const [pinned = '', bound = '', isBound, isPinned, memory = '', resident = '', end] = refusals(`
+  const [pinned = '', bound = '', isBound, isPinned, memory = '', moved = '', resident = '', end] = refusals(`
     const accel = new AccelKvm({ name: 'web' })
     await accel.init()
     await accel.createVcpu(0)
@@ -68,6 +68,7 @@ testRefused('AccelKvm says which call the kernel refuses, and a vCPU keeps its C
     console.log(accel.getVcpuNumaNode(0) === node)
     console.log(String(accel.getVcpuAffinity(0)) === String(before[0]))
     await refusal(() => accel.setupNumaMemory({ node, size: 2 ** 20, gpa: 2 ** 20 }))
+    await refusal(() => accel.moveNumaMemory(0, node))
     await refusal(() => accel.residentMemory())
     await accel.close()
     console.log('closed')`)
@@ -75,6 +76,7 @@ testRefused('AccelKvm says which call the kernel refuses, and a vCPU keeps its C
   assert.match(bound, /^VmError: VM "web", vCPU 0: sched_setaffinity.*: EPERM /)
   assert.equal([isBound, isPinned], ['true', 'true'])
   assert.match(memory, /^VmError: VM "web": mbind\(node \d+\): EPERM /)
+  assert.match(moved, /^VmError: VM "web": (mbind\(node \d+\)|move_pages): EPERM /)
   assert.match(resident, /^SyscallError: move_pages: EPERM /)
   assert.is(end, 'closed')
 })

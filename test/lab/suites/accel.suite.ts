@@ -142,6 +142,28 @@ test('memory is added on every node while the guest runs, at host addresses of c
   assert.equal(leftBehind(), [])
 })
 
+test('memory goes from node to node while the guest counts in it, and nothing that it counted is lost', async () => {
+  const accel = await everywhere()
+  try {
+    await accel.run()
+    for (const node of [...withCpus].reverse()) {
+      await untilCounted(accel, 0)
+      const before = counted(accel, 0, 0)
+      assert.equal(await accel.moveNumaMemory(gpaOf(0), node), { enforced: true })
+      const part = (await accel.residentMemory()).find(({ gpa }) => gpa === gpaOf(0))!
+      assert.equal([part.node, part.resident], [node, { [node]: MiB }])
+      const status = new Int32Array(MiB / PAGE)
+      pageNodes(part.hva, PAGE, status)
+      assert.ok(status.every((found) => found === node))
+      assert.ok(counted(accel, 0, 0) >= before)
+      await untilCounted(accel, 0)
+    }
+  } finally {
+    await accel.close()
+  }
+  assert.equal(leftBehind(), [])
+})
+
 test('a node without room for it gives nothing, with the numbers, and the guest goes on', async () => {
   const accel = await everywhere()
   const target = withCpus.at(-1)!

@@ -60,6 +60,45 @@ testWithKvm('memory is bound to its node, and every page of it is there before a
   ])
 })
 
+testWithKvm('memory is moved where it begins and nowhere else, and what is in it stays', async () => {
+  await using guest = await empty({ topology: twoNodes() })
+  guest.enableNuma([node, 7])
+  const memory = await setUp(guest, { gpa: GIB })
+  guest.write(GIB + 5, Uint8Array.of(77))
+  assert.equal(await guest.moveNumaMemory(GIB, node), { enforced: true })
+  assert.equal([...guest.read(GIB + 5, 1)], [77])
+  assert.is(policyAt(memory.hva), `bind:${node}`)
+  const cases: [number, number, string, RegExp][] = [
+    [0, node, 'InputError', /^gpa: expected where memory begins \(0x40000000-0x40100000\), got 0x0/],
+    [GIB + PAGE, node, 'InputError', /^gpa: .*got 0x40001000/],
+    [Number.NaN, node, 'InputError', /^gpa: .*got NaN/],
+    [GIB, 3, 'InputError', new RegExp(`^node: expected one of the nodes ${node},7, got 3`)],
+    // The kernel has no such node.
+    [GIB, 7, 'VmError', /^VM "accel": mbind\(node 7\): EINVAL/],
+  ]
+  for (const [gpa, to, name, says] of cases) {
+    const error = await failure(guest.moveNumaMemory(gpa, to))
+    assert.is(error.name, name, error.message)
+    assert.match(error.message, says)
+  }
+  const [{ node: bound, resident }] = (await guest.residentMemory()) as [
+    Awaited<ReturnType<typeof guest.residentMemory>>[0],
+  ]
+  assert.equal([bound, resident], [node, { [node]: MiB }])
+})
+
+testWithKvm('a guest closes while its memory is moved', async () => {
+  const guest = await empty()
+  await setUp(guest, { size: 64 * MiB })
+  const moved = guest.moveNumaMemory(0, node).then(
+    () => 'moved',
+    (error: Error) => error.name,
+  )
+  await guest.close()
+  assert.ok(['moved', 'VmError'].includes(await moved))
+  assert.equal(await failure(guest.moveNumaMemory(0, node)).then(({ name }) => name), 'VmStateError')
+})
+
 testWithKvm('memory is exactly at the address that is asked for, and what is there already stays', async () => {
   await using guest = await empty()
   const memory = await setUp(guest, { hva: FREE_HVA })
