@@ -2,9 +2,11 @@
 
 import type { SettingsInput } from '../../executor/balance/settings.js'
 import { balance as keepBalanced } from '../../executor/loop/balance.js'
-import type { BalanceMode, BalanceOptions } from '../../executor/loop/types.js'
+import type { BalanceMode, BalanceOptions, BalanceRound } from '../../executor/loop/types.js'
 import { NO_RULES } from '../../executor/policy/policy.js'
 import type { Policy } from '../../executor/policy/types.js'
+import { type ListenAddress, showAddress } from '../service/address.js'
+import { Service } from '../service/service.js'
 import { type BalanceView, jsonView, textView } from './balance-view.js'
 import { EXIT } from './errors.js'
 import { type ColorWhen, styleOf } from './output.js'
@@ -24,6 +26,7 @@ interface BalanceCommandOptions {
   readonly policy?: string
   readonly connect?: string
   readonly state?: string
+  readonly metrics?: ListenAddress
   readonly json?: true
   readonly color: ColorWhen
 }
@@ -31,15 +34,26 @@ interface BalanceCommandOptions {
 export async function balance(options: BalanceCommandOptions): Promise<void> {
   const view = options.json ? jsonView() : textView(styleOf(process.stdout, options.color))
   const rules = await RulesInForce.read(options.policy, view)
+  const service = await Service.open({
+    interval: options.interval,
+    warn: (text) => console.error(text),
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+  })
+  if (service.address !== null) console.error(`metrics: http://${showAddress(service.address)}/metrics`)
   const end = new AbortController()
   // Nobody reads any more what it says.
   process.stdout.once('error', () => end.abort())
   const stop = (signal: NodeJS.Signals) => {
     process.exitCode = signal === 'SIGINT' ? EXIT.interrupted : EXIT.done
     view.stopping(signal)
+    service.stopping(`ends: ${signal}`)
     end.abort()
   }
-  const again = () => void rules.readAgain()
+  const again = async () => {
+    service.reloading()
+    await rules.readAgain()
+    service.ready('the policy was read again')
+  }
   // A second one ends it at once.
   for (const signal of ENDS) process.once(signal, stop)
   process.on('SIGHUP', again)
@@ -48,14 +62,31 @@ export async function balance(options: BalanceCommandOptions): Promise<void> {
       ...loopOptions(options),
       policy: () => rules.policy,
       signal: end.signal,
-      onStart: view.start,
-      onRound: view.round,
-      onProgress: view.progress,
+      onStart: (start) => {
+        view.start(start)
+        service.ready(start.mode === 'act' ? 'moves VMs where it pays' : 'a dry run')
+      },
+      onRound: (round) => {
+        view.round(round)
+        service.round(round, statusOf(round))
+      },
+      onProgress: (progress) => {
+        view.progress(progress)
+        service.alive()
+      },
     })
   } finally {
     for (const signal of ENDS) process.off(signal, stop)
     process.off('SIGHUP', again)
+    await service.close()
   }
+}
+
+/** A line for `systemctl status`. */
+function statusOf({ decided, action, error }: BalanceRound): string {
+  if (error !== null) return error.message
+  if (decided === null) return action === null ? 'nothing was decided' : 'goes on with what was ended in the middle'
+  return `round ${decided.round}: ${decided.decision}: ${decided.why}`
 }
 
 const ENDS = ['SIGINT', 'SIGTERM'] as const

@@ -10,6 +10,7 @@ import { GUEST_COMMANDS } from './commands/guests.js'
 import { PLAN_COMMANDS } from './commands/plans.js'
 import { POLICY_COMMANDS } from './commands/policies.js'
 import { RUNNING_COMMANDS } from './commands/running.js'
+import { SERVICE_COMMANDS } from './commands/service.js'
 import { requires } from './options.js'
 import { toItsEnd } from './output.js'
 
@@ -17,6 +18,7 @@ const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
   ...PLAN_COMMANDS,
   ...RUNNING_COMMANDS,
   BALANCE_COMMAND,
+  SERVICE_COMMANDS,
   POLICY_COMMANDS,
   ...GUEST_COMMANDS,
 ]

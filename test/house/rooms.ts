@@ -24,6 +24,7 @@ export const ROOMS: readonly Room[] = [
     files: ['src/cli/'],
     holds: 'the command line: a file a command, and the views of results',
     may: [
+      'src/service/',
       'executor/index',
       'executor/loop/',
       'executor/balance/',
@@ -48,6 +49,7 @@ export const ROOMS: readonly Room[] = [
       'node:fs',
       'node:fs/promises',
       'node:os',
+      'node:path',
       'node:readline/promises',
       'node:readline',
       'node:timers/promises',

@@ -2,6 +2,7 @@
 
 import { Option } from 'commander'
 import { InputError, show } from '../../errors.js'
+import { listenAddress } from '../../service/address.js'
 import { byteCount, byteRate, duration, wholeNumber } from '../numbers.js'
 import { CONNECT, folderName, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
@@ -42,6 +43,9 @@ export const BALANCE_COMMAND: CommandEntry = {
     POLICY,
     CONNECT,
     new Option('--state <dir>', 'where its state and undo files are').argParser(folderName('--state')),
+    new Option('--metrics <host:port>', 'answer GET /metrics (Prometheus) and /healthz there').argParser(
+      listenAddress('--metrics'),
+    ),
     new Option('--json', 'print a JSON object a line'),
   ],
   needs: [],
@@ -51,10 +55,12 @@ export const BALANCE_COMMAND: CommandEntry = {
   sudo homenode balance --act --policy policy.yaml
   sudo homenode balance --act --rate 200MiB --max-bytes 8GiB --json
   sudo homenode balance --once --dry-run    from one look at the load
+  sudo homenode balance --act --metrics 127.0.0.1:9464
 
 SIGTERM and Ctrl-C end it in order: what is being moved has 10 s to come to its
 end, and is gone on with at the next start if that was not enough. SIGHUP makes
-it read the policy again; one with an error leaves the old one in force.
+it read the policy again; one with an error leaves the old one in force. To run
+it as a service of systemd: "homenode service install".
 
 Exit code: 0 ended (--once, SIGTERM), 1 the system refused (another balance
 runs), 2 bad input, 130 Ctrl-C.`,
