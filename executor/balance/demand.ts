@@ -33,7 +33,7 @@ export function withSample(
   { window }: Pick<Settings, 'window'>,
 ): DemandPart[] {
   const from = at - interval
-  const kept = parts.filter((part) => part.from > at - window * MS)
+  const kept = parts.filter((part) => part.from >= at - window * MS)
   if (sample === null || interval <= 0) return kept
   const last = kept.at(-1)
   const isOfLast = last !== undefined && from < last.from + (window * MS) / PARTS
