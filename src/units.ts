@@ -1,5 +1,5 @@
 /**
- * Sizes in bytes, as text with a unit.
+ * Sizes in bytes, as text with a unit; numbers of things and lost vCPUs as text.
  * `K`, `Ki`, `KiB` and so on up to `TiB` are powers of 1024, `kB`, `MB`, `GB`, `TB` powers of 1000, `B` is one byte.
  */
 
@@ -66,4 +66,20 @@ export function formatBytes(bytes: number): string {
   }
   const [unit, size] = BINARY.find(([, candidate]) => bytes >= candidate) ?? ['bytes', 1]
   return `${Math.round((bytes / size) * 100) / 100} ${unit}`
+}
+
+/** `1 node`, `2 nodes`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+/** Lost vCPUs: whole millionths, without an exponent and without zeros at the end. */
+export function formatCost(lostVcpus: number): string {
+  return lostVcpus.toFixed(6).replace(/\.?0+$/, '')
+}
+
+/** `1 lost vCPU`, `0.5 lost vCPUs`, `2 more lost vCPUs`. */
+export function countLost(lostVcpus: number, noun = 'lost vCPU'): string {
+  const cost = formatCost(lostVcpus)
+  return `${cost} ${noun}${cost === '1' ? '' : 's'}`
 }

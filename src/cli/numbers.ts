@@ -3,6 +3,8 @@
 import { InputError, show } from '../errors.js'
 import { parseBytes } from '../units.js'
 
+export { countLost, formatCost } from '../units.js'
+
 /** For an option that takes a whole number up to `most`. */
 export function wholeNumber(option: string, most: number): (text: string) => number {
   return (text) => {
@@ -45,17 +47,6 @@ export function byteRate(option: string): (text: string) => number {
     if (bytes > 0) return bytes
     throw new InputError(option, 'more than 0 bytes a second', show(text))
   }
-}
-
-/** Lost vCPUs: whole millionths, without an exponent and without zeros at the end. */
-export function formatCost(lostVcpus: number): string {
-  return lostVcpus.toFixed(6).replace(/\.?0+$/, '')
-}
-
-/** `1 lost vCPU`, `0.5 lost vCPUs`, `2 more lost vCPUs`. */
-export function countLost(lostVcpus: number, noun = 'lost vCPU'): string {
-  const cost = formatCost(lostVcpus)
-  return `${cost} ${noun}${cost === '1' ? '' : 's'}`
 }
 
 /** With commas between thousands. */

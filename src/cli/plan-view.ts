@@ -1,7 +1,8 @@
 /** A plan for people: what it costs and why, where each VM is, how it gets there, and what keeps the others out. */
 
 import { formatCpulist } from '../cpulist.js'
-import type { CostTerms, Plan, PlanCell, PlanStatus, PlanVcpu, PlanVm, Refusal } from '../types.js'
+import { termsText } from '../picture/words.js'
+import type { Plan, PlanCell, PlanStatus, PlanVcpu, PlanVm, Refusal } from '../types.js'
 import { formatBytes } from '../units.js'
 import { showMoves } from './moves-view.js'
 import { countLost, formatCost } from './numbers.js'
@@ -29,15 +30,6 @@ function showCost({ status, cost, vms, refused }: Plan, style: Style): string {
 function colored(status: PlanStatus, { colors }: Style): string {
   if (status === 'optimal' || status === 'feasible') return colors.green(status)
   return status === 'partial' ? colors.yellow(status) : colors.red(status)
-}
-
-/** The terms that are not zero, the greatest first. */
-function termsText(terms: Partial<CostTerms>): string {
-  return Object.entries(terms)
-    .filter(([, lost]) => lost > 0)
-    .sort(([, a], [, b]) => b - a)
-    .map(([term, lost]) => `${term} ${formatCost(lost)}`)
-    .join(', ')
 }
 
 function placementTable(vms: readonly PlanVm[], style: Style): string {

@@ -1,6 +1,7 @@
 /** `homenode run`: plans, carries the plan out for a while, and reports what the kernel says happened. */
 
 import type { RunOptions, RunProgress } from '../../executor/index.js'
+import { hostText } from '../picture/words.js'
 import { parseRequest } from '../request.js'
 import { detectHost } from '../topology/node-fs.js'
 import type { Backend, Host, PartitionKind, RunReport, VerifiedPlan } from '../types.js'
@@ -12,7 +13,6 @@ import { type ColorWhen, print, printJson, styleOf } from './output.js'
 import { showPlan } from './plan-view.js'
 import { readRequest } from './request-source.js'
 import { showRun } from './run-view.js'
-import { summarize } from './topo-view.js'
 import { planVerified } from './verified-plan.js'
 
 interface RunCommandOptions {
@@ -50,7 +50,7 @@ function isPartial({ findings }: RunReport): boolean {
 }
 
 function showIntent(host: Host, planned: VerifiedPlan, style: ReturnType<typeof styleOf>): string {
-  return `${style.colors.bold(summarize(host))}\n\n${showPlan(planned, style)}`
+  return `${style.colors.bold(hostText(host))}\n\n${showPlan(planned, style)}`
 }
 
 /** Runs the plan; the first SIGINT or SIGTERM ends it in good order, a second one at once. */

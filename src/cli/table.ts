@@ -4,6 +4,8 @@ import { stripVTControlCharacters } from 'node:util'
 import Table from 'cli-table3'
 import type { Style } from './output.js'
 
+export { count } from '../units.js'
+
 export interface Column {
   readonly head: string
   readonly align?: 'left' | 'right'
@@ -91,9 +93,4 @@ function wrapLine(line: string, width: number): string {
 /** A paragraph. Its lines begin with `indent`, the first with `first` if that is given. */
 export function paragraph(style: Style, text: string, indent = '', first = indent): string {
   return first + wrap(text, style.width - indent.length).replaceAll('\n', `\n${indent}`)
-}
-
-/** `1 node`, `2 nodes`. */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }

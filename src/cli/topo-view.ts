@@ -1,34 +1,21 @@
 /** A host as tables: what it has in all, nodes, distances, caches, and whatever is unusual. */
 
 import { formatCpulist } from '../cpulist.js'
+import { hostText, roundBytes } from '../picture/words.js'
 import type { Host, HostCpu, HostNode } from '../types.js'
 import { formatBytes } from '../units.js'
 import type { Style } from './output.js'
-import { type Column, count, paragraph, table } from './table.js'
+import { type Column, paragraph, table } from './table.js'
 
 export function showHost(host: Host, style: Style): string {
   const notes = unusual(host).map((note) => paragraph(style, note, '  ', ''))
   return [
-    style.colors.bold(summarize(host)),
+    style.colors.bold(hostText(host)),
     nodeTable(host, style),
     distanceTable(host, style),
     cacheTable(host, style),
     ...(notes.length === 0 ? [] : [notes.join('\n')]),
   ].join('\n\n')
-}
-
-/** `2 packages, 16 cores, 32 CPUs, 2 nodes, 128 GiB`. */
-export function summarize({ cpus, nodes }: Host): string {
-  const online = cpus.filter((cpu) => cpu.online)
-  const memory = nodes.map((node) => node.memory.total)
-  const packages = distinct(online, 'package').length
-  return [
-    ...(packages === 0 ? [] : [count(packages, 'package')]),
-    count(distinct(online, 'core').length, 'core'),
-    `${count(online.length, 'CPU')}${online.length < cpus.length ? ' online' : ''}`,
-    count(nodes.length, 'node'),
-    memory.includes(null) ? 'memory unknown' : roundBytes(memory.reduce<number>((sum, bytes) => sum + bytes!, 0)),
-  ].join(', ')
 }
 
 function distinct(cpus: readonly HostCpu[], key: 'package' | 'core' | 'llc' | 'capacity'): number[] {
@@ -38,13 +25,6 @@ function distinct(cpus: readonly HostCpu[], key: 'package' | 'core' | 'llc' | 'c
 
 function cpulist(cpus: readonly HostCpu[]): string {
   return formatCpulist(cpus.map(({ id }) => id))
-}
-
-/** For reading, not for calculating: two decimals are enough. */
-function roundBytes(bytes: number | null): string {
-  if (bytes === null) return '?'
-  const unit = 1024 ** Math.min(4, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
-  return formatBytes(unit === 1 ? bytes : (Math.round((bytes / unit) * 100) / 100) * unit)
 }
 
 function nodeTable({ nodes, cpus }: Host, style: Style): string {

@@ -32,6 +32,7 @@ export const ROOMS: readonly Room[] = [
       'executor/meter/',
       'executor/found/',
       'executor/policy/',
+      'src/picture/',
       'src/formats/',
       'src/capacity',
       'src/plan',
@@ -277,6 +278,12 @@ export const ROOMS: readonly Room[] = [
     may: ['src/capacity', 'src/plan', 'src/verify', 'src/request', 'src/verified', 'src/planner/', 'src/topology/'],
   },
   {
+    files: ['src/picture/'],
+    holds:
+      'a host and what is on it as an SVG document: layout, colours, widths of text; and the words that pictures and views share',
+    may: [],
+  },
+  {
     files: ['src/formats/'],
     holds: "a placed VM in others' formats (libvirt, QEMU, ...), a request from libvirt's",
     may: ['src/request'],
@@ -398,7 +405,11 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
     where:
       'executor/meter/: its counter in types.ts, how it is read beside that, what it comes to a second in rates.ts or host-rates.ts; a column in src/cli/top-columns.ts, a field in src/cli/top-records.ts; docs/top.md',
   },
-  { what: 'a picture', where: 'src/picture/ (a room to be made), below src/cli/' },
+  {
+    what: 'something in pictures',
+    where:
+      'src/picture/: what there is of it in scene.ts, where it comes from in of-plan.ts, a block that draws it beside the others; test/picture/; docs/pictures.md',
+  },
   {
     what: 'an engine',
     where: 'src/fleet/ (a room to be made), below src/cli/; in another language: clients/',
