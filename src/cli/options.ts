@@ -2,6 +2,7 @@
 
 import { type Command, Option } from 'commander'
 import { InputError, show } from '../errors.js'
+import { THEME_NAMES } from '../picture/theme.js'
 
 /** Where the host comes from: `readHost` reads it. */
 export const HOST_OPTIONS: readonly Option[] = [
@@ -26,6 +27,13 @@ export const POLICY = new Option(
   '--policy <file>',
   'rules for VMs that run, in YAML or (*.json) JSON: "homenode policy --help"',
 )
+
+/** Of commands that can draw: `pictures` looks at them. */
+export const PICTURE_OPTIONS: readonly Option[] = [
+  new Option('--svg <file>', 'write a picture of it; - is standard output'),
+  new Option('--png <file>', 'the same as PNG, by the optional package @resvg/resvg-js'),
+  new Option('--theme <name>', 'of the picture; without it light').choices(THEME_NAMES),
+]
 
 /** An option that has to be given, by what its value is called; unless another one is. */
 export interface Need {

@@ -24,8 +24,8 @@ export function styleOf(stream: Sink, when: ColorWhen = 'auto', env: Environment
 }
 
 /** Data as it is. */
-export function write(text: string): void {
-  process.stdout.write(text)
+export function write(data: string | Uint8Array): void {
+  process.stdout.write(data)
 }
 
 /** Data, for people. */

@@ -1,18 +1,20 @@
 /** `homenode plan`: where the VMs of a request go on a host. */
 
 import { InputError } from '../errors.js'
+import { sceneOfPlan } from '../picture/of-plan.js'
 import type { PlanOptions } from '../planner/planner.js'
-import type { VerifiedPlan } from '../types.js'
+import type { Host, Request, VerifiedPlan } from '../types.js'
 import { EXIT } from './errors.js'
 import { type HostSource, readHost } from './host-source.js'
 import { nameOf, requireOneStdin } from './input.js'
 import { type ColorWhen, print, printJson, type Style, styleOf } from './output.js'
+import { type PictureOptions, pictures } from './picture.js'
 import { planRunning, showNow } from './plan-running.js'
 import { showPlan } from './plan-view.js'
 import { readRequest } from './request-source.js'
 import { planVerified } from './verified-plan.js'
 
-interface PlanCommandOptions extends HostSource, PlanOptions {
+interface PlanCommandOptions extends HostSource, PlanOptions, PictureOptions {
   /** There where `running` is not. */
   readonly request?: string
   readonly running?: true
@@ -24,14 +26,18 @@ interface PlanCommandOptions extends HostSource, PlanOptions {
 
 export async function plan(options: PlanCommandOptions): Promise<void> {
   const style = styleOf(process.stdout, options.color)
-  const { planned, before } = await (options.running ? planHere(options, style) : planFile(options))
+  const drawing = await pictures(options)
+  const { planned, before, host, request } = await (options.running ? planHere(options, style) : planFile(options))
+  await drawing.draw(() => sceneOfPlan(host, request, planned))
   if (options.json) printJson(planned)
-  else print([...before, showPlan(planned, style)].join('\n\n'))
+  else if (!drawing.isOutput) print([...before, showPlan(planned, style)].join('\n\n'))
   if (planned.refused.length > 0) process.exitCode = EXIT.unfit
 }
 
 interface Planned {
   readonly planned: VerifiedPlan
+  readonly host: Host
+  readonly request: Request
   /** Paragraphs. */
   readonly before: readonly string[]
 }
@@ -44,11 +50,11 @@ async function planFile(options: PlanCommandOptions): Promise<Planned> {
   requireOneStdin({ '-f': file, '--host': options.host })
   const request = await readRequest(file)
   const host = await readHost(options)
-  return { planned: await planVerified(host, request, nameOf(file), options), before: [] }
+  return { planned: await planVerified(host, request, nameOf(file), options), host, request, before: [] }
 }
 
 async function planHere(options: PlanCommandOptions, style: Style): Promise<Planned> {
   requireOneStdin({ '-f': options.request, '--policy': options.policy })
   const here = await planRunning(options)
-  return { planned: here.plan, before: [showNow(here, style)] }
+  return { planned: here.plan, host: here.asked.host, request: here.request, before: [showNow(here, style)] }
 }

@@ -1,26 +1,31 @@
 /** `homenode ps`: the VMs that run here. */
 
+import { requestOf } from '../../executor/found/as-request.js'
 import { findVms } from '../../executor/found/find.js'
 import { InputError, show } from '../errors.js'
 import { detectHost } from '../topology/node-fs.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
+import { type PictureOptions, pictures } from './picture.js'
 import { showVm, showVms } from './ps-view.js'
 import { judge, type RunningVms } from './running.js'
+import { sceneOfRunning } from './running-scene.js'
 
-interface PsOptions {
+interface PsOptions extends PictureOptions {
   readonly connect?: string
   readonly json?: true
   readonly color: ColorWhen
 }
 
-export async function ps({ connect, json, color }: PsOptions, name?: string): Promise<void> {
+export async function ps(options: PsOptions, name?: string): Promise<void> {
+  const { connect, json, color } = options
+  const drawing = await pictures(options)
   const found = await findVms(connect === undefined ? {} : { connect })
-  const running = await judge(found, await detectHost())
+  const host = await detectHost()
+  const running = await judge(found, host)
   const shown = name === undefined ? running : { ...running, vms: namedIn(running, name) }
-  if (json) {
-    printJson(reportOf(shown))
-    return
-  }
+  await drawing.draw(() => sceneOfRunning(requestOf(found.vms, host), running))
+  if (json) printJson(reportOf(shown))
+  if (json || drawing.isOutput) return
   const style = styleOf(process.stdout, color)
   print(name === undefined ? showVms(shown, style) : shown.vms.map((one) => showVm(one, style)).join('\n\n'))
 }

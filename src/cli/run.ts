@@ -1,6 +1,7 @@
 /** `homenode run`: plans, carries the plan out for a while, and reports what the kernel says happened. */
 
 import type { RunOptions, RunProgress } from '../../executor/index.js'
+import { sceneOfPlan } from '../picture/of-plan.js'
 import { hostText } from '../picture/words.js'
 import { parseRequest } from '../request.js'
 import { detectHost } from '../topology/node-fs.js'
@@ -10,12 +11,13 @@ import { CommandError, EXIT } from './errors.js'
 import { nameOf } from './input.js'
 import { formatCount } from './numbers.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
+import { type PictureOptions, pictures } from './picture.js'
 import { showPlan } from './plan-view.js'
 import { readRequest } from './request-source.js'
 import { showRun } from './run-view.js'
 import { planVerified } from './verified-plan.js'
 
-interface RunCommandOptions {
+interface RunCommandOptions extends PictureOptions {
   readonly request?: string
   readonly seconds: number
   readonly backend?: Backend
@@ -28,19 +30,22 @@ interface RunCommandOptions {
 export async function run(options: RunCommandOptions): Promise<void> {
   const { request: file, json } = options
   const style = styleOf(process.stdout, options.color)
+  const drawing = await pictures(options)
   const given = file === undefined ? undefined : await readRequest(file)
   const host = await detectHost()
   const request = given ?? parseRequest(demoRequest(host))
   const planned = await planVerified(host, request, file === undefined ? 'the demo request' : nameOf(file))
   const fits = planned.refused.length === 0
   if (!fits) process.exitCode = EXIT.unfit
-  if (!json) print(showIntent(host, planned, style))
-  else if (!fits) printJson(planned)
+  await drawing.draw(() => sceneOfPlan(host, request, planned))
+  const isShown = !json && !drawing.isOutput
+  if (isShown) print(showIntent(host, planned, style))
+  if (json && !fits) printJson(planned)
   if (!fits) return
 
   const report = await carryOut(planned, options)
   if (json) printJson(report)
-  else print(`\n${showRun(report, style)}`)
+  if (isShown) print(`\n${showRun(report, style)}`)
   if (!report.verified) process.exitCode = isPartial(report) ? EXIT.partial : EXIT.failed
 }
 

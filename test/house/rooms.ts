@@ -43,6 +43,7 @@ export const ROOMS: readonly Room[] = [
       'src/topology/',
     ],
     packages: [
+      '@resvg/resvg-js',
       'commander',
       'cli-table3',
       'js-yaml',

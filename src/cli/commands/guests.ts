@@ -2,6 +2,7 @@
 
 import { Option } from 'commander'
 import { positiveNumber } from '../numbers.js'
+import { PICTURE_OPTIONS } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const SHELLS = ['bash', 'zsh', 'fish']
@@ -36,6 +37,7 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
         '--relaxed',
         'go on where the kernel refuses to bind memory, to pin and schedule threads or to give CPUs alone, and report it',
       ),
+      ...PICTURE_OPTIONS,
       new Option('--json', 'print the report as a JSON object'),
     ],
     needs: [],
@@ -45,6 +47,7 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
   homenode run --backend threads    pinned threads instead of guests
   sudo homenode run --exclusive     nobody else runs on the vCPUs' CPUs
   homenode run --relaxed            where binding or pinning may be refused
+  homenode run --svg plan.svg       a picture of where they run
   homenode run --json | jq .verified
 
 Exit code: 0 all is where it was planned, 1 it is not or the system refused,

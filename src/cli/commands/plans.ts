@@ -3,7 +3,7 @@
 import { Option } from 'commander'
 import { MAX } from '../../planner/generated/abi.js'
 import { wholeNumber } from '../numbers.js'
-import { CONNECT, HOST_OPTIONS, POLICY } from '../options.js'
+import { CONNECT, HOST_OPTIONS, PICTURE_OPTIONS, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const MAX_SEED = 2 ** 31 - 1
@@ -19,6 +19,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
         'host',
         'synthetic',
       ]),
+      ...PICTURE_OPTIONS,
       new Option('--json', 'print the host as a JSON object'),
     ],
     needs: [],
@@ -27,6 +28,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
   homenode topo --json > host.json    saved, for --host
   homenode topo --root ./copy         a copy of another machine's /sys and /proc
   homenode topo --record ./copy       makes such a copy, for a bug report
+  homenode topo --svg host.svg        a picture, too
   homenode topo --synthetic "pack:2 [numa(memory=64GB)] l3:2 core:8 pu:2"`,
     load: async () => (await import('../topo.js')).topo,
   },
@@ -48,6 +50,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
         wholeNumber('--steps', MAX.STEPS),
       ),
       new Option('--seed <n>', 'the same seed gives the same plan').argParser(wholeNumber('--seed', MAX_SEED)),
+      ...PICTURE_OPTIONS,
       new Option('--json', 'print the plan as a JSON object'),
     ],
     needs: [{ option: 'request', unless: 'running' }],
@@ -60,6 +63,8 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
   homenode plan --running             the VMs that run here, with their moves
   homenode plan --running -f wishes.json --json > plan.json    for "apply"
   homenode plan --running --policy policy.yaml
+  homenode plan -f request.json --svg plan.svg --png plan.png --theme dark
+  homenode plan -f request.json --svg - > plan.svg    instead of the text
 
 A request:
   {"reserve": {"cpus": "0", "memory": "1GiB"}, "strategy": "pack",
@@ -101,8 +106,11 @@ Exit code: 0 every VM is placed, 3 some VM does not fit.`,
         'root',
         'host',
         'synthetic',
+        'svg',
+        'png',
       ]),
       CONNECT,
+      ...PICTURE_OPTIONS,
       new Option('--json', 'print the findings as a JSON object'),
     ],
     needs: [{ option: 'request', unless: 'drift' }],
@@ -110,6 +118,7 @@ Exit code: 0 every VM is placed, 3 some VM does not fit.`,
   homenode check plan.json -f request.json
   homenode check plan.json -f request.json --host host.json --json
   homenode plan -f request.json --json | homenode check - -f request.json
+  homenode check plan.json -f request.json --svg plan.svg
 
   homenode check plan.json --drift    for cron: says what "diff" says
 

@@ -2,7 +2,7 @@
 
 import { Option } from 'commander'
 import { byteRate, positiveNumber, wholeNumber } from '../numbers.js'
-import { CONNECT, folderName, POLICY } from '../options.js'
+import { CONNECT, folderName, PICTURE_OPTIONS, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const RATE = new Option('--rate <bytes>', 'copy at most so much a second, such as 200MiB').argParser(byteRate('--rate'))
@@ -20,13 +20,14 @@ export const RUNNING_COMMANDS: readonly CommandEntry[] = [
     description:
       'Finds the VMs that run on this machine, whoever started them, and prices where their vCPUs and memory are. Changes nothing.',
     arguments: [['[name]', 'only this VM (name or pid), with its threads and memory']],
-    options: [CONNECT, new Option('--json', 'print what was found as a JSON object')],
+    options: [CONNECT, ...PICTURE_OPTIONS, new Option('--json', 'print what was found as a JSON object')],
     needs: [],
     examples: `
   homenode ps                 all of them, a line each
   homenode ps db              threads, guest memory, cgroups, and who says so
   sudo homenode ps            also what an ordinary user may not read
   homenode ps --connect qemu:///session
+  homenode ps --svg now.svg   where they are, as a picture
   homenode ps --json | jq '.vms[] | {name: .name.value, pid, lost: .lost.now}'
 
 Columns: CPUS, where its vCPUs may run; LAST, where they ran last; MEMORY, by node;
