@@ -51,6 +51,11 @@ export function mostInAll(): i64 {
   return inAll;
 }
 
+/** Whether CPUs, memory and cores in all tell that no plan places more than this weight: quick to see, before there are bounds. */
+export function isMostInAll(weight: i64): bool {
+  return weight >= mostInAll() || weight >= mostWeightOnCores(list, listVms(false), unit, overcommit);
+}
+
 /** Whether counting tells that no plan places more than this weight. */
 export function isMostCounted(weight: i64): bool {
   if (countedFor == weight) return isCountedMost;

@@ -5,6 +5,7 @@ import { unplace } from '../model/capacity';
 import { placedWeight, refresh } from '../model/totals';
 import { PLACE_DENSE, PLACE_SOON, placeMany, placeVm, visitsToPlace } from '../place/construct';
 import { clearKinds, enterKind, hasTies } from '../problem/alike';
+import { isMostInAll } from '../proof/weights';
 import { comesBefore } from '../problem/order';
 import { vmAlive, vmCells, vmSlots } from '../problem/request';
 import { sortBy } from '../sort';
@@ -64,7 +65,8 @@ function placesAll(): bool {
 export function placeAll(): void {
   listUnplaced();
   placeFirst(PLACE_SOON);
-  if (placesAll()) return;
+  // Where no more weight can get in, there is no need to try.
+  if (placesAll() || isMostInAll(placedWeight)) return;
   const weight = placedWeight;
   clearKept();
   for (let at = 0; at < listed; at++) if (vmCells[list[at]] != 0) keep(list[at]);
