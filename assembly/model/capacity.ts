@@ -2,6 +2,7 @@
 import { Flat } from '../flat';
 import { BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, THREADS_ISOLATE, THREADS_REQUIRE } from '../abi';
 import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCapacity, cpuCore, cpuId, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, pageSizes } from '../problem/host';
+import { clearBeside, countBeside } from './beside';
 import { takeMemory } from './lay';
 import { clearMemory, entryNode, forgetMemory, freePages, nextEntry, releaseMemory, retakeMemory } from './memory';
 import { setPart } from '../problem/current';
@@ -39,8 +40,13 @@ export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_
 /** Dedicated vCPUs on the node, and on the LLC. */
 const nodeDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const llcDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-/** Another number each time that someone comes to the node's cores or goes. */
-export const nodeVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** CPUs on the node's cores without a dedicated vCPU or thread; such cores without the host's threads, and CPUs on these. */
+export const nodeFresh = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeFreshWhole = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeFreshWholeCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** Free CPUs on the node's other cores, and those of them on cores that a VM keeps for itself. */
+export const nodeBeside = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeKept = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Parts of cells on the node. */
 const nodeParts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Parts with shared vCPUs on the node, and the trust domain that all of these have; UNNAMED: none of them names one. */
@@ -67,19 +73,44 @@ export function clearOccupancy(): void {
     coreHolder[cpu] = 0;
   }
   for (let node = 0; node < nodeCount; node++) {
-    nodeVersion[node]++;
+    nodeFresh[node] = 0;
+    nodeFreshWhole[node] = 0;
+    nodeFreshWholeCpus[node] = 0;
+    nodeBeside[node] = 0;
+    nodeKept[node] = 0;
     nodeShared[node] = nodeGuests[node];
     nodeFloatCpus[node] = 0;
     nodeFloatCapacity[node] = 0;
     nodeFloatSet[node] = 0;
     touchShared(node);
-    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) float(node, coreList[at], 1);
+    for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
+      float(node, coreList[at], 1);
+      countCore(coreList[at], 1);
+    }
     nodeFloating[node] = 0;
     nodeDemand[node] = 0;
     nodeDedicated[node] = 0;
     nodeParts[node] = 0;
   }
+  clearBeside();
   clearMemory();
+}
+
+/** Counts the core's free CPUs among those of its node (1), or no longer (-1): before and after someone comes to it or goes. */
+function countCore(core: i32, sign: i32): void {
+  const node = coreNode[core];
+  const cpus = sign * freeOnCore(core);
+  if (!isDedicated(core)) {
+    nodeFresh[node] += cpus;
+    if (coreHasHost[core]) return;
+    nodeFreshWhole[node] += sign;
+    nodeFreshWholeCpus[node] += cpus;
+    return;
+  }
+  const kept = coreHolder[core] != 0;
+  nodeBeside[node] += cpus;
+  if (kept) nodeKept[node] += cpus;
+  if (coreTrust[core] >= 0) countBeside(node, coreTrust[core], sign, freeOnCore(core), kept);
 }
 
 export function coreWidth(core: i32): i32 {
@@ -145,7 +176,6 @@ function give(vm: i32, cpu: i32, owner: i32): void {
   const node = coreNode[core];
   cpuOwner[cpu] = owner;
   nodeDedicated[node]++;
-  nodeVersion[node]++;
   if (cpuUse[cpu] == CPU_ISOLATED) isolatedLeft--;
   if (isDedicated(core)) return;
   touchShared(node);
@@ -160,7 +190,6 @@ function takeBack(cpu: i32): void {
   const node = coreNode[core];
   cpuOwner[cpu] = 0;
   nodeDedicated[node]--;
-  nodeVersion[node]++;
   if (cpuUse[cpu] == CPU_ISOLATED) isolatedLeft++;
   if (isDedicated(core)) return;
   touchShared(node);
@@ -178,26 +207,30 @@ function touchNeighbours(core: i32): void {
 
 export function takeCpu(vm: i32, cpu: i32): void {
   const core = cpuCore[cpu];
+  countCore(core, -1);
   give(vm, cpu, vm + 1);
   touchVm(vm);
   if (llcDedicated[coreLlc[core]]++ == 0) touchedLlcs++;
   if (coreDedicated[core]++ > 0) {
     touchNeighbours(core);
-    return;
+  } else {
+    touchedCores++;
+    const threads = vmThreads[vm];
+    coreHolder[core] = threads == THREADS_ISOLATE || threads == THREADS_REQUIRE ? vm + 1 : 0;
   }
-  touchedCores++;
-  const threads = vmThreads[vm];
-  coreHolder[core] = threads == THREADS_ISOLATE || threads == THREADS_REQUIRE ? vm + 1 : 0;
+  countCore(core, 1);
 }
 
 export function releaseCpu(cpu: i32): void {
   const core = cpuCore[cpu];
+  countCore(core, -1);
   if (--llcDedicated[coreLlc[core]] == 0) touchedLlcs--;
   if (--coreDedicated[core] == 0) {
     touchedCores--;
     coreHolder[core] = 0;
   }
   takeBack(cpu);
+  countCore(core, 1);
   touchNeighbours(core);
 }
 
@@ -219,17 +252,23 @@ export function isOwnCore(vm: i32, core: i32): bool {
 
 /** Gives the VM's next thread the CPU. */
 export function takeThread(vm: i32, cpu: i32): void {
+  const core = cpuCore[cpu];
   threadCpu[vmThreadStart[vm] + vmThreadsPlaced[vm]++] = cpu;
+  countCore(core, -1);
   give(vm, cpu, -1 - vm);
-  coreThreads[cpuCore[cpu]]++;
+  coreThreads[core]++;
+  countCore(core, 1);
 }
 
 /** Gives back the CPUs of the VM's threads. */
 export function releaseThreads(vm: i32): void {
   for (let at = 0; at < vmThreadsPlaced[vm]; at++) {
     const cpu = threadCpu[vmThreadStart[vm] + at];
-    coreThreads[cpuCore[cpu]]--;
+    const core = cpuCore[cpu];
+    countCore(core, -1);
+    coreThreads[core]--;
     takeBack(cpu);
+    countCore(core, 1);
   }
   vmThreadsPlaced[vm] = 0;
 }

@@ -1,15 +1,13 @@
 // How much room cores and nodes have for a VM: what constraints and those who are there leave of them.
-import { Flat } from '../flat';
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_NODES, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE, THREADS_SPREAD } from '../abi';
-import { coreHolder, coreTrust, coreWidth, domainOf, freeOnCore, isDedicated, nodeDemand, nodeFloating, nodeShared, nodeTrust, nodeVersion, overcommit } from './capacity';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from '../abi';
+import { besideOn } from './beside';
+import { coreHolder, coreTrust, coreWidth, domainOf, freeOnCore, isDedicated, nodeBeside, nodeDemand, nodeFloating, nodeFresh, nodeFreshWhole, nodeFreshWholeCpus, nodeKept, nodeShared, nodeTrust, overcommit } from './capacity';
 import { coreHasHost, coreList, nodeCoreStart, nodeGuests, nodeUsable, nodeWholeCores, nodeWholeCpus } from '../problem/host';
-import { hasShared, MICRO, partNode, partShared, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmTrust } from '../problem/request';
+import { hasShared, MICRO, partNode, partShared, vmParts, vmSharedDemand, vmStart, vmThreads, vmTrust } from '../problem/request';
 import { spend } from '../work';
 
 /** Sentinel for "no limit", small enough to be added up over all nodes. */
 export const UNLIMITED: i32 = 1 << 20;
-/** Thread policies. */
-const POLICIES: i32 = THREADS_SPREAD + 1;
 
 /** How many dedicated vCPUs of the VM the core can take, the constraints in `relaxed` left aside. */
 export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
@@ -30,36 +28,15 @@ export function coreRoom(vm: i32, core: i32, relaxed: i32): i32 {
   return free;
 }
 
-// What a node has for a VM that is not placed, by node, trust domain, thread policy and what of policy and trust is left aside: it is the
-// same for all of these until someone comes or goes there, which is another version of the node's cores. What is asked for most lately is kept.
-const KNOWN_BITS: i32 = 15;
-const knownKey = changetype<Flat<i32>>(memory.data(sizeof<i32>() << KNOWN_BITS, 8));
-const knownVersion = changetype<Flat<i32>>(memory.data(sizeof<i32>() << KNOWN_BITS, 8));
-const knownRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() << KNOWN_BITS, 8));
-
-/** How many dedicated vCPUs of the VM the node can take. */
+/** How many dedicated vCPUs of the VM, which is not placed, the node can take: the sum of coreRoom. */
 export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
-  if (vmCells[vm] != 0 || (relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return countRoom(vm, node, relaxed);
-  const leavesTrust = (relaxed & BECAUSE_TRUST) != 0;
-  const domain = leavesTrust ? 0 : 1 + domainOf(vm);
-  const aside = (leavesTrust ? 1 : 0) + ((relaxed & BECAUSE_THREAD_POLICY) != 0 ? 2 : 0);
-  const key = ((domain * MAX_NODES + node) * POLICIES + vmThreads[vm]) * 4 + aside;
-  const at = <i32>((<u32>key * 2654435761) >> <u32>(32 - KNOWN_BITS));
-  if (knownKey[at] != key || knownVersion[at] != nodeVersion[node]) {
-    knownKey[at] = key;
-    knownVersion[at] = nodeVersion[node];
-    knownRoom[at] = countRoom(vm, node, relaxed);
-  }
-  return knownRoom[at];
-}
-
-function countRoom(vm: i32, node: i32, relaxed: i32): i32 {
-  spend(nodeCoreStart[node + 1] - nodeCoreStart[node]);
-  let room = 0;
-  for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
-    room = min(UNLIMITED, room + coreRoom(vm, coreList[at], relaxed));
-  }
-  return room;
+  if ((relaxed & BECAUSE_CPU_EXCLUSIVE) != 0) return nodeCoreStart[node] == nodeCoreStart[node + 1] ? 0 : UNLIMITED;
+  const leavesPolicy = (relaxed & BECAUSE_THREAD_POLICY) != 0;
+  if (!leavesPolicy && vmThreads[vm] == THREADS_ISOLATE) return nodeFreshWhole[node];
+  if (!leavesPolicy && vmThreads[vm] == THREADS_REQUIRE) return nodeFreshWholeCpus[node];
+  if ((relaxed & BECAUSE_TRUST) != 0) return nodeFresh[node] + nodeBeside[node] - (leavesPolicy ? 0 : nodeKept[node]);
+  // A domain of one's own is negative: nobody else is in it.
+  return nodeFresh[node] + (vmTrust[vm] < 0 ? 0 : besideOn(node, vmTrust[vm], leavesPolicy));
 }
 
 /** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */

@@ -191,8 +191,8 @@ export function setThreadCpus(vm: i32, count: i32): bool {
   const size = vmThreadCpus[vm];
   if (threadEntries - size + count > MAX_VCPUS) return false;
   const start = vmThreadStart[vm];
-  for (let at = start; at + size < threadEntries; at++) threadCpu[at] = threadCpu[at + size];
-  for (let other = 0; other < vmSlots; other++) if (vmThreadStart[other] > start) vmThreadStart[other] -= size;
+  for (let at = start; size > 0 && at + size < threadEntries; at++) threadCpu[at] = threadCpu[at + size];
+  for (let other = 0; size > 0 && other < vmSlots; other++) if (vmThreadStart[other] > start) vmThreadStart[other] -= size;
   threadEntries -= size;
   vmThreadCpus[vm] = count;
   vmThreadStart[vm] = threadEntries;
