@@ -377,9 +377,9 @@ export function isUntouched(node: i32): bool {
   return true;
 }
 
-/** Isolated CPUs that are left. Between plans of equal cost, the fewest of them come first. */
-export function isolationScore(): i64 {
-  return <i64>isolatedLeft << 50;
+/** Isolated CPUs that are left once so many more are taken. Between plans of equal cost, the fewest of them come first. */
+export function isolationScore(taken: i32): i64 {
+  return <i64>max(0, isolatedLeft - taken) << 50;
 }
 
 /** Nodes, then LLCs, then cores in use, as one number: what `pack` keeps low between plans of equal cost. */

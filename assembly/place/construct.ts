@@ -1,8 +1,8 @@
 // Places one VM as cheaply as possible. Everything else stays where it is.
 import { Flat } from '../flat';
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_NEAR, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD } from '../abi';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_NEAR, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD, THREADS_ISOLATE } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
-import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, servesDevice, speedsDiffer } from '../problem/host';
+import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, servesDevice, speedsDiffer, widestCore } from '../problem/host';
 import { coresInUse, cpuOwner, isolationScore, isUntouched, packScore, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, unplace } from '../model/capacity';
 import { dedicatedRoom, sharedRoom, trustsPools } from '../model/rooms';
 import { cellsPrice, vmCost } from '../model/cost';
@@ -19,14 +19,17 @@ import { setThrifty } from '../model/thrift';
 import { firstNodeAsked, MEMORY_ANYWHERE, open, prepareRelations } from '../model/relations';
 import { assignNodes, seatVcpus, swapForTraffic } from './seat';
 import { takeThreads } from './threads';
-import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, MICRO, nextDevice, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmDevice, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreadStart, vmVcpus, vmWeight } from '../problem/request';
+import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, MICRO, nextDevice, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmDevice, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from '../problem/request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
 const VISITS_TO_IMPROVE: i32 = 500;
 let visitsToImprove: i32 = VISITS_TO_IMPROVE;
+/** Whether many VMs are placed one after another: then nothing is tried that can only be as good as what is known. */
+let many: bool = false;
 /** Lowers what is tried once an assignment is known, where `vms` VMs are placed one after another. 1: does not lower it. */
 export function placeMany(vms: i32): void {
+  many = vms > 1;
   visitsToImprove = max(VISITS_OF_MANY / MOST_OF_MANY, min(VISITS_TO_IMPROVE, VISITS_OF_MANY / vms));
 }
 /** Nodes tried for all of many VMs, of which no more than so many share in them. */
@@ -62,7 +65,7 @@ const bestThreadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_T
 
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {
-  return isolationScore() + (strategy == STRATEGY_SPREAD ? spreadScore() : packScore());
+  return isolationScore(0) + (strategy == STRATEGY_SPREAD ? spreadScore() : packScore());
 }
 
 /** What the other VMs on the cores of this VM lose by it. */
@@ -175,8 +178,28 @@ function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
   return true;
 }
 
+/** The least score that the plan can have with the VM where that costs no more than its bound, if it is looked for. */
+let leastScore: i64 = 0;
+
+/** What `leastScore` is before the VM is placed. It takes no node and no LLC that is not in use. */
+function scoreAtLeast(vm: i32): i64 {
+  if (!many || (effort != PLACE_DENSE && strategy == STRATEGY_SPREAD)) return i64.MIN_VALUE;
+  const dedicated = vmDedicated[vm];
+  // Beside others of its trust domain, where that costs something, it loses more.
+  const alone = vmTrust[vm] < 0 || (vmBound[vm] <= 0 && rounded(vmWeight[vm] * model[MODEL_SMT] * <f64>MICRO) > 0);
+  const cores = vmThreads[vm] == THREADS_ISOLATE ? dedicated : alone ? (dedicated + widestCore - 1) / widestCore : 0;
+  return <i64>cores + (effort == PLACE_DENSE ? coresInUse() : packScore() + isolationScore(dedicated + vmThreadCpus[vm]));
+}
+
+/** Whether no placement is better than the best known. */
+function isBest(vm: i32): bool {
+  return bestCells == fewestCells(vm) && bestScore == leastScore && bestCost <= max<i64>(0, vmBound[vm]);
+}
+
+/** Returns whether another assignment may be better than the best known. */
 export function tryAssignment(vm: i32, cells: i32): bool {
   tryCpus(vm, cells, CHOOSE_NEAR);
+  if (isBest(vm)) return false;
   // When the work is used up, one way has to do.
   if (isSpent()) return true;
   if (vmHasCurrent[vm]) tryCpus(vm, cells, CHOOSE_KEPT);
@@ -184,7 +207,7 @@ export function tryAssignment(vm: i32, cells: i32): bool {
   if (isolatedCpus > 0) tryCpus(vm, cells, CHOOSE_ISOLATED);
   if (speedsDiffer) tryCpus(vm, cells, CHOOSE_FAST);
   if (effort == PLACE_DENSE) tryCpus(vm, cells, CHOOSE_DENSE);
-  return true;
+  return !isBest(vm);
 }
 
 /** The same, as long as nothing is known. */
@@ -341,6 +364,7 @@ export function placeVm(vm: i32, how: i32): bool {
   setCeiling(i64.MAX_VALUE);
   endOfDives = workDone + WORK_OF_DIVES;
   if (!isRoomOffered(vm)) return false;
+  leastScore = scoreAtLeast(vm);
   setThrifty(how == PLACE_DENSE);
   const found = findBest(vm);
   if (found) takeBest(vm);
