@@ -3,14 +3,11 @@
 import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SyscallError, UnsupportedError } from '../../src/errors.js'
-import type { VerifiedPlan } from '../../src/types.js'
 import { applyChanges } from '../apply/apply.js'
 import { BusyError } from '../apply/lock.js'
-import { prepareChanges } from '../apply/prepare.js'
-import type { Applied, ApplyOptions, ChangeProgress, Changes } from '../apply/types.js'
+import type { Applied, ApplyOptions, ChangeProgress, Changes, Obstacle } from '../apply/types.js'
 import { listUndoFiles, prepareUndo } from '../apply/undo.js'
 import type { Outcome } from '../balance/types.js'
-import type { Found } from '../found/types.js'
 import { keyOf } from './observe.js'
 import type { Pending } from './state-file.js'
 
@@ -46,9 +43,8 @@ export interface Acted {
   readonly keys: readonly string[]
 }
 
-/** Moves VMs to where a plan has them. Where something fails in the middle, what was done is brought back. */
-export async function move(found: Found, plan: VerifiedPlan, options: ActOptions): Promise<Acted> {
-  const changes = await prepareChanges(found, plan, stateOf(options))
+/** Moves VMs. Where something fails in the middle, what was done is brought back. */
+export async function move(changes: Changes, options: ActOptions): Promise<Acted> {
   const acted = await carryOut('move', changes, options)
   const { action, isHalf } = acted
   if (!isHalf || action.undoFile === null) return acted
@@ -88,6 +84,11 @@ export function outcomeOf(
   return { at, decision, round, result, bytes: action.bytes, moved: keys, undo }
 }
 
+/** As a sentence. */
+export function obstacleText({ vm, what, why }: Obstacle): string {
+  return `${vm}: ${what}: ${why}`
+}
+
 function stateOf({ state, connect }: ActOptions) {
   return { ...(state === undefined ? {} : { state }), ...(connect === undefined ? {} : { connect }) }
 }
@@ -99,7 +100,7 @@ async function carryOut(
 ): Promise<Acted & { readonly isHalf: boolean }> {
   const began = performance.now()
   const vms = [...new Set(changes.steps.map(({ vm }) => vm))]
-  const known = changes.obstacles.map(({ vm, what, why }) => `${vm}: ${what}: ${why}`)
+  const known = changes.obstacles.map(obstacleText)
   try {
     const applied = await applyPatiently(changes, options)
     const { steps, moved, undoFile, stopped } = applied

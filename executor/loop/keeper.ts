@@ -2,15 +2,18 @@
 
 import { rmSync } from 'node:fs'
 import { InputError, PlanError, SyscallError, UnsupportedError } from '../../src/errors.js'
+import type { VerifiedPlan } from '../../src/types.js'
+import { prepareChanges } from '../apply/prepare.js'
 import type { ApplyOptions } from '../apply/types.js'
 import { Balancer } from '../balance/balancer.js'
 import type { Settings } from '../balance/settings.js'
-import type { Decided, Outcome } from '../balance/types.js'
+import type { Decided, Outcome, Round } from '../balance/types.js'
+import { nameIn } from '../found/as-request.js'
 import type { Found, FoundVm, Missing } from '../found/types.js'
 import { NO_RULES } from '../policy/policy.js'
 import { rulingsOf } from '../policy/rulings.js'
-import { type Acted, type ActOptions, move, notTried, outcomeOf, resume, takeBack } from './act.js'
-import { now, type Observer, type Seen } from './observe.js'
+import { type Acted, type ActOptions, move, notTried, obstacleText, outcomeOf, resume, takeBack } from './act.js'
+import { keyOf, now, type Observer, type Seen } from './observe.js'
 import { situate } from './situation.js'
 import { type Pending, type Recalled, remember } from './state-file.js'
 import type { BalanceMode, BalanceOptions, BalanceRound, BalanceStart } from './types.js'
@@ -23,6 +26,8 @@ export interface Means extends Pick<BalanceOptions, 'mode' | 'policy' | 'rate' |
   readonly observer: Observer
 }
 
+/** What stands in the way of a VM is looked at again after so long. */
+const BARRED_MS = 3_600_000
 /** Of the undo files that it has written so many are kept. */
 const MOST_UNDO_FILES = 100
 
@@ -33,7 +38,8 @@ export class Keeper {
   readonly #recalled: Recalled
   #pending: Pending | null
   #undoFiles: readonly string[]
-  #told: ReadonlySet<string> = new Set()
+  #told = new Notes()
+  readonly #barred = new Map<string, { readonly why: string; readonly until: number }>()
 
   /** @throws {InputError} for settings that are none */
   constructor(means: Means, recalled: Recalled) {
@@ -64,7 +70,7 @@ export class Keeper {
 
   async round(): Promise<BalanceRound> {
     const began = performance.now()
-    const notes: string[] = []
+    const notes = new Notes()
     let error: Error | null = null
     // What the system or the rules refuse is said, and tried again; what is a defect is not.
     const tolerant = async <Value>(work: () => Promise<Value>): Promise<Value | null> => {
@@ -73,7 +79,7 @@ export class Keeper {
       } catch (refusal) {
         if (!isRefusal(refusal)) throw refusal
         error = refusal
-        notes.push(refusal.message)
+        notes.add(refusal.message)
         return null
       }
     }
@@ -98,10 +104,11 @@ export class Keeper {
     }
   }
 
-  async #decide(seen: Seen, notes: string[]): Promise<{ decided: Decided | null; acted: Acted | null }> {
+  async #decide(seen: Seen, notes: Notes): Promise<{ decided: Decided | null; acted: Acted | null }> {
     const { observation, found, host, rivals, rates } = seen
-    notes.push(...rivals.filter(({ fights }) => fights).map(({ text, mend }) => `${text}: ${mend}`))
-    notes.push(...missingTexts([...found.missing, ...rates.missing]))
+    for (const { fights, text, mend } of rivals) if (fights) notes.add(`${text}: ${mend}`)
+    // The reasons have counts in them, which are others in each round.
+    for (const one of [...found.missing, ...rates.missing]) notes.add(missingText(one), one.what)
     this.#balancer.observe(observation)
     const policy = this.#means.policy?.() ?? NO_RULES
     const time = new Date()
@@ -111,29 +118,52 @@ export class Keeper {
     }
     const demands = this.#balancer.demands()
     const { at } = observation
-    const situated = situate({ at, vms: found.vms, host, demands, policy, time, settings: this.#means.settings })
+    const { settings } = this.#means
+    const inTheWay = this.#inTheWay()
+    const situated = situate({ at, vms: found.vms, host, demands, policy, time, settings, inTheWay })
     const decided = await this.#balancer.decide(situated.situation, situated.planning)
-    notes.push(...situated.notes)
-    notes.push(...situated.left.map(({ vm, why }) => `left as it is: ${vm.name.value}: ${why}${knownTo(vm)}`))
+    for (const text of situated.notes) notes.add(text)
+    for (const { vm, why } of situated.left) notes.add(`left as it is: ${vm.name.value}: ${why}${knownTo(vm)}`)
     const acted = await this.#act(decided)
     return { decided, acted }
   }
 
   async #act({ round, plan }: Decided): Promise<Acted | null> {
-    const { decision, undoes } = round
+    const { decision } = round
     if (decision !== 'act' && decision !== 'undo') return null
-    const kind = decision === 'act' ? 'move' : 'undo'
-    let acted: Acted
-    if (this.#mode === 'dry-run')
-      acted = notTried(
-        kind,
-        round.moves.map(({ vm }) => vm),
-      )
-    else if (kind === 'move') acted = await move(await this.#means.observer.find(), plan!, this.#options(round.round))
-    else if (undoes === null) acted = notTried(kind, [], ['there is no undo file'])
-    else acted = await takeBack(undoes, this.#options(round.round))
+    const acted = decision === 'act' ? await this.#move(plan!, round) : await this.#takeBack(round)
     this.#over(acted, { round: round.round, decision })
     return acted
+  }
+
+  /** A VM that something stands in the way of is not planned for a while, and none of the others moves in this round. */
+  async #move(plan: VerifiedPlan, { round, moves }: Round): Promise<Acted> {
+    const found = await this.#means.observer.find()
+    const { connect } = this.#means
+    const changes = await prepareChanges(found, plan, connect === undefined ? {} : { connect })
+    const barred = changes.obstacles.filter(({ left }) => left)
+    for (const { vm, why } of barred) {
+      const meant = found.vms.find((one) => nameIn(found.vms, one) === vm)
+      if (meant !== undefined) this.#barred.set(keyOf(meant), { why, until: performance.now() + BARRED_MS })
+    }
+    if (barred.length === 0 && this.#mode === 'act') return move(changes, this.#options(round))
+    const names = moves.map(({ vm }) => vm)
+    return notTried('move', names, changes.obstacles.map(obstacleText))
+  }
+
+  async #takeBack({ round, undoes, moves }: Round): Promise<Acted> {
+    if (undoes === null) return notTried('undo', [], ['there is no undo file'])
+    if (this.#mode === 'act') return takeBack(undoes, this.#options(round))
+    return notTried(
+      'undo',
+      moves.map(({ vm }) => vm),
+    )
+  }
+
+  /** By key: what stands in the way of VMs, for as long as it is believed. */
+  #inTheWay(): ReadonlyMap<string, string> {
+    for (const [key, { until }] of this.#barred) if (performance.now() >= until) this.#barred.delete(key)
+    return new Map([...this.#barred].map(([key, { why }]) => [key, why]))
   }
 
   /** The rest of what a process was killed in; `null`: there is none, or it is left. */
@@ -141,12 +171,12 @@ export class Keeper {
     pending: Pending,
     { vms }: Found,
     rulings: ReturnType<typeof rulingsOf>,
-    notes: string[],
+    notes: Notes,
   ): Promise<Acted | null> {
     const names = [...new Set(pending.changes.steps.map(({ vm }) => vm))]
     const half = `${names.join(', ')}: the last move was ended in the middle`
     if (this.#mode === 'dry-run') {
-      notes.push(`${half}; it would be gone on with`)
+      notes.add(`${half}; it would be gone on with`)
       return null
     }
     const pids = new Set(pending.changes.vms.map(({ pid }) => pid))
@@ -154,7 +184,7 @@ export class Keeper {
     const acted = barred === undefined ? await resume(pending, this.#options(pending.round)) : null
     if (acted === null) {
       this.#pending = null
-      notes.push(`${half}, and is left so: ${barred?.why ?? 'somebody has taken it back'} (${pending.undoFile})`)
+      notes.add(`${half}, and is left so: ${barred?.why ?? 'somebody has taken it back'} (${pending.undoFile})`)
       return null
     }
     this.#over(acted, { round: pending.round, decision: pending.changes.undoes === null ? 'act' : 'undo' })
@@ -192,10 +222,23 @@ export class Keeper {
   }
 
   /** Those that were not in the round before. */
-  #new(notes: readonly string[]): string[] {
-    const fresh = [...new Set(notes)].filter((text) => !this.#told.has(text))
-    this.#told = new Set(notes)
-    return fresh
+  #new(notes: Notes): string[] {
+    const before = this.#told
+    this.#told = notes
+    return notes.without(before)
+  }
+}
+
+/** What people have to know, each under a key by which it is known again. */
+class Notes {
+  readonly #texts = new Map<string, string>()
+
+  add(text: string, key = text): void {
+    if (!this.#texts.has(key)) this.#texts.set(key, text)
+  }
+
+  without(others: Notes): string[] {
+    return [...this.#texts].flatMap(([key, text]) => (others.#texts.has(key) ? [] : [text]))
   }
 }
 
@@ -207,8 +250,8 @@ function isRefusal(error: unknown): error is Error {
   return error instanceof Error && 'syscall' in error
 }
 
-function missingTexts(missing: readonly Missing[]): string[] {
-  return missing.map(({ what, why, runAs }) => `not known: ${what}: ${why}${runAs === null ? '' : `; run as ${runAs}`}`)
+function missingText({ what, why, runAs }: Missing): string {
+  return `not known: ${what}: ${why}${runAs === null ? '' : `; run as ${runAs}`}`
 }
 
 function knownTo({ missing }: FoundVm): string {

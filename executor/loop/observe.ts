@@ -27,8 +27,8 @@ export interface Seen {
   readonly rivals: readonly Rival[]
 }
 
-/** To say where memory is the kernel walks page tables: after a look that took 1 ms there is none for so many. */
-const REST = 100
+/** To say where memory is the kernel walks page tables: after a look that took 1 ms of a CPU's time there is none for so many. */
+const REST = 20
 /** Rivals are looked for so often: that takes a look at all processes. */
 const RIVALS_MS = 60_000
 
@@ -85,10 +85,10 @@ export class Observer implements Disposable {
 
   /** As it is at this moment. */
   async find(): Promise<Found> {
-    const began = performance.now()
+    const before = process.cpuUsage()
     const found = await findVms(this.#connect)
-    const ended = performance.now()
-    this.#found = { found, restUntil: ended + REST * (ended - began) }
+    const { user, system } = process.cpuUsage(before)
+    this.#found = { found, restUntil: performance.now() + (REST * (user + system)) / 1000 }
     return found
   }
 

@@ -26,6 +26,8 @@ export interface Circumstances {
   /** For the times of the rules. */
   readonly time: Date
   readonly settings: Pick<Settings, 'horizon' | 'copyBytesPerSecond'>
+  /** Why VMs cannot be moved, by key. */
+  readonly inTheWay: ReadonlyMap<string, string>
 }
 
 /** A situation, and how it is planned. */
@@ -43,7 +45,9 @@ export interface Situated {
  * itself. All others share.
  * @throws {InputError} where rules ask for what cannot be
  */
-export function situate({ at, vms, host, demands, policy, time, settings }: Circumstances): Situated {
+export function situate({ at, vms, host, demands, time, settings, inTheWay, ...given }: Circumstances): Situated {
+  const barred = vms.filter((vm) => inTheWay.has(keyOf(vm))).map((vm) => nameIn(vms, vm))
+  const policy = withBarred(given.policy, barred)
   const measured = withDemands(vms, demands)
   const rulings = rulingsOf(policy, measured, time)
   const known = new Set(requestOf(measured, host).running.map(({ name }) => name))
@@ -64,7 +68,8 @@ export function situate({ at, vms, host, demands, policy, time, settings }: Circ
       residents: asked.running,
       vms: asked.running.map(({ name, vm }) => {
         const { why, memoryStays, maxBytes } = byName.get(name)!
-        return { key: keyOf(vm), name, mayNot: why, maxBytes: memoryStays ? 0 : maxBytes }
+        const key = keyOf(vm)
+        return { key, name, mayNot: inTheWay.get(key) ?? why, maxBytes: memoryStays ? 0 : maxBytes }
       }),
     },
     planning: async () => {
@@ -76,6 +81,16 @@ export function situate({ at, vms, host, demands, policy, time, settings }: Circ
     },
     left: asked.left,
     notes,
+  }
+}
+
+/** A plan reckons with those that cannot move as with those that may not. */
+function withBarred(policy: Policy, names: readonly string[]): Policy {
+  if (names.length === 0) return policy
+  const set = { moves: 'never' } as const
+  return {
+    ...policy,
+    rules: [...policy.rules, { name: 'something is in the way', match: { name: names }, set, given: set }],
   }
 }
 

@@ -17,7 +17,11 @@ const host = syntheticHost('pack:2 [numa(memory=4GiB)] core:4 pu:1')
 
 function situated(
   vms: readonly FoundVm[],
-  { policy = NO_RULES, demands = {} }: { policy?: Policy; demands?: Readonly<Record<string, number>> } = {},
+  {
+    policy = NO_RULES,
+    demands = {},
+    inTheWay = new Map(),
+  }: { policy?: Policy; demands?: Readonly<Record<string, number>>; inTheWay?: ReadonlyMap<string, string> } = {},
 ): Situated {
   const known = vms.flatMap((vm): [string, Demand][] => {
     const demand = demands[vm.name.value]
@@ -26,7 +30,7 @@ function situated(
   })
   const settings = settingsOf({ horizon: 1234, copyBytesPerSecond: 5 * MiB })
   const time = new Date('2026-07-01T12:00Z')
-  return situate({ at: 1000, vms, host, demands: new Map(known), policy, time, settings })
+  return situate({ at: 1000, vms, host, demands: new Map(known), policy, time, settings, inTheWay })
 }
 
 const on = (name: string, pid: number, cpus: readonly string[], node = 0) =>
@@ -93,6 +97,17 @@ test('a plan leaves out who may not move, and brings memory that is far to its v
     ['far'],
   )
   assert.equal([...new Set(far!.vcpus.map(({ node }) => node))], [far!.cells[0]!.memory[0]!.node])
+})
+
+test('who cannot be moved is planned for as little as who may not', async () => {
+  const vms = [on('held', 100, ['0-3'], 1), on('free', 200, ['0-3'], 1)]
+  const { situation, planning } = situated(vms, { inTheWay: new Map([['100:1', 'a device holds its memory']]) })
+  assert.equal(
+    situation.vms.map(({ mayNot }) => mayNot),
+    ['a device holds its memory', null],
+  )
+  const { plan, kept } = (await planning(situation))!
+  assert.equal([plan.vms.map(({ name }) => name), kept.map(({ name }) => name)], [['free'], ['held']])
 })
 
 test('with nobody there is a situation of nobody; of whom too little is known is left, and it is said', () => {
