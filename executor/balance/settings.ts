@@ -33,9 +33,6 @@ const schema = z
   })
   .readonly()
 
-/** What `Balancer` takes; each field has a default. */
-export type SettingsInput = z.input<typeof schema>
-
 /** All of it. Times are seconds. */
 export interface Settings {
   /** Over how long the demand is measured. Default: 1800. */
@@ -73,6 +70,9 @@ export interface Settings {
   /** At most so long. Default: 7200. */
   readonly longestBackOff: number
 }
+
+/** What `Balancer` takes; each field has a default. */
+export type SettingsInput = Partial<Settings>
 
 /**
  * Complete settings.

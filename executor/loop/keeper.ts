@@ -194,6 +194,7 @@ export class Keeper {
   /** After an action. */
   #over(acted: Acted, decided: Pick<Outcome, 'round' | 'decision'>): void {
     const { kind, result, undoFile } = acted.action
+    if (result !== 'dry') this.#means.observer.forget()
     if (result !== 'stopped' && result !== 'dry') this.#pending = null
     if (kind === 'move' && undoFile !== null) this.#keepUndoFile(undoFile)
     this.#balancer.acted(outcomeOf(acted, { ...decided, at: now() }))

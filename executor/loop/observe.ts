@@ -92,6 +92,11 @@ export class Observer implements Disposable {
     return found
   }
 
+  /** After changes what was found is of use no more. */
+  forget(): void {
+    this.#found = null
+  }
+
   /** What is known of these is taken for a while: that of others makes it necessary to look anew. */
   async #findThese(vms: readonly FoundVm[]): Promise<Found> {
     if (this.#found === null || performance.now() >= this.#found.restUntil) return this.find()
