@@ -1,8 +1,8 @@
 /** Where VMs are, what they lose there in a minute, and what moving them costs. The same for all who balance. */
 
 import { formatCpulist } from '../../src/cpulist.js'
-import { parseRequest } from '../../src/request.js'
-import type { Request } from '../../src/types.js'
+import { parseRequest, withVms } from '../../src/request.js'
+import type { Request, RequestVm } from '../../src/types.js'
 import { costAsIs, type Resident } from '../../src/verify.js'
 import type { Fleet, SimVm } from './fleet.js'
 
@@ -10,6 +10,7 @@ import type { Fleet, SimVm } from './fleet.js'
 export const COPY_BYTES_PER_SECOND = 4 * 2 ** 30
 const PAGE = 4096
 const MEMORY_BOUND = 0.3
+const NOBODY = { name: 'nobody', vcpus: 1, memory: '1GiB' }
 
 /** A VM where it is. */
 export interface Placed {
@@ -44,6 +45,8 @@ export class World {
   readonly everywhere: string
   readonly #cpus: ReadonlyMap<number, readonly number[]>
   readonly #lists: ReadonlyMap<number, string>
+  readonly #nodeOf: ReadonlyMap<number, number>
+  readonly #requests = new Map<string, RequestVm>()
 
   constructor(fleet: Fleet) {
     this.fleet = fleet
@@ -51,6 +54,7 @@ export class World {
       fleet.nodes.map((node) => [node, fleet.host.cpus.filter((cpu) => cpu.node === node).map(({ id }) => id)]),
     )
     this.#lists = new Map([...this.#cpus].map(([node, cpus]) => [node, formatCpulist(cpus)]))
+    this.#nodeOf = new Map(fleet.host.cpus.map(({ id, node }) => [id, node ?? 0]))
     this.everywhere = formatCpulist(fleet.host.cpus.map(({ id }) => id))
   }
 
@@ -96,35 +100,43 @@ export class World {
     }))
   }
 
-  /** @param demandOf what a vCPU of a VM is reckoned with */
+  /**
+   * @param demandOf what a vCPU of a VM is reckoned with
+   * @param model fields of the cost model
+   */
   request(demandOf: (placed: Placed) => number, model: object = {}): Request {
-    const nodeOf = new Map(this.fleet.host.cpus.map(({ id, node }) => [id, node ?? 0]))
     const nodeOfList = new Map<string, number>()
     const nodeAt = (list: string) => {
-      const known = nodeOfList.get(list) ?? nodeOf.get(Number.parseInt(list, 10))!
+      const known = nodeOfList.get(list) ?? this.#nodeOf.get(Number.parseInt(list, 10))!
       nodeOfList.set(list, known)
       return known
     }
-    const vms = this.vms.map((placed) => {
+    const vms = this.vms.map((placed): RequestVm => {
       const { vm, cpus, memory } = placed
       const parts = [...memory].map(([node, bytes]) => ({ node, bytes }))
       return {
-        name: vm.name,
-        vcpus: vm.vcpus,
-        memory: `${vm.bytes}B`,
-        pageSize: `${PAGE}B`,
-        cells: 1,
-        span: true,
-        cpuPolicy: 'shared',
+        ...this.#asked(vm),
         demand: Math.max(0.01, Math.round(demandOf(placed) * 1e6) / 1e6),
-        memoryBound: MEMORY_BOUND,
         current: {
           cells: [{ cell: 0, pageSize: PAGE, memory: parts }],
           vcpus: cpus.map((list, vcpu) => ({ vcpu, cell: 0, node: nodeAt(list), cpus: list, dedicated: false })),
         },
       }
     })
-    return parseRequest({ overcommit: 1000, model: { copyBytesPerSecond: COPY_BYTES_PER_SECOND, ...model }, vms })
+    const host = { overcommit: 1000, strategy: 'spread', model: { copyBytesPerSecond: COPY_BYTES_PER_SECOND, ...model } }
+    return withVms(parseRequest({ ...host, vms: [NOBODY] }), vms)
+  }
+
+  /** All of its request that does not change. */
+  #asked(vm: SimVm): RequestVm {
+    const known = this.#requests.get(vm.name)
+    if (known !== undefined) return known
+    const size = { vcpus: vm.vcpus, memory: `${vm.bytes}B`, pageSize: `${PAGE}B`, cells: 1, span: true }
+    const [asked] = parseRequest({
+      vms: [{ name: vm.name, ...size, cpuPolicy: 'shared', memoryBound: MEMORY_BOUND }],
+    }).vms
+    this.#requests.set(vm.name, asked!)
+    return asked!
   }
 
   /** vCPUs that are lost in this minute, by the model. */
