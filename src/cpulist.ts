@@ -127,6 +127,27 @@ export function formatCpulist(ids: Iterable<number>): string {
   return parts.join(',')
 }
 
+/** Fewer numbers are written one by one. */
+const LEAST_STRIDE = 4
+
+/** For people: as `formatCpulist`, with strides (`0-14:2`) where four or more numbers ascend evenly. `parseCpulist` reads it. */
+export function shortCpulist(ids: Iterable<number>): string {
+  const sorted = ascending(ids)
+  const parts: string[] = []
+  for (let at = 0; at < sorted.length; ) {
+    const first = sorted[at]!
+    const stride = (sorted[at + 1] ?? first) - first
+    let end = at + 1
+    while (sorted[end] === first + (end - at) * stride) end++
+    const last = sorted[end - 1]!
+    if (stride > 1 && end - at < LEAST_STRIDE) end = at + 1
+    if (end === at + 1) parts.push(`${first}`)
+    else parts.push(stride === 1 ? `${first}-${last}` : `${first}-${last}:${stride}`)
+    at = end
+  }
+  return parts.join(',')
+}
+
 /**
  * The numbers of a hexadecimal mask, ascending: words of 32 bits, the highest first, with commas between them. A
  * single word may be longer, and each may begin with `0x`.

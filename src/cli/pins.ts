@@ -1,6 +1,6 @@
 /** vCPUs and the CPUs that they are on, as text. */
 
-import { parseCpulist } from '../cpulist.js'
+import { parseCpulist, shortCpulist } from '../cpulist.js'
 import type { PlanVcpu } from '../types.js'
 
 /**
@@ -17,7 +17,8 @@ export function pinsText(vcpus: readonly Omit<PlanVcpu, 'cell'>[]): string {
   }
   return runs
     .map(({ first, last, cpus, toCpu }) => {
-      const target = toCpu === null ? `any of ${cpus}` : range(toCpu - (last - first), toCpu)
+      const target =
+        toCpu === null ? `any of ${shortCpulist(parseCpulist(cpus))}` : range(toCpu - (last - first), toCpu)
       return `${range(first, last)} -> ${target}`
     })
     .join(', ')

@@ -1,6 +1,6 @@
 /** A plan for people: what it costs and why, where each VM is, how it gets there, and what keeps the others out. */
 
-import { formatCpulist } from '../cpulist.js'
+import { parseCpulist, shortCpulist } from '../cpulist.js'
 import { termsText } from '../picture/words.js'
 import type { Plan, PlanCell, PlanStatus, PlanVcpu, PlanVm, Refusal } from '../types.js'
 import { formatBytes } from '../units.js'
@@ -17,7 +17,7 @@ export function showPlan(plan: Plan, style: Style): string {
   return parts.join('\n\n')
 }
 
-function showCost({ status, cost, vms, refused }: Plan, style: Style): string {
+export function showCost({ status, cost, vms, refused }: Plan, style: Style): string {
   const placed = `${vms.length} of ${count(vms.length + refused.length, 'VM')} placed`
   const bound = `lower bound ${formatCost(cost.lowerBound)}, gap ${formatCost(cost.gap)}`
   const causes = termsText(cost.terms)
@@ -42,8 +42,8 @@ function placementTable(vms: readonly PlanVm[], style: Style): string {
     { head: 'MEMORY', align: 'right' },
     { head: 'PAGES', align: 'right' },
     { head: 'VCPUS -> CPUS', wraps: true },
-    { head: 'EMULATOR' },
-    ...(hasThreads ? [{ head: 'I/O THREADS' }] : []),
+    { head: 'EMULATOR', wraps: true },
+    ...(hasThreads ? [{ head: 'I/O THREADS', wraps: true }] : []),
   ]
   const rows = vms.flatMap((vm) =>
     vm.cells.map((cell, at) => {
@@ -53,16 +53,20 @@ function placementTable(vms: readonly PlanVm[], style: Style): string {
         ofVm(vm.name),
         ofVm(formatCost(vm.cost.lostVcpus)),
         String(cell.cell),
-        formatCpulist(vcpus.map(({ node }) => node)),
+        shortCpulist(vcpus.map(({ node }) => node)),
         memoryText(cell, vcpus),
         formatBytes(cell.pageSize),
         pinsText(vcpus),
-        ofVm(vm.emulator),
+        ofVm(shortList(vm.emulator)),
         ...(hasThreads ? [ofVm(vm.iothreads.join(' '))] : []),
       ]
     }),
   )
   return table(style, columns, rows)
+}
+
+function shortList(cpus: string): string {
+  return shortCpulist(parseCpulist(cpus, { allowEmpty: true }))
 }
 
 /** With the nodes, where they are not just the one of the cell's vCPUs. */
@@ -72,7 +76,7 @@ function memoryText({ memory }: PlanCell, vcpus: readonly PlanVcpu[]): string {
   return memory.map(({ node, bytes }) => `${formatBytes(bytes)} on ${node}`).join('\n')
 }
 
-function showRefusal({ name, proven, because, nearest }: Refusal, style: Style): string {
+export function showRefusal({ name, proven, because, nearest }: Refusal, style: Style): string {
   const { colors } = style
   const changes = nearest.map(({ change, lostVcpus }) => `${change} (${countLost(lostVcpus, 'more lost vCPU')})`)
   return [

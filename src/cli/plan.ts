@@ -7,6 +7,7 @@ import type { Host, Request, VerifiedPlan } from '../types.js'
 import { EXIT } from './errors.js'
 import { type HostSource, readHost } from './host-source.js'
 import { nameOf, requireOneStdin } from './input.js'
+import { showPlanMap } from './map-view.js'
 import { type ColorWhen, print, printJson, type Style, styleOf } from './output.js'
 import { type PictureOptions, pictures } from './picture.js'
 import { planRunning, showNow } from './plan-running.js'
@@ -20,6 +21,7 @@ interface PlanCommandOptions extends HostSource, PlanOptions, PictureOptions {
   readonly running?: true
   readonly connect?: string
   readonly policy?: string
+  readonly map?: true
   readonly json?: true
   readonly color: ColorWhen
 }
@@ -30,7 +32,12 @@ export async function plan(options: PlanCommandOptions): Promise<void> {
   const { planned, before, host, request } = await (options.running ? planHere(options, style) : planFile(options))
   await drawing.draw(() => sceneOfPlan(host, request, planned))
   if (options.json) printJson(planned)
-  else if (!drawing.isOutput) print([...before, showPlan(planned, style)].join('\n\n'))
+  else if (!drawing.isOutput) {
+    const shown = options.map
+      ? showPlanMap(sceneOfPlan(host, request, planned), planned, style)
+      : showPlan(planned, style)
+    print([...before, shown].join('\n\n'))
+  }
   if (planned.refused.length > 0) process.exitCode = EXIT.unfit
 }
 

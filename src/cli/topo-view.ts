@@ -1,11 +1,14 @@
 /** A host as tables: what it has in all, nodes, distances, caches, and whatever is unusual. */
 
-import { formatCpulist } from '../cpulist.js'
+import { shortCpulist } from '../cpulist.js'
 import { hostText, roundBytes } from '../picture/words.js'
 import type { Host, HostCpu, HostNode } from '../types.js'
 import { formatBytes } from '../units.js'
 import type { Style } from './output.js'
 import { type Column, paragraph, table } from './table.js'
+
+/** Of the matrix of distances. */
+const FIRST_COLUMN = 5
 
 export function showHost(host: Host, style: Style): string {
   const notes = unusual(host).map((note) => paragraph(style, note, '  ', ''))
@@ -24,7 +27,7 @@ function distinct(cpus: readonly HostCpu[], key: 'package' | 'core' | 'llc' | 'c
 }
 
 function cpulist(cpus: readonly HostCpu[]): string {
-  return formatCpulist(cpus.map(({ id }) => id))
+  return shortCpulist(cpus.map(({ id }) => id))
 }
 
 function nodeTable({ nodes, cpus }: Host, style: Style): string {
@@ -59,23 +62,42 @@ function hugePages({ pages }: HostNode): string {
   )
 }
 
-/** As `numactl -H` prints them. */
+/** As `numactl -H` prints them; where that is too wide, what is how far from each node. */
 function distanceTable({ nodes, distances }: Host, style: Style): string {
   const width = Math.max(
     4,
     ...nodes.map(({ id }) => `${id}`.length + 1),
     ...distances.flat().map((d) => `${d}`.length + 2),
   )
+  const heading = style.colors.bold('Node distances')
+  if (FIRST_COLUMN + width * nodes.length > style.width)
+    return [heading, distanceLists({ nodes, distances }, style)].join('\n')
   const line = (head: string, cells: readonly number[]) =>
-    `${head.padStart(5)}${cells.map((cell) => `${cell}`.padStart(width)).join('')}`
+    `${head.padStart(FIRST_COLUMN)}${cells.map((cell) => `${cell}`.padStart(width)).join('')}`
   return [
-    style.colors.bold('Node distances'),
+    heading,
     line(
       'node ',
       nodes.map(({ id }) => id),
     ),
     ...distances.map((row, at) => line(`${nodes[at]!.id}:`, row)),
   ].join('\n')
+}
+
+function distanceLists({ nodes, distances }: Pick<Host, 'nodes' | 'distances'>, style: Style): string {
+  const rows = distances.map((row, from) => {
+    const all = [...new Set(row)].sort((a, b) => a - b)
+    const lists = all.map((distance) => shortCpulist(nodes.filter((_, to) => row[to] === distance).map(({ id }) => id)))
+    return [String(nodes[from]!.id), all.map((distance, at) => `${distance} to ${lists[at]}`).join('; ')]
+  })
+  return table(
+    style,
+    [
+      { head: 'NODE', align: 'right' },
+      { head: 'HOW FAR TO WHICH NODES', wraps: true },
+    ],
+    rows,
+  )
 }
 
 function cacheTable({ cpus }: Host, style: Style): string {
@@ -93,7 +115,7 @@ function cacheTable({ cpus }: Host, style: Style): string {
     const byThread = Array.from({ length: threads }, (_, thread) => members.filter((cpu) => cpu.thread === thread))
     return [
       String(llc),
-      formatCpulist(members.flatMap(({ node }) => node ?? [])) || '?',
+      shortCpulist(members.flatMap(({ node }) => node ?? [])) || '?',
       distinct(members, 'package').join(',') || '?',
       String(distinct(members, 'core').length),
       byThread
@@ -112,10 +134,7 @@ function unusual({ cpus, nodes, limits = [] }: Host): string[] {
   const sets: [string, string][] = [
     ['Offline CPUs', cpulist(cpus.filter((cpu) => !cpu.online))],
     ['CPUs outside of the cpuset', cpulist(online.filter((cpu) => !cpu.allowed))],
-    [
-      'Nodes outside of the cpuset',
-      formatCpulist(nodes.filter(({ allowed }) => allowed === false).map(({ id }) => id)),
-    ],
+    ['Nodes outside of the cpuset', shortCpulist(nodes.filter(({ allowed }) => allowed === false).map(({ id }) => id))],
     ['Isolated CPUs', cpulist(cpus.filter((cpu) => cpu.isolated))],
     ['CPUs of no node', cpulist(online.filter(({ node }) => node === null))],
     ...(capacities.length < 2 ? [] : capacities.reverse()).map((capacity): [string, string] => [

@@ -5,6 +5,7 @@ import type { HostCpu } from '../types.js'
 import { type Block, flow, grid, stack } from './block.js'
 import { bandBlocks, cpuBlock } from './cpu.js'
 import { frame } from './frame.js'
+import { groupsBy } from './groups.js'
 import { memoryBlock } from './memory.js'
 import type { Pool } from './occupancy.js'
 import type { Pen } from './pen.js'
@@ -155,20 +156,4 @@ function coreBlocks(core: number | null, cpus: readonly HostCpu[], pen: Pen): Bl
   )
   const title = `core ${core}: CPUs ${formatCpulist(cpus.map(({ id }) => id))}${isSlow ? ', slower than others' : ''}`
   return [frame(threads, { ...look, title, ...(isSlow ? { dashes: '2 3' } : {}) }, theme)]
-}
-
-/** In ascending order of the key, those without one last. */
-function groupsBy<Key extends number | null>(
-  cpus: readonly HostCpu[],
-  keyOf: (cpu: HostCpu) => Key,
-): [Key, HostCpu[]][] {
-  const groups = new Map<Key, HostCpu[]>()
-  for (const cpu of cpus) {
-    const key = keyOf(cpu)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [cpu])
-    else group.push(cpu)
-  }
-  const last = Number.POSITIVE_INFINITY
-  return [...groups].sort(([a], [b]) => (a === b ? 0 : (a ?? last) < (b ?? last) ? -1 : 1))
 }

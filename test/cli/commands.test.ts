@@ -52,7 +52,7 @@ test('topo shows nodes, distances and caches', async () => {
   assert.match(stdout, /^2 packages, 16 cores, 32 CPUs, 2 nodes, /)
   assert.match(stdout, /^ {3}1 {2}16-31 /m)
   assert.match(stdout, /^node {4}0 {3}1\n {3}0: {2}10 {2}20\n {3}1: {2}20 {2}10$/m)
-  assert.match(stdout, /^ {2}3 +1 +1 +4 {2}24,26,28,30 \| 25,27,29,31$/m)
+  assert.match(stdout, /^ {2}3 +1 +1 +4 {2}24-30:2 \| 25-31:2$/m)
 })
 
 test('a saved host is the same host', async () => {

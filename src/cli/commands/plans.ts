@@ -50,6 +50,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
         wholeNumber('--steps', MAX.STEPS),
       ),
       new Option('--seed <n>', 'the same seed gives the same plan').argParser(wholeNumber('--seed', MAX_SEED)),
+      new Option('--map', 'show a map: a line for each last-level cache, a letter for each CPU').conflicts(['json']),
       ...PICTURE_OPTIONS,
       new Option('--json', 'print the plan as a JSON object'),
     ],
@@ -63,6 +64,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
   homenode plan --running             the VMs that run here, with their moves
   homenode plan --running -f wishes.json --json > plan.json    for "apply"
   homenode plan --running --policy policy.yaml
+  homenode plan -f request.json --map
   homenode plan -f request.json --svg plan.svg --png plan.png --theme dark
   homenode plan -f request.json --svg - > plan.svg    instead of the text
 
