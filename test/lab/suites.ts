@@ -27,6 +27,9 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   partition: ({ name }) => name === 'two-node',
   'apply-killed': ({ name }) => ['two-node', 'four-node'].includes(name),
   'apply-hugepages': ({ name }) => name === 'hugepages',
+  balance: ({ name }) => name === 'two-node',
+  'balance-busy': ({ name }) => name === 'two-node',
+  'balance-killed': ({ name }) => name === 'two-node',
   commands: ({ name }) => name === 'two-node',
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
@@ -35,7 +38,10 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
 }
 
 /** Suites that take a minute or more: each has a boot of its machine for itself. */
-const LONG = ['commands', 'apply', 'partition', 'apply-libvirt', 'apply-killed', 'apply-hugepages']
+const LONG = [
+  ...['commands', 'apply', 'partition', 'apply-libvirt', 'apply-killed', 'apply-hugepages'],
+  ...['balance', 'balance-busy', 'balance-killed'],
+]
 
 export function suitesOf(machine: LabMachine): string[] {
   return Object.keys(PLACES).filter((suite) => PLACES[suite]!(machine))
