@@ -48,9 +48,15 @@ export async function move(changes: Changes, options: ActOptions): Promise<Acted
   const acted = await carryOut('move', changes, options)
   const { action, isHalf } = acted
   if (!isHalf || action.undoFile === null) return acted
-  const back = await takeBack(action.undoFile, options)
-  const why = [...action.why, ...back.action.why, 'what was done of it was taken back']
-  return { action: { ...action, result: back.action.result === 'done' ? 'failed' : 'partial', why }, keys: acted.keys }
+  const back = (await takeBack(action.undoFile, options)).action
+  const why = [
+    ...action.why,
+    ...back.why,
+    back.result === 'done' ? 'what was done of it was taken back' : 'it was taken back in part',
+  ]
+  // One that was asked to end in the middle of that goes on with it at the next start.
+  const result = back.result === 'done' ? 'failed' : back.result === 'stopped' ? 'stopped' : 'partial'
+  return { action: { ...action, result, why }, keys: acted.keys }
 }
 
 /** Brings back what a move has changed. */
