@@ -123,7 +123,11 @@ export class World {
         },
       }
     })
-    const host = { overcommit: 1000, strategy: 'spread', model: { copyBytesPerSecond: COPY_BYTES_PER_SECOND, ...model } }
+    const host = {
+      overcommit: 1000,
+      strategy: 'spread',
+      model: { copyBytesPerSecond: COPY_BYTES_PER_SECOND, ...model },
+    }
     return withVms(parseRequest({ ...host, vms: [NOBODY] }), vms)
   }
 

@@ -1,7 +1,6 @@
 /** What runs, as what may be planned: within the rules, and as busy as it was measured. */
 
 import { formatCpulist } from '../../src/cpulist.js'
-import { plan } from '../../src/plan.js'
 import { parseRequest, withVms } from '../../src/request.js'
 import type { Host, Request } from '../../src/types.js'
 import type { Settings } from '../balance/settings.js'
@@ -73,6 +72,8 @@ export function situate({ at, vms, host, demands, time, settings, inTheWay, ...g
       }),
     },
     planning: async () => {
+      // Who only imports the package does not load the planner.
+      const { plan } = await import('../../src/plan.js')
       const within = await planWithin(measured, host, { policy, at: time, wishes }, ({ host: free, request }) =>
         plan(free, request),
       )
