@@ -4,7 +4,7 @@
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -30,13 +30,38 @@ for target in sysinit basic multi-user shutdown; do
 done
 `
 
-const NAMESPACES = ['--fork', '--pid', '--mount', '--cgroup', '--kill-child']
+const NAMESPACES = 'unshare --fork --pid --mount --cgroup --kill-child'
+
+/** Where cgroup v2 is mounted here; `null`: nowhere. */
+function cgroups(): string | null {
+  const line = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .find((one) => one.includes(' - cgroup2 '))
+  return line?.split(' ')[4] ?? null
+}
+
+/** A cgroup of its own is the root of all that it sees: what it does to cgroups, and what it leaves there, is nobody else's. */
+function begin(cgroup: string, script: string): ChildProcess {
+  mkdirSync(cgroup)
+  const within = `echo $$ >${cgroup}/cgroup.procs; exec ${NAMESPACES} sh -c "$SCRIPT"`
+  return spawn('sh', ['-ec', within], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, SCRIPT: script } })
+}
+
+/** Once nothing runs in it any more. */
+async function removeCgroup(cgroup: string): Promise<void> {
+  while (/^populated 1$/m.test(readFileSync(join(cgroup, 'cgroup.events'), 'utf8'))) await sleep(20)
+  spawnSync('find', [cgroup, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'])
+}
 
 /** Why there can be none here; `null`: there can. */
 export function whyNoSystemd(): string | null {
   if (process.getuid?.() !== 0) return 'it takes root to run a systemd'
   if (spawnSync(SYSTEMD, ['--version']).status !== 0) return `${SYSTEMD} is not installed (Debian: systemd)`
-  const { status, stderr } = spawnSync('unshare', [...NAMESPACES, 'sh', '-c', SETUP], { encoding: 'utf8' })
+  if (cgroups() === null) return 'cgroup v2 is not mounted'
+  const { status, stderr } = spawnSync('sh', ['-c', `exec ${NAMESPACES} sh -c "$SCRIPT"`], {
+    encoding: 'utf8',
+    env: { ...process.env, SCRIPT: SETUP },
+  })
   return status === 0 ? null : `namespaces and mounts for a systemd are not allowed: ${stderr.trim()}`
 }
 
@@ -46,9 +71,12 @@ export interface Ended {
   readonly stderr: string
 }
 
+let started = 0
+
 export class Systemd {
   readonly #unshare: ChildProcess
   readonly #folder: string
+  readonly #cgroup: string
   /** Of process 1, outside. */
   #pid = 0
 
@@ -56,7 +84,8 @@ export class Systemd {
     this.#folder = mkdtempSync(join(tmpdir(), 'homenode-systemd-'))
     const environment = 'PATH="$PATH" SYSTEMD_UNIT_PATH=/etc/systemd/system container=test'
     const start = `${SETUP}\nexec env -i ${environment} ${SYSTEMD} --system --log-target=null --unit=multi-user.target`
-    this.#unshare = spawn('unshare', [...NAMESPACES, 'sh', '-c', start], { stdio: 'ignore' })
+    this.#cgroup = join(cgroups()!, `homenode-test-${process.pid}-${started++}`)
+    this.#unshare = begin(this.#cgroup, start)
   }
 
   static async start(): Promise<Systemd> {
@@ -104,6 +133,7 @@ export class Systemd {
     if (this.#pid > 0) process.kill(this.#pid, 'SIGKILL')
     else this.#unshare.kill('SIGKILL')
     if (this.#unshare.exitCode === null && this.#unshare.signalCode === null) await ended
+    await removeCgroup(this.#cgroup)
     rmSync(this.#folder, { recursive: true })
   }
 }
