@@ -10,6 +10,8 @@ import { type Balancing, COPY_BYTES_PER_SECOND, type Deed, NOTHING, type Placed,
 const MS = 1000
 const MINUTE = 60 * MS
 const PLANNER_STEPS = 100
+/** A round is a minute here, as long as six rounds of the command's interval: what pays in one of them has paid for long enough. */
+const PATIENCE = 1
 
 export interface OursOptions {
   readonly settings?: SettingsInput
@@ -25,7 +27,7 @@ export async function homenodeBalance({
   mayNot = () => null,
 }: OursOptions = {}): Promise<Balancing> {
   const planner = await Planner.load()
-  const balancer = new Balancer({ copyBytesPerSecond: COPY_BYTES_PER_SECOND, ...settings })
+  const balancer = new Balancer({ copyBytesPerSecond: COPY_BYTES_PER_SECOND, patience: PATIENCE, ...settings })
   const { horizon, copyBytesPerSecond } = balancer.settings
   return {
     async minute(world) {

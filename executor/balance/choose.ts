@@ -34,10 +34,16 @@ export interface Choosing {
  * Empty where none is.
  */
 export function worthMoving(choosing: Choosing, candidates: readonly Candidate[], request: Request): readonly Unit[] {
-  const lostNow = new Map(choosing.pricing.now.vms.map(({ name, cost }) => [name, cost.lostVcpus]))
+  const { now } = choosing.pricing
+  const { horizon, margin } = choosing.settings
+  const lostNow = new Map(now.vms.map(({ name, cost }) => [name, cost.lostVcpus]))
+  /** What its members lose now: more than that a unit gains only where CPUs or memory are short. */
   const hope = ({ members, price }: Unit) =>
-    members.reduce((sum, { name }) => sum + (lostNow.get(name) ?? 0), 0) * choosing.settings.horizon - price
-  const units = unitsOf(candidates, request).sort((a, b) => hope(b) - hope(a))
+    members.reduce((sum, { name }) => sum + (lostNow.get(name) ?? 0), 0) * horizon - price * margin
+  const isShort = now.terms.overcommit > 0 || now.terms.bandwidth > 0 || now.terms.smt > 0
+  const units = unitsOf(candidates, request)
+    .filter((unit) => isShort || hope(unit) > 0)
+    .sort((a, b) => hope(b) - hope(a))
   const kept: { readonly unit: Unit; readonly brings: number }[] = []
   let value = 0
   const bringOf = (some: readonly Unit[]) => worth(priced(choosing, some), choosing.settings)

@@ -10,7 +10,7 @@ const whole = z.int().min(1).max(1_000_000)
 const schema = z
   .strictObject({
     window: seconds.min(1).default(1800),
-    percentile: share.default(0.8),
+    percentile: share.default(0.9),
     leastKnown: seconds.default(10),
     horizon: seconds.min(1).default(3600),
     copyBytesPerSecond: z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(1_000_000_000),
@@ -37,7 +37,7 @@ const schema = z
 export interface Settings {
   /** Over how long the demand is measured. Default: 1800. */
   readonly window: number
-  /** Which percentile of the window is the demand, 0 to 1. Default: 0.8. */
+  /** Which percentile of the window is the demand, 0 to 1. Default: 0.9. */
   readonly percentile: number
   /** A VM of which less is known does not move. Default: 10. */
   readonly leastKnown: number
