@@ -1,9 +1,8 @@
 // Places one VM as cheaply as possible. Everything else stays where it is.
-import { Flat } from '../flat';
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_NEAR, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MODEL_SMT, STRATEGY_SPREAD, THREADS_ISOLATE } from '../abi';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_NEAR, MODEL_SMT, STRATEGY_SPREAD, THREADS_ISOLATE } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
 import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, servesDevice, speedsDiffer, widestCore } from '../problem/host';
-import { coresInUse, cpuOwner, isolationScore, isUntouched, packScore, spreadScore, takeCpus, takeParts, takePartsAlone, takeThread, unplace } from '../model/capacity';
+import { coresInUse, cpuOwner, isolationScore, isUntouched, packScore, spreadScore, takeCpus, takeParts, takePartsAlone, unplace } from '../model/capacity';
 import { dedicatedRoom, sharedRoom, trustsPools } from '../model/rooms';
 import { cellsPrice, vmCost } from '../model/cost';
 import { lossOfNodes } from '../model/totals';
@@ -15,11 +14,12 @@ import { complete, limitVisits, setCeiling, visits, walkAssignments } from './as
 import { diveAssignments, diveOnWidest } from './dive';
 import { offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
 import { freePages, limitLeft } from '../model/memory';
+import { BEST, recall, record, recordedNode, takeRecordedThreads } from '../model/record';
 import { setThrifty } from '../model/thrift';
 import { firstNodeAsked, MEMORY_ANYWHERE, open, prepareRelations } from '../model/relations';
 import { assignNodes, seatVcpus, swapForTraffic } from './seat';
 import { takeThreads } from './threads';
-import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, MICRO, nextDevice, partCell, partDedicated, partNode, partShared, threadCpu, vcpuCpu, vcpuNode, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmDevice, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreads, vmThreadStart, vmTrust, vmVcpus, vmWeight } from '../problem/request';
+import { cellVcpus, deviceNode, deviceStrict, MICRO, nextDevice, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmDevice, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from '../problem/request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
@@ -52,16 +52,6 @@ let bestCells: i32 = 0;
 let bestCost: i64 = 0;
 let bestScore: i64 = 0;
 let bestParts: i32 = 0;
-const bestVcpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS, 8));
-const bestDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS, 8));
-const bestPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VM_CELLS, 8));
-const bestPartCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const bestPartNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const bestPartDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const bestPartShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const bestCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const bestNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-const bestThreadCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_THREADS, 8));
 
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {
@@ -84,52 +74,20 @@ function lossOfNeighbours(vm: i32): i64 {
 }
 
 function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
-  const start = vmStart[vm];
   bestCells = cells;
   bestCost = cost;
   bestScore = score;
   bestParts = vmParts[vm];
-  for (let cell = 0; cell < cells; cell++) {
-    bestVcpus[cell] = cellVcpus[start + cell];
-    bestDedicated[cell] = cellDedicated[start + cell];
-    bestPages[cell] = cellPages[start + cell];
-  }
-  for (let part = 0; part < bestParts; part++) {
-    bestPartCell[part] = partCell[start + part];
-    bestPartNode[part] = partNode[start + part];
-    bestPartDedicated[part] = partDedicated[start + part];
-    bestPartShared[part] = partShared[start + part];
-  }
-  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
-    bestCpu[vcpu] = vcpuCpu[start + vcpu];
-    bestNode[vcpu] = vcpuNode[start + vcpu];
-  }
-  for (let at = 0; at < vmThreadCpus[vm]; at++) bestThreadCpu[at] = threadCpu[vmThreadStart[vm] + at];
+  record(vm, cells, BEST, BEST);
   if (effort != PLACE_DENSE) setCeiling(cost);
 }
 
 /** Takes what keepBest kept. */
 function takeBest(vm: i32): void {
-  const start = vmStart[vm];
-  for (let cell = 0; cell < bestCells; cell++) {
-    cellVcpus[start + cell] = bestVcpus[cell];
-    cellDedicated[start + cell] = bestDedicated[cell];
-    cellPages[start + cell] = bestPages[cell];
-  }
-  vmParts[vm] = bestParts;
-  for (let part = 0; part < bestParts; part++) {
-    partCell[start + part] = bestPartCell[part];
-    partNode[start + part] = bestPartNode[part];
-    partDedicated[start + part] = bestPartDedicated[part];
-    partShared[start + part] = bestPartShared[part];
-  }
-  for (let vcpu = 0; vcpu < vmVcpus[vm]; vcpu++) {
-    vcpuCpu[start + vcpu] = bestCpu[vcpu];
-    vcpuNode[start + vcpu] = bestNode[vcpu];
-  }
+  recall(vm, bestCells, bestParts, BEST);
   takeParts(vm, bestCells);
   takeCpus(vm);
-  for (let at = 0; at < vmThreadCpus[vm]; at++) takeThread(vm, bestThreadCpu[at]);
+  takeRecordedThreads(vm, BEST);
 }
 
 function isBetter(cells: i32, cost: i64, score: i64): bool {
@@ -327,7 +285,7 @@ function isDone(vm: i32): bool {
 }
 
 function bestIsOnOneNode(): bool {
-  for (let part = 1; part < bestParts; part++) if (bestPartNode[part] != bestPartNode[0]) return false;
+  for (let part = 1; part < bestParts; part++) if (recordedNode[BEST + part] != recordedNode[BEST]) return false;
   return true;
 }
 
