@@ -244,7 +244,7 @@ export function addVmDevice(vm: i32, node: i32, strict: i32): i32 {
   if (status < 0) return status;
   const index = nodeIndex(node);
   if (index < 0) return ERROR_UNKNOWN;
-  if (addDevice(vm, index, strict != 0) < 0) return ERROR_LIMIT;
+  if (!addDevice(vm, index, strict != 0)) return ERROR_LIMIT;
   changed(vm);
   return 0;
 }
@@ -254,7 +254,7 @@ function relate(vm: i32, other: i32, near: bool): i32 {
   if (status < 0) return status;
   if (!isVm(other)) return ERROR_UNKNOWN;
   if (other == vm) return ERROR_ARGUMENT;
-  if (addRelation(vm, other, near) < 0) return ERROR_LIMIT;
+  if (!addRelation(vm, other, near)) return ERROR_LIMIT;
   changed(vm);
   return 0;
 }
