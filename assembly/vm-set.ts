@@ -12,6 +12,10 @@ export function exclude(words: Flat<u64>, first: i32, vm: i32): void {
   words[first + (vm >> 6)] &= ~((<u64>1) << <u64>(vm & 63));
 }
 
+export function isMember(words: Flat<u64>, first: i32, vm: i32): bool {
+  return ((words[first + (vm >> 6)] >> <u64>(vm & 63)) & 1) != 0;
+}
+
 /** The lowest member at or above `vm`; -1: none. */
 export function nextMember(words: Flat<u64>, first: i32, vm: i32): i32 {
   if (vm >= MAX_VMS) return -1;

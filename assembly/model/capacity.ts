@@ -4,9 +4,10 @@ import { BECAUSE_THREAD_POLICY, BECAUSE_TRUST, CPU_GUESTS, CPU_ISOLATED, MAX_CPU
 import { coreCapacity, coreCpus, coreCpuStart, coreGuests, coreHasHost, coreList, coreLlc, coreNode, cpuCapacity, cpuCore, cpuId, cpuUse, isolatedCpus, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeUsable, pageSizes } from '../problem/host';
 import { clearBeside, countBeside } from './beside';
 import { takeMemory } from './lay';
-import { clearMemory, entryNode, forgetMemory, freePages, nextEntry, releaseMemory, retakeMemory } from './memory';
+import { clearWaiting, noteMemory, notePart } from './waiting';
+import { clearMemory, forgetMemory, freePages, releaseMemory, retakeMemory } from './memory';
 import { setPart } from '../problem/current';
-import { noteOn, touchShared, touchVm, vmsInMemory, vmsOnNode } from '../problem/stale';
+import { touchShared, touchVm } from '../problem/stale';
 import { cellMemory, MICRO, partNode, partShared, threadCpu, vcpuCpu, vmCells, vmParts, vmSharedDemand, vmStart, vmThreads, vmThreadsPlaced, vmThreadStart, vmTrust, vmVcpus } from '../problem/request';
 
 /** Shared demand that a shared CPU may have. */
@@ -73,6 +74,7 @@ export function clearOccupancy(): void {
     coreHolder[cpu] = 0;
   }
   for (let node = 0; node < nodeCount; node++) {
+    clearWaiting(node);
     nodeFresh[node] = 0;
     nodeFreshWhole[node] = 0;
     nodeFreshWholeCpus[node] = 0;
@@ -288,20 +290,13 @@ function moveParts(vm: i32, sign: i32): void {
     if (nodeParts[node] == (sign > 0 ? 0 : 1)) touchedNodes += sign;
     nodeParts[node] += sign;
     nodeDemand[node] += <i64>(sign * partShared[part]) * vmSharedDemand[vm];
-    noteOn(vmsOnNode, node, vm, sign > 0);
+    notePart(vm, node, sign > 0);
     if (partShared[part] == 0) continue;
     if (nodeFloating[node] == 0) nodeTrust[node] = domainOf(vm);
     nodeFloating[node] += sign;
   }
   noteMemory(vm, sign > 0);
   touchVm(vm);
-}
-
-/** Notes on which nodes the VM's memory is, or is not any more. */
-export function noteMemory(vm: i32, there: bool): void {
-  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCells[vm]; cell++) {
-    for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) noteOn(vmsInMemory, entryNode[entry], vm, there);
-  }
 }
 
 /**

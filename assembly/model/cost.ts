@@ -1,16 +1,14 @@
 // The cost of docs/model.md: whole micro-vCPUs, one rounding for each VM and term.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MODEL_CELLS, MODEL_DEVICE, MODEL_HOME, MODEL_SMT, TERM_CAPACITY, TERM_CELLS, TERM_COMMUNICATION, TERM_DEVICE, TERM_MIGRATION, TERM_REMOTE_MEMORY, TERM_SMT, THREADS_ISOLATE, THREADS_SPREAD } from '../abi';
-import { nextMember, SET_WORDS } from '../vm-set';
 import { spend } from '../work';
 import { coreDedicated, nodeFloatCapacity, nodeFloatCpus } from './capacity';
 import { communication } from './communication';
-import { cpuCapacity, cpuCore, distance, nodeBandwidth, widestCore } from '../problem/host';
+import { cpuCapacity, cpuCore, distance, widestCore } from '../problem/host';
 import { entryNode, entryPages, nextEntry } from './memory';
 import { migration } from './migration';
-import { vmsInMemory, vmsOnNode } from '../problem/stale';
 import { model, rounded } from '../problem/coefficients';
-import { MICRO, cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, deviceStrict, nextDevice, partCell, partDedicated, partNode, partShared, vcpuCpu, vmBandwidth, vmCells, vmDemand, vmDevice, vmMemoryBound, vmPages, vmParts, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
+import { MICRO, cellDedicated, cellMemory, cellVcpus, demandOf, deviceNode, deviceStrict, nextDevice, partCell, partDedicated, partNode, partShared, vcpuCpu, vmCells, vmDemand, vmDevice, vmMemoryBound, vmPages, vmParts, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
 
 /** Base pages of the VM by node, and the nodes that have some. */
 const vmPagesOn = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES, 8));
@@ -181,38 +179,4 @@ export function vmCost(vm: i32): i64 {
   let cost: i64 = 0;
   for (let term = 0; term <= TERM_MIGRATION; term++) cost += termOf(vm, term);
   return cost;
-}
-
-/** Bytes a second that the VM takes from the node's memory. */
-function bandwidthTaken(vm: i32, node: i32): f64 {
-  if (vmBandwidth[vm] == 0) return 0;
-  let pages: i64 = 0;
-  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCells[vm]; cell++) {
-    for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) if (entryNode[entry] == node) pages += entryPages[entry];
-  }
-  spend(vmCells[vm]);
-  return (vmBandwidth[vm] * <f64>pages) / <f64>vmPages[vm];
-}
-
-/** Share of time that the VM's vCPUs on the node wait for memory, in millionths. */
-function waitingOn(vm: i32, node: i32): f64 {
-  let demand: i64 = 0;
-  for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) {
-    if (partNode[part] == node) demand += demandOf(vm, partDedicated[part], partShared[part]);
-  }
-  spend(vmParts[vm]);
-  return <f64>demand * vmMemoryBound[vm];
-}
-
-/** What the node loses by memory bandwidth that VMs ask for and it does not have. One addition for each VM, in the order of their slots. */
-export function bandwidthOn(node: i32): i64 {
-  const given = nodeBandwidth[node];
-  if (given == 0) return 0;
-  const set = node * SET_WORDS;
-  let taken: f64 = 0;
-  for (let vm = nextMember(vmsInMemory, set, 0); vm >= 0; vm = nextMember(vmsInMemory, set, vm + 1)) taken += bandwidthTaken(vm, node);
-  if (taken <= given) return 0;
-  let waiting: f64 = 0;
-  for (let vm = nextMember(vmsOnNode, set, 0); vm >= 0; vm = nextMember(vmsOnNode, set, vm + 1)) waiting += waitingOn(vm, node);
-  return rounded((1 - given / taken) * waiting);
 }

@@ -1,8 +1,9 @@
 // Sums over the plan as it stands. Only what has changed is summed anew.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
-import { bandwidthOn, vmCost } from './cost';
+import { vmCost } from './cost';
 import { demandBeyond, nodeFloatSet } from './capacity';
+import { bandwidthOn } from './waiting';
 import { clearStale, nextFloatingNode, nextStaleNode, nextStaleVm, touchVm, vmsOnNode } from '../problem/stale';
 import { speedsDiffer } from '../problem/host';
 import { hasShared, vmAlive, vmBound, vmCells } from '../problem/request';

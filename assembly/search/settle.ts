@@ -4,7 +4,7 @@ import { nodeCount, pageSizes } from '../problem/host';
 import { mayHaveMemory } from '../problem/nodes';
 import { reach, spill } from '../model/lay';
 import { barred, countMemory, entryNode, entryPages, forgetEntries, freePages, inPages, isWhole, limitLeft, nextEntry } from '../model/memory';
-import { noteMemory } from '../model/capacity';
+import { noteMemory } from '../model/waiting';
 import { prepareRelations } from '../model/relations';
 import { findHomes } from '../model/shares';
 import { touchVm } from '../problem/stale';
