@@ -81,6 +81,8 @@ export function spill(vm: i32, cell: i32, size: i32, taking: bool): i64 {
 /** Lays the cell on its homes if it fits there. Else it takes the page size with which the fewest bytes spill. */
 function layNearHome(vm: i32, cell: i32): bool {
   if (layAtHome(vm, cell)) return true;
+  // Where there is one size, there is nothing to compare. What is taken of too little is given back by the caller.
+  if (pageSizes == 1) return takesSize(vm, cellPages[cell], 0) && spill(vm, cell, 0, true) >= 0;
   let best = -1;
   let least: i64 = 0;
   for (let size = pageSizes - 1; size >= 0; size--) {
