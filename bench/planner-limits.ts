@@ -54,7 +54,20 @@ function rowOf(planner: Planner, { what, host, request }: Problem & { readonly w
   }
 }
 
-const GROWN = ['small', 'separate', 'near chains', 'shared', 'trust', 'bandwidth', 'devices', 'hybrid', 'weights']
+const GROWN = [
+  'small',
+  'separate',
+  'near chains',
+  'preferred',
+  'shared',
+  'mixed',
+  'trust',
+  'require',
+  'bandwidth',
+  'weights',
+  'devices',
+  'hybrid',
+]
 const SHARES = [1 / 8, 1 / 4, 1 / 2, 1]
 const NODES = [8, 16, 32, 64]
 /** VMs on hosts of different size: as many as the smallest has CPUs for. */
