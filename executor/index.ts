@@ -118,6 +118,8 @@ export { type RuleAbout, type Ruling, rulesAbout, rulingsOf, type Said } from '.
 export type { Span } from './policy/times.js'
 export type { Patterns, Policy, PolicyMatch, PolicyOrders, PolicyRange, Rule } from './policy/types.js'
 export type { Circumstances, Kept } from './policy/wishes.js'
+export type { GuestNode, GuestTopologyReport } from './run/guest-says.js'
+export { type GuestCommand, type LinuxReport, type RunLinuxOptions, runLinux } from './run/linux.js'
 export {
   type AffinityStatus,
   type KvmStatus,
@@ -131,10 +133,13 @@ export { type RunOptions, runPlan } from './run/run.js'
 export type { RunProgress } from './run/watch.js'
 export { BareVm, type BareVmOptions } from './vm/bare-vm.js'
 export type { Doorbell } from './vm/doorbells.js'
+export type { LinuxGuest, LinuxOptions } from './vm/linux.js'
 export { DeadlineError, type Patience } from './vm/patience.js'
 export type { PlacementOptions, SchedulingOptions } from './vm/placement.js'
 export type { VcpuSample } from './vm/sampler.js'
+export type { SerialLine } from './vm/serial-line.js'
 export type { Vcpu } from './vm/vcpu.js'
+export type { GuestDisk } from './vm/virtios.js'
 export { Vm, type VmOptions } from './vm/vm.js'
 export { type VmEnd, type VmState, VmStateError } from './vm/vm-state.js'
 export type { Bus } from './wire/device-spec.js'

@@ -4,26 +4,34 @@
  */
 
 import { freezeDeep } from './freeze.js'
-import type { Host, HostCpu, MemoryPolicy, Plan, Request, VerifiedPlan } from './types.js'
+import type { Host, HostCpu, HostNode, MemoryPolicy, Plan, Request, VerifiedPlan } from './types.js'
 
 /** What a plan was verified against and does not say itself. */
 export interface Grounds {
   /** The host's CPUs; empty where they are not known. */
   readonly cpus: readonly HostCpu[]
+  /** The host's nodes, and how far they are from each other; empty where they are not known. */
+  readonly nodes: readonly HostNode[]
+  readonly distances: readonly (readonly number[])[]
   /** By the VM's name. */
   readonly vms: Readonly<
     Record<string, { readonly memoryPolicy: MemoryPolicy; readonly trust: string | null } | undefined>
   >
 }
 
+const UNKNOWN = { cpus: [], nodes: [], distances: [] } as const
+
 const sealed = new WeakMap<object, Grounds>()
 
 /** A deeply frozen copy of `plan` that `isVerified` knows. */
 export function sealPlan(plan: Plan, against?: { readonly host: Host; readonly request: Request }): VerifiedPlan {
   const copy = freezeDeep(structuredClone(plan)) as VerifiedPlan
-  const { host, request } = against ?? { host: { cpus: [] }, request: { vms: [] } }
+  const { host, request } = against ?? { host: UNKNOWN, request: { vms: [] } }
   const vms = request.vms.map(({ name, memoryPolicy, trust }) => [name, { memoryPolicy, trust }])
-  sealed.set(copy, structuredClone({ cpus: host.cpus, vms: Object.fromEntries(vms) }))
+  sealed.set(
+    copy,
+    structuredClone({ cpus: host.cpus, nodes: host.nodes, distances: host.distances, vms: Object.fromEntries(vms) }),
+  )
   return copy
 }
 
@@ -33,5 +41,5 @@ export function isVerified(value: unknown): value is VerifiedPlan {
 }
 
 export function groundsOf(plan: VerifiedPlan): Grounds {
-  return sealed.get(plan) ?? { cpus: [], vms: {} }
+  return sealed.get(plan) ?? { ...UNKNOWN, vms: {} }
 }

@@ -20,8 +20,10 @@ export const KVM_SET_USER_MEMORY_REGION = 0x4020ae46
 export const KVM_SET_TSS_ADDR = 0xae47
 export const KVM_SET_IDENTITY_MAP_ADDR = 0x4008ae48
 export const KVM_CREATE_IRQCHIP = 0xae60
+export const KVM_IRQFD = 0x4020ae76
 export const KVM_REGISTER_COALESCED_MMIO = 0x4010ae67
 export const KVM_IOEVENTFD = 0x4040ae79
+export const KVM_ENABLE_CAP = 0x4068aea3
 
 // ioctls of a vCPU
 export const KVM_RUN = 0xae80
@@ -29,6 +31,7 @@ export const KVM_GET_REGS = 0x8090ae81
 export const KVM_SET_REGS = 0x4090ae82
 export const KVM_GET_SREGS = 0x8138ae83
 export const KVM_SET_SREGS = 0x4138ae84
+export const KVM_SET_MSRS = 0x4008ae89
 export const KVM_SET_CPUID2 = 0x4008ae90
 
 // KVM_CHECK_EXTENSION
@@ -36,9 +39,12 @@ export const KVM_CAP_IRQCHIP = 0
 export const KVM_CAP_USER_MEMORY = 3
 /** Its value is the page of the vCPU's mapping that the ring is in. */
 export const KVM_CAP_COALESCED_MMIO = 15
+export const KVM_CAP_IRQFD = 32
 export const KVM_CAP_IOEVENTFD = 36
 export const KVM_CAP_MAX_VCPUS = 66
+export const KVM_CAP_TSC_DEADLINE_TIMER = 72
 export const KVM_CAP_MAX_VCPU_ID = 128
+export const KVM_CAP_X2APIC_API = 129
 export const KVM_CAP_IMMEDIATE_EXIT = 136
 export const KVM_CAP_COALESCED_PIO = 162
 
@@ -180,6 +186,19 @@ export const kvm_coalesced_mmio_ring = { size: 8, first: 0, last: 4, coalesced_m
 export const kvm_ioeventfd = { size: 64, datamatch: 0, addr: 8, len: 16, fd: 20, flags: 24 } as const
 export const KVM_IOEVENTFD_FLAG_DATAMATCH = 1
 export const KVM_IOEVENTFD_FLAG_PIO = 2
+
+/** `struct kvm_irqfd` */
+export const kvm_irqfd = { size: 32, fd: 0, gsi: 4 } as const
+
+/** `struct kvm_enable_cap` */
+export const kvm_enable_cap = { size: 104, cap: 0, args: 8 } as const
+/** For KVM_CAP_X2APIC_API: interrupts go to APIC ids of 32 bits, and 255 is one like others. */
+export const KVM_X2APIC_API_USE_32BIT_IDS = 1
+export const KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK = 2
+
+/** `struct kvm_msrs`: a count, padding, then entries. */
+export const kvm_msrs = { size: 8, nmsrs: 0 } as const
+export const kvm_msr_entry = { size: 16, index: 0, data: 8 } as const
 
 const EXIT_NAMES: Readonly<Record<number, string>> = {
   [KVM_EXIT_UNKNOWN]: 'unknown',

@@ -5,6 +5,7 @@
  */
 
 // open(2)
+export const O_RDONLY = 0
 export const O_RDWR = 2
 export const O_CLOEXEC = 0o2000000
 

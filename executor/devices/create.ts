@@ -3,17 +3,21 @@
 import { assertNever, show } from '../../src/errors.js'
 import { REPORT_PORT } from '../guests/walk.js'
 import type { DeviceSpec } from '../wire/device-spec.js'
-import { textOf } from '../wire/failure.js'
+import { type GuestEnd, textOf } from '../wire/failure.js'
 import { DEVICE, type VcpuBlock, type VcpuMessage } from '../wire/shared.js'
 import type { Device, DeviceContext, DeviceModule } from './device.js'
+import { createPower } from './power.js'
 import type { Mailbox } from './remote.js'
 import { createSerial } from './serial.js'
+import { createVirtioMmio } from './virtio-mmio.js'
 
 interface DeviceRoom {
   readonly block: VcpuBlock
   readonly mailbox: Mailbox
   readonly post: (message: VcpuMessage) => void
   readonly context: DeviceContext
+  /** The guest has ended itself. */
+  readonly end: (how: GuestEnd) => void
 }
 
 /** In the order of `specs`. A module that cannot be loaded, or throws, is the thread's failure. */
@@ -30,16 +34,22 @@ export async function createDevices(specs: readonly DeviceSpec[], room: DeviceRo
 }
 
 async function createDevice({ what, start }: DeviceSpec, index: number, room: DeviceRoom): Promise<Device> {
-  const { block, mailbox, post, context } = room
+  const { block, mailbox, post, context, end } = room
   switch (what.kind) {
     case 'main':
       return mailbox.device(index)
     case 'module':
       return guarded(await load(what.url, what.options, context), what.url, index, block)
     case 'serial':
-      return createSerial(start, what.shared, block, () => post({ kind: 'output', device: index }))
+      return createSerial(start, what.shared, what.interrupt, block, () => post({ kind: 'output', device: index }))
     case 'exit':
       return { write: (_, data) => context.exit(littleEndian(data)) }
+    case 'virtio':
+      return createVirtioMmio({ start, ...what }, block)
+    case 'power':
+      return createPower(end)
+    case 'nothing':
+      return { read: (_, data) => data.fill(0xff), write: () => {} }
     case 'report':
       return {
         write: (_, data) => {

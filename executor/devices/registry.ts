@@ -73,8 +73,20 @@ export function requireHandler(handler: AccessHandler | DeviceInThread): void {
 export class DeviceRegistry {
   readonly #devices: Registered[] = []
 
+  #answersRest = false
+
+  /** Of several at an address, the first answers. */
   get specs(): DeviceSpec[] {
-    return this.#devices.map(({ spec }) => spec)
+    const rest = this.#answersRest ? (['port', 'mmio'] as const) : []
+    return [
+      ...this.#devices.map(({ spec }) => spec),
+      ...rest.map((bus): DeviceSpec => ({ bus, start: 0, end: LIMITS[bus], what: { kind: 'nothing' } })),
+    ]
+  }
+
+  /** Where no device is, nothing answers, rather than failing the VM. */
+  answerRest(): void {
+    this.#answersRest = true
   }
 
   /** @throws {InputError} for a range that is none, or is taken */

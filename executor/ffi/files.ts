@@ -12,6 +12,7 @@ import {
   MFD_CLOEXEC,
   MFD_HUGETLB,
   O_CLOEXEC,
+  O_RDONLY,
   O_RDWR,
   POLLIN,
 } from '../abi/linux.js'
@@ -38,6 +39,63 @@ export function closeFd(fd: number): void {
   if (rc === 0) return
   const error = libc.errno()
   if (error === EBADF) throw refused(error, `close(${fd})`)
+}
+
+/**
+ * Opens a file; the descriptor is closed on exec.
+ * @throws {SyscallError}
+ */
+export function openFile(path: string, access: 'read' | 'read and write', hints?: Hints): number {
+  const mode = access === 'read' ? O_RDONLY : O_RDWR
+  const fd = libc.attempt(() => libc.open(path, mode | O_CLOEXEC))
+  if (fd < 0) throw refused(-fd, `open(${path})`, hints)
+  return fd
+}
+
+/**
+ * Fills memory from a file, or writes memory to it, from an offset on.
+ * @param address of memory that the caller keeps mapped
+ * @returns bytes that were moved: fewer where the file ends
+ * @throws {SyscallError} EIO, ENOSPC, ...
+ */
+export function transfer(
+  direction: 'read' | 'write',
+  fd: number,
+  address: number,
+  bytes: number,
+  offset: number,
+): number {
+  const call = direction === 'read' ? libc.pread : libc.pwrite
+  let done = 0
+  while (done < bytes) {
+    const rc = libc.attempt(() => call(fd, address + done, bytes - done, offset + done))
+    if (rc < 0) throw refused(-rc, `p${direction}(${fd})`)
+    if (rc === 0) break
+    done += rc
+  }
+  return done
+}
+
+/**
+ * Has what was written to a file reach its disk.
+ * @throws {SyscallError}
+ */
+export function syncFile(fd: number): void {
+  const rc = libc.attempt(() => libc.fdatasync(fd))
+  if (rc < 0) throw refused(-rc, `fdatasync(${fd})`)
+}
+
+/**
+ * Fills memory with random bytes.
+ * @param address of memory that the caller keeps mapped
+ * @throws {SyscallError}
+ */
+export function fillRandom(address: number, bytes: number): void {
+  for (let done = 0; done < bytes; ) {
+    const rc = libc.attempt(() => libc.getrandom(address + done, bytes - done, 0))
+    if (rc < 0) throw refused(-rc, 'getrandom')
+    done += rc
+  }
 }
 
 /** A descriptor that is closed once. */
@@ -135,6 +193,18 @@ export function takeEvents(fd: number): number {
   if (rc === -EAGAIN) return 0
   if (rc < 0) throw refused(-rc, `read(${fd})`)
   return Number(new DataView(count.buffer).getBigUint64(0, true))
+}
+
+const ONE = new Uint8Array(new BigUint64Array([1n]).buffer)
+
+/**
+ * Adds one to an event counter. Nothing is allocated.
+ * @throws {SyscallError}
+ */
+export function signalEvent(fd: number): void {
+  const rc = libc.attempt(() => libc.write(fd, ONE, ONE.length))
+  // A counter that is full has been signalled.
+  if (rc < 0 && rc !== -EAGAIN) throw refused(-rc, `write(${fd})`)
 }
 
 /**

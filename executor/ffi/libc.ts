@@ -69,6 +69,22 @@ export const sendto: (
   address: Uint8Array,
   addressBytes: number,
 ) => number = lib.func('long sendto(int, const void *, size_t, int, const void *, unsigned int)')
+/** Returns what the C function does: bytes, or -1. */
+export const write: (fd: number, from: Uint8Array, bytes: number) => number = lib.func(
+  'long write(int, const void *, size_t)',
+)
+/** Bytes, or -1. The memory is given by its address. */
+export const pread: (fd: number, into: Address, bytes: number, offset: number) => number = lib.func(
+  'long pread64(int, uintptr_t, size_t, int64_t)',
+)
+export const pwrite: (fd: number, from: Address, bytes: number, offset: number) => number = lib.func(
+  'long pwrite64(int, uintptr_t, size_t, int64_t)',
+)
+export const fdatasync: (fd: number) => number = lib.func('int fdatasync(int)')
+/** Bytes, or -1. */
+export const getrandom: (into: Address, bytes: number, flags: number) => number = lib.func(
+  'long getrandom(uintptr_t, size_t, unsigned int)',
+)
 export const poll: (fds: Uint8Array, count: number, timeoutMs: number) => number = lib.func(
   'int poll(void *, unsigned long, int)',
 )

@@ -61,21 +61,47 @@ const LEGACY_MULTI_CORE = 2
 const SMT_LEVEL = 1
 const CORE_LEVEL = 2
 
+/** Leaf 1, ECX: the local APIC's timer takes times of the TSC; this is a guest. */
+const DEADLINE_TIMER = 2 ** 24
+const HYPERVISOR = 2 ** 31
+
+/** KVM's own leaf of features. EDX: vCPUs are not kept waiting for a CPU, so that a spinlock is better waited for than slept on. */
+const KVM_FEATURES = 0x40000001
+const HINT_REALTIME = 1
+
+/** What of a VM its topology does not say. */
+export interface CpuidTraits {
+  /** Whether it has local APICs whose timers take times of the TSC. */
+  readonly deadlineTimer: boolean
+  /** Whether each vCPU has a CPU of its own. */
+  readonly dedicated: boolean
+}
+
 /** The answers that one vCPU gives. */
-export function guestCpuid(supported: readonly CpuidEntry[], topology: GuestTopology, vcpu: number): CpuidEntry[] {
-  const facts = factsOf(topology, vcpu)
+export function guestCpuid(
+  supported: readonly CpuidEntry[],
+  topology: GuestTopology,
+  vcpu: number,
+  traits: CpuidTraits = { deadlineTimer: false, dedicated: false },
+): CpuidEntry[] {
+  const facts = { ...factsOf(topology, vcpu), ...traits }
   const vendor = vendorOf(supported)
   const has = (leaf: number) => supported.some((entry) => entry.leaf === leaf)
   const levels = [0xb, 0x1f].filter(has).flatMap((leaf) => levelEntries(leaf, facts))
   return [
     ...supported
       .filter(({ leaf }) => leaf !== 0xb && leaf !== 0x1f)
+      .map((entry) => (entry.leaf === KVM_FEATURES ? featuresEntry(entry, facts) : entry))
       .map((entry) => (vendor === 'amd' ? amdEntry(entry, facts) : intelEntry(entry, facts))),
     ...levels,
   ]
 }
 
-interface Facts {
+function featuresEntry(entry: CpuidEntry, { dedicated }: Facts): CpuidEntry {
+  return { ...entry, edx: dedicated ? (entry.edx | HINT_REALTIME) >>> 0 : (entry.edx & ~HINT_REALTIME) >>> 0 }
+}
+
+interface Facts extends CpuidTraits {
   readonly apicId: number
   readonly package: number
   readonly threadBits: number
@@ -88,7 +114,10 @@ interface Facts {
   readonly inPackage: number
 }
 
-function factsOf({ places, apicIds, threadBits, coreBits, llcBits }: GuestTopology, vcpu: number): Facts {
+function factsOf(
+  { places, apicIds, threadBits, coreBits, llcBits }: GuestTopology,
+  vcpu: number,
+): Omit<Facts, keyof CpuidTraits> {
   const apicId = apicIds[vcpu]!
   const packageBits = threadBits + coreBits + llcBits
   const alike = (bits: number) => apicIds.filter((id) => id >>> bits === apicId >>> bits).length
@@ -103,12 +132,13 @@ function factsOf({ places, apicIds, threadBits, coreBits, llcBits }: GuestTopolo
   }
 }
 
-/** Leaf 1: initial APIC id, how many ids a package has, and whether that is more than one. */
-function basicEntry(entry: CpuidEntry, { apicId, packageBits }: Facts): CpuidEntry {
+/** Leaf 1: initial APIC id, how many ids a package has, and whether that is more than one; what KVM leaves to its user. */
+function basicEntry(entry: CpuidEntry, { apicId, packageBits, deadlineTimer }: Facts): CpuidEntry {
   const ids = Math.min(2 ** packageBits, 255)
   const ebx = ((entry.ebx & 0xffff) | (ids << 16) | ((apicId & 0xff) << 24)) >>> 0
   const edx = ids > 1 ? (entry.edx | HTT) >>> 0 : (entry.edx & ~HTT) >>> 0
-  return { ...entry, ebx, edx }
+  const timer = deadlineTimer ? entry.ecx | DEADLINE_TIMER : entry.ecx & ~DEADLINE_TIMER
+  return { ...entry, ebx, ecx: (timer | HYPERVISOR) >>> 0, edx }
 }
 
 /** How many ids share a cache, less one, in bits 14 to 25. */

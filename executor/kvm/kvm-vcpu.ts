@@ -1,12 +1,16 @@
 /** A vCPU's descriptor: its registers, the page that it shares with user space, and entering the guest. */
 
+import { UnsupportedError } from '../../src/errors.js'
 import {
   KVM_GET_REGS,
   KVM_GET_SREGS,
   KVM_RUN,
   KVM_SET_CPUID2,
+  KVM_SET_MSRS,
   KVM_SET_REGS,
   KVM_SET_SREGS,
+  kvm_msr_entry,
+  kvm_msrs,
   kvm_regs,
   kvm_run,
   kvm_sregs,
@@ -60,6 +64,23 @@ export class KvmVcpu extends OwnedFd {
   /** What the guest finds out about its CPU: a `struct kvm_cpuid2`. */
   setCpuid(cpuid: Uint8Array): void {
     ioctlStruct(this.fd, 'KVM_SET_CPUID2', KVM_SET_CPUID2, cpuid)
+  }
+
+  /**
+   * Sets model-specific registers, by their numbers.
+   * @throws {UnsupportedError} for one that this KVM does not let be set
+   */
+  setMsrs(values: readonly (readonly [index: number, value: bigint])[]): void {
+    const msrs = new DataView(new ArrayBuffer(kvm_msrs.size + values.length * kvm_msr_entry.size))
+    msrs.setUint32(kvm_msrs.nmsrs, values.length, true)
+    for (const [i, [index, value]] of values.entries()) {
+      const at = kvm_msrs.size + i * kvm_msr_entry.size
+      msrs.setUint32(at + kvm_msr_entry.index, index, true)
+      msrs.setBigUint64(at + kvm_msr_entry.data, value, true)
+    }
+    const done = ioctlStruct(this.fd, 'KVM_SET_MSRS', KVM_SET_MSRS, new Uint8Array(msrs.buffer))
+    if (done === values.length) return
+    throw new UnsupportedError('KVM_SET_MSRS', `KVM does not let MSR 0x${values[done]![0].toString(16)} be set`)
   }
 
   getRegs(): Registers {

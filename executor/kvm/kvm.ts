@@ -12,27 +12,36 @@ import {
   KVM_CAP_IMMEDIATE_EXIT,
   KVM_CAP_IOEVENTFD,
   KVM_CAP_IRQCHIP,
+  KVM_CAP_IRQFD,
   KVM_CAP_MAX_VCPU_ID,
   KVM_CAP_MAX_VCPUS,
+  KVM_CAP_TSC_DEADLINE_TIMER,
   KVM_CAP_USER_MEMORY,
+  KVM_CAP_X2APIC_API,
   KVM_CHECK_EXTENSION,
   KVM_CREATE_IRQCHIP,
   KVM_CREATE_VCPU,
   KVM_CREATE_VM,
+  KVM_ENABLE_CAP,
   KVM_GET_API_VERSION,
   KVM_GET_SUPPORTED_CPUID,
   KVM_GET_VCPU_MMAP_SIZE,
   KVM_IOEVENTFD,
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   KVM_IOEVENTFD_FLAG_PIO,
+  KVM_IRQFD,
   KVM_REGISTER_COALESCED_MMIO,
   KVM_SET_IDENTITY_MAP_ADDR,
   KVM_SET_TSS_ADDR,
   KVM_SET_USER_MEMORY_REGION,
+  KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
+  KVM_X2APIC_API_USE_32BIT_IDS,
   kvm_coalesced_mmio_zone,
   kvm_cpuid_entry2,
   kvm_cpuid2,
+  kvm_enable_cap,
   kvm_ioeventfd,
+  kvm_irqfd,
   kvm_userspace_memory_region,
 } from '../abi/kvm.js'
 import { E2BIG } from '../abi/linux.js'
@@ -100,6 +109,11 @@ export class Kvm extends OwnedFd {
     return this.capability(KVM_CAP_MAX_VCPU_ID) || this.maxVcpus
   }
 
+  /** Whether a local APIC's timer can go off at a time of the TSC. */
+  get hasDeadlineTimer(): boolean {
+    return this.capability(KVM_CAP_TSC_DEADLINE_TIMER) > 0
+  }
+
   createVm(): KvmVm {
     const has = (capability: number) => this.capability(capability) > 0
     const features = {
@@ -108,6 +122,8 @@ export class Kvm extends OwnedFd {
       coalescedPorts: has(KVM_CAP_COALESCED_PIO),
       ioeventfd: has(KVM_CAP_IOEVENTFD),
       irqchip: has(KVM_CAP_IRQCHIP),
+      irqfd: has(KVM_CAP_IRQFD),
+      wideApicIds: has(KVM_CAP_X2APIC_API),
     }
     const vm = new KvmVm(ioctl(this.fd, 'KVM_CREATE_VM', KVM_CREATE_VM, 0, CREATE_VM_HINTS), features)
     try {
@@ -152,6 +168,8 @@ interface KvmFeatures {
   readonly coalescedPorts: boolean
   readonly ioeventfd: boolean
   readonly irqchip: boolean
+  readonly irqfd: boolean
+  readonly wideApicIds: boolean
 }
 
 /** Pages that older Intel CPUs need below 4 GiB, where the guest has no memory: the places that QEMU gives them. */
@@ -207,6 +225,29 @@ export class KvmVm extends OwnedFd {
   createIrqchip(): void {
     if (!this.#features.irqchip) throw new UnsupportedError('KVM_CAP_IRQCHIP', 'this kernel does not have it')
     ioctl(this.fd, 'KVM_CREATE_IRQCHIP', KVM_CREATE_IRQCHIP)
+  }
+
+  /** Interrupts for APIC ids above 254; before the first vCPU. */
+  allowWideApicIds(): void {
+    if (!this.#features.wideApicIds) {
+      throw new UnsupportedError('KVM_CAP_X2APIC_API', 'this kernel does not have it, and APIC ids go beyond 254')
+    }
+    const request = new DataView(new ArrayBuffer(kvm_enable_cap.size))
+    request.setUint32(kvm_enable_cap.cap, KVM_CAP_X2APIC_API, true)
+    const flags = KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK
+    request.setBigUint64(kvm_enable_cap.args, BigInt(flags), true)
+    ioctlStruct(this.fd, 'KVM_ENABLE_CAP', KVM_ENABLE_CAP, new Uint8Array(request.buffer))
+  }
+
+  /** Has the kernel raise an interrupt whenever somebody adds to an eventfd. @param gsi a pin of the I/O APIC */
+  irqfd(gsi: number, fd: number): void {
+    if (!this.#features.irqfd) throw new UnsupportedError('KVM_CAP_IRQFD', 'this kernel does not have it')
+    const request = new DataView(new ArrayBuffer(kvm_irqfd.size))
+    request.setUint32(kvm_irqfd.fd, fd, true)
+    request.setUint32(kvm_irqfd.gsi, gsi, true)
+    ioctlStruct(this.fd, 'KVM_IRQFD', KVM_IRQFD, new Uint8Array(request.buffer), {
+      EINVAL: 'the VM has no interrupt controllers in the kernel: create it with irqchip: true',
+    })
   }
 
   /**

@@ -48,9 +48,13 @@ export function coresByNumber(numbers: readonly number[]): GuestTopology {
   return { places, apicIds: numbers, threadBits: 0, coreBits: bitsFor(1 + Math.max(0, ...numbers)), llcBits: 0 }
 }
 
-function keysOf({ vcpu, node, cpus, dedicated }: PlanVcpu, host: ReadonlyMap<number, HostCpu>): Keys {
+/**
+ * A cell is a node of the guest, and what shares a cache or a core is on one node. So each cell has packages of its own, also
+ * where two cells are in one package of the host.
+ */
+function keysOf({ vcpu, cell, node, cpus, dedicated }: PlanVcpu, host: ReadonlyMap<number, HostCpu>): Keys {
   const cpu = host.get(parseCpulist(cpus)[0]!)
-  const pack = `${cpu?.package ?? `node ${node}`}`
+  const pack = `cell ${cell}/${cpu?.package ?? `node ${node}`}`
   const llc = `${pack}/${cpu?.llc ?? `node ${node}`}`
   const core = dedicated && cpu?.core != null ? `${llc}/${cpu.core}` : `${llc}/vCPU ${vcpu}`
   return [pack, llc, core]

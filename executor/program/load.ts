@@ -40,7 +40,8 @@ export async function loadImage(
   return { entry }
 }
 
-async function copyIn(memory: GuestMemory, gpa: number, bytes: Uint8Array): Promise<void> {
+/** Others have their turn every few MiB. */
+export async function copyIn(memory: GuestMemory, gpa: number, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; at += COPY_BYTES) {
     if (at > 0) await nextTurn()
     memory.write(gpa + at, bytes.subarray(at, at + COPY_BYTES))

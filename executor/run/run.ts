@@ -62,7 +62,7 @@ export async function carryOut(
   carried: Plan,
   options: RunOptions,
   guest: Guest = walk,
-  grounds: Grounds = { cpus: [], vms: {} },
+  grounds: Grounds = { cpus: [], nodes: [], distances: [], vms: {} },
 ): Promise<RunReport> {
   requireObject('options', options)
   const { seconds = 3, signal, onProgress, relaxed = false, exclusive } = options

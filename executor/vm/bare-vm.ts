@@ -88,6 +88,7 @@ export class BareVm extends Lifecycle {
       kvm,
       beforeRun: (operation) => this.allowBeforeRun(operation),
       memoryMap: () => this.#regions.all.map(({ gpa, bytes }) => ({ gpa, bytes })),
+      memorySpans: () => this.#regions.all.map(({ gpa, bytes, hva }) => ({ gpa, bytes, address: hva })),
       block: (index) => this.block(index),
       tids: () => this.#vcpus.map((_, index) => this.tid(index)),
       isRunning: () => this.state.name === 'running',

@@ -13,14 +13,20 @@ import {
 } from '../devices/registry.js'
 import { answer } from '../devices/remote.js'
 import { allocateSerial } from '../devices/serial.js'
+import { QUEUE_NOTIFY, VIRTIO_BYTES } from '../devices/virtio-mmio.js'
+import { closeAll, closeInTurn } from '../ffi/close.js'
+import { closeFd, createEventFd } from '../ffi/files.js'
 import { kickThread } from '../ffi/threads.js'
 import type { KvmVm } from '../kvm/kvm.js'
 import type { KvmVcpu } from '../kvm/kvm-vcpu.js'
 import type { Bus, DeviceSpec } from '../wire/device-spec.js'
 import { type Failure, failureOf, textOf } from '../wire/failure.js'
 import type { VcpuBlock, VcpuMessage } from '../wire/shared.js'
+import type { GuestSpan } from '../wire/virtio.js'
 import type { GuestWork } from '../worker/vcpu-worker.js'
 import { type Doorbell, Doorbells } from './doorbells.js'
+import { SerialLine } from './serial-line.js'
+import { VirtioHost, type VirtioPlan } from './virtios.js'
 
 export const COM1 = 0x3f8
 const SERIAL_PORTS = 8
@@ -37,11 +43,21 @@ export interface IoHome {
   beforeRun(operation: string): void
   /** Guest physical addresses where memory is. */
   memoryMap(): readonly { readonly gpa: number; readonly bytes: number }[]
+  /** The same, with where it is in the process. */
+  memorySpans(): readonly GuestSpan[]
   block(index: number): VcpuBlock
   /** Threads of the vCPUs. */
   tids(): number[]
   isRunning(): boolean
   fail(index: number | null, failure: Failure, cause?: unknown): void
+}
+
+/** Pins of KVM's I/O APIC. */
+const GSIS = 24
+
+function requireGsi(gsi: number): void {
+  if (Number.isInteger(gsi) && gsi >= 0 && gsi < GSIS) return
+  throw new InputError('gsi', `a number of an interrupt, 0 to ${GSIS - 1}`, show(gsi))
 }
 
 export class GuestIo {
@@ -50,6 +66,10 @@ export class GuestIo {
   readonly #doorbells = new Doorbells()
   readonly #ringLock = allocateRingLock()
   #isCoalesced = false
+  /** Eventfds that raise interrupts. */
+  readonly #interrupts: number[] = []
+  readonly #virtios: VirtioHost[] = []
+  #isOpen = true
   #timer: NodeJS.Timeout | undefined
 
   constructor(home: IoHome) {
@@ -90,13 +110,52 @@ export class GuestIo {
     this.#devices.add(bus, range, what, more)
   }
 
-  serial(onOutput: (bytes: Uint8Array) => void, start: number): void {
+  serial(onOutput: (bytes: Uint8Array) => void, start: number, gsi?: number): SerialLine {
     if (typeof onOutput !== 'function') throw new InputError('onOutput', 'a function', show(onOutput))
-    const what = { kind: 'serial', shared: allocateSerial() } as const
+    if (gsi !== undefined) requireGsi(gsi)
+    const interrupt = gsi === undefined ? null : this.interruptLine(gsi)
+    const what = { kind: 'serial', shared: allocateSerial(), interrupt } as const
     this.attach('port', { start, length: SERIAL_PORTS }, what, { output: onOutput })
+    return new SerialLine(what.shared, interrupt, () => this.#isOpen)
   }
 
-  exitPort(start: number): void {
+  /** An eventfd that raises an interrupt; closed with the VM. */
+  interruptLine(gsi: number): number {
+    this.#home.beforeRun('interruptLine')
+    const fd = createEventFd()
+    try {
+      this.#home.kvm.irqfd(gsi, fd)
+    } catch (error) {
+      closeFd(fd)
+      throw error
+    }
+    this.#interrupts.push(fd)
+    return fd
+  }
+
+  /** A virtio device at these addresses. It is this one's from now on. */
+  virtio(plan: VirtioPlan, gpa: number, gsi: number): VirtioHost {
+    let host: VirtioHost
+    try {
+      host = new VirtioHost(plan, this.interruptLine(gsi))
+    } catch (error) {
+      plan.close()
+      throw error
+    }
+    this.#virtios.push(host)
+    const { shared, identity, wake, notify } = host
+    this.attach('mmio', { start: gpa, length: VIRTIO_BYTES }, { kind: 'virtio', shared, identity, wake })
+    this.#home.kvm.ioeventfd('mmio', gpa + QUEUE_NOTIFY, 4, notify)
+    return host
+  }
+
+  /** From now on nothing answers where no device is: reads give all ones, as in a PC, rather than failing the VM. */
+  answerRest(): void {
+    this.#home.beforeRun('answerRest')
+    this.#devices.answerRest()
+  }
+
+  exitPort(start = EXIT_PORT): void {
     this.attach('port', { start, length: EXIT_PORTS }, { kind: 'exit' })
   }
 
@@ -136,7 +195,9 @@ export class GuestIo {
 
   /** The vCPUs are about to have their work. */
   start(): void {
-    this.#doorbells.start((error) => this.#home.fail(null, failureOf(error), error))
+    const failed = (error: unknown) => this.#home.fail(null, failureOf(error), error)
+    this.#doorbells.start(failed)
+    for (const device of this.#virtios) device.start(this.#home.memorySpans(), failed)
     if (this.#isCoalesced) this.#timer = setInterval(() => this.#fetchCoalesced(), COALESCED_MS)
   }
 
@@ -183,6 +244,11 @@ export class GuestIo {
 
   /** After the VM, whose kernel side counts into the doorbells. */
   close(): Promise<void> {
-    return this.#doorbells.close()
+    this.#isOpen = false
+    return closeInTurn(
+      () => this.#doorbells.close(),
+      async () => void (await Promise.all(this.#virtios.map((device) => device.close()))),
+      () => closeAll(this.#interrupts.splice(0).map((fd) => ({ close: () => closeFd(fd) }))),
+    )
   }
 }

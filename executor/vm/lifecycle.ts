@@ -254,6 +254,7 @@ export abstract class Lifecycle implements AsyncDisposable {
     this.#members[index]!.end = end
     if (end.kind === 'failed') this.fail(index, end.failure)
     else if (end.kind === 'exited') void this.#end({ name: 'stopped', by: 'guest', exitCode: end.code })
+    else if (end.kind === 'ended') void this.#end({ name: 'stopped', by: end.how, exitCode: null })
     else if (this.#members.every((member) => member.end?.kind === 'halted')) {
       void this.#end({ name: 'stopped', by: 'halt', exitCode: null })
     }

@@ -9,7 +9,10 @@ import { Kvm, type KvmVm } from '../kvm/kvm.js'
 import type { KvmVcpu } from '../kvm/kvm-vcpu.js'
 import type { VmMemory } from '../memory/memory.js'
 import { gpaRanges } from '../plan/address-map.js'
-import { guestTopology } from '../plan/guest-topology.js'
+import { type GuestTopology, guestTopology } from '../plan/guest-topology.js'
+
+/** APIC ids above this are only for x2APICs. */
+const MAX_XAPIC_ID = 254
 
 export interface MachineOptions {
   /** Interrupt controllers in the kernel. vCPUs but the first then wait to be started by it, and a halt waits for an interrupt. */
@@ -25,9 +28,13 @@ export class Machine implements Disposable {
   /** In the order of the plan. */
   readonly vcpus: readonly KvmVcpu[]
 
-  private constructor(vm: KvmVm, vcpus: readonly KvmVcpu[]) {
+  /** How the guest sees its vCPUs, in the order of the plan. */
+  readonly topology: GuestTopology
+
+  private constructor(vm: KvmVm, vcpus: readonly KvmVcpu[], topology: GuestTopology) {
     this.vm = vm
     this.vcpus = vcpus
+    this.topology = topology
   }
 
   /**
@@ -41,10 +48,15 @@ export class Machine implements Disposable {
     const topology = guestTopology(layout.vcpus, cpus)
     checkVcpus(kvm, topology.apicIds)
     const supported = parseCpuid(kvm.supportedCpuid)
+    const traits = {
+      deadlineTimer: irqchip && kvm.hasDeadlineTimer,
+      dedicated: layout.vcpus.every(({ dedicated }) => dedicated),
+    }
     const vcpus: KvmVcpu[] = []
-    const machine = new Machine(kvm.createVm(), vcpus)
+    const machine = new Machine(kvm.createVm(), vcpus, topology)
     try {
       if (irqchip) machine.vm.createIrqchip()
+      if (irqchip && topology.apicIds.some((id) => id > MAX_XAPIC_ID)) machine.vm.allowWideApicIds()
       for (const cell of layout.cells) {
         for (const { offset, gpa, bytes } of gpaRanges(cell.offset, cell.bytes)) {
           machine.vm.addMemory(gpa, memory.addressOf(offset), bytes)
@@ -53,7 +65,7 @@ export class Machine implements Disposable {
       for (const [i, id] of topology.apicIds.entries()) {
         const vcpu = machine.vm.createVcpu(id)
         vcpus.push(vcpu)
-        vcpu.setCpuid(formatCpuid(guestCpuid(supported, topology, i)))
+        vcpu.setCpuid(formatCpuid(guestCpuid(supported, topology, i, traits)))
         // The kernel takes 0.2 ms to make a vCPU. With hundreds of them, other work gets a turn in between.
         await nextTurn()
       }

@@ -1,6 +1,6 @@
 /** The states of a VM, and what one may do in them. */
 
-import type { VmError } from '../wire/failure.js'
+import type { GuestEnd, VmError } from '../wire/failure.js'
 
 /**
  * created -> running <-> paused -> stopped | failed. Nothing runs in `created`, `paused`, `stopped` and `failed`.
@@ -16,8 +16,11 @@ export type VmState =
 export type VmEnd = {
   /** The state. */
   readonly name: 'stopped'
-  /** `caller`: by `stop()`; `guest`: it wrote to the exit port; `halt`: all of its vCPUs have halted for good. */
-  readonly by: 'caller' | 'guest' | 'halt'
+  /**
+   * `caller`: by `stop()`; `guest`: it wrote to the exit port; `halt`: all of its vCPUs have halted for good; `power-off` and
+   * `reset`: a kernel has switched itself off, or has started anew (as after a panic).
+   */
+  readonly by: 'caller' | 'guest' | 'halt' | GuestEnd
   /** What the guest wrote to the exit port. */
   readonly exitCode: number | null
 }

@@ -10,17 +10,21 @@ import { BASE_PAGE } from '../ffi/mapping.js'
 import type { VmMemory } from '../memory/memory.js'
 import { type PlacedMemory, placeMemory } from '../memory/placed-memory.js'
 import { addressLimit, gpaRanges, lowMemoryEnd, offsetOf } from '../plan/address-map.js'
+import type { HostDistances } from '../program/guest-machine.js'
 import { loadImage } from '../program/load.js'
 import { pageTableBytes, pageTables } from '../program/paging.js'
 import type { Bus, DeviceSpec } from '../wire/device-spec.js'
 import { vmError } from '../wire/failure.js'
 import type { VcpuMessage } from '../wire/shared.js'
+import type { GuestSpan } from '../wire/virtio.js'
 import type { Doorbell } from './doorbells.js'
 import { COM1, EXIT_PORT, GuestIo } from './guest-io.js'
+import { bootLinux, type LinuxGuest, type LinuxOptions } from './linux.js'
 import { Machine } from './machine.js'
 import { requireVmOptions } from './options.js'
 import { type Assignment, Placement, type PlacementOptions } from './placement.js'
 import { Sampler, type VcpuSample } from './sampler.js'
+import type { SerialLine } from './serial-line.js'
 import { Vcpu } from './vcpu.js'
 
 /** How a VM is made. */
@@ -29,7 +33,7 @@ export interface VmOptions extends PlacementOptions {
   readonly irqchip?: boolean
 }
 
-let construct: (plan: PlanVm, placed: PlacedMemory, machine: Machine, options: VmOptions) => Vm
+let construct: (plan: PlanVm, placed: PlacedMemory, machine: Machine, options: VmOptions, host: HostDistances) => Vm
 
 /**
  * `Vm.create` for those who have checked the plan, or who make the executor lie, as tests do.
@@ -37,7 +41,7 @@ let construct: (plan: PlanVm, placed: PlacedMemory, machine: Machine, options: V
  */
 export async function carryOutVm(
   vm: PlanVm,
-  { cpus, vms }: Grounds,
+  { cpus, vms, nodes, distances }: Grounds,
   options: VmOptions,
   prepared: (memory: VmMemory, machine: Machine) => void = () => {},
 ): Promise<Vm> {
@@ -52,7 +56,7 @@ export async function carryOutVm(
   try {
     machine = await Machine.build(placed.memory, { irqchip: options.irqchip ?? false, cpus })
     prepared(placed.memory, machine)
-    return construct(vm, placed, machine, whole)
+    return construct(vm, placed, machine, whole, { nodes, distances })
   } catch (error) {
     machine?.close()
     await placed.close()
@@ -67,6 +71,8 @@ export class Vm extends Placement {
   readonly #machine: Machine
   readonly #sampler: Sampler
   readonly #io: GuestIo
+  readonly #host: HostDistances
+  readonly #hasIrqchip: boolean
   #tables: number | null = null
 
   /**
@@ -88,13 +94,16 @@ export class Vm extends Placement {
     construct = (...parts) => new Vm(...parts)
   }
 
-  private constructor(plan: PlanVm, placed: PlacedMemory, machine: Machine, options: VmOptions) {
+  private constructor(plan: PlanVm, placed: PlacedMemory, machine: Machine, options: VmOptions, host: HostDistances) {
     super(plan, placed, options)
     this.#machine = machine
+    this.#host = host
+    this.#hasIrqchip = options.irqchip === true
     this.#io = new GuestIo({
       kvm: machine.vm,
       beforeRun: (operation) => this.allowBeforeRun(operation),
       memoryMap: () => this.memoryMap,
+      memorySpans: () => this.#memorySpans(),
       block: (index) => this.block(index),
       tids: () => plan.vcpus.map((_, index) => this.tid(index)),
       isRunning: () => this.state.name === 'running',
@@ -150,6 +159,29 @@ export class Vm extends Placement {
     return loadImage({ requireMemory, write: (at, bytes) => this.write(at, bytes) }, image, gpa)
   }
 
+  /**
+   * Loads a Linux kernel and all that it is told of the machine: memory, firmware's tables with a node for each cell of the
+   * plan, as far apart as the host's, serial consoles, power-off. In a VM with `irqchip`, before it runs. `run()` boots it;
+   * it ends by its power-off or reset, or by the exit port.
+   * @throws {InputError} for what is no 64-bit kernel, and where the kernel or the initramfs has no room in the memory
+   */
+  bootLinux(options: LinuxOptions): Promise<LinuxGuest> {
+    this.allowBeforeRun('bootLinux')
+    const requireMemory = (at: number, length: number) => void this.#offsetOf(at, length)
+    const home = {
+      io: this.#io,
+      vcpus: this.#machine.vcpus,
+      topology: this.#machine.topology,
+      layout: this.layout,
+      host: this.#host,
+      hasIrqchip: this.#hasIrqchip,
+      memoryMap: this.memoryMap,
+      memory: { requireMemory, write: (at: number, bytes: Uint8Array) => this.write(at, bytes) },
+      identityTables: () => this.#identityTables(),
+    }
+    return bootLinux(home, options)
+  }
+
   /** Writes into the guest's memory, whether it runs or not. */
   write(gpa: number, bytes: Uint8Array): void {
     this.allowOpen('write')
@@ -176,6 +208,13 @@ export class Vm extends Placement {
       `memory of VM "${this.name}" (${where.join(', ')})`,
       `${show(length)} bytes at ${show(gpa)}`,
     )
+  }
+
+  /** Each cell apart, as each has a mapping of its own. */
+  #memorySpans(): GuestSpan[] {
+    return this.layout.cells
+      .flatMap((cell) => gpaRanges(cell.offset, cell.bytes))
+      .map(({ offset, gpa, bytes }) => ({ gpa, bytes, address: this.memory.addressOf(offset) }))
   }
 
   #identityTables(): number {
@@ -215,9 +254,13 @@ export class Vm extends Placement {
     this.#io.attach(bus, range, what, more)
   }
 
-  /** A serial console (8250), for output: COM1 unless `port` is given. It runs in the vCPUs' threads. */
-  serial(onOutput: (bytes: Uint8Array) => void, port: number = COM1): void {
-    this.#io.serial(onOutput, port)
+  /**
+   * A serial console (16550): COM1 unless `port` is given. It runs in the vCPUs' threads.
+   * @param gsi its interrupt, in a VM with interrupt controllers; without one it has none
+   * @returns what the guest reads from goes in here
+   */
+  serial(onOutput: (bytes: Uint8Array) => void, port: number = COM1, gsi?: number): SerialLine {
+    return this.#io.serial(onOutput, port, gsi)
   }
 
   /** A port that ends the VM when it is written to: `wait()` then says with what. */

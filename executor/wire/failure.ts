@@ -19,6 +19,9 @@ export type Failure =
   | { readonly kind: 'device'; readonly text: string }
   | { readonly kind: 'thread'; readonly text: string }
 
+/** How a guest has ended itself other than by the exit port. */
+export type GuestEnd = 'power-off' | 'reset'
+
 /** How a vCPU came to its end. */
 export type VcpuEnd =
   /** It was told to stop. */
@@ -27,6 +30,8 @@ export type VcpuEnd =
   | { readonly kind: 'halted' }
   /** It wrote this to the exit port, or a device said so. */
   | { readonly kind: 'exited'; readonly code: number }
+  /** It wrote to a register that switches the machine off, or resets it. */
+  | { readonly kind: 'ended'; readonly how: GuestEnd }
   | { readonly kind: 'failed'; readonly failure: Failure }
 
 export function failureOf(error: unknown): Failure {

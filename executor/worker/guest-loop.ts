@@ -45,8 +45,8 @@ export interface GuestRoom {
   readonly mailbox: Mailbox
   /** `null`: no writes are coalesced. */
   readonly ring: CoalescedRing | null
-  /** `code`: what a device has ended the VM with. */
-  readonly ending: { readonly code: number | null }
+  /** `now`: how a device has ended the VM. */
+  readonly ending: { readonly now: VcpuEnd | null }
   /** Does what the commands say, while held too; `false`: the command is to stop. */
   readonly attend: () => boolean
 }
@@ -114,7 +114,7 @@ function loop(block: VcpuBlock, room: GuestRoom): VcpuEnd {
       if (!isAnswered) return { kind: 'failed', failure: unanswered(page, reason) }
       mailbox.flush()
     }
-    if (ending.code !== null) return { kind: 'exited', code: ending.code }
+    if (ending.now !== null) return ending.now
   }
 }
 

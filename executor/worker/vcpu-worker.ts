@@ -13,9 +13,10 @@ import { createDevices } from '../devices/create.js'
 import { Mailbox } from '../devices/remote.js'
 import { announceLoaded } from '../ffi/gate.js'
 import { type RunPage, viewRunPage } from '../kvm/kvm-vcpu.js'
+import { serveVirtio } from '../virtio/serve.js'
 import { beginTask } from '../wire/claim.js'
 import type { DeviceSpec } from '../wire/device-spec.js'
-import { failureOf, type VcpuEnd } from '../wire/failure.js'
+import { failureOf, type GuestEnd, type VcpuEnd } from '../wire/failure.js'
 import {
   blockOf,
   COMMAND,
@@ -155,14 +156,17 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
       return { kind: 'told' }
     }
   }
-  const ending: { code: number | null } = { code: null }
+  const ending: { now: VcpuEnd | null } = { now: null }
   const exit = (code: number) => {
     if (!Number.isSafeInteger(code)) throw new InputError('exit', 'a whole number', show(code))
-    ending.code ??= code
+    ending.now ??= { kind: 'exited', code }
+  }
+  const end = (how: GuestEnd) => {
+    ending.now ??= { kind: 'ended', how }
   }
   const mailbox = new Mailbox(block, line.post)
   const context = { vcpu: work.vcpu, exit }
-  const devices = await createDevices(work.devices, { block, mailbox, post: line.post, context })
+  const devices = await createDevices(work.devices, { block, mailbox, post: line.post, context, end })
   const { fd, ring } = work
   return () => {
     // SAFETY: the vCPU's owner closes it only after this thread is done, and the views end with this function.
@@ -185,7 +189,7 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
   }
 }
 
-const tasks = { runVcpu, watchEvents, closeFile, giveBack, moveSpan, prefaultSpan, readBack }
+const tasks = { runVcpu, watchEvents, serveVirtio, closeFile, giveBack, moveSpan, prefaultSpan, readBack }
 export type Tasks = typeof tasks
 
 interface Order<Name extends keyof Tasks> {

@@ -34,6 +34,17 @@ export async function readText(file: string): Promise<string> {
   return inFile(nameOf(file), async () => decode(await readBytes(file)))
 }
 
+/** The most that a kernel, an initramfs or a program may have: more than a process can hold in a piece is not read. */
+const MAX_BINARY_BYTES = 2 * 1024 ** 3
+
+/**
+ * The bytes of a file, or of standard input for `-`.
+ * @throws {InputError} with the file's name
+ */
+export async function readBinary(file: string): Promise<Uint8Array> {
+  return inFile(nameOf(file), () => readBytes(file, MAX_BINARY_BYTES))
+}
+
 /** What `work` returns; its InputErrors get the file's name before their place. */
 export async function inFile<Value>(name: string, work: () => Value | Promise<Value>): Promise<Value> {
   try {
@@ -51,10 +62,10 @@ export function requireOneStdin(files: Readonly<Record<string, string | undefine
   }
 }
 
-async function readBytes(file: string): Promise<Buffer> {
+async function readBytes(file: string, maxBytes = MAX_BYTES): Promise<Buffer> {
   if (file === '') throw new InputError('', 'the name of a file', 'an empty name')
   try {
-    return await collect(file === '-' ? process.stdin : (await open(file)).createReadStream())
+    return await collect(file === '-' ? process.stdin : (await open(file)).createReadStream(), maxBytes)
   } catch (error) {
     if (error instanceof Error && 'code' in error) throw new InputError('', 'a file that can be read', reasonOf(error))
     throw error
@@ -75,12 +86,12 @@ function reasonOf(error: Error & { code?: unknown }): string {
   return REASONS[code] ?? code
 }
 
-async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+async function collect(stream: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of stream) {
     bytes += chunk.length
-    if (bytes > MAX_BYTES) throw new InputError('', `at most ${formatBytes(MAX_BYTES)}`, 'more')
+    if (bytes > maxBytes) throw new InputError('', `at most ${formatBytes(maxBytes)}`, 'more')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

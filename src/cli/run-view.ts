@@ -20,7 +20,7 @@ function ranText({ backend, noGuest, seconds, vcpus }: RunReport, style: Style):
   return noGuest === undefined ? head : `${head}\n${paragraph(style, noGuest, '  ')}`
 }
 
-function vcpuTable({ backend, vcpus }: RunReport, style: Style): string {
+export function vcpuTable({ backend, vcpus }: Pick<RunReport, 'backend' | 'vcpus'>, style: Style): string {
   return table(
     style,
     [
@@ -44,7 +44,7 @@ function vcpuTable({ backend, vcpus }: RunReport, style: Style): string {
   )
 }
 
-function memoryTable({ memory }: RunReport, style: Style): string {
+export function memoryTable({ memory }: Pick<RunReport, 'memory'>, style: Style): string {
   return table(
     style,
     [
@@ -66,7 +66,10 @@ function foundText({ bytes, residentBytes }: RunMemory): string {
 }
 
 /** What the verdict rests on. */
-function watchText({ vcpus, watched: { threadLooks, memoryLooks, pagesMigrated } }: RunReport): string {
+export function watchText({
+  vcpus,
+  watched: { threadLooks, memoryLooks, pagesMigrated },
+}: Pick<RunReport, 'vcpus' | 'watched'>): string {
   const migrations = vcpus.map((vcpu) => vcpu.migrations)
   const counted = migrations.includes(null)
     ? 'migrations of threads are not counted here'

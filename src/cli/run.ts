@@ -9,15 +9,17 @@ import type { Backend, Host, PartitionKind, RunReport, VerifiedPlan } from '../t
 import { demoRequest } from './demo-request.js'
 import { CommandError, EXIT } from './errors.js'
 import { nameOf } from './input.js'
+import { loadExecutor } from './load-executor.js'
 import { formatCount } from './numbers.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
 import { type PictureOptions, pictures } from './picture.js'
 import { showPlan } from './plan-view.js'
 import { readRequest } from './request-source.js'
+import { type KernelOptions, requireKernelOptions, runKernel } from './run-kernel.js'
 import { showRun } from './run-view.js'
 import { planVerified } from './verified-plan.js'
 
-interface RunCommandOptions extends PictureOptions {
+interface RunCommandOptions extends KernelOptions, PictureOptions {
   readonly request?: string
   readonly seconds: number
   readonly backend?: Backend
@@ -28,6 +30,8 @@ interface RunCommandOptions extends PictureOptions {
 }
 
 export async function run(options: RunCommandOptions): Promise<void> {
+  requireKernelOptions(options)
+  if (options.kernel !== undefined) return runKernel({ ...options, kernel: options.kernel })
   const { request: file, json } = options
   const style = styleOf(process.stdout, options.color)
   const drawing = await pictures(options)
@@ -79,18 +83,6 @@ async function carryOut(planned: VerifiedPlan, { seconds, backend, exclusive, re
   } finally {
     progress.clear()
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
-  }
-}
-
-/** Loaded here and not before: the other commands work where koffi does not. */
-async function loadExecutor(): Promise<typeof import('../../executor/index.js')> {
-  try {
-    return await import('../../executor/index.js')
-  } catch (error) {
-    throw new CommandError(
-      `the executor cannot be loaded: ${error instanceof Error ? error.message : error}`,
-      EXIT.failed,
-    )
   }
 }
 

@@ -4,14 +4,15 @@ import { MissingError, prepareBootFiles } from './boot-files.js'
 import { machineNamed, machines } from './machines.js'
 import { runInMachine, VmError } from './vm.js'
 
-const USAGE = `Usage: npm run lab -- MACHINE [-- COMMAND...]   run a command in a machine; without one, a shell
+const USAGE = `Usage: npm run lab -- MACHINE [--parallel] [-- COMMAND...]   run a command in a machine; without one, a shell
        npm run lab -- --list                    the machines`
 
 const USAGE_ERROR = 2
 const NOT_BOOTED = 125
 
 async function main(args: readonly string[]): Promise<number> {
-  const [name, separator, ...words] = args
+  const parallel = args[1] === '--parallel'
+  const [name, separator, ...words] = parallel ? args.filter((_, i) => i !== 1) : args
   if (name === '--list' && args.length === 1) {
     const width = Math.max(...machines.map((machine) => machine.name.length))
     for (const machine of machines) console.log(`${machine.name.padEnd(width)}  ${describe(machine)}`)
@@ -38,6 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
   const files = prepareBootFiles()
   const { exitCode } = await runInMachine(machine, files, command, {
     cwd: process.cwd(),
+    parallel,
     onOutput: (stream, chunk) => void process[stream].write(chunk),
   })
   return exitCode

@@ -12,9 +12,16 @@ export type Ports = Readonly<Record<string, number>>
 
 /**
  * Kernel noise goes to the first serial port, whose file descriptor is `console`; everything else has a port of its own.
+ * @param parallel whether its CPUs run at the same time
  * @param terminal whether QEMU's standard input and output are a terminal of the machine (`hvc0`)
  */
-export function qemuArguments(machine: LabMachine, files: BootFiles, ports: Ports, terminal: boolean): string[] {
+export function qemuArguments(
+  machine: LabMachine,
+  files: BootFiles,
+  ports: Ports,
+  terminal: boolean,
+  parallel = false,
+): string[] {
   const { nodes, packages, coresPerPackage, threadsPerCore } = machine
   const memoryMiB = nodes.reduce((sum, node) => sum + (node.memoryMiB ?? 0), 0)
   const cpus = packages * coresPerPackage * threadsPerCore
@@ -22,7 +29,14 @@ export function qemuArguments(machine: LabMachine, files: BootFiles, ports: Port
   const { console: consoleFd, ...others } = ports
   return [
     ['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
-    ['-machine', `q35${hasHmat ? ',hmat=on' : ''}`, '-accel', ACCELERATOR, '-cpu', CPU_MODELS[machine.model]],
+    [
+      '-machine',
+      `q35${hasHmat ? ',hmat=on' : ''}`,
+      '-accel',
+      parallel ? PARALLEL : ACCELERATOR,
+      '-cpu',
+      CPU_MODELS[machine.model],
+    ],
     ['-smp', `${cpus},sockets=${packages},cores=${coresPerPackage},threads=${threadsPerCore}`, '-m', `${memoryMiB}M`],
     nodes.flatMap(nodeArguments),
     machine.distances.flatMap((row, from) => row.flatMap((value, to) => distanceArguments(from, to, value))),
@@ -44,11 +58,20 @@ export function qemuArguments(machine: LabMachine, files: BootFiles, ports: Port
  * other, and about one in thirty runs of a guest under KVM hung the machine or ended with a fault that was none.
  */
 const ACCELERATOR = 'tcg,thread=single'
+/**
+ * Each CPU in a thread of its own, for guests of several vCPUs: in turn, a guest's spinlocks were lost, whose holders had
+ * long given them back, and its vCPUs waited for ever (Linux 6.1 in Linux 6.1 in QEMU 7.2, each of four boots).
+ */
+const PARALLEL = 'tcg,thread=multi'
 
 /** The emulation has no 5-level paging with SVM. What else of a model it lacks, it says on standard error. */
 const CPU_MODELS = { svm: 'max,+svm,-la57', skylake: 'Skylake-Server' } as const
 
-const KERNEL_OPTIONS = ['console=ttyS0', 'panic=-1', 'nokaslr', 'mitigations=off', 'audit=0']
+/**
+ * `tsc=reliable`: the emulated CPUs share a time stamp counter. An AMD model of several CPUs without an invariant one counts
+ * as unsound otherwise, and KVM then gives each vCPU of a guest a time of its own.
+ */
+const KERNEL_OPTIONS = ['console=ttyS0', 'panic=-1', 'nokaslr', 'mitigations=off', 'audit=0', 'tsc=reliable']
 
 function nodeArguments({ cpus, memoryMiB, hmat }: LabNode, id: number): string[] {
   const memory = memoryMiB === undefined ? [] : ['-object', `memory-backend-ram,id=m${id},size=${memoryMiB}M`]

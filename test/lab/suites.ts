@@ -35,13 +35,17 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),
   formats: ({ name }) => ['two-node', 'four-node', 'hugepages'].includes(name),
+  linux: ({ name }) => name === 'two-node',
 }
 
 /** Suites that take a minute or more: each has a boot of its machine for itself. */
 const LONG = [
   ...['commands', 'apply', 'partition', 'apply-libvirt', 'apply-killed', 'apply-hugepages'],
-  ...['balance', 'balance-busy', 'balance-killed'],
+  ...['balance', 'balance-busy', 'balance-killed', 'linux'],
 ]
+
+/** Suites with guests of several vCPUs: CPUs of their machines run at the same time. */
+const PARALLEL = ['linux']
 
 export function suitesOf(machine: LabMachine): string[] {
   return Object.keys(PLACES).filter((suite) => PLACES[suite]!(machine))
@@ -127,6 +131,7 @@ export async function testMachine(
     cwd: packageRoot,
     environment: { LAB_PACKAGE: packageRoot, NO_COLOR: '1' },
     commandSeconds: LIMIT_SECONDS,
+    parallel: suites.some((suite) => PARALLEL.includes(suite)),
     onOutput: (_, chunk) => {
       output += chunk.toString()
     },

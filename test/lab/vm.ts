@@ -12,6 +12,8 @@ export interface VmOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Gets the command's output as it comes. */
   readonly onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
+  /** Whether the machine's CPUs run at the same time rather than in turn. */
+  readonly parallel?: boolean
   /** How long the boot may take. */
   readonly bootSeconds?: number
   /** How long the command may take; without it any time. */
@@ -48,7 +50,12 @@ export async function runInMachine(
   const terminal = command === null
   const startedAt = performance.now()
   // setpriv: the machine ends with this process, however that ends.
-  const qemu = ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...qemuArguments(machine, files, ports, terminal)]
+  const qemu = [
+    '--pdeathsig',
+    'KILL',
+    'qemu-system-x86_64',
+    ...qemuArguments(machine, files, ports, terminal, options.parallel),
+  ]
   const child = spawn('setpriv', qemu, {
     stdio: [terminal ? 'inherit' : 'ignore', terminal ? 'inherit' : 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
   })

@@ -8,6 +8,12 @@ import type { CommandEntry } from './entry.js'
 const SHELLS = ['bash', 'zsh', 'fish']
 const MAX_SECONDS = 86_400
 const DEFAULT_SECONDS = 3
+const DEFAULT_SILENCE = 300
+
+/** An option that may be given several times. */
+function several(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value]
+}
 
 export const GUEST_COMMANDS: readonly CommandEntry[] = [
   {
@@ -38,7 +44,31 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
         'go on where the kernel refuses to bind memory, to pin and schedule threads or to give CPUs alone, and report it',
       ),
       ...PICTURE_OPTIONS,
-      new Option('--json', 'print the report as a JSON object'),
+      new Option('--json', 'print the report as a JSON object; with --kernel on standard error'),
+      new Option(
+        '--kernel [file]',
+        'boot this Linux kernel (bzImage or vmlinux) in the VM of the request; without a name that of this machine, in /boot',
+      )
+        .preset(true)
+        .conflicts(['seconds', 'backend', 'exclusive', 'svg', 'png']),
+      new Option('--initrd <file>', 'its initramfs; auto: one is made of busybox and the files of --file'),
+      new Option('--append <text>', 'words for its command line'),
+      new Option(
+        '--exec <command>',
+        'run this in the guest (--initrd auto): its output and exit code become those of homenode',
+      ),
+      new Option(
+        '--file <file>',
+        'a file for --initrd auto, such as a static program: it is /bin/NAME in the guest; again for others',
+      ).argParser(several),
+      new Option(
+        '--disk <file>',
+        'a raw image as /dev/vda, again for /dev/vdb, ...: read-only, unless ,rw follows its name',
+      ).argParser(several),
+      new Option('--busybox <file>', 'a static busybox for --initrd auto; without it the one of this machine'),
+      new Option('--silence <s>', 'how long the guest may say nothing on its console until its first word')
+        .argParser(positiveNumber('--silence', MAX_SECONDS))
+        .default(DEFAULT_SILENCE),
     ],
     needs: [],
     examples: `
@@ -49,10 +79,15 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
   homenode run --relaxed            where binding or pinning may be refused
   homenode run --svg plan.svg       a picture of where they run
   homenode run --json | jq .verified
+  homenode run --kernel --initrd auto     a shell in a Linux guest; Ctrl-] ends it
+  homenode run --kernel --exec 'lscpu | grep NUMA' -f request.json
+  homenode run --kernel vmlinuz --initrd initrd.img --append root=LABEL=root
 
 Exit code: 0 all is where it was planned, 1 it is not or the system refused,
 3 some VM does not fit (nothing runs), 4 some VM failed while others ran, or the
-kernel refused what --relaxed allows it to.`,
+kernel refused what --relaxed allows it to. With --kernel: what the guest's
+command ends with (or writes to port 0xf4), 0 after a power-off, 1 after a reset,
+as by a panic.`,
     load: async () => (await import('../run.js')).run,
   },
   {

@@ -140,7 +140,15 @@ test('core scheduling of a thread that is gone is refused', () => {
   }
 })
 
-const FEATURES = { runBytes: BASE_PAGE, coalescedRing: BASE_PAGE, coalescedPorts: true, ioeventfd: true, irqchip: true }
+const FEATURES = {
+  runBytes: BASE_PAGE,
+  coalescedRing: BASE_PAGE,
+  coalescedPorts: true,
+  ioeventfd: true,
+  irqchip: true,
+  irqfd: true,
+  wideApicIds: true,
+}
 
 test('every call of a VM and of a vCPU whose descriptor is dead ends with EBADF', () => {
   const vm = new KvmVm(DEAD_FD, FEATURES)
@@ -167,7 +175,14 @@ test('every call of a VM and of a vCPU whose descriptor is dead ends with EBADF'
 })
 
 test('what a kernel does not have is refused by its name', () => {
-  const vm = new KvmVm(DEAD_FD, { ...FEATURES, coalescedRing: 0, ioeventfd: false, irqchip: false })
+  const vm = new KvmVm(DEAD_FD, {
+    ...FEATURES,
+    coalescedRing: 0,
+    ioeventfd: false,
+    irqchip: false,
+    irqfd: false,
+    wideApicIds: false,
+  })
   assert.throws(() => vm.coalesce('mmio', 0, 1), /coalesced writes: .*Linux 5\.0/)
   assert.throws(() => vm.ioeventfd('mmio', 0, 1, 0), /KVM_CAP_IOEVENTFD/)
   assert.throws(() => vm.createIrqchip(), /KVM_CAP_IRQCHIP/)

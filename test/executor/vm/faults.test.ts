@@ -91,7 +91,7 @@ test('an error of KVM_RUN itself is thrown as that', () => {
     mmio: new DeviceBus('mmio', [], []),
     mailbox: new Mailbox(block, () => {}),
     ring: null,
-    ending: { code: null },
+    ending: { now: null },
     attend: () => true,
   }
   assert.throws(() => runGuest(block, room), /ioctl\(KVM_RUN\): EBADF/)

@@ -1,0 +1,74 @@
+/** Archives for guests, unpacked by cpio where that is installed. */
+
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { cpioArchive } from '../../../executor/program/cpio.js'
+import { execInitramfs } from '../../../executor/program/exec-initramfs.js'
+import { skipUnless } from '../../skip.js'
+import { hasProgram } from '../programs.js'
+
+const testWithCpio = skipUnless(hasProgram('cpio'), 'no cpio (Debian: cpio)')
+const bytes = (text: string) => new Uint8Array(Buffer.from(text))
+
+/** The head of a program, with program headers of these types. */
+function program(...types: readonly number[]): Uint8Array {
+  const file = Buffer.alloc(64 + 56 * types.length)
+  file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
+  file.writeBigUInt64LE(64n, 32)
+  file.writeUInt16LE(56, 54)
+  file.writeUInt16LE(types.length, 56)
+  for (const [i, type] of types.entries()) file.writeUInt32LE(type, 64 + 56 * i)
+  return new Uint8Array(file)
+}
+
+testWithCpio('cpio finds every file with its content and its mode', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'homenode-cpio-'))
+  try {
+    const archive = cpioArchive([
+      { kind: 'folder', path: 'bin' },
+      { kind: 'file', path: 'bin/tool', content: bytes('#!/bin/sh\n'), executable: true },
+      { kind: 'file', path: 'empty', content: bytes(''), executable: false },
+      { kind: 'file', path: 'odd', content: bytes('12345'), executable: false },
+    ])
+    execFileSync('cpio', ['-i', '--quiet'], { cwd: folder, input: archive })
+    assert.is(readFileSync(join(folder, 'bin/tool'), 'utf8'), '#!/bin/sh\n')
+    assert.is(statSync(join(folder, 'bin/tool')).mode & 0o777, 0o755)
+    assert.is(statSync(join(folder, 'empty')).size, 0)
+    assert.is(readFileSync(join(folder, 'odd'), 'utf8'), '12345')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+testWithCpio('an initramfs for a command has busybox, the console, the command and the files, folders first', () => {
+  const files = [{ path: 'opt/data/chase', content: bytes('x'), executable: true }]
+  const archive = execInitramfs({ busybox: program(1), command: 'echo "$HOME"', files })
+  const listed = execFileSync('cpio', ['-it', '--quiet'], { input: archive, encoding: 'utf8' }).trim().split('\n')
+  const expected = ['bin', 'dev', 'opt', 'opt/data', 'dev/console', 'bin/busybox', 'init', 'opt/data/chase', 'command']
+  assert.equal(listed, expected)
+  assert.ok(Buffer.from(archive).includes('echo "$HOME"\n'))
+})
+
+test('a busybox that wants libraries, and names that lead elsewhere, are refused', () => {
+  const make = (busybox: Uint8Array, path = 'bin/x') =>
+    execInitramfs({ busybox, command: null, files: [{ path, content: bytes(''), executable: false }] })
+  assert.throws(() => make(program(1, 3)), /busybox: expected a static program .*dynamic linker/)
+  assert.throws(() => make(bytes('#!/bin/sh')), /busybox: expected a program \(ELF\)/)
+  for (const path of ['/etc/x', '../x', 'a//b', '', 'a/./b', 'a\0b']) {
+    assert.throws(() => make(program(1), path), /files: expected paths/)
+  }
+})
+
+test('the first process is a script that its shell takes', () => {
+  const archive = Buffer.from(execInitramfs({ busybox: program(1), command: 'true' }))
+  const start = archive.indexOf('#!/bin/busybox sh')
+  const script = archive.subarray(start, archive.indexOf('finish $?\n') + 10)
+  execFileSync('sh', ['-n'], { input: script })
+  assert.ok(script.includes(`printf "\\\\$(printf %o $1)" | dd of=/dev/port bs=1 seek=244`))
+})
+
+test.run()
