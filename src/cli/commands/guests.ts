@@ -79,15 +79,15 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
   homenode run --relaxed            where binding or pinning may be refused
   homenode run --svg plan.svg       a picture of where they run
   homenode run --json | jq .verified
-  homenode run --kernel --initrd auto     a shell in a Linux guest; Ctrl-] ends it
+  homenode run --kernel --initrd auto   a shell in a Linux guest; Ctrl-] ends it
   homenode run --kernel --exec 'lscpu | grep NUMA' -f request.json
   homenode run --kernel vmlinuz --initrd initrd.img --append root=LABEL=root
 
 Exit code: 0 all is where it was planned, 1 it is not or the system refused,
 3 some VM does not fit (nothing runs), 4 some VM failed while others ran, or the
 kernel refused what --relaxed allows it to. With --kernel: what the guest's
-command ends with (or writes to port 0xf4), 0 after a power-off, 1 after a reset,
-as by a panic.`,
+command ends with (or writes to port 0xf4), 0 after a power-off, 1 after a
+reset, as by a panic.`,
     load: async () => (await import('../run.js')).run,
   },
   {

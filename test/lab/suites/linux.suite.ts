@@ -14,9 +14,11 @@ const kernel = join(boot, 'kernel')
 const folder = mkdtempSync(join(tmpdir(), 'linux-'))
 const CELL_MIB = 128
 const request = join(folder, 'request.json')
-const cells = [0, 2].map((first) => ({ vcpus: [first, first + 1], memory: `${CELL_MIB}MiB` }))
+const cells = [0, 2].map((first) => ({ vcpus: `${first}-${first + 1}`, memory: `${CELL_MIB}MiB` }))
 const vm = { name: 'linux', vcpus: 4, cells, memory: `${2 * CELL_MIB}MiB` }
-writeFileSync(request, JSON.stringify({ schemaVersion: 1, kind: 'Request', vms: [vm] }))
+// With three CPUs of each node left, two cells of two vCPUs are not on one.
+const reserve = { cpus: '3,7' }
+writeFileSync(request, JSON.stringify({ schemaVersion: 1, kind: 'Request', vms: [vm], reserve }))
 const single = join(folder, 'single.json')
 writeFileSync(
   single,
@@ -39,11 +41,10 @@ interface Run {
   until(pattern: RegExp): Promise<void>
 }
 
-/** On three CPUs of each node, so that two cells of two vCPUs are not on one. */
 function homenode(args: readonly string[], file = request): Run {
   const cli = join(packageRoot, 'dist/cli.js')
   const run = ['run', '--kernel', kernel, '--append', APPEND, '-f', file, ...args]
-  const child = spawn('taskset', ['-c', '0-2,4-6', process.execPath, ...process.execArgv, cli, ...run])
+  const child = spawn('taskset', ['-c', '0-7', process.execPath, ...process.execArgv, cli, ...run])
   const text = { stdout: '', stderr: '' }
   let look = () => {}
   for (const stream of ['stdout', 'stderr'] as const) {
