@@ -110,6 +110,17 @@ test('who cannot be moved is planned for as little as who may not', async () => 
   assert.equal([plan.vms.map(({ name }) => name), kept.map(({ name }) => name)], [['free'], ['held']])
 })
 
+test('guests that are wider than a node, or than the host, float or are pinned as they are, and find a place', async () => {
+  const wide = on('wide', 100, ['0', '1', '2', '3', '4', '5'], 1)
+  const [pinned, floating] = [situated([wide]), situated([on('wider', 200, Array(12).fill('0-7'), 0)])]
+  const [dedicated] = (await pinned.planning(pinned.situation))!.plan.vms
+  assert.is(new Set(dedicated!.vcpus.map(({ cpus }) => cpus)).size, 6)
+  assert.is(new Set(dedicated!.vcpus.map(({ node }) => node)).size, 2)
+  const [shared] = (await floating.planning(floating.situation))!.plan.vms
+  assert.is(shared!.vcpus.length, 12)
+  assert.ok(shared!.vcpus.every(({ cpus, dedicated: own }) => !own && ['0-3', '4-7'].includes(cpus)))
+})
+
 test('with nobody there is a situation of nobody; of whom too little is known is left, and it is said', () => {
   assert.equal(situated([]).situation.vms, [])
   const unknown = { ...on('unknown', 100, ['0']), mappings: [] }
