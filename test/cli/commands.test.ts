@@ -15,7 +15,7 @@ const misfit = requestOf(
 )
 
 test('every command prints help with examples', async () => {
-  for (const command of ['topo', 'plan', 'check', 'convert', 'top', 'run', 'doctor']) {
+  for (const command of ['topo', 'plan', 'check', 'convert', 'top', 'balance', 'run', 'doctor']) {
     const { code, stdout } = await homenode([command, '--help'])
     assert.is(code, 0)
     assert.match(stdout, new RegExp(`Usage: homenode ${command} [^]*Examples:\n {2}homenode ${command}`))
