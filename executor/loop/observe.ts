@@ -27,8 +27,8 @@ export interface Seen {
   readonly rivals: readonly Rival[]
 }
 
-/** To say where memory is the kernel walks page tables: after a look that took 1 ms of a CPU's time there is none for so many. */
-const REST = 20
+/** To say where memory is the kernel walks page tables: after a look for which it took 1 ms there is none for so many. */
+const REST = 10
 /** Rivals are looked for so often: that takes a look at all processes. */
 const RIVALS_MS = 60_000
 
@@ -87,8 +87,8 @@ export class Observer implements Disposable {
   async find(): Promise<Found> {
     const before = process.cpuUsage()
     const found = await findVms(this.#connect)
-    const { user, system } = process.cpuUsage(before)
-    this.#found = { found, restUntil: performance.now() + (REST * (user + system)) / 1000 }
+    const { system } = process.cpuUsage(before)
+    this.#found = { found, restUntil: performance.now() + (REST * system) / 1000 }
     return found
   }
 
