@@ -12,6 +12,9 @@ import { type Ruling, rulingsOf } from '../policy/rulings.js'
 import type { Policy } from '../policy/types.js'
 import { keyOf } from './observe.js'
 
+/** Of a search: each round searches anew. With the planner's own number a round takes four times as long. */
+const PLANNER_STEPS = 500
+
 /** What a situation is made of. */
 export interface Circumstances {
   /** The time of the observation before it. */
@@ -75,7 +78,7 @@ export function situate({ at, vms, host, demands, time, settings, inTheWay, ...g
       // Who only imports the package does not load the planner.
       const { plan } = await import('../../src/plan.js')
       const within = await planWithin(measured, host, { policy, at: time, wishes }, ({ host: free, request }) =>
-        plan(free, request),
+        plan(free, request, { steps: PLANNER_STEPS }),
       )
       notes.push(...within.notes)
       return within.planned === null ? null : { plan: within.planned, kept: within.kept }
