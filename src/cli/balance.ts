@@ -1,6 +1,6 @@
 /** `homenode balance`: keeps the VMs that run here well placed, until it is told to end. */
 
-import type { SettingsInput } from '../../executor/balance/settings.js'
+import { type SettingsInput, settingsOf } from '../../executor/balance/settings.js'
 import { balance as keepBalanced } from '../../executor/loop/balance.js'
 import type { BalanceMode, BalanceOptions, BalanceRound } from '../../executor/loop/types.js'
 import { NO_RULES } from '../../executor/policy/policy.js'
@@ -9,6 +9,7 @@ import { type ListenAddress, showAddress } from '../service/address.js'
 import { Service } from '../service/service.js'
 import { type BalanceView, jsonView, textView } from './balance-view.js'
 import { EXIT } from './errors.js'
+import { within } from './input.js'
 import { type ColorWhen, styleOf } from './output.js'
 import { readPolicy } from './policy-source.js'
 
@@ -95,7 +96,7 @@ function loopOptions({ interval, once, rate, connect, state, ...options }: Balan
   const mode: BalanceMode | undefined = options.act ? 'act' : options.dryRun ? 'dry-run' : undefined
   return {
     interval,
-    settings: settingsOf(options),
+    settings: givenSettings(options),
     ...(mode === undefined ? {} : { mode }),
     ...(once === undefined ? {} : { rounds: 1 }),
     ...(rate === undefined ? {} : { rate }),
@@ -107,7 +108,8 @@ function loopOptions({ interval, once, rate, connect, state, ...options }: Balan
 type GivenSettings = Pick<BalanceCommandOptions, 'horizon' | 'patience' | 'maxMoves' | 'maxBytes' | 'rate' | 'set'>
 
 /** @throws {InputError} for settings that there are not */
-function settingsOf({ horizon, patience, maxMoves, maxBytes, rate, set }: GivenSettings): SettingsInput {
+function givenSettings({ horizon, patience, maxMoves, maxBytes, rate, set = {} }: GivenSettings): SettingsInput {
+  within('--set', () => settingsOf(set))
   return {
     ...(horizon === undefined ? {} : { horizon }),
     ...(patience === undefined ? {} : { patience }),

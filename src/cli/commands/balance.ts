@@ -34,7 +34,7 @@ export const BALANCE_COMMAND: CommandEntry = {
     new Option('--patience <rounds>', 'in how many rounds in a row it has to pay (default: 3)').argParser(
       wholeNumber('--patience', MOST),
     ),
-    new Option('--max-moves <n>', 'VMs that are moved at a time (default: 4)').argParser(
+    new Option('--max-moves <n>', 'VMs that are moved at a time (default: 8)').argParser(
       wholeNumber('--max-moves', MOST),
     ),
     new Option('--max-bytes <size>', 'what is copied at a time (default: 64GiB)').argParser(byteCount('--max-bytes')),
