@@ -118,6 +118,7 @@ export { type RuleAbout, type Ruling, rulesAbout, rulingsOf, type Said } from '.
 export type { Span } from './policy/times.js'
 export type { Patterns, Policy, PolicyMatch, PolicyOrders, PolicyRange, Rule } from './policy/types.js'
 export type { Circumstances, Kept } from './policy/wishes.js'
+export type { GuestFile } from './program/exec-initramfs.js'
 export type { GuestNode, GuestTopologyReport } from './run/guest-says.js'
 export { type GuestCommand, type LinuxReport, type RunLinuxOptions, runLinux } from './run/linux.js'
 export {
@@ -143,4 +144,5 @@ export type { GuestDisk } from './vm/virtios.js'
 export { Vm, type VmOptions } from './vm/vm.js'
 export { type VmEnd, type VmState, VmStateError } from './vm/vm-state.js'
 export type { Bus } from './wire/device-spec.js'
+export type { GuestEnd } from './wire/failure.js'
 export { type Failure, VmError } from './wire/failure.js'

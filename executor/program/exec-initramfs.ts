@@ -8,7 +8,9 @@ import { isElf } from './elf.js'
 export interface GuestFile {
   /** Where it is in the guest, without a slash in front. */
   readonly path: string
+  /** Its bytes. */
   readonly content: Uint8Array
+  /** Whether it may be run. */
   readonly executable: boolean
 }
 

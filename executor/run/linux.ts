@@ -37,8 +37,9 @@ export interface RunLinuxOptions {
   readonly disks?: readonly GuestDisk[]
   /** Gets what is printed on the console. */
   readonly onConsole?: (bytes: Uint8Array) => void
-  /** Get what the command prints. */
+  /** Gets what the command prints on its standard output. */
   readonly onStdout?: (bytes: Uint8Array) => void
+  /** Gets what the command prints on its standard error. */
   readonly onStderr?: (bytes: Uint8Array) => void
   /** Told when the guest runs, of the line to its console. */
   readonly onStart?: (guest: LinuxGuest) => void
@@ -52,7 +53,9 @@ export interface RunLinuxOptions {
 
 /** What happened to a Linux guest, and what the kernels say of where it was. */
 export interface LinuxReport {
+  /** Of this format. */
   readonly schemaVersion: 1
+  /** What this object is. */
   readonly kind: 'LinuxReport'
   /** The name of the VM. */
   readonly vm: string
@@ -66,13 +69,17 @@ export interface LinuxReport {
   readonly firstWordSeconds: number | null
   /** From its start to the report of its first process; `null`: there was none. */
   readonly initSeconds: number | null
+  /** By number: where each was to be and where it was. */
   readonly vcpus: readonly RunVcpu[]
+  /** By cell: where its memory was to be and where its pages were. */
   readonly memory: readonly RunMemory[]
+  /** What was seen while it ran. */
   readonly watched: RunWatch
   /** What it says of its own machine; `null`: it has not said. */
   readonly guest: GuestTopologyReport | null
   /** No finding. */
   readonly verified: boolean
+  /** What is not as planned. */
   readonly findings: readonly Finding[]
 }
 

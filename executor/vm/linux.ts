@@ -44,8 +44,11 @@ export interface LinuxGuest {
   /** What is written here the guest reads from `ttyS0`, `ttyS1`, ... */
   readonly serial: readonly SerialLine[]
   /** The same for `hvc0`; `null`: there is none. */
-  readonly console: { write(bytes: Uint8Array): void } | null
-  /** What firmware's tables tell the guest. */
+  readonly console: Pick<SerialLine, 'write'> | null
+  /**
+   * What firmware's tables tell the guest.
+   * @internal
+   */
   readonly machine: AcpiMachine
 }
 
