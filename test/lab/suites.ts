@@ -36,12 +36,13 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),
   formats: ({ name }) => ['two-node', 'four-node', 'hugepages'].includes(name),
   linux: ({ name }) => name === 'two-node',
+  'linux-ends': ({ name }) => name === 'two-node',
 }
 
 /** Suites that take a minute or more: each has a boot of its machine for itself. */
 const LONG = [
   ...['commands', 'apply', 'partition', 'apply-libvirt', 'apply-killed', 'apply-hugepages'],
-  ...['balance', 'balance-busy', 'balance-killed', 'linux'],
+  ...['balance', 'balance-busy', 'balance-killed', 'linux', 'linux-ends'],
 ]
 
 /** Suites with guests of several vCPUs: CPUs of their machines run at the same time. */
