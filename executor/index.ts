@@ -120,7 +120,7 @@ export type { Patterns, Policy, PolicyMatch, PolicyOrders, PolicyRange, Rule } f
 export type { Circumstances, Kept } from './policy/wishes.js'
 export type { GuestFile } from './program/exec-initramfs.js'
 export type { GuestNode, GuestTopologyReport } from './run/guest-says.js'
-export { type GuestCommand, type LinuxReport, type RunLinuxOptions, runLinux } from './run/linux.js'
+export { type GuestCommand, type GuestFile, type LinuxReport, type RunLinuxOptions, runLinux } from './run/linux.js'
 export {
   type AffinityStatus,
   type KvmStatus,

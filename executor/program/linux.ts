@@ -36,7 +36,9 @@ export interface LinuxImage {
 export interface LinuxRoom {
   readonly memory: GuestMemory
   readonly memoryMap: readonly { readonly gpa: number; readonly bytes: number }[]
-  /** The page tables for the start, which stay as they are until the kernel has its own; their address. */
+  /** Where the page tables for the start go: the last pages below the hole. */
+  readonly tablesAt: number
+  /** Writes them. They stay as they are until the kernel has its own. */
   identityTables(): number
 }
 
@@ -61,11 +63,10 @@ export async function loadLinux(image: LinuxImage, room: LinuxRoom): Promise<Loa
   if (commandLine.length > kernel.commandLineMax || commandLine.includes(0)) {
     throw new InputError('append', `up to ${kernel.commandLineMax} bytes without NUL`, `${commandLine.length} bytes`)
   }
-  const lowEnd = room.memoryMap[0]!.bytes
-  requireRoom(kernel, lowEnd)
-  const pageTables = room.identityTables()
+  const { tablesAt } = room
+  requireRoom(kernel, tablesAt, room.memoryMap[0]!.bytes)
   const initrd =
-    image.initrd === null ? null : { gpa: placeInitrd(kernel, image.initrd, pageTables), bytes: image.initrd.length }
+    image.initrd === null ? null : { gpa: placeInitrd(kernel, image.initrd, tablesAt), bytes: image.initrd.length }
   const parameters = bootParams({
     setupHeader: kernel.setupHeader,
     e820: e820(room.memoryMap),
@@ -74,6 +75,7 @@ export async function loadLinux(image: LinuxImage, room: LinuxRoom): Promise<Loa
     initrd,
   })
   const { memory } = room
+  const pageTables = room.identityTables()
   for (const { gpa, content } of kernel.segments) await copyIn(memory, gpa, content)
   if (initrd !== null) await copyIn(memory, initrd.gpa, image.initrd!)
   memory.write(LOW.gdt, GDT)
@@ -85,7 +87,7 @@ export async function loadLinux(image: LinuxImage, room: LinuxRoom): Promise<Loa
 }
 
 /** The kernel is below the page tables, which take the last pages. */
-function requireRoom({ segments, end }: KernelImage, lowEnd: number): void {
+function requireRoom({ segments, end }: KernelImage, tablesAt: number, lowEnd: number): void {
   if (segments.some(({ gpa }) => gpa < MIB)) {
     throw new InputError(
       'kernel',
@@ -93,10 +95,10 @@ function requireRoom({ segments, end }: KernelImage, lowEnd: number): void {
       show(Math.min(...segments.map(({ gpa }) => gpa))),
     )
   }
-  if (end <= lowEnd) return
+  if (end <= tablesAt) return
   throw new InputError(
     'memory',
-    `${formatBytes(Math.ceil(end / MIB) * MIB)} or more, which this kernel needs to start`,
+    `${formatBytes(Math.ceil((end + lowEnd - tablesAt) / MIB) * MIB)} or more, which this kernel needs to start`,
     formatBytes(lowEnd),
   )
 }

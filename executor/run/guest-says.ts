@@ -21,7 +21,7 @@ export interface GuestNode {
 export interface GuestTopologyReport {
   /** CPUs that are online. */
   readonly cpus: number
-  /** Those that it has, ascending. */
+  /** Ascending by number. */
   readonly nodes: readonly GuestNode[]
 }
 

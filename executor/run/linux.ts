@@ -1,7 +1,16 @@
 /** Runs a planned VM with a Linux guest to its end, and holds what the kernel and the guest say against the plan. */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { requireBoolean, requireCallback, requireNumber, requireObject, requireSignal } from '../../src/checks.js'
+import {
+  requireBoolean,
+  requireBytes,
+  requireCallback,
+  requireList,
+  requireNumber,
+  requireObject,
+  requireSignal,
+  requireText,
+} from '../../src/checks.js'
 import { type Finding, InputError, show } from '../../src/errors.js'
 import type { RunMemory, RunVcpu, RunWatch, VerifiedPlan } from '../../src/types.js'
 import { isVerified } from '../../src/verified.js'
@@ -14,6 +23,8 @@ import { VmError } from '../wire/failure.js'
 import { GuestReport, type GuestTopologyReport, guestFindings } from './guest-says.js'
 import { MemoryWatch } from './memory-watch.js'
 import { Watch } from './watch.js'
+
+export type { GuestFile }
 
 /** A command that is run in an initramfs made for it. */
 export interface GuestCommand {
@@ -39,7 +50,7 @@ export interface RunLinuxOptions {
   readonly onConsole?: (bytes: Uint8Array) => void
   /** Gets what the command prints on its standard output. */
   readonly onStdout?: (bytes: Uint8Array) => void
-  /** Gets what the command prints on its standard error. */
+  /** The same of its standard error. */
   readonly onStderr?: (bytes: Uint8Array) => void
   /** Told when the guest runs, of the line to its console. */
   readonly onStart?: (guest: LinuxGuest) => void
@@ -69,17 +80,17 @@ export interface LinuxReport {
   readonly firstWordSeconds: number | null
   /** From its start to the report of its first process; `null`: there was none. */
   readonly initSeconds: number | null
-  /** By number: where each was to be and where it was. */
+  /** What each vCPU did, and where. */
   readonly vcpus: readonly RunVcpu[]
-  /** By cell: where its memory was to be and where its pages were. */
+  /** Where the memory was found at the end. */
   readonly memory: readonly RunMemory[]
-  /** What was seen while it ran. */
+  /** How closely it was watched. */
   readonly watched: RunWatch
   /** What it says of its own machine; `null`: it has not said. */
   readonly guest: GuestTopologyReport | null
   /** No finding. */
   readonly verified: boolean
-  /** What is not as planned. */
+  /** What was otherwise than planned. */
   readonly findings: readonly Finding[]
 }
 
@@ -89,13 +100,27 @@ const SILENCE_SECONDS = 300
 /** @throws {InputError} */
 function requireRunLinuxOptions(options: RunLinuxOptions): void {
   requireObject('options', options)
-  const { onConsole, onStdout, onStderr, onStart, silenceSeconds, relaxed, signal } = options
+  const { initrd, onConsole, onStdout, onStderr, onStart, silenceSeconds, relaxed, signal } = options
+  if (initrd !== undefined && !(initrd instanceof Uint8Array)) requireGuestCommand(initrd)
   for (const [name, callback] of Object.entries({ onConsole, onStdout, onStderr, onStart })) {
     requireCallback(name, callback)
   }
   requireNumber('silenceSeconds', silenceSeconds)
   requireBoolean('relaxed', relaxed)
   requireSignal('signal', signal)
+}
+
+function requireGuestCommand(given: GuestCommand): void {
+  requireObject('initrd', given)
+  const { busybox, command, files = [] } = given
+  requireBytes('initrd.busybox', busybox)
+  if (command !== null) requireText('initrd.command', command ?? null)
+  requireList('initrd.files', files)
+  for (const [i, file] of files.entries()) {
+    requireObject(`initrd.files[${i}]`, file)
+    requireBytes(`initrd.files[${i}].content`, file.content)
+    requireText(`initrd.files[${i}].path`, file.path ?? null)
+  }
 }
 
 /**

@@ -177,6 +177,7 @@ export class Vm extends Placement {
       hasIrqchip: this.#hasIrqchip,
       memoryMap: this.memoryMap,
       memory: { requireMemory, write: (at: number, bytes: Uint8Array) => this.write(at, bytes) },
+      tablesAt: this.#tablesAt(),
       identityTables: () => this.#identityTables(),
     }
     return bootLinux(home, options)
@@ -217,15 +218,21 @@ export class Vm extends Placement {
       .map(({ offset, gpa, bytes }) => ({ gpa, bytes, address: this.memory.addressOf(offset) }))
   }
 
+  /** Where page tables that map every address to itself go: the last pages below the hole. */
+  #tablesAt(): number {
+    const { bytes } = this.layout
+    const needed = pageTableBytes(addressLimit(bytes))
+    const at = Math.floor((lowMemoryEnd(bytes) - needed) / BASE_PAGE) * BASE_PAGE
+    if (at < 0) throw new InputError('memory', `${needed} bytes for page tables`, `${bytes}`)
+    return at
+  }
+
   #identityTables(): number {
     if (this.#tables !== null) return this.#tables
-    const { bytes } = this.layout
-    const limit = addressLimit(bytes)
-    const at = Math.floor((lowMemoryEnd(bytes) - pageTableBytes(limit)) / BASE_PAGE) * BASE_PAGE
-    if (at < 0) throw new InputError('memory', `${pageTableBytes(limit)} bytes for page tables`, `${bytes}`)
+    const at = this.#tablesAt()
     this.write(
       at,
-      pageTables(at, limit, (gva) => gva),
+      pageTables(at, addressLimit(this.layout.bytes), (gva) => gva),
     )
     this.#tables = at
     return at

@@ -22,6 +22,7 @@ function memoryOf(bytes: number) {
       write: (gpa: number, content: Uint8Array) => void written.push({ gpa, bytes: content }),
     },
     memoryMap,
+    tablesAt: low - 6 * 4096,
     identityTables: () => low - 6 * 4096,
   }
   const at = (gpa: number) => written.find((part) => part.gpa === gpa)?.bytes
@@ -85,7 +86,7 @@ test('whatever the bytes of a kernel are, they are taken or refused as input', (
 
 test('what has no room says how much there is, before anything is written', async () => {
   const wide = bzImageOf(Uint8Array.of(0xf4), { initSize: 100 * MiB })
-  assert.match(await refusal({ kernel: wide }, 64 * MiB), /memory: expected 116 MiB or more, .* got 64 MiB/)
+  assert.match(await refusal({ kernel: wide }, 64 * MiB), /memory: expected 117 MiB or more, .* got 64 MiB/)
   const initrd = new Uint8Array(60 * MiB)
   assert.match(await refusal({ initrd }, 64 * MiB), /initrd: expected at most [\d.,]+ [KM]iB, .* got 60 MiB/)
   const commandLine = 'x'.repeat(3000)
