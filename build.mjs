@@ -232,6 +232,12 @@ async function bundleEntries() {
   chmodSync(at('dist/cli.js'), 0o755)
 }
 
+/** One file that works from `file://`, too. */
+async function writePage() {
+  const { page } = await import('./page.mjs')
+  writeFileSync(at('dist/page.html'), await page())
+}
+
 /** All but the planner's modules, which are kept while their source is: what is not made any more would be packed. */
 function removeOldOutput() {
   for (const name of readdirSync(at('dist')).filter((name) => !/\.wasm(\.map)?$/.test(name)))
@@ -261,7 +267,7 @@ try {
   generateTables(bytes, described)
   generateDocs(described)
   removeOldOutput()
-  await Promise.all([bundleEntries(), writeManPage(), emitTypes()])
+  await Promise.all([bundleEntries(), writePage(), writeManPage(), emitTypes()])
 } catch (error) {
   console.error(`build: ${error.stderr || error.message}`)
   process.exitCode = 1

@@ -7,6 +7,7 @@ import { Argument, type Command } from 'commander'
 import { BALANCE_COMMAND } from './commands/balance.js'
 import type { CommandEntry, CommandGroup } from './commands/entry.js'
 import { GUEST_COMMANDS } from './commands/guests.js'
+import { PAGE_COMMANDS } from './commands/pages.js'
 import { PLAN_COMMANDS } from './commands/plans.js'
 import { POLICY_COMMANDS } from './commands/policies.js'
 import { RUNNING_COMMANDS } from './commands/running.js'
@@ -20,6 +21,7 @@ const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
   BALANCE_COMMAND,
   SERVICE_COMMANDS,
   POLICY_COMMANDS,
+  ...PAGE_COMMANDS,
   ...GUEST_COMMANDS,
 ]
 

@@ -19,11 +19,11 @@ interface Import {
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))
-    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => /\.tsx?$/.test(file))
 }
 
 function pathOf(file: string): string {
-  return file.replace(/\.(ts|js)$/, '')
+  return file.replace(/\.(tsx?|js)$/, '')
 }
 
 /** Imports of a file: those of its own house as paths from the root without extension, packages by name. */

@@ -37,6 +37,7 @@ test('the package has what it needs and nothing of the workshop', () => {
     'dist/vcpu-worker.cjs',
     'dist/planner.wasm',
     'dist/homenode.1',
+    'dist/page.html',
     'README.md',
     'LICENSE',
   ]) {

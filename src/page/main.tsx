@@ -1,0 +1,36 @@
+/** Where the page begins: with the state of its link, the machine that serves it, or an example. */
+
+import { render } from 'preact'
+import { App } from './app.js'
+import { FIRST } from './examples.js'
+import { decodeState, type State } from './state.js'
+
+/** What `homenode serve` puts there: the host as JSON; `null` in the page as a file. */
+function served(): State | null {
+  const host: unknown = JSON.parse(document.getElementById('start')?.textContent ?? 'null')
+  if (host === null) return null
+  const request = { vms: [{ name: 'demo', vcpus: 1, memory: '64MiB' }] }
+  return {
+    ...FIRST,
+    host: { kind: 'json', text: JSON.stringify(host, null, 1) },
+    request: JSON.stringify(request, null, 2),
+  }
+}
+
+async function linked(): Promise<{ readonly state: State | null; readonly problem: string }> {
+  const fragment = location.hash.slice(1)
+  if (fragment === '') return { state: null, problem: '' }
+  try {
+    return { state: await decodeState(fragment), problem: '' }
+  } catch (error) {
+    return { state: null, problem: `The link cannot be read: ${error instanceof Error ? error.message : error}` }
+  }
+}
+
+async function begin(): Promise<void> {
+  const { state, problem } = await linked()
+  const root = document.getElementById('page')!
+  render(<App first={state ?? served() ?? FIRST} problem={problem} />, root)
+}
+
+void begin()
