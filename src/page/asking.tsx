@@ -109,7 +109,7 @@ function VmForm({
   return (
     <details class="vm">
       <summary>
-        {name}: {String(vm.vcpus ?? '?')} vCPUs, {String(vm.memory ?? '?')}
+        {name}: {vm.vcpus === 1 ? '1 vCPU' : `${vm.vcpus ?? '?'} vCPUs`}, {String(vm.memory ?? '?')}
       </summary>
       {FIELDS.map((field) => (
         <FieldInput key={field.name} field={field} value={vm[field.name]} set={(value) => set(field.name, value)} />

@@ -8,15 +8,19 @@ import { sceneOfPlan } from '../picture/of-plan.js'
 import type { Shown } from './app.js'
 import { useTheme } from './picture.js'
 import { encodeState, type State } from './state.js'
+import { VmSelect } from './vm-select.js'
 
 export function Files({ shown, asked }: { readonly shown: Shown; readonly asked: State }) {
   const { host, request, plan, state } = shown
   const [link, setLink] = useState('')
+  const [vm, setVm] = useState('')
+  const names = plan.vms.map(({ name }) => name)
+  const chosen = names.includes(vm) ? vm : names[0]
   const theme = useTheme()
   const libvirt = (name: string): string => {
-    const vm = plan.vms.find((one) => one.name === name)!
+    const placed = plan.vms.find((one) => one.name === name)!
     const policy = request.vms.find((one) => one.name === name)?.memoryPolicy
-    return toLibvirt(guestOf(vm, policy, host), host).text
+    return toLibvirt(guestOf(placed, policy, host), host).text
   }
   return (
     <fieldset>
@@ -26,9 +30,6 @@ export function Files({ shown, asked }: { readonly shown: Shown; readonly asked:
         <Save name="host.json" text={() => json(host)} />
         <Save name="request.json" text={() => `${state.request.trimEnd()}\n`} />
         <Save name="plan.svg" text={() => drawPicture(sceneOfPlan(host, request, plan), { theme })} />
-        {plan.vms.slice(0, 40).map(({ name }) => (
-          <Save key={name} name={`${name}.xml`} text={() => libvirt(name)} />
-        ))}
         <button
           type="button"
           onClick={async () => {
@@ -40,6 +41,12 @@ export function Files({ shown, asked }: { readonly shown: Shown; readonly asked:
           Link
         </button>
       </div>
+      {chosen !== undefined && (
+        <div class="row">
+          <VmSelect label="For libvirt" names={names} chosen={chosen} choose={setVm} />
+          <Save name={`${chosen}.xml`} text={() => libvirt(chosen)} />
+        </div>
+      )}
       {link !== '' && (
         <label>
           Link to what is asked

@@ -12,6 +12,7 @@ import { start } from './planning.js'
 import { withChange } from './request.js'
 import type { State } from './state.js'
 import { Tables } from './tables.js'
+import { VmSelect } from './vm-select.js'
 
 interface ResultProps {
   readonly shown: Shown
@@ -166,14 +167,7 @@ function MoveForm({ shown, move }: { readonly shown: Shown; move(step: Step): vo
           move({ vm: chosen.name, vcpu: Number(vcpu), cpu: Number(cpu) })
         }}
       >
-        <label>
-          VM{' '}
-          <select value={chosen.name} onChange={({ currentTarget }) => setVm(currentTarget.value)}>
-            {vms.map(({ name }) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </label>
+        <VmSelect label="VM" names={vms.map(({ name }) => name)} chosen={chosen.name} choose={setVm} />
         <label>
           vCPU{' '}
           <input
@@ -202,30 +196,29 @@ function MoveForm({ shown, move }: { readonly shown: Shown; move(step: Step): vo
 }
 
 function CapacityForm({ shown }: { readonly shown: Shown }) {
+  const [vm, setVm] = useState('')
   const [answer, setAnswer] = useState('')
-  const { vms } = shown.request
+  const names = shown.request.vms.map(({ name }) => name)
+  const chosen = names.includes(vm) ? vm : names[0]!
   return (
     <fieldset>
       <legend>How many more fit</legend>
-      <div class="row">
-        {vms.slice(0, 40).map(({ name }) => (
-          <button
-            type="button"
-            key={name}
-            onClick={() => {
-              setAnswer('...')
-              start({ kind: 'capacity', state: shown.state, vm: name }, (said) => {
-                if (said.kind === 'capacity') {
-                  const { more, because } = said.capacity
-                  setAnswer(`${more} more like ${name}; then ${because.map(({ text }) => text).join('; ')}`)
-                } else if (said.kind === 'error') setAnswer(said.text)
-              })
-            }}
-          >
-            like {name}
-          </button>
-        ))}
-      </div>
+      <form
+        class="row"
+        onSubmit={(event) => {
+          event.preventDefault()
+          setAnswer('...')
+          start({ kind: 'capacity', state: shown.state, vm: chosen }, (said) => {
+            if (said.kind === 'capacity') {
+              const { more, because } = said.capacity
+              setAnswer(`${more} more like ${chosen}; then ${because.map(({ text }) => text).join('; ')}`)
+            } else if (said.kind === 'error') setAnswer(said.text)
+          })
+        }}
+      >
+        <VmSelect label="Like" names={names} chosen={chosen} choose={setVm} />
+        <button type="submit">How many more?</button>
+      </form>
       <p role="status">{answer}</p>
     </fieldset>
   )
@@ -255,9 +248,12 @@ function Price({ shown }: { readonly shown: Shown }) {
           <tr>
             <th scope="row">all</th>
             <td>{formatCost(cost.lostVcpus)}</td>
-            <td>
-              {termsText(cost.terms) || '-'}; at least {formatCost(cost.lowerBound)}
-            </td>
+            <td>{termsText(cost.terms) || '-'}</td>
+          </tr>
+          <tr>
+            <th scope="row">at least</th>
+            <td>{formatCost(cost.lowerBound)}</td>
+            <td>the lower bound</td>
           </tr>
         </tbody>
       </table>

@@ -1,5 +1,6 @@
 /** A scene as an SVG document: text that is the same for the same scene, wherever it is made. */
 
+import { count } from '../units.js'
 import { drawMoves } from './arrows.js'
 import { stack } from './block.js'
 import { Canvas, escaped } from './canvas.js'
@@ -63,7 +64,7 @@ function descriptionOf({ facts, vms, refused, moves }: Scene): string {
     ...facts,
     ...vms.map(({ name, vcpus, memory }) => {
       const nodes = [...new Set(memory.map(({ node }) => node))].join(', ')
-      return `${name}: ${vcpus.length} vCPUs, memory on node ${nodes}`
+      return `${name}: ${count(vcpus.length, 'vCPU')}${nodes === '' ? '' : `, memory on node ${nodes}`}`
     }),
     ...refused.map(({ name, reason }) => `${name} is refused: ${reason}`),
     ...moves.map(({ text }) => text),

@@ -256,7 +256,7 @@ inBrowser('nodes and CPUs that are taken away get nothing', async () => {
 inBrowser('a VM is edited in the form, one is added, one is removed', async () => {
   const opened = await at(stateOf(TWO_NODES, { vms: REQUEST.vms.slice(0, 1) }))
   const { page } = opened
-  await page.getByText('db: 4 vCPUs, 32GiB').click()
+  await page.getByText('db: 4 vCPUs, 32GiB', { exact: true }).click()
   await fill(page, 'vcpus', '3')
   await page.getByLabel('threadPolicy').selectOption('spread')
   await page.getByRole('button', { name: 'Add a VM' }).click()
@@ -290,7 +290,8 @@ inBrowser('capacity, comparison, tables and libvirt are at hand', async () => {
   const opened = await at(stateOf(TWO_NODES, { vms: REQUEST.vms.slice(0, 2) }))
   const { page } = opened
   await settled(page)
-  await page.getByRole('button', { name: 'like web' }).click()
+  await page.getByLabel('Like').selectOption('web')
+  await page.getByRole('button', { name: 'How many more?' }).click()
   const { stdout } = await homenode([
     'capacity',
     '-f',
@@ -311,6 +312,7 @@ inBrowser('capacity, comparison, tables and libvirt are at hand', async () => {
   const converted = await homenode(['convert', '-', '--to', 'libvirt', '--vm', 'db', '--synthetic', TWO_NODES], {
     input: plan,
   })
+  await page.getByLabel('For libvirt').selectOption('db')
   assert.is(await saved(page, 'db.xml'), converted.stdout)
   await done(opened)
 })
@@ -321,7 +323,7 @@ for (const scheme of ['light', 'dark'] as const) {
     const { page } = opened
     await settled(page)
     for (const name of ['vCPUs', 'Memory']) await page.getByText(name, { exact: true }).last().click()
-    await page.getByText('db: 4 vCPUs, 32GiB').click()
+    await page.getByText('db: 4 vCPUs, 32GiB', { exact: true }).click()
     await page.getByRole('button', { name: 'Keep for comparison' }).click()
     await page.evaluate(axe)
     const found = await page.evaluate(async () => {
