@@ -118,7 +118,6 @@ export { type RuleAbout, type Ruling, rulesAbout, rulingsOf, type Said } from '.
 export type { Span } from './policy/times.js'
 export type { Patterns, Policy, PolicyMatch, PolicyOrders, PolicyRange, Rule } from './policy/types.js'
 export type { Circumstances, Kept } from './policy/wishes.js'
-export type { GuestFile } from './program/exec-initramfs.js'
 export type { GuestNode, GuestTopologyReport } from './run/guest-says.js'
 export { type GuestCommand, type GuestFile, type LinuxReport, type RunLinuxOptions, runLinux } from './run/linux.js'
 export {
