@@ -1,4 +1,4 @@
-/** The page of src/page/ as one file: script, style, worker and planner inside, and a policy that allows nothing else. */
+/** The page of src/page/ as one file: script, style and planner inside, and a policy that allows nothing else. */
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -26,7 +26,7 @@ async function bundled(entry) {
 
 /** @returns the text of the file */
 export async function page() {
-  const [script, worker] = await Promise.all([bundled('src/page/main.tsx'), bundled('src/page/worker.ts')])
+  const script = await bundled('src/page/main.tsx')
   const style = readFileSync(`${root}src/page/page.css`, 'utf8')
   const hash = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
   const policy = [
@@ -41,8 +41,7 @@ export async function page() {
   const parts = {
     policy: `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     style: `<style>${style}</style>`,
-    worker: `<script type="text/plain" id="worker">${worker}</script>`,
-    script: `<script>${script}</script>`,
+    script: `<script id="script">${script}</script>`,
   }
   return readFileSync(`${root}src/page/page.html`, 'utf8').replace(/<!-- (\w+) -->/g, (_, name) => parts[name])
 }

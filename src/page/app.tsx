@@ -26,7 +26,9 @@ export function App({ first, problem }: { readonly first: State; readonly proble
   const [{ past, present, future }, step] = useReducer(stepped, { past: [], present: first, future: [] })
   const [shown, setShown] = useState<Shown | null>(null)
   const [progress, setProgress] = useState<Progress | null>(null)
-  const [error, setError] = useState(problem)
+  const [error, setError] = useState('')
+  // Of the link: until something is asked for.
+  const told = [past.length === 0 ? problem : '', error].filter((text) => text !== '').join('. ')
   const [moved, setMoved] = useState<Moved | null>(null)
   const [kept, setKept] = useState<Shown | null>(null)
   const stop = useRef<() => void>(() => {})
@@ -102,8 +104,8 @@ export function App({ first, problem }: { readonly first: State; readonly proble
               }}
             />
           </div>
-          <p role="alert" class={error === '' ? 'hidden' : 'error'}>
-            {error}
+          <p role="alert" class={told === '' ? 'hidden' : 'error'}>
+            {told}
           </p>
           {shown !== null && (
             <Result

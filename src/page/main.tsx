@@ -1,9 +1,13 @@
-/** Where the page begins: with the state of its link, the machine that serves it, or an example. */
+/**
+ * Where the page begins: with the state of its link, the machine that serves it, or an example. The worker is the same script, where there is no
+ * document: so the planner and the verifier are in the page once.
+ */
 
 import { render } from 'preact'
 import { App } from './app.js'
 import { FIRST } from './examples.js'
 import { decodeState, type State } from './state.js'
+import { serveJobs } from './worker.js'
 
 /** What `homenode serve` puts there: the host as JSON; `null` in the page as a file. */
 function served(): State | null {
@@ -33,4 +37,5 @@ async function begin(): Promise<void> {
   render(<App first={state ?? served() ?? FIRST} problem={problem} />, root)
 }
 
-void begin()
+if (typeof document === 'undefined') serveJobs()
+else void begin()

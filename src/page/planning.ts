@@ -2,9 +2,9 @@
 
 import type { Answer, Job } from './messages.js'
 
-/** Its code is in the page: a file of its own could not be loaded from `file://`. */
+/** It is the page's own script: a file could not be loaded from `file://`. */
 function startWorker(): Worker {
-  const code = document.getElementById('worker')!.textContent ?? ''
+  const code = document.getElementById('script')!.textContent ?? ''
   const url = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }))
   const worker = new Worker(url)
   worker.addEventListener('message', () => URL.revokeObjectURL(url), { once: true })

@@ -15,11 +15,14 @@ const scope = globalThis as unknown as {
 
 const FIRST_STEPS = 100
 
-scope.onmessage = async ({ data }) => {
-  try {
-    await work(data)
-  } catch (error) {
-    scope.postMessage({ kind: 'error', text: error instanceof Error ? error.message : String(error) })
+/** Answers what the page asks for. */
+export function serveJobs(): void {
+  scope.onmessage = async ({ data }) => {
+    try {
+      await work(data)
+    } catch (error) {
+      scope.postMessage({ kind: 'error', text: error instanceof Error ? error.message : String(error) })
+    }
   }
 }
 

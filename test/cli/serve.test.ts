@@ -32,7 +32,7 @@ test('the page allows its own script and style by their hashes, a worker, WebAss
   const page = readFileSync(join(root, 'dist/page.html'), 'utf8')
   const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(page)![1]!
   const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-  const script = page.slice(page.lastIndexOf('<script>') + '<script>'.length, page.lastIndexOf('</script>'))
+  const script = page.split('<script id="script">').at(-1)!.split('</script>')[0]!
   const style = /<style>(.*?)<\/style>/s.exec(page)![1]!
   assert.equal(policy.split('; '), [
     "default-src 'none'",
