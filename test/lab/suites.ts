@@ -45,8 +45,8 @@ const LONG = [
   ...['balance', 'balance-busy', 'balance-killed', 'linux', 'linux-ends'],
 ]
 
-/** Suites with guests of several vCPUs: CPUs of their machines run at the same time. */
-const PARALLEL = ['linux']
+/** Suites with Linux guests: CPUs of their machines run at the same time. */
+const PARALLEL = ['linux', 'linux-ends']
 
 export function suitesOf(machine: LabMachine): string[] {
   return Object.keys(PLACES).filter((suite) => PLACES[suite]!(machine))
