@@ -26,6 +26,7 @@ test('these are all that is not run, each with its reason', () => {
       'docs/executor.md: mkdir /sys/fs/cgroup/vms && cd /sys/fs/cgroup/vms',
       'docs/guide.md: npm run example -- --wait',
       'docs/lab.md: npm run lab -- --list',
+      'docs/linux-guest.md: homenode run --kernel --initrd auto',
       'docs/running-vms.md: $ homenode ps',
       'docs/running-vms.md: $ homenode plan --running',
       'docs/running-vms.md: $ homenode plan --running --json > plan.json',
