@@ -4,7 +4,7 @@
  */
 
 export type { CacheLevel } from '../../src/topology/caches.js'
-export type { Patience, VmEnd, VmState } from '../index.js'
+export type { Patience, Round, Settings, SettingsInput, VmEnd, VmState } from '../index.js'
 export { DeadlineError } from '../vm/patience.js'
 export { VmStateError } from '../vm/vm-state.js'
 export { VmError } from '../wire/failure.js'
@@ -27,6 +27,7 @@ export {
 export { AffinityMask, type VcpuConfig, type VcpuConfigChange } from './guest/vcpu-config.js'
 export type { NumaConfig } from './numa-config.js'
 export type { Allocation } from './optimizer/allocation.js'
+export type { BalancingAction, BalancingOptions, BalancingRound } from './optimizer/balancing/types.js'
 export type { MemoryPerNode } from './optimizer/budget.js'
 export type { FailedMove, MovedBlock } from './optimizer/node-memory.js'
 export {

@@ -6,6 +6,7 @@ import type { CpuPolicy, CurrentPlacement, Host, NodeId, PlanCell } from '../../
 import { requireFoundVms } from './arguments.js'
 import { withoutPinned } from './beside.js'
 import { PARTITION } from './cgroups.js'
+import { withFreed } from './freed.js'
 import type { FoundMapping, FoundVm } from './types.js'
 import { type Facts, isShortOfCpus, readWishes } from './wishes.js'
 
@@ -41,7 +42,6 @@ const LEAST_DEMAND = 0.01
 const MOST_OVERCOMMIT = 1000
 /** Of a VM in a request. */
 const MOST_IOTHREADS = 64
-const BASE_PAGE = 4096
 
 /**
  * VMs are taken for ones that want a CPU for each vCPU while there are as many CPUs, and else for ones that share them, each as busy as it
@@ -82,7 +82,8 @@ export function requestOf(
   })
   const overcommit = parts.some(({ mayShare }) => mayShare) ? { overcommit: MOST_OVERCOMMIT } : {}
   const request = { ...overcommit, ...asked.host, vms: parts.map(({ vm }) => vm) }
-  return { host: withoutGuests(beside, running), request, running, left }
+  const held = running.flatMap(({ cells }) => cells)
+  return { host: withFreed(beside, held), request, running, left }
 }
 
 /** CPUs that VMs have to themselves through homenode are in no cpuset but theirs, and can be theirs again. */
@@ -252,25 +253,4 @@ function mostFrequent(nodes: readonly NodeId[]): NodeId {
   const counts = new Map<NodeId, number>()
   for (const node of nodes) counts.set(node, (counts.get(node) ?? 0) + 1)
   return [...counts].reduce((best, one) => (one[1] > best[1] ? one : best), [0, 0] as [NodeId, number])[0]
-}
-
-/** What guests have is free again, in pages of their sizes. */
-function withoutGuests(host: Host, running: readonly RunningVm[]): Host {
-  const parts = running.flatMap(({ cells }) => cells)
-  const heldOn = (node: NodeId, size: number) =>
-    parts
-      .filter(({ pageSize }) => pageSize === size)
-      .flatMap(({ memory }) => memory.filter((part) => part.node === node))
-      .reduce((sum, { bytes }) => sum + bytes, 0)
-  const nodes = host.nodes.map((node) => {
-    const { memory, pages, id } = node
-    const base = pages[0]?.size ?? BASE_PAGE
-    const free = memory.free === null ? null : memory.free + heldOn(id, base)
-    const pools = pages.map((pool) => {
-      const { size } = pool
-      return pool.free === null ? pool : { ...pool, free: pool.free + Math.floor(heldOn(id, size) / size) }
-    })
-    return { ...node, memory: { ...memory, free }, pages: pools }
-  })
-  return { ...host, nodes }
 }

@@ -88,6 +88,9 @@ export const ROOMS: readonly Room[] = [
     holds: "the integration guide's classes: `guest/`, `affinity/`, `optimizer/`, `stats/`",
     may: [
       'executor/index',
+      'executor/balance/',
+      'executor/meter/',
+      'executor/found/',
       'executor/vm/',
       'executor/ffi/',
       'executor/wire/',

@@ -308,6 +308,26 @@ export class AccelKvm extends AccelGuest {
   }
 
   /**
+   * The parts of the guest's memory and the node that each is bound to, in the order of their addresses: what `setupNumaMemory()` and
+   * `moveNumaMemory()` have read back. `residentMemory()` asks the kernel.
+   * @example
+   * ```ts
+   * import { AccelKvm } from 'homenode/accel'
+   *
+   * await using accel = new AccelKvm()
+   * await accel.init()
+   * accel.enableNuma(1)
+   * const [node] = accel.numaConfig().nodeIds
+   * await accel.setupNumaMemory({ node, size: 2 ** 20, gpa: 0 })
+   * accel.numaMemory().map((part) => part.node) // => [node]
+   * ```
+   */
+  numaMemory(): readonly Required<NumaMemoryRequest>[] {
+    if (this.state === null) return []
+    return this.required('numaMemory').memory.map(({ bytes: size, ...region }) => ({ ...region, size }))
+  }
+
+  /**
    * Where the kernel has each page of the guest's memory (`move_pages`); the guest may run meanwhile.
    * @returns for each part, in the order of their addresses
    * @throws {SyscallError} where the kernel does not say

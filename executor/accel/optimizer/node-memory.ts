@@ -82,6 +82,11 @@ export class NodeMemory {
     return [...this.#held.values()]
   }
 
+  /** Bytes that may still be given out on a node. */
+  left(node: NodeId): number {
+    return this.#budgets.left(node)
+  }
+
   site(survey: Survey): Site {
     const nodes = this.#budgets.nodes.map((node): NodeLoad => {
       const { free, ...known } = survey.of(node)
@@ -183,8 +188,23 @@ export class NodeMemory {
    */
   rebalance(strategy: AllocationStrategy, survey: Survey): Promise<Moved> {
     this.requireOpen()
-    // One at a time: each move finds what the one before it has left.
-    const result = this.#rebalancing.then(() => this.#moveAll(strategy, survey))
+    return this.#inTurn(() => this.#moveAll(strategy, survey))
+  }
+
+  /**
+   * Moves a block, whatever the strategy is. One that was given back stays away.
+   * @throws {RangeError} where the node's budget has no room for it
+   * @throws {SyscallError} where the kernel refuses
+   */
+  async move(held: HeldBlock, to: NodeId): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#isHeld(held)) await this.#move(held, to, '')
+    })
+  }
+
+  /** One at a time: each move finds what the one before it has left. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#rebalancing.then(work)
     this.#rebalancing = result.catch(() => {})
     return this.#during(result)
   }
@@ -257,13 +277,17 @@ export class NodeMemory {
     if (this.#closing !== null) throw new TypeError('the NumaOptimizer is closed')
   }
 
-  /** Gives everything back, once what was begun is done; again: the same. */
-  close(): Promise<void> {
-    this.#closing ??= this.#giveBackAll()
+  /**
+   * Gives everything back, once what was begun is done; again: the same.
+   * @param users settles when nobody moves blocks any more
+   */
+  close(users: Promise<unknown>): Promise<void> {
+    this.#closing ??= this.#giveBackAll(users)
     return this.#closing
   }
 
-  async #giveBackAll(): Promise<void> {
+  async #giveBackAll(users: Promise<unknown>): Promise<void> {
+    await Promise.allSettled([users])
     await Promise.allSettled(this.#work)
     await forEach(this.blocks, (held) => this.#drop(held))
   }

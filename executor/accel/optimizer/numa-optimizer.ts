@@ -1,7 +1,7 @@
 /** Memory on the nodes of the host: given out, counted, moved, and explained. */
 
-import { requireInstance, requireObject, requirePath } from '../../../src/checks.js'
-import { InputError, show } from '../../../src/errors.js'
+import { requireInstance, requireList, requireObject, requirePath } from '../../../src/checks.js'
+import { InputError, show, UnsupportedError } from '../../../src/errors.js'
 import type { SysReader } from '../../../src/topology/files.js'
 import { directoryReader } from '../../../src/topology/node-fs.js'
 import type { NodeId, VcpuId, VerifiedPlan } from '../../../src/types.js'
@@ -10,6 +10,7 @@ import { nearMemory, planNear } from '../affinity/vcpu-placement.js'
 import { requireNode } from '../checks.js'
 import { CpuTopology } from '../cpu-topology.js'
 import { forEach } from '../for-each.js'
+import { AccelKvm } from '../guest/accel-kvm.js'
 import { loadExecutor } from '../load-executor.js'
 import {
   currentPlatform,
@@ -23,10 +24,13 @@ import {
 import { shareOf } from '../stats/node-stats.js'
 import { openCacheCounters, StatsKeeper } from '../stats/stats-keeper.js'
 import { type Allocation, allocationOf } from './allocation.js'
+import { Balancing } from './balancing/balancing.js'
+import { BalancedGuest } from './balancing/guest.js'
+import { type BalancingOptions, requireBalancingOptions } from './balancing/types.js'
 import { makeBoundBlock, makeOrdinaryBlock } from './block.js'
 import { budgetsOf, type MemoryPerNode, NodeBudgets } from './budget.js'
 import { remoteMemoryCost } from './memory-cost.js'
-import { type FailedMove, type MovedBlock, NodeMemory, type Survey } from './node-memory.js'
+import { type FailedMove, hex, type MovedBlock, NodeMemory, type Survey } from './node-memory.js'
 import { showReport } from './optimizer-report.js'
 import { type Accessor, RecordedAccesses } from './recorded-accesses.js'
 import { farByNode, straysByNode } from './resident-blocks.js'
@@ -87,7 +91,10 @@ export class NumaOptimizer implements AsyncDisposable {
   readonly #recorded: RecordedAccesses
   readonly #nodes: readonly NodeId[]
   readonly #pageSize: number
+  readonly #guests = new Map<AccelKvm, BalancedGuest>()
   #strategy: AllocationStrategy = 'Adaptive'
+  #guestsSoFar = 0
+  #balancing: Balancing | null = null
 
   /**
    * @param manager whose vCPUs use the memory
@@ -545,7 +552,119 @@ export class NumaOptimizer implements AsyncDisposable {
   }
 
   /**
-   * Gives back all memory, once what was begun is done, and closes the counters; again: nothing.
+   * A guest that `startBalancing()` keeps balanced from its next round on, from when it runs until it ends. Again: with other blocks.
+   * @param uses `blocks`: addresses of memory of this optimizer that the guest's vCPUs use. It goes to another node with the guest's own
+   *   memory; blocks of nobody stay where they are
+   * @throws {InputError} for what is no AccelKvm, an address that nothing is allocated at, or a block of another guest
+   * @example
+   * ```ts
+   * import { AccelKvm, NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * await using guest = new AccelKvm({ name: 'web' })
+   * const { address } = await optimizer.allocateMemory(1024 ** 2)
+   * optimizer.addGuest(guest, { blocks: [address] })
+   * optimizer.guests().length // => 1
+   * optimizer.addGuest(guest, { blocks: [1] }) // throws InputError: address: expected ...
+   * ```
+   */
+  addGuest(guest: AccelKvm, uses: { readonly blocks?: readonly number[] } = {}): void {
+    this.#memory.requireOpen()
+    requireInstance('guest', guest, 'AccelKvm', AccelKvm)
+    requireObject('uses', uses)
+    const { blocks = [] } = uses
+    requireList('uses.blocks', blocks)
+    for (const address of blocks) this.#memory.at(address)
+    const before = this.#guests.get(guest)
+    const others = this.#ownGuests().filter((other) => other !== before)
+    const taken = blocks.find((address) => others.some((other) => other.blocks.includes(address)))
+    if (taken !== undefined) throw new InputError('uses.blocks', 'blocks that no other guest uses', hex(taken))
+    const key = before?.key ?? `${++this.#guestsSoFar}`
+    this.#guests.set(guest, new BalancedGuest(key, guest, [...blocks]))
+  }
+
+  /**
+   * Leaves a guest where it is from the next round on; one that was not added: nothing. A guest that has ended is left anyway.
+   * @example
+   * ```ts
+   * import { AccelKvm, NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * await using guest = new AccelKvm()
+   * optimizer.addGuest(guest)
+   * optimizer.removeGuest(guest)
+   * optimizer.guests() // => []
+   * ```
+   */
+  removeGuest(guest: AccelKvm): void {
+    this.#guests.delete(guest)
+  }
+
+  /** Guests that were added and have not ended, in the order of `addGuest()`, which has an example. */
+  guests(): readonly AccelKvm[] {
+    return this.#ownGuests().map(({ accel }) => accel)
+  }
+
+  #ownGuests(): readonly BalancedGuest[] {
+    for (const [accel, { isOver }] of this.#guests) if (isOver) this.#guests.delete(accel)
+    return [...this.#guests.values()]
+  }
+
+  /**
+   * Keeps the guests of `addGuest()` well placed, round by round, with the engine of `homenode balance`: vCPUs get other CPUs, and memory and
+   * blocks go to other nodes, where that has paid for long enough; what made guests suffer is taken back. It looks at what their
+   * threads ran and waited for since the round before (schedstat). Memory goes only to nodes that the guest's `enableNuma()` named, and with
+   * blocks only where their budget has room. Nothing of it keeps the process from ending. The first round is an interval from now.
+   * @returns `enforced: false` where there is no Linux; nothing is started then
+   * @throws {InputError} for options that are none, with the option
+   * @throws {UnsupportedError} where it has been started already
+   * @example
+   * ```ts
+   * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
+   *
+   * const manager = new VcpuAffinityManager()
+   * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
+   * optimizer.startBalancing({
+   *   interval: 5,
+   *   settings: { patience: 2 },
+   *   onRound: ({ round, action }) => console.log(round?.decision, round?.why, action?.result),
+   * }) // => { enforced: true }
+   * optimizer.startBalancing() // throws UnsupportedError: ...
+   * await optimizer.stopBalancing()
+   * ```
+   */
+  startBalancing(options: BalancingOptions = {}): Effect {
+    this.#memory.requireOpen()
+    requireBalancingOptions(options)
+    const off = unenforced(this.#platform, 'NumaOptimizer.startBalancing')
+    if (off !== null) return off
+    if (this.#balancing !== null) {
+      throw new UnsupportedError('startBalancing', 'it has been started already: call stopBalancing() before')
+    }
+    const balanced = { guests: () => this.#ownGuests(), memory: this.#memory, pageSize: this.#pageSize }
+    this.#balancing = new Balancing(balanced, options)
+    return ENFORCED
+  }
+
+  /**
+   * Ends `startBalancing()`, which has an example: resolves when what is being moved has come to its end. Everything stays where it is. Where
+   * nothing was started: nothing.
+   * @throws what `onRound` has thrown
+   */
+  async stopBalancing(): Promise<void> {
+    const balancing = this.#balancing
+    try {
+      await balancing?.stop()
+    } finally {
+      // Somebody else may have started it anew meanwhile.
+      if (this.#balancing === balancing) this.#balancing = null
+    }
+  }
+
+  /**
+   * Ends balancing, gives back all memory, once what was begun is done, and closes the counters; again: nothing.
    * @example
    * ```ts
    * import { NumaOptimizer, VcpuAffinityManager } from 'homenode/accel'
@@ -558,7 +677,9 @@ export class NumaOptimizer implements AsyncDisposable {
    * ```
    */
   async close(): Promise<void> {
-    await Promise.all([this.#memory.close(), this.#stats.close()])
+    const balanced = this.stopBalancing()
+    await Promise.all([this.#memory.close(balanced), this.#stats.close()])
+    await balanced
   }
 
   /** `close()`. */
