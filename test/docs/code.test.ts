@@ -23,6 +23,7 @@ test('these are all that is not run, each with its reason', () => {
     [
       'README.md: $ npm start',
       'README.md: $ npm test',
+      'docs/balance.md: $ sudo homenode balance',
       'docs/executor.md: mkdir /sys/fs/cgroup/vms && cd /sys/fs/cgroup/vms',
       'docs/guide.md: npm run example -- --wait',
       'docs/lab.md: npm run lab -- --list',
