@@ -30,7 +30,7 @@ export class Nobody implements Disposable {
       bundle: true,
       platform: 'node',
       format: 'esm',
-      external: ['koffi', 'piscina'],
+      external: ['koffi', 'piscina', '@resvg/resvg-js'],
       banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" },
       logLevel: 'error',
     })

@@ -148,8 +148,8 @@ test('a name that no VM has is bad input', async () => {
 const asNobody = skipUnless(hasQemu && canBeNobody, NOT_NOBODY)
 
 asNobody('an ordinary user sees what the kernel shows everybody, and what is missing', async () => {
-  const guest = await startQemu(['-accel', 'tcg', '-name', 'guest=roots,debug-threads=on', '-m', '64'])
   using nobody = await Nobody.withCommand()
+  const guest = await startQemu(['-accel', 'tcg', '-name', 'guest=roots,debug-threads=on', '-m', '64'])
   try {
     const all = nobody.homenode('ps')
     assert.is(all.status, 0, all.stderr)

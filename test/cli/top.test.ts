@@ -227,8 +227,8 @@ withQemu('a real guest in a pipe: plain lines, CSV and JSON', async () => {
 const asNobody = skipUnless(hasQemu && canBeNobody, NOT_NOBODY)
 
 asNobody('an ordinary user sees use and waiting, and what is known to root', async () => {
-  const guest = await startQemu(NAMED)
   using nobody = await Nobody.withCommand()
+  const guest = await startQemu(NAMED)
   try {
     const { status, stdout, stderr } = nobody.homenode('top', '-n', '2', '--interval', '0.3', '--filter', 'top-test')
     assert.equal([status, stderr], [0, ''])
