@@ -626,8 +626,12 @@ export class NumaOptimizer implements AsyncDisposable {
    *
    * const manager = new VcpuAffinityManager()
    * await using optimizer = new NumaOptimizer(manager.getTopology(), manager, 16 * 1024 ** 2)
-   * const onRound = ({ round, action }) => console.log(round?.decision, round?.why, action?.result)
-   * optimizer.startBalancing({ interval: 5, settings: { patience: 2 }, onRound }) // => { enforced: true }
+   * const effect = optimizer.startBalancing({
+   *   interval: 5,
+   *   settings: { patience: 2 },
+   *   onRound: ({ round, action }) => console.log(round?.decision, round?.why, action?.result),
+   * })
+   * effect.enforced // => true
    * optimizer.startBalancing() // throws UnsupportedError: ...
    * await optimizer.stopBalancing()
    * ```
