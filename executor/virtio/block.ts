@@ -72,7 +72,7 @@ function move(
   spans: readonly HostSpan[],
 ): boolean {
   const bytes = lengthOf(spans)
-  if (bytes % SECTOR !== 0 || sector > BigInt(sectors) || bytes / SECTOR > sectors - Number(sector)) return false
+  if (bytes % SECTOR !== 0 || bytes / SECTOR > sectors - Number(sector)) return false
   let offset = Number(sector) * SECTOR
   for (const { address, bytes: count } of spans) {
     if (transfer(direction, fd, address, count, offset) < count) return false

@@ -22,10 +22,14 @@ const SECTORS = 16
 const sectorOf = (sector: number) => Buffer.alloc(512, sector + 1)
 
 /** A disk of 16 sectors, each full of its number and one. */
-function withDisk(readOnly: boolean, use: (driver: Driver, path: string) => void): void {
+function withDisk(
+  readOnly: boolean,
+  use: (driver: Driver, path: string) => void,
+  access: 'read' | 'read and write' = readOnly ? 'read' : 'read and write',
+): void {
   const path = join(folder, 'disk')
   writeFileSync(path, Buffer.concat(Array.from({ length: SECTORS }, (_, sector) => sectorOf(sector))))
-  const fd = openFile(path, readOnly ? 'read' : 'read and write')
+  const fd = openFile(path, access)
   try {
     withDriver({ kind: 'block', fd, sectors: SECTORS, readOnly }, BLOCK, (driver) => {
       driver.start()
@@ -116,10 +120,36 @@ test('sectors are written, and reach the file', () => {
   })
 })
 
-test('a disk that may only be read is not written', () => {
-  withDisk(true, (driver, path) => {
-    assert.is(request(driver, OUT, 0n, [{ gpa: 0x5000, bytes: 512 }]), 1)
-    assert.equal(readFileSync(path).subarray(0, 512), sectorOf(0))
+test('a disk that may only be read is not written, even where its file could be', () => {
+  for (const access of ['read', 'read and write'] as const) {
+    withDisk(
+      true,
+      (driver, path) => {
+        assert.is(request(driver, OUT, 0n, [{ gpa: 0x5000, bytes: 512 }]), 1)
+        assert.equal(readFileSync(path).subarray(0, 512), sectorOf(0))
+      },
+      access,
+    )
+  }
+})
+
+test('after a reset the device begins anew, where its driver then says', () => {
+  withDriver({ kind: 'entropy' }, ENTROPY, (driver) => {
+    driver.start()
+    for (let i = 0; i < 3; i++) {
+      driver.offer([{ gpa: 0x5000, bytes: 8, flags: WRITE }])
+      driver.device.serve()
+    }
+    assert.is(driver.used().length, 3)
+    driver.write(0x070, 0)
+    driver.device.serve()
+    assert.is(driver.read(0x044), 0)
+    for (const ring of [0x2000, 0x3000]) driver.memory(ring, 128).fill(0)
+    driver.start(8, { used: 0x8000 })
+    driver.offer([{ gpa: 0x5000, bytes: 8, flags: WRITE }])
+    driver.device.serve()
+    assert.equal(driver.used(8, 0x8000), [{ head: 0, written: 8 }])
+    assert.equal(driver.used(), [])
   })
 })
 
