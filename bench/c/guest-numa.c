@@ -67,7 +67,8 @@ int main(int argc, char **argv) {
     int cpu = cpuOf(from);
     if (cpu < 0) continue;
     cpu_set_t set;
-    CPU_ZERO(&set), CPU_SET(cpu, &set);
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
     if (sched_setaffinity(0, sizeof set, &set) != 0) return printf("CPU %d: %s\n", cpu, strerror(errno)), 1;
     for (int to = 0; to < NODES; to++) {
       char *memory = boundTo(to, bytes);
