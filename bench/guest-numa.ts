@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execInitramfs } from '../executor/program/exec-initramfs.js'
+import { formatCpulist } from '../src/cpulist.js'
 import { costAsIs, detectHost, parseRequest, plan, verifyPlan } from '../src/index.js'
 import type { PlanVm } from '../src/types.js'
 import { bundleExecutor } from '../test/executor/bundle.js'
@@ -51,8 +52,13 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
       memory: `${cellMiB}MiB`,
     }))
     const vm = { name: 'linux', vcpus: cells.length, cells, memory: `${cells.length * cellMiB}MiB` }
-    // Apart by nodes of their own, so that there is a distance to be measured.
-    const request = parseRequest({ vms: [vm] })
+    // All CPUs but one of each node are somebody else's, so that the cells are apart, and there is a distance to be measured.
+    const kept = nodes
+      .slice(0, 2)
+      .map(({ id }) => host.cpus.find((cpu) => cpu.node === id && cpu.online && cpu.allowed)!.id)
+    const others = host.cpus.map(({ id }) => id).filter((id) => !kept.includes(id))
+    const reserve = others.length === 0 ? {} : { reserve: { cpus: formatCpulist(others) } }
+    const request = parseRequest({ vms: [vm], ...reserve })
     const verified = verifyPlan(host, request, await plan(host, request))
     const [placed] = verified.vms
     if (placed === undefined) return nothing(`the VM does not fit: ${verified.refused[0]?.because[0]?.text}`)
