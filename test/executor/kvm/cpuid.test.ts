@@ -95,6 +95,37 @@ test('APIC ids are unique, the first is 0, and their bits say what vCPUs share',
   )
 })
 
+test('each cell has packages of its own, also where two are in one package of the host', () => {
+  const cells = [0, 1, 2, 3].map((cpu) => ({ ...pinned(cpu, cpu), cell: cpu >> 1 }))
+  const topology = guestTopology(cells, cpusOf(1, 1, 2, 2))
+  assert.equal(
+    topology.places.map(({ package: pack, llc, core, thread }) => [pack, llc, core, thread]),
+    [
+      [0, 0, 0, 0],
+      [0, 0, 0, 1],
+      [1, 0, 0, 0],
+      [1, 0, 0, 1],
+    ],
+  )
+  assert.equal(topology.apicIds, [0, 1, 2, 3])
+})
+
+test('a guest knows that it is one, whether its timer has deadlines, and whether its CPUs are its own', () => {
+  const supported = [
+    vendorEntry('AuthenticAMD'),
+    entry(1, 0, { ecx: 2 ** 24 }),
+    entry(0x40000001, 0, { eax: 0xff, edx: 2 }),
+  ]
+  const topology = guestTopology([pinned(0, 0)], cpusOf(1, 1, 1, 1))
+  const found = (traits?: Parameters<typeof guestCpuid>[3]) => {
+    const entries = guestCpuid(supported, topology, 0, traits)
+    const [one, kvm] = [1, 0x40000001].map((leaf) => entries.find((each) => each.leaf === leaf)!)
+    return { hypervisor: one!.ecx >>> 31, deadline: (one!.ecx >>> 24) & 1, eax: kvm!.eax, edx: kvm!.edx }
+  }
+  assert.equal(found(), { hypervisor: 1, deadline: 0, eax: 0xff, edx: 2 })
+  assert.equal(found({ deadlineTimer: true, dedicated: true }), { hypervisor: 1, deadline: 1, eax: 0xff, edx: 3 })
+})
+
 const entry = (leaf: number, index = 0, values: Partial<CpuidEntry> = {}): CpuidEntry => ({
   leaf,
   index,
