@@ -153,7 +153,7 @@ const MARK = '#lab#'
  * does not protect its code, and the threads start on one CPU, before those of the vCPUs pin themselves. With this, the
  * suites take a fifth of the time. One that hangs does not take the others with it.
  */
-const NODE = 'timeout -k 5 400 taskset -c 0 node --no-write-protect-code-memory --single-threaded'
+const NODE = 'timeout -k 5 1000 taskset -c 0 node --no-write-protect-code-memory --single-threaded'
 
 /** What uvu counted; a suite that ended badly, or ran nothing, has failed. */
 function resultOf(suite: string, output: string): SuiteResult {
