@@ -1,6 +1,6 @@
-/** `homenode balance` on guests that begin to work beside another: a burst moves nobody, work that lasts does. */
+/** `homenode balance` on guests that begin to work beside another: a burst moves nobody, work that lasts does; its metrics. */
 
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,14 +46,28 @@ async function startBusy(name: string, cpu: string) {
 }
 
 const VCPU = 'CPU 0/KVM'
+const METRICS = '127.0.0.1:9464'
 
-test('a burst of 5 s moves nothing; a guest that stays busy beside another goes to the other node, with its memory', async () => {
+/** By name and labels, as Prometheus would read them. */
+async function metrics(): Promise<ReadonlyMap<string, number>> {
+  const text = await (await fetch(`http://${METRICS}/metrics`)).text()
+  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(
+    samples.map((line) => {
+      const at = line.lastIndexOf(' ')
+      return [line.slice(0, at), Number(line.slice(at + 1))]
+    }),
+  )
+}
+
+test('a burst of 5 s moves nothing; a guest that stays busy beside another goes to the other node, with its memory, and metrics say so', async () => {
   // Node 1 has one CPU left.
   for (const cpu of [5, 6, 7]) write(`${CPUS}/cpu${cpu}/online`, 0)
   const late = await startBusy('late', '4')
   process.kill(late.pid, 'SIGSTOP')
   const steady = await startBusy('steady', '4')
-  const args = ['--interval', '2', '--set', 'leastKnown=4', '--set', 'window=60']
+  assert.is(spawnSync('busybox', ['ifconfig', 'lo', 'up']).status, 0)
+  const args = ['--interval', '2', '--set', 'leastKnown=4', '--set', 'window=60', '--metrics', METRICS]
   const balancing = startBalancing(['--act', '--state', join(folder, 'state'), ...args])
   try {
     await balancing.rounds(15)
@@ -75,6 +89,14 @@ test('a burst of 5 s moves nothing; a guest that stays busy beside another goes 
     assert.is(affinityOf(moved.pid, VCPU), '0-3')
     const { 0: there = 0, 1: left = 0 } = memoryOf(moved.pid)
     assert.ok(there >= 64 && left < 1, JSON.stringify(memoryOf(moved.pid)))
+
+    await balancing.rounds(1)
+    const told = await metrics()
+    assert.is(told.get('homenode_vms'), 2)
+    assert.is(told.get('homenode_balance_rounds_total{decision="act",reason="pays"}'), 1)
+    assert.is(told.get('homenode_balance_actions_total{action="move",result="done"}'), 1)
+    assert.is(told.get('homenode_balance_moved_vms_total'), 1)
+    assert.ok(told.get('homenode_balance_moved_bytes_total')! >= 63 * 2 ** 20, JSON.stringify([...told]))
     assert.is(await balancing.kill('SIGTERM'), 0)
   } finally {
     await balancing.kill('SIGKILL')
