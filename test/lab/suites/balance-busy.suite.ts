@@ -92,7 +92,7 @@ test('a burst of 5 s moves nothing; a guest that stays busy beside another goes 
 
     await balancing.rounds(1)
     const told = await metrics()
-    assert.is(told.get('homenode_vms'), 2)
+    assert.is(told.get('homenode_vms'), 2, JSON.stringify([...told]))
     assert.is(told.get('homenode_balance_rounds_total{decision="act",reason="pays"}'), 1)
     assert.is(told.get('homenode_balance_actions_total{action="move",result="done"}'), 1)
     assert.is(told.get('homenode_balance_moved_vms_total'), 1)
