@@ -50,7 +50,11 @@ const METRICS = '127.0.0.1:9464'
 
 /** By name and labels, as Prometheus would read them. */
 async function metrics(): Promise<ReadonlyMap<string, number>> {
-  const text = await (await fetch(`http://${METRICS}/metrics`)).text()
+  let answer = await fetch(`http://${METRICS}/metrics`)
+  // A machine that is slow enough does not get its request through in the server's time for it.
+  while (answer.status === 408) answer = await fetch(`http://${METRICS}/metrics`)
+  assert.is(answer.status, 200)
+  const text = await answer.text()
   const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   return new Map(
     samples.map((line) => {
