@@ -1,5 +1,6 @@
 /** What `balance` remembers from one run to the next, in the state folder. */
 
+import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { InputError } from '../../src/errors.js'
@@ -12,6 +13,8 @@ import { readState } from '../balance/state.js'
 import type { BalanceState } from '../balance/types.js'
 
 const NAME = 'balance.json'
+/** What a damaged one says of moves that were begun may still be of use to somebody. */
+const ASIDE = `${NAME}.damaged`
 const MAX_BYTES = 256 * 2 ** 20
 
 /** Moves that were begun, and of which it is not known that they came to their end. */
@@ -61,7 +64,10 @@ export interface Recalled extends Remembered {
   readonly lost: string | null
 }
 
-/** Processes and clocks of another boot mean nothing now. A file that is damaged is as none. */
+/**
+ * Processes and clocks of another boot mean nothing now. A file that is damaged is put aside, and is as none.
+ * @throws {Error} of Node.js, where it cannot be put aside
+ */
 export function recall(folder: string): Recalled {
   try {
     const text = readOwn(join(folder, NAME), 'a state of balance', MAX_BYTES)
@@ -73,7 +79,8 @@ export function recall(folder: string): Recalled {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { ...NOTHING, lost: null }
     const why = error instanceof InputError || error instanceof SyntaxError ? error.message : String(error)
-    return { ...NOTHING, lost: `what was remembered in ${join(folder, NAME)} is left aside: ${why}` }
+    renameSync(join(folder, NAME), join(folder, ASIDE))
+    return { ...NOTHING, lost: `what was remembered in ${join(folder, NAME)} is left aside, as ${ASIDE}: ${why}` }
   }
 }
 

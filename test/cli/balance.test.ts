@@ -167,8 +167,9 @@ test('SIGTERM ends it with 0, Ctrl-C with 130, with the state saved; a state tha
   writeFileSync(join(state, 'balance.json'), '{"schemaVersion": 1')
   const { code, stdout, stderr } = await homenode(['balance', '--once', ...quick, '--state', state])
   assert.is(code, 0)
-  assert.match(stderr, /what was remembered in .*balance\.json is left aside: /)
+  assert.match(stderr, /what was remembered in .*balance\.json is left aside, as balance\.json\.damaged: /)
   assert.match(stdout, /, new$/m)
+  assert.is(readFileSync(join(state, 'balance.json.damaged'), 'utf8'), '{"schemaVersion": 1')
 })
 
 test('a pipe that nobody reads any more ends it in order', async () => {

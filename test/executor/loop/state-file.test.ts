@@ -73,6 +73,7 @@ test('a file that is damaged, or that others could have written, is left aside, 
     assert.equal(rest, NOTHING, bad)
     assert.match(lost!, why)
     assert.ok(lost!.includes(path))
+    assert.is(readFileSync(`${path}.damaged`, 'utf8'), bad)
   }
   remember(folder, known)
   chmodSync(path, 0o666)
