@@ -55,6 +55,8 @@ export class Balancing {
     // Whoever has nothing else to do need not wait for the next round.
     this.#timer = setTimeout(() => {
       this.#work = this.#next()
+      // What ends it is kept for whoever stops it.
+      this.#work.catch(() => {})
     }, interval * 1000).unref()
   }
 

@@ -279,6 +279,25 @@ testWithKvm('it starts once at a time, ends as often as one likes, and starts ag
   await until(({ round }) => round?.reason === 'none')
 })
 
+test('what onRound throws is kept until it is stopped', async () => {
+  await using optimizer = makeOptimizer()
+  const thrown = new Promise<void>((resolve) => {
+    const keep = setInterval(() => {}, 1000)
+    optimizer.startBalancing({
+      ...QUICK,
+      onRound: () => {
+        clearInterval(keep)
+        setImmediate(resolve)
+        throw new Error('mine')
+      },
+    })
+  })
+  await thrown
+  // Had nobody taken it, the process would have ended by now.
+  await new Promise(setImmediate)
+  assert.match(String(await failure(optimizer.stopBalancing())), /mine/)
+})
+
 test('what onRound throws ends it, and comes out of stopBalancing()', async () => {
   await using optimizer = makeOptimizer()
   let ending: Promise<unknown> | undefined
