@@ -145,6 +145,8 @@ export async function runLinux(plan: VerifiedPlan, options: RunLinuxOptions): Pr
   let init: number | null = null
   const report = new GuestReport()
   const isMade = initrd !== undefined && !(initrd instanceof Uint8Array)
+  // What is wrong with it is said before anything is asked of the system.
+  const initramfs = isMade ? execInitramfs(initrd) : initrd
   const lines = {
     0: (bytes: Uint8Array) => {
       firstWord ??= since()
@@ -161,7 +163,7 @@ export async function runLinux(plan: VerifiedPlan, options: RunLinuxOptions): Pr
   try {
     const guest = await vm.bootLinux({
       kernel,
-      ...(initrd === undefined ? {} : { initrd: isMade ? execInitramfs(initrd) : initrd }),
+      ...(initramfs === undefined ? {} : { initrd: initramfs }),
       ...(append === undefined ? {} : { append }),
       ...(options.disks === undefined ? {} : { disks: options.disks }),
       entropy: true,
