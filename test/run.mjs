@@ -38,6 +38,7 @@ function runFile(file) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['--import', 'tsx', file], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
     const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
+    const startedAt = performance.now()
     let output = ''
     const keep = (chunk) => {
       output += chunk
@@ -56,14 +57,17 @@ function runFile(file) {
       const reason = broken ?? idle
       if (reason !== undefined) failed += 1
       const notices = plain.split('\n').filter((line) => /^(SKIPPED: |[A-Z]+_SEED=)/.test(line))
-      resolve({ file, passed, failed, skipped, reason, output: plain, notices })
+      const seconds = (performance.now() - startedAt) / 1000
+      resolve({ file, passed, failed, skipped, seconds, reason, output: plain, notices })
     })
   })
 }
 
-function report({ file, passed, failed, skipped, reason, output, notices }) {
+function report({ file, passed, failed, skipped, seconds, reason, output, notices }) {
   const mark = failed > 0 ? 'FAIL' : 'ok'
-  console.log(`${mark.padEnd(5)}${file}  ${passed} passed, ${failed} failed, ${skipped} skipped`)
+  console.log(
+    `${mark.padEnd(5)}${file}  ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds.toFixed(0)} s`,
+  )
   for (const notice of notices) console.log(`     ${notice}`)
   if (failed > 0) console.log(`${output}${reason === undefined ? '' : `${relative('.', file)}: ${reason}\n`}`)
 }

@@ -161,6 +161,14 @@ export const machines: readonly LabMachine[] = [
       [30, 17, 10],
     ],
   },
+  {
+    name: 'one-cpu',
+    about: 'one node of one CPU',
+    model: 'svm',
+    ...singles(1),
+    nodes: [{ cpus: '0', memoryMiB: 1024 }],
+    distances: flat(1, 10),
+  },
 ]
 
 /** CPUs of a node, ascending. */

@@ -36,7 +36,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   'numa-optimizer': ({ name }) => ['two-node', 'four-node', 'cpuless', 'hmat'].includes(name),
   formats: ({ name }) => ['two-node', 'four-node', 'hugepages'].includes(name),
   linux: ({ name }) => name === 'two-node',
-  'linux-ends': ({ name }) => name === 'two-node',
+  'linux-ends': ({ name }) => name === 'one-cpu',
 }
 
 /** Suites that take a minute or more: each has a boot of its machine for itself. */
@@ -45,8 +45,8 @@ const LONG = [
   ...['balance', 'balance-busy', 'balance-killed', 'linux', 'linux-ends'],
 ]
 
-/** Suites with Linux guests: CPUs of their machines run at the same time. */
-const PARALLEL = ['linux', 'linux-ends']
+/** Suites with Linux guests of several vCPUs: CPUs of their machines run at the same time. */
+const PARALLEL = ['linux']
 
 export function suitesOf(machine: LabMachine): string[] {
   return Object.keys(PLACES).filter((suite) => PLACES[suite]!(machine))
@@ -110,11 +110,13 @@ export interface MachineResult {
   readonly seconds: number
 }
 
-/** Far more than any machine needs. */
-const LIMIT_SECONDS = 1200
+/** Of a suite: far more than any needs. The whole machine has more, so a suite that hangs is not taken for a machine that does. */
+const SUITE_SECONDS = { inTurn: 1000, parallel: 400 } as const
+const MACHINE_SECONDS = { inTurn: 1200, parallel: 460 } as const
 
 /**
- * Boots a machine once and runs suites in it, one after the other.
+ * Boots a machine once and runs suites in it, one after the other. One with CPUs in parallel that hangs is booted a second
+ * time, and says so: that is the emulation's fault (docs/lab.md), as a suite that hangs is ended by its own limit.
  * @throws {VmError} where the machine does not come to its end
  */
 export async function testMachine(
@@ -123,16 +125,35 @@ export async function testMachine(
   files: BootFiles,
   packageRoot: string,
 ): Promise<MachineResult> {
+  const mode = suites.some((suite) => PARALLEL.includes(suite)) ? 'parallel' : 'inTurn'
+  const once = () => bootAndRun(machine, suites, files, packageRoot, mode)
+  if (mode === 'inTurn') return once()
+  return once().catch((error) => {
+    if (!(error instanceof VmError)) throw error
+    console.log(`${machine.name}: hung with its CPUs in parallel, booted a second time: ${error.message}`)
+    return once()
+  })
+}
+
+async function bootAndRun(
+  machine: LabMachine,
+  suites: readonly string[],
+  files: BootFiles,
+  packageRoot: string,
+  mode: 'inTurn' | 'parallel',
+): Promise<MachineResult> {
   const directory = join(packageRoot, 'suites')
+  const limit = `timeout -k 5 ${SUITE_SECONDS[mode]}`
   const script = suites.map(
-    (suite) => `echo '${MARK} ${suite}'; ${NODE} '${join(directory, suite)}.suite.mjs' 2>&1; echo "${MARK} ended $?"`,
+    (suite) =>
+      `echo '${MARK} ${suite}'; ${limit} ${NODE} '${join(directory, suite)}.suite.mjs' 2>&1; echo "${MARK} ended $?"`,
   )
   let output = ''
   const { bootSeconds, commandSeconds } = await runInMachine(machine, files, ['sh', '-c', script.join('\n')], {
     cwd: packageRoot,
     environment: { LAB_PACKAGE: packageRoot, NO_COLOR: '1' },
-    commandSeconds: LIMIT_SECONDS,
-    parallel: suites.some((suite) => PARALLEL.includes(suite)),
+    commandSeconds: MACHINE_SECONDS[mode],
+    parallel: mode === 'parallel',
     onOutput: (_, chunk) => {
       output += chunk.toString()
     },
@@ -151,9 +172,9 @@ const MARK = '#lab#'
 /**
  * Each change of a page's protection interrupts all CPUs that the process runs on, which takes emulated CPUs long: so V8
  * does not protect its code, and the threads start on one CPU, before those of the vCPUs pin themselves. With this, the
- * suites take a fifth of the time. One that hangs does not take the others with it.
+ * suites take a fifth of the time.
  */
-const NODE = 'timeout -k 5 1000 taskset -c 0 node --no-write-protect-code-memory --single-threaded'
+const NODE = 'taskset -c 0 node --no-write-protect-code-memory --single-threaded'
 
 /** What uvu counted; a suite that ended badly, or ran nothing, has failed. */
 function resultOf(suite: string, output: string): SuiteResult {
