@@ -3,6 +3,7 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { lockFile } from '../ffi/files.js'
+import { inStateFolder } from './state-folder.js'
 
 /** Another process does at the moment what only one may do. */
 export class BusyError extends Error {
@@ -29,8 +30,13 @@ export interface Lock {
  * @param name of its file
  * @param does what its holder does, for the message
  * @throws {BusyError} where another has it
+ * @throws {UnsupportedError} where nothing can be written in the folder
  */
 export function takeLock(folder: string, name = 'lock', does?: string): Lock {
+  return inStateFolder(folder, () => lockIn(folder, name, does))
+}
+
+function lockIn(folder: string, name: string, does: string | undefined): Lock {
   const path = join(folder, name)
   const fd = openSync(path, 'a+', 0o600)
   try {

@@ -18,7 +18,7 @@ export function stateFolder(state: string | undefined): string {
 
 /**
  * Makes the folder where it is not there yet: for its owner alone.
- * @throws {UnsupportedError} where it cannot be made, or others may write into it
+ * @throws {UnsupportedError} where it cannot be made, is none, or others may write into it
  */
 export function openStateFolder(folder: string): void {
   try {
@@ -26,8 +26,27 @@ export function openStateFolder(folder: string): void {
   } catch (error) {
     throw new UnsupportedError('state folder', `${folder} cannot be made: ${(error as Error).message}`)
   }
-  const why = whyNotOurs(lstatSync(folder))
+  const stats = lstatSync(folder)
+  const why = whyNoFolder(stats) ?? whyNotOurs(stats)
   if (why !== null) throw new UnsupportedError('state folder', `${folder} ${why}`)
+}
+
+function whyNoFolder(stats: Stats): string | null {
+  if (stats.isSymbolicLink()) return 'is a symbolic link: name the folder that it leads to'
+  return stats.isDirectory() ? null : 'is no folder'
+}
+
+/**
+ * What `work` in the folder returns.
+ * @throws {UnsupportedError} for what the system refuses there: the disk is full, the file system is read-only
+ */
+export function inStateFolder<Value>(folder: string, work: () => Value): Value {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error
+    throw new UnsupportedError('state folder', `${folder}: ${error.message}`)
+  }
 }
 
 /** With those above it. Not by `recursive`: it never ends where the system has no such folders, as in /proc. */

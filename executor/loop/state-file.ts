@@ -7,6 +7,7 @@ import { InputError } from '../../src/errors.js'
 import { parseWith } from '../../src/schema.js'
 import { requireChanges } from '../apply/arguments.js'
 import { bootId } from '../apply/look.js'
+import { inStateFolder } from '../apply/state-folder.js'
 import type { Changes } from '../apply/types.js'
 import { readOwn, writeWhole } from '../apply/whole-file.js'
 import { readState } from '../balance/state.js'
@@ -66,7 +67,7 @@ export interface Recalled extends Remembered {
 
 /**
  * Processes and clocks of another boot mean nothing now. A file that is damaged is put aside, and is as none.
- * @throws {Error} of Node.js, where it cannot be put aside
+ * @throws {UnsupportedError} where it cannot be read, or put aside
  */
 export function recall(folder: string): Recalled {
   try {
@@ -78,14 +79,18 @@ export function recall(folder: string): Recalled {
     return { acting, engine: known, pending: pending as Pending | null, undoFiles, lost: null }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { ...NOTHING, lost: null }
-    const why = error instanceof InputError || error instanceof SyntaxError ? error.message : String(error)
-    renameSync(join(folder, NAME), join(folder, ASIDE))
-    return { ...NOTHING, lost: `what was remembered in ${join(folder, NAME)} is left aside, as ${ASIDE}: ${why}` }
+    return inStateFolder(folder, () => {
+      // What cannot be read now may be in order.
+      if (!(error instanceof InputError || error instanceof SyntaxError)) throw error
+      renameSync(join(folder, NAME), join(folder, ASIDE))
+      const lost = `what was remembered in ${join(folder, NAME)} is left aside, as ${ASIDE}: ${error.message}`
+      return { ...NOTHING, lost }
+    })
   }
 }
 
-/** @throws {Error} of Node.js, where it cannot be written */
+/** @throws {UnsupportedError} where it cannot be written */
 export function remember(folder: string, { acting, engine, pending, undoFiles }: Remembered): void {
   const content = { schemaVersion: 1, kind: 'BalanceFile', boot: bootId(), acting, engine, pending, undoFiles }
-  writeWhole(folder, NAME, `${JSON.stringify(content)}\n`)
+  inStateFolder(folder, () => writeWhole(folder, NAME, `${JSON.stringify(content)}\n`))
 }

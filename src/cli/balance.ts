@@ -50,10 +50,14 @@ export async function balance(options: BalanceCommandOptions): Promise<void> {
     service.stopping(`ends: ${signal}`)
     end.abort()
   }
-  const again = async () => {
-    service.reloading()
-    await rules.readAgain()
-    service.ready('the policy was read again')
+  let reading = Promise.resolve()
+  // One after the other: what was in the file at last is what holds.
+  const again = () => {
+    reading = reading.then(async () => {
+      service.reloading()
+      await rules.readAgain()
+      service.ready('the policy was read again')
+    })
   }
   // A second one ends it at once.
   for (const signal of ENDS) process.once(signal, stop)

@@ -1,7 +1,7 @@
 /** `homenode balance` as a process, on real guests where there are any: what it says, how it ends, what /proc says. */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -137,6 +137,28 @@ test('a state folder that cannot be, or that others may write to, is refused', a
   const { code, stderr } = await homenode(['balance', '--once', '--state', join(plain, 'below')])
   assert.is(code, 1)
   assert.match(stderr, /state folder: .* cannot be made/)
+  const link = join(folder, 'link')
+  symlinkSync(folder, link)
+  for (const [state, why] of [
+    [plain, 'is no folder'],
+    [link, 'is a symbolic link: name the folder that it leads to'],
+  ] as const) {
+    const refused = await homenode(['balance', '--once', '--state', state])
+    assert.is(refused.stderr, `homenode: state folder: ${state} ${why}\n`)
+    assert.is(refused.code, 1)
+  }
+})
+
+test('a state that can neither be read nor put aside is refused by its name, and left alone', async () => {
+  const state = newState()
+  mkdirSync(join(state, 'balance.json.damaged', 'x'), { recursive: true, mode: 0o700 })
+  const content = '{"kind": "Bal'
+  writeFileSync(join(state, 'balance.json'), content, { mode: 0o600 })
+  const { code, stderr } = await homenode(['balance', '--once', ...quick, '--state', state])
+  assert.is(code, 1)
+  assert.match(stderr, /^homenode: state folder: [^\n]*EISDIR[^\n]*\n$/)
+  assert.ok(stderr.includes(state), stderr)
+  assert.is(readFileSync(join(state, 'balance.json'), 'utf8'), content)
 })
 
 test('a second one with the same state is told who the first is', async () => {

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { takeLock } from '../../../executor/apply/lock.js'
 import { Balancer } from '../../../executor/balance/balancer.js'
 import { NOTHING, recall, remember } from '../../../executor/loop/state-file.js'
+import { UnsupportedError } from '../../../src/errors.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hn-state-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -78,6 +80,19 @@ test('a file that is damaged, or that others could have written, is left aside, 
   remember(folder, known)
   chmodSync(path, 0o666)
   assert.match(recall(folder).lost!, /may be written by others/)
+})
+
+test('what the system refuses is said as a refusal of the state folder', () => {
+  const none = join(folder, 'none')
+  for (const work of [() => remember(none, known), () => takeLock(none)]) {
+    try {
+      work()
+      assert.unreachable()
+    } catch (error) {
+      assert.instance(error, UnsupportedError)
+      assert.match((error as Error).message, new RegExp(`^state folder: ${none}: ENOENT`))
+    }
+  }
 })
 
 test.run()
