@@ -1,8 +1,9 @@
 /** `homenode serve`: the page, with this machine as its host. */
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import { InputError, show } from '../errors.js'
+import { limitedServer } from '../service/server.js'
 import { detectHost } from '../topology/node-fs.js'
 import { CommandError, EXIT } from './errors.js'
 import { print } from './output.js'
@@ -27,7 +28,7 @@ const NO_HOST = '<script type="application/json" id="start">null</script>'
 export async function serve({ port, host }: ServeOptions): Promise<void> {
   if (isIP(host) === 0) throw new InputError('--host', 'an IP address', show(host))
   const page = await readPage()
-  const server = createServer((request, response) => {
+  const server = limitedServer((request, response) => {
     answer(request, response, host, page).catch((error: unknown) => {
       end(response, 500, `${error instanceof Error ? error.message : error}\n`)
     })

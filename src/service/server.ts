@@ -1,6 +1,6 @@
 /** The HTTP server of `/metrics` and `/healthz`. It answers GET and HEAD, and reads nothing but the first line. */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { InputError, SyscallError, show } from '../errors.js'
 import { type ListenAddress, showAddress } from './address.js'
@@ -20,12 +20,35 @@ const MAX_CONNECTIONS = 64
 const MAX_HEADER_BYTES = 8192
 const HEADERS_MS = 5000
 const REQUEST_MS = 10_000
-const IDLE_MS = 30_000
+/** Also for who asks and does not read the answer. */
+const IDLE_MS = 10_000
+/** How often those limits are looked after. */
+const CHECK_MS = 1000
 
 const HINTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there',
   EADDRNOTAVAIL: 'this machine does not have the address',
   EACCES: 'ports below 1024 take CAP_NET_BIND_SERVICE',
+}
+
+/**
+ * A server that nobody can keep busy over a connection, or fill with connections that say nothing. Each connection is for one request:
+ * thousands may come at once over one, and all of them would be answered before anything else gets its turn.
+ */
+export function limitedServer(answer: RequestListener): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: CHECK_MS,
+    },
+    answer,
+  )
+  server.maxConnections = MAX_CONNECTIONS
+  server.maxRequestsPerSocket = 1
+  server.timeout = IDLE_MS
+  return server
 }
 
 /** Listens at one address, and nowhere else. */
@@ -45,12 +68,7 @@ export class PageServer {
    * @throws {SyscallError} EADDRINUSE, EADDRNOTAVAIL, EACCES
    */
   static async listen(option: string, { host, port }: ListenAddress, pages: Pages): Promise<PageServer> {
-    const server = createServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS },
-      (request, response) => void answer(request, response, pages),
-    )
-    server.maxConnections = MAX_CONNECTIONS
-    server.keepAliveTimeout = IDLE_MS
+    const server = limitedServer((request, response) => void answer(request, response, pages))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       // "::" is IPv6 alone: all of IPv4 would be more than was asked for.

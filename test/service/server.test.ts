@@ -114,6 +114,34 @@ test('what is no HTTP, and headers without an end, are refused', async () => {
   })
 })
 
+test('of many requests that come at once over a connection one is answered with metrics', async () => {
+  let asked = 0
+  const pages: Pages = {
+    ...PAGES,
+    metrics: async () => {
+      asked++
+      return 'a 1\n'
+    },
+  }
+  await withServer(async (server) => {
+    const said = await talk(server, 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2000))
+    assert.match(said, /^HTTP\/1\.1 200 OK\r\n(.+\r\n)*Connection: close\r\n/)
+    assert.is(asked, 1)
+    assert.is((await ask(server, '/metrics')).status, 200)
+    assert.is(asked, 2)
+  }, pages)
+})
+
+test('connections that say nothing make room for others', async () => {
+  await withServer(async (server) => {
+    const silent = Array.from({ length: 64 }, () => connect(server.address).on('error', () => {}))
+    await Promise.all(silent.map((socket) => once(socket, 'connect')))
+    const closed = silent.map((socket) => new Promise((resolve) => socket.resume().on('close', resolve)))
+    await Promise.all(closed)
+    assert.is((await ask(server, '/healthz')).status, 200)
+  })
+})
+
 test('close ends connections that are idle, and those that say nothing', async () => {
   const server = await PageServer.listen('--metrics', { host: '127.0.0.1', port: 0 }, PAGES)
   const silent = connect(server.address)
