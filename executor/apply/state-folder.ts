@@ -1,10 +1,10 @@
 /** Where undo files and the lock are. */
 
-import { existsSync, lstatSync, mkdirSync, readdirSync, type Stats } from 'node:fs'
+import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { InputError, UnsupportedError } from '../../src/errors.js'
-import { asRoot } from '../found/files.js'
+import { asRoot, makeFolder } from '../found/files.js'
 
 const OF_ROOT = '/var/lib/homenode'
 
@@ -22,7 +22,7 @@ export function stateFolder(state: string | undefined): string {
  */
 export function openStateFolder(folder: string): void {
   try {
-    makeFolder(resolve(folder))
+    makeFolder(folder, 0o700)
   } catch (error) {
     throw new UnsupportedError('state folder', `${folder} cannot be made: ${(error as Error).message}`)
   }
@@ -46,18 +46,6 @@ export function inStateFolder<Value>(folder: string, work: () => Value): Value {
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error
     throw new UnsupportedError('state folder', `${folder}: ${error.message}`)
-  }
-}
-
-/** With those above it. Not by `recursive`: it never ends where the system has no such folders, as in /proc. */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return
-  makeFolder(dirname(folder))
-  try {
-    mkdirSync(folder, { mode: 0o700 })
-  } catch (error) {
-    // Another process may have made it meanwhile.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

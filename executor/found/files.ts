@@ -1,7 +1,7 @@
 /** Files of procfs, sysfs and debugfs. A file that is gone counts as nothing; one that may not be read is noted. */
 
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 
 /** `refused`: it is there, and this process may not read it. `null`: it is not there, as of a process that has ended. */
 export type Reading<Value> = { readonly value: Value } | 'refused' | null
@@ -55,6 +55,21 @@ function attempt<Value>(read: () => Value): Reading<Value> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     return code === 'EACCES' || code === 'EPERM' ? 'refused' : null
+  }
+}
+
+/**
+ * Makes a folder, with those above it. Not by `recursive`: it never ends where the system has no such folders, as in /proc.
+ * @throws {Error} of Node.js
+ */
+export function makeFolder(folder: string, mode = 0o777): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(resolve(folder)), mode)
+  try {
+    mkdirSync(folder, { mode })
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

@@ -1,7 +1,8 @@
 /** `--svg`, `--png` and `--theme`: a picture of what a command is about, in files or instead of its text. */
 
 import { writeFile } from 'node:fs/promises'
-import { InputError, UnsupportedError } from '../errors.js'
+import { resolve } from 'node:path'
+import { InputError, show, UnsupportedError } from '../errors.js'
 import { drawPicture } from '../picture/draw.js'
 import type { Scene } from '../picture/scene.js'
 import type { ThemeName } from '../picture/theme.js'
@@ -44,6 +45,9 @@ export async function pictures({ svg, png, theme, json }: PictureOptions & { jso
   if (outputs.length + (json ? 1 : 0) > 1) {
     const all = [...outputs, ...(json ? ['--json'] : [])].join(' and ')
     throw new InputError('standard output', 'one thing to print there', all)
+  }
+  if (svg !== undefined && png !== undefined && resolve(svg) === resolve(png)) {
+    throw new InputError('--png', 'another file than --svg', show(png))
   }
   const render = png === undefined ? undefined : await renderer()
   return {

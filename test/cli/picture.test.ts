@@ -114,6 +114,7 @@ test('options of pictures that contradict each other are refused', async () => {
     [['--theme', 'dark'], '--theme: expected --svg or --png, too, got --theme alone'],
     [['--svg', '-', '--png', '-'], 'standard output: expected one thing to print there, got --svg - and --png -'],
     [['--svg', '-', '--json'], 'standard output: expected one thing to print there, got --svg - and --json'],
+    [['--svg', at('one'), '--png', at('x/../one')], `--png: expected another file than --svg, got "${at('x/../one')}"`],
     [['--svg', ''], '--svg: expected the name of a file, got an empty name'],
   ] as const) {
     const { code, stderr } = await homenode(['topo', ...on, ...args])

@@ -1,8 +1,9 @@
 /** Files that homenode writes into the system: each says so in its first line, and whether it was changed since. */
 
 import { createHash } from 'node:crypto'
-import { linkSync, lstatSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, lstatSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { makeFolder } from '../../../executor/found/files.js'
 import { SyscallError } from '../../errors.js'
 
 const MARK = '# Made by "homenode service install"; sha256 of what follows: '
@@ -37,7 +38,7 @@ export function stateOf(path: string): FileState {
 export function writeOwn(path: string, text: string): void {
   const beside = `${path}.new-${process.pid}`
   refusing(`write(${path})`, () => {
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolder(dirname(path))
     try {
       writeFileSync(beside, sealed(text), { mode: 0o644, flag: 'wx' })
       renameSync(beside, path)

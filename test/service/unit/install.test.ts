@@ -210,6 +210,11 @@ test('what the system refuses is a clear error', () => {
   assert.throws(() => install({}, place), /^SyscallError|lstat\(.*ENOTDIR/)
 })
 
+test('a folder below one that cannot have any is refused at once', () => {
+  using system = new Root()
+  assert.throws(() => install({}, { ...system.place, base: '/proc/none/such' }), /ENOENT/)
+})
+
 skipUnless(process.getuid?.() !== 0, 'root may write everywhere')(
   'who may not write there is told what it takes',
   () => {
