@@ -110,7 +110,7 @@ export function writeUndoFile(folder: string, vms: readonly UndoVm[], partitions
   const content = { schemaVersion: 1, kind: 'Undo', boot: bootId(), made, vms, partitions }
   try {
     const name = `undo-${made.replaceAll(':', '-')}-${process.pid}.json`
-    return writeWhole(folder, name, `${JSON.stringify(content)}\n`)
+    return writeWhole(folder, name, `${JSON.stringify(content)}\n`, 'undo.new')
   } catch (error) {
     throw new UnsupportedError('undo file', `nothing was changed, as it cannot be written: ${(error as Error).message}`)
   }

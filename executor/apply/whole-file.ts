@@ -17,12 +17,13 @@ import { whyNotOurs } from './state-folder.js'
 
 /**
  * Writes a file for its owner alone; another one of this name is replaced.
+ * @param beside what it is called until it is whole: only who has the lock may write it. One that is left of a process that was ended is replaced
  * @returns its path
  * @throws {Error} of Node.js, where it cannot be written: what was there before is there still
  */
-export function writeWhole(folder: string, name: string, text: string): string {
+export function writeWhole(folder: string, name: string, text: string, beside: string): string {
   const path = join(folder, name)
-  const temporary = join(folder, `new-${process.pid}`)
+  const temporary = join(folder, beside)
   try {
     const fd = openSync(temporary, 'w', 0o600)
     try {

@@ -92,5 +92,5 @@ export function recall(folder: string): Recalled {
 /** @throws {UnsupportedError} where it cannot be written */
 export function remember(folder: string, { acting, engine, pending, undoFiles }: Remembered): void {
   const content = { schemaVersion: 1, kind: 'BalanceFile', boot: bootId(), acting, engine, pending, undoFiles }
-  inStateFolder(folder, () => writeWhole(folder, NAME, `${JSON.stringify(content)}\n`))
+  inStateFolder(folder, () => writeWhole(folder, NAME, `${JSON.stringify(content)}\n`, `${NAME}.new`))
 }

@@ -95,4 +95,11 @@ test('what the system refuses is said as a refusal of the state folder', () => {
   }
 })
 
+test('what is left of a process that was killed while it wrote is replaced, and does not pile up', () => {
+  writeFileSync(join(folder, 'balance.json.new'), '{"half', { mode: 0o600 })
+  remember(folder, known)
+  assert.equal(recall(folder), { ...known, lost: null })
+  assert.not.ok(readdirSync(folder).includes('balance.json.new'))
+})
+
 test.run()
