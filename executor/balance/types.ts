@@ -243,7 +243,7 @@ export interface Outcome {
   /** `Round.round`. */
   readonly round: number
   /**
-   * `done`: all of it; `partial`: some; `failed`: nothing, or nobody knows; `dry`: it was not tried (`--dry-run`). After `dry` the same is decided
+   * `done`: all of it; `partial`: some, or VMs have ended; `failed`: nothing, or nobody knows; `dry`: it was not tried (`--dry-run`). After `dry` the same is decided
    * again as if nothing had been said.
    */
   readonly result: 'done' | 'partial' | 'failed' | 'dry'

@@ -45,6 +45,8 @@ export interface Acted {
 
 /** Moves VMs. Where something fails in the middle, what was done is brought back. */
 export async function move(changes: Changes, options: ActOptions): Promise<Acted> {
+  if (changes.steps.length === 0)
+    return notTried('move', [], ['nothing is left to do: it has ended, or is there by now'])
   const acted = await carryOut('move', changes, options)
   const { action, isHalf } = acted
   if (!isHalf || action.undoFile === null) return acted
@@ -154,7 +156,8 @@ async function applyPatiently(changes: Changes, options: ActOptions): Promise<Ap
 function resultOf({ steps, stopped, differences }: Applied): Action['result'] {
   if (stopped) return 'stopped'
   const done = steps.filter(({ state }) => state === 'done').length
-  if (done === 0) return 'failed'
+  // That a VM ends is no failure of a move.
+  if (done === 0 && !steps.every(({ state }) => state === 'gone')) return 'failed'
   return done === steps.length && differences.length === 0 ? 'done' : 'partial'
 }
 

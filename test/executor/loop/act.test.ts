@@ -29,6 +29,8 @@ interface Place {
   readonly begun: Omit<Pending, 'round'>[]
   /** Where vCPU 0 may run. */
   readonly cpus: () => string
+  /** Ends the guest. */
+  readonly stop: () => Promise<void>
 }
 
 async function withGuest(work: (place: Place) => Promise<void>): Promise<void> {
@@ -45,7 +47,7 @@ async function withGuest(work: (place: Place) => Promise<void>): Promise<void> {
       const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8')
       return /^Cpus_allowed_list:\s*(.*)$/m.exec(status)![1]!
     }
-    await work({ pid, key: keyOf(vm!), changes, options, begun, cpus })
+    await work({ pid, key: keyOf(vm!), changes, options, begun, cpus, stop: () => guest.stop() })
   } finally {
     await guest.stop()
     rmSync(state, { recursive: true })
@@ -105,6 +107,18 @@ withQemu(
       assert.is(await resume(pending, options), null)
       assert.is(cpus(), before)
     }),
+)
+
+withQemu('a guest that has ended since it was decided is no failure, and is said', () =>
+  withGuest(async ({ changes, options, stop }) => {
+    await stop()
+    const { action, keys } = await move(changes, options)
+    assert.equal([action.result, keys], ['partial', []])
+    assert.match(action.why.join('; '), /it has ended/)
+    const nothing = await move({ ...changes, steps: [] }, options)
+    assert.is(nothing.action.result, 'dry')
+    assert.match(nothing.action.why.join('; '), /nothing is left to do/)
+  }),
 )
 
 test.run()
