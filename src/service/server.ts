@@ -33,7 +33,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /**
  * A server that nobody can keep busy over a connection, or fill with connections that say nothing. Each connection is for one request:
- * thousands may come at once over one, and all of them would be answered before anything else gets its turn.
+ * thousands may come at once over one, and all of them would be answered before anything else gets its turn. Who sends more than one is cut off.
  */
 export function limitedServer(answer: RequestListener): Server {
   const server = createServer(
@@ -47,6 +47,7 @@ export function limitedServer(answer: RequestListener): Server {
   )
   server.maxConnections = MAX_CONNECTIONS
   server.maxRequestsPerSocket = 1
+  server.on('dropRequest', (_, socket) => socket.destroy())
   server.timeout = IDLE_MS
   return server
 }
