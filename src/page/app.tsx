@@ -8,7 +8,7 @@ import type { Moved, Step } from './moved.js'
 import { start } from './planning.js'
 import { type Problem, problemOf } from './problem.js'
 import { Result } from './result.js'
-import { type State, stepped } from './state.js'
+import { linked, type State, stepped } from './state.js'
 
 /** A plan with what it is for. */
 export interface Shown extends Problem {
@@ -27,8 +27,9 @@ export function App({ first, problem }: { readonly first: State; readonly proble
   const [shown, setShown] = useState<Shown | null>(null)
   const [progress, setProgress] = useState<Progress | null>(null)
   const [error, setError] = useState('')
-  // Of the link: until something is asked for.
-  const told = [past.length === 0 ? problem : '', error].filter((text) => text !== '').join('. ')
+  // Said until something else is asked for.
+  const [ofLink, setOfLink] = useState({ problem, asked: first })
+  const told = [ofLink.asked === present ? ofLink.problem : '', error].filter((text) => text !== '').join('. ')
   const [moved, setMoved] = useState<Moved | null>(null)
   const [kept, setKept] = useState<Shown | null>(null)
   const stop = useRef<() => void>(() => {})
@@ -73,6 +74,16 @@ export function App({ first, problem }: { readonly first: State; readonly proble
     [shown, moved],
   )
   useKeys(step)
+  // Another link in the same tab is no other page. What was there before is still there by undo.
+  useEffect(() => {
+    const followed = async () => {
+      const { state, problem: wrong } = await linked()
+      setOfLink({ problem: wrong, asked: present })
+      if (state !== null) step({ to: state })
+    }
+    window.addEventListener('hashchange', followed)
+    return () => window.removeEventListener('hashchange', followed)
+  }, [present])
 
   return (
     <>

@@ -6,7 +6,7 @@
 import { render } from 'preact'
 import { App } from './app.js'
 import { FIRST } from './examples.js'
-import { decodeState, type State } from './state.js'
+import { linked, type State } from './state.js'
 import { serveJobs } from './worker.js'
 
 /** What `homenode serve` puts there: the host as JSON; `null` in the page as a file. */
@@ -18,16 +18,6 @@ function served(): State | null {
     ...FIRST,
     host: { kind: 'json', text: JSON.stringify(host, null, 1) },
     request: JSON.stringify(request, null, 2),
-  }
-}
-
-async function linked(): Promise<{ readonly state: State | null; readonly problem: string }> {
-  const fragment = location.hash.slice(1)
-  if (fragment === '') return { state: null, problem: '' }
-  try {
-    return { state: await decodeState(fragment), problem: '' }
-  } catch (error) {
-    return { state: null, problem: `The link cannot be read: ${error instanceof Error ? error.message : error}` }
   }
 }
 

@@ -61,6 +61,17 @@ export async function decodeState(text: string): Promise<State> {
   return state
 }
 
+/** What the fragment of the page's address carries; `state` is `null` where there is none, or it is none of this page. */
+export async function linked(): Promise<{ readonly state: State | null; readonly problem: string }> {
+  const fragment = location.hash.slice(1)
+  if (fragment === '') return { state: null, problem: '' }
+  try {
+    return { state: await decodeState(fragment), problem: '' }
+  } catch (error) {
+    return { state: null, problem: `The link cannot be read: ${error instanceof Error ? error.message : error}` }
+  }
+}
+
 async function through(
   bytes: Uint8Array<ArrayBuffer>,
   stream: CompressionStream | DecompressionStream,

@@ -286,6 +286,24 @@ inBrowser('a link carries what is asked', async () => {
   await done(broken)
 })
 
+inBrowser('a link that is opened where the page is open already is followed, and can be undone', async () => {
+  const opened = await at(STATE)
+  const { page } = opened
+  await settled(page)
+  const before = await page.getByLabel('Host', { exact: true }).inputValue()
+  const other = stateOf('pack:1 [numa(memory=8GiB)] core:2 pu:1', { vms: [{ name: 'x', vcpus: 1, memory: '64MiB' }] })
+  const follow = (fragment: string) => page.evaluate((hash) => location.assign(hash), `#${fragment}`)
+  await follow(await encodeState(other))
+  await page.locator('.picture text', { hasText: '1 package, 2 cores, 2 CPUs, 1 node, 8 GiB' }).waitFor()
+  await follow('nonsense')
+  await page.getByRole('alert').filter({ hasText: /link/ }).waitFor()
+  assert.is(await page.getByLabel('Host', { exact: true }).inputValue(), other.host.text)
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await page.getByRole('alert').filter({ hasText: /link/ }).waitFor({ state: 'detached' })
+  assert.is(await page.getByLabel('Host', { exact: true }).inputValue(), before)
+  await done(opened)
+})
+
 inBrowser('capacity, comparison, tables and libvirt are at hand', async () => {
   const opened = await at(stateOf(TWO_NODES, { vms: REQUEST.vms.slice(0, 2) }))
   const { page } = opened
