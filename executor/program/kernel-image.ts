@@ -24,6 +24,8 @@ export const SETUP_HEADER = 0x1f1
 /** Offsets in the file, and in `struct boot_params`. */
 const HEADER = {
   setupSectors: 0x1f1,
+  /** Of what follows the setup, in units of 16 bytes. */
+  paragraphs: 0x1f4,
   bootFlag: 0x1fe,
   jump: 0x201,
   magic: 0x202,
@@ -43,6 +45,7 @@ const VERSION_64 = 0x20c
 const KERNEL_64 = 1
 const ENTRY_64 = 0x200
 const SECTOR = 512
+const PARAGRAPH = 16
 const DEFAULT_INITRD_MAX = 0x7fffffff
 const DEFAULT_COMMAND_LINE_MAX = 2047
 
@@ -82,8 +85,8 @@ function bzImage(file: Uint8Array): KernelImage {
     throw new InputError('kernel', 'a 64-bit kernel', `a bzImage without a 64-bit entry (boot protocol ${shown})`)
   }
   const start = ((view.getUint8(HEADER.setupSectors) || 4) + 1) * SECTOR
-  if (start >= file.length)
-    throw new InputError('kernel', `more than ${start} bytes`, `${file.length}: it is cut short`)
+  const least = start + Math.max(1, view.getUint32(HEADER.paragraphs, true) * PARAGRAPH)
+  if (file.length < least) throw new InputError('kernel', `${least} bytes or more`, `${file.length}: it is cut short`)
   const gpa = Number(view.getBigUint64(HEADER.prefAddress, true))
   const content = file.subarray(start)
   const bytes = Math.max(view.getUint32(HEADER.initSize, true), content.length)

@@ -10,12 +10,15 @@ import { changeSpecialRegisters, startLong } from '../kvm/start-state.js'
 import { bootParams, type E820Range } from './boot-params.js'
 import { type KernelImage, parseKernel } from './kernel-image.js'
 import { copyIn, type GuestMemory } from './load.js'
+import { mpTables } from './mp-tables.js'
 
 const MIB = 1024 ** 2
 const PAGE = 4096
 
 /** Below 1 MiB, as firmware leaves it. The tables are where kernels look for firmware's. */
 const LOW = {
+  /** Where kernels look first. */
+  mpTables: 0,
   gdt: 0x500,
   bootParams: 0x7000,
   commandLine: 0x20000,
@@ -78,6 +81,7 @@ export async function loadLinux(image: LinuxImage, room: LinuxRoom): Promise<Loa
   const pageTables = room.identityTables()
   for (const { gpa, content } of kernel.segments) await copyIn(memory, gpa, content)
   if (initrd !== null) await copyIn(memory, initrd.gpa, image.initrd!)
+  memory.write(LOW.mpTables, mpTables(LOW.mpTables))
   memory.write(LOW.gdt, GDT)
   memory.write(LOW.bootParams, parameters)
   memory.write(LOW.commandLine, new Uint8Array([...commandLine, 0]))

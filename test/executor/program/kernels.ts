@@ -15,6 +15,7 @@ export function bzImageOf(
   const start = (setupSectors + 1) * 512
   const file = Buffer.alloc(start + 0x200 + code.length)
   file[0x1f1] = setupSectors
+  file.writeUInt32LE(Math.floor((file.length - start) / 16), 0x1f4)
   file.writeUInt16LE(0xaa55, 0x1fe)
   file[0x201] = 0x66
   file.write(magic, 0x202)

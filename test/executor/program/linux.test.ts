@@ -55,6 +55,20 @@ test('a bzImage is entered 0x200 after the address that it prefers', () => {
   assert.equal(kernel.segments[0]!.content.subarray(0x200), Uint8Array.of(1, 2, 3))
 })
 
+test('a kernel that looks for a table of the MultiProcessor Specification finds one at once, which leads to an empty one', async () => {
+  const { room, at } = memoryOf(128 * MiB)
+  await loadLinux(image(), room)
+  const low = Buffer.from(at(0)!)
+  const isWhole = (bytes: Uint8Array) => bytes.reduce((all, byte) => (all + byte) & 0xff, 0) === 0
+  // As Linux looks at it: the signature, its length in units of 16 bytes, the sum, the revision.
+  assert.equal([low.toString('latin1', 0, 4), low[8], low[9]], ['_MP_', 1, 4])
+  assert.ok(isWhole(low.subarray(0, 16)))
+  const table = low.subarray(low.readUInt32LE(4))
+  assert.is(table.toString('latin1', 0, 4), 'PCMP')
+  assert.ok(isWhole(table.subarray(0, table.readUInt16LE(4))))
+  assert.equal([table.readUInt16LE(34), table.readUInt32LE(36)], [0, 0xfee00000])
+})
+
 test('what is no 64-bit kernel says what it is', async () => {
   const elf32 = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 1, 1, ...new Array(60).fill(0))
   const cases: readonly (readonly [Uint8Array, RegExp])[] = [
@@ -65,6 +79,7 @@ test('what is no 64-bit kernel says what it is', async () => {
     [bzImageOf(Uint8Array.of(0), { version: 0x20a }), /boot protocol 2\.10/],
     [elf32, /kernel: expected an ELF file with 64 bits, little-endian, got class 1/],
     [bzImageOf(Uint8Array.of(0)).subarray(0, 1024), /it is cut short/],
+    [bzImageOf(new Uint8Array(64)).subarray(0, 1024 + 0x200 + 63), /expected 1600 bytes or more, got 1599/],
   ]
   for (const [kernel, expected] of cases) assert.match(await refusal({ kernel }, 64 * MiB), expected)
 })
