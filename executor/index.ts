@@ -119,7 +119,14 @@ export type { Span } from './policy/times.js'
 export type { Patterns, Policy, PolicyMatch, PolicyOrders, PolicyRange, Rule } from './policy/types.js'
 export type { Circumstances, Kept } from './policy/wishes.js'
 export type { GuestNode, GuestTopologyReport } from './run/guest-says.js'
-export { type GuestCommand, type GuestFile, type LinuxReport, type RunLinuxOptions, runLinux } from './run/linux.js'
+export {
+  type GuestCommand,
+  type GuestFile,
+  type GuestModule,
+  type LinuxReport,
+  type RunLinuxOptions,
+  runLinux,
+} from './run/linux.js'
 export {
   type AffinityStatus,
   type KvmStatus,

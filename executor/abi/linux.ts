@@ -8,6 +8,7 @@
 export const O_RDONLY = 0
 export const O_RDWR = 2
 export const O_CLOEXEC = 0o2000000
+export const O_NONBLOCK = 0o4000
 
 // mmap(2)
 export const PROT_READ = 1

@@ -12,6 +12,7 @@ import {
   MFD_CLOEXEC,
   MFD_HUGETLB,
   O_CLOEXEC,
+  O_NONBLOCK,
   O_RDONLY,
   O_RDWR,
   POLLIN,
@@ -42,12 +43,12 @@ export function closeFd(fd: number): void {
 }
 
 /**
- * Opens a file; the descriptor is closed on exec.
+ * Opens a file; the descriptor is closed on exec. Nobody waits for the other end of what turns out to be a pipe.
  * @throws {SyscallError}
  */
 export function openFile(path: string, access: 'read' | 'read and write', hints?: Hints): number {
   const mode = access === 'read' ? O_RDONLY : O_RDWR
-  const fd = libc.attempt(() => libc.open(path, mode | O_CLOEXEC))
+  const fd = libc.attempt(() => libc.open(path, mode | O_CLOEXEC | O_NONBLOCK))
   if (fd < 0) throw refused(-fd, `open(${path})`, hints)
   return fd
 }

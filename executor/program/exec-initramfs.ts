@@ -14,12 +14,22 @@ export interface GuestFile {
   readonly executable: boolean
 }
 
+/** A module of the kernel. */
+export interface GuestModule {
+  /** The name by which the kernel has it. */
+  readonly name: string
+  /** Its ELF file, not compressed. */
+  readonly content: Uint8Array
+}
+
 export interface ExecInitramfs {
   /** A static busybox. */
   readonly busybox: Uint8Array
-  /** For the guest's shell; `null`: a shell on the console. */
+  /** For the guest's shell; `null`: a shell on the console, or the first process of the root file system. */
   readonly command: string | null
   readonly files?: readonly GuestFile[]
+  /** Loaded in this order, before anything else is done. */
+  readonly modules?: readonly GuestModule[]
 }
 
 /** The lines of the guest by what goes through them: `ttyS0` is the console. */
@@ -28,9 +38,17 @@ export const EXEC_LINES = { stdout: 1, stderr: 2, report: 3 } as const
 /** The port to which the exit code is written: see `Vm.exitPort`. */
 const EXIT_PORT = 0xf4
 
+/** The folder of the modules, and of the list of them. */
+const MODULES = 'modules'
+
+/** Where the root file system is while a command runs in it. */
+const ROOT = '/mnt'
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
 /**
  * The first process. A line that is closed has been sent to its end. The exit code ends the machine at once.
- * Each line of the report is a word and its values.
+ * Each line of the report is a word and its values. `root=`, `rootfstype=`, `ro`, `rw` and `init=` on the kernel's command
+ * line are what they are to the kernel itself. Source: Linux, Documentation/admin-guide/kernel-parameters.txt
  */
 const INIT = `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /root
@@ -40,6 +58,20 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
 export PATH=/bin HOME=/root TERM=linux
+if [ -e /${MODULES} ]; then while read -r module; do insmod "/${MODULES}/$module"; done </${MODULES}/order; fi
+
+root= type=ext4 mode=ro first=
+set -f
+for word in $(cat /proc/cmdline); do
+  case $word in
+    root=*) root=\${word#root=} ;;
+    rootfstype=*) type=\${word#rootfstype=} ;;
+    init=*) first=\${word#init=} ;;
+    ro | rw) mode=$word ;;
+  esac
+done
+set +f
+case $root in LABEL=* | UUID=*) root=$(findfs "$root") ;; esac
 
 report() {
   stty -F /dev/ttyS3 raw -echo
@@ -56,25 +88,57 @@ report() {
 }
 
 finish() {
+  if [ -n "$root" ]; then sync; mount -o remount,ro ${ROOT} 2>/dev/null; fi
   printf "\\\\$(printf %o $1)" | dd of=/dev/port bs=1 seek=${EXIT_PORT} count=1 conv=notrunc 2>/dev/null
   poweroff -f
+}
+
+# Mounts the root file system, with what is mounted here.
+enter() {
+  mkdir ${ROOT}
+  mount -t "$type" -o "$mode" "$root" ${ROOT} || return 1
+  for folder in proc sys dev tmp; do mount -o bind "/$folder" "${ROOT}/$folder" || return 1; done
+  export PATH=${SYSTEM_PATH}
+}
+
+# A shell on the console, from the folder that is its root.
+shell() {
+  console=/dev/$(sed 's/.* //' /sys/class/tty/console/active)
+  setsid -c chroot "$1" /bin/sh -l <$console >$console 2>&1
+}
+
+# The first program that there is of those that the kernel looks for; else a shell.
+start() {
+  for program in "$first" /sbin/init /etc/init /bin/init; do
+    file=${ROOT}$program
+    # A link may lead to a file of that root.
+    if [ -n "$program" ] && [ -x "$file" -o -h "$file" ]; then exec switch_root ${ROOT} "$program"; fi
+  done
+  shell ${ROOT}
+}
+
+run() {
+  if [ -z "$root" ]; then sh /command; return; fi
+  enter && chroot ${ROOT} /bin/sh -c "$(cat /command)"
 }
 
 report
 if [ -e /command ]; then
   stty -F /dev/ttyS1 raw -echo
   stty -F /dev/ttyS2 raw -echo
-  sh /command </dev/null >/dev/ttyS1 2>/dev/ttyS2
+  run </dev/null >/dev/ttyS1 2>/dev/ttyS2
+elif [ -n "$root" ]; then
+  enter && start
 else
-  setsid -c sh -c 'exec sh -l </dev/ttyS0 >/dev/ttyS0 2>&1'
+  shell /
 fi
 finish $?
 `
 
 /** @throws {InputError} for a busybox that is no static program, and for names of files that cannot be */
-export function execInitramfs({ busybox, command, files = [] }: ExecInitramfs): Uint8Array {
+export function execInitramfs({ busybox, command, files = [], modules = [] }: ExecInitramfs): Uint8Array {
   requireStatic('busybox', busybox)
-  const folders = new Set(['bin', 'dev'])
+  const folders = new Set(['bin', 'dev', ...(modules.length === 0 ? [] : [MODULES])])
   for (const { path } of files) {
     const parts = path.split('/')
     if (path === '' || parts.some((part) => part === '' || part === '.' || part === '..') || path.includes('\0')) {
@@ -89,11 +153,18 @@ export function execInitramfs({ busybox, command, files = [] }: ExecInitramfs): 
     { kind: 'file', path: 'bin/busybox', content: busybox, executable: true },
     { kind: 'file', path: 'init', content: text(INIT), executable: true },
     ...files.map((file): CpioEntry => ({ kind: 'file', ...file })),
+    ...modules.map((module): CpioEntry => moduleFile(module.name, module.content)),
+    ...(modules.length === 0 ? [] : [moduleFile('order', text(modules.map(({ name }) => `${name}\n`).join('')))]),
     ...(command === null
       ? []
       : [{ kind: 'file', path: 'command', content: text(`${command}\n`), executable: false } as const]),
   ]
   return cpioArchive(entries)
+}
+
+function moduleFile(name: string, content: Uint8Array): CpioEntry {
+  if (!/^[\w-]+$/.test(name)) throw new InputError('modules', 'names such as virtio_blk', show(name))
+  return { kind: 'file', path: `${MODULES}/${name}`, content, executable: false }
 }
 
 const PT_INTERP = 3

@@ -14,7 +14,7 @@ import {
 import { type Finding, InputError, show } from '../../src/errors.js'
 import type { RunMemory, RunVcpu, RunWatch, VerifiedPlan } from '../../src/types.js'
 import { isVerified } from '../../src/verified.js'
-import { EXEC_LINES, execInitramfs, type GuestFile } from '../program/exec-initramfs.js'
+import { EXEC_LINES, execInitramfs, type GuestFile, type GuestModule } from '../program/exec-initramfs.js'
 import type { LinuxGuest } from '../vm/linux.js'
 import type { GuestDisk } from '../vm/virtios.js'
 import { Vm } from '../vm/vm.js'
@@ -24,16 +24,21 @@ import { GuestReport, type GuestTopologyReport, guestFindings } from './guest-sa
 import { MemoryWatch } from './memory-watch.js'
 import { Watch } from './watch.js'
 
-export type { GuestFile }
+export type { GuestFile, GuestModule }
 
 /** A command that is run in an initramfs made for it. */
 export interface GuestCommand {
   /** A static busybox. */
   readonly busybox: Uint8Array
-  /** For the guest's shell; `null`: a shell on the console. */
+  /**
+   * For the guest's shell; `null`: a shell on the console. With `root=` in `append` it is the shell of that file system; `null`
+   * then: its `/sbin/init`, or a shell where it has none.
+   */
   readonly command: string | null
   /** Other files for the guest. */
   readonly files?: readonly GuestFile[]
+  /** Modules of the kernel, which are loaded in this order: drivers of disks and their file systems. */
+  readonly modules?: readonly GuestModule[]
 }
 
 /** How a Linux guest is run. */
@@ -42,11 +47,11 @@ export interface RunLinuxOptions {
   readonly kernel: Uint8Array
   /** An initramfs, or a command that one is made for. Default: none. */
   readonly initrd?: Uint8Array | GuestCommand
-  /** Words for the kernel's command line. */
+  /** Words for the kernel's command line. Where `console=hvc0` is the last console of it, the guest has a virtio console. */
   readonly append?: string
   /** Disks: `/dev/vda`, `/dev/vdb`, ... where the kernel has virtio's drivers. It has a source of random bytes in any case. */
   readonly disks?: readonly GuestDisk[]
-  /** Gets what is printed on the console. */
+  /** Gets what is printed on the console: `ttyS0`; `hvc0`, where it is that, from its first word on. */
   readonly onConsole?: (bytes: Uint8Array) => void
   /** Gets what the command prints on its standard output. */
   readonly onStdout?: (bytes: Uint8Array) => void
@@ -112,7 +117,7 @@ function requireRunLinuxOptions(options: RunLinuxOptions): void {
 
 function requireGuestCommand(given: GuestCommand): void {
   requireObject('initrd', given)
-  const { busybox, command, files = [] } = given
+  const { busybox, command, files = [], modules = [] } = given
   requireBytes('initrd.busybox', busybox)
   if (command !== null) requireText('initrd.command', command ?? null)
   requireList('initrd.files', files)
@@ -121,6 +126,18 @@ function requireGuestCommand(given: GuestCommand): void {
     requireBytes(`initrd.files[${i}].content`, file.content)
     requireText(`initrd.files[${i}].path`, file.path ?? null)
   }
+  requireList('initrd.modules', modules)
+  for (const [i, module] of modules.entries()) {
+    requireObject(`initrd.modules[${i}]`, module)
+    requireBytes(`initrd.modules[${i}].content`, module.content)
+    requireText(`initrd.modules[${i}].name`, module.name ?? null)
+  }
+}
+
+/** Whether the kernel's last console, which is `/dev/console`, is the virtio console. */
+function isOnVirtio(append: string): boolean {
+  const consoles = append.split(/\s+/).filter((word) => word.startsWith('console='))
+  return /^console=hvc0(,|$)/.test(consoles.at(-1) ?? '')
 }
 
 /**
@@ -147,10 +164,18 @@ export async function runLinux(plan: VerifiedPlan, options: RunLinuxOptions): Pr
   const isMade = initrd !== undefined && !(initrd instanceof Uint8Array)
   // What is wrong with it is said before anything is asked of the system.
   const initramfs = isMade ? execInitramfs(initrd) : initrd
+  const hasVirtio = isOnVirtio(append ?? '')
+  let isVirtioHeard = false
+  const onVirtio = (bytes: Uint8Array) => {
+    firstWord ??= since()
+    isVirtioHeard = true
+    options.onConsole?.(bytes)
+  }
   const lines = {
     0: (bytes: Uint8Array) => {
       firstWord ??= since()
-      options.onConsole?.(bytes)
+      // A virtio console has the kernel's messages from the first one on.
+      if (!isVirtioHeard) options.onConsole?.(bytes)
     },
     [EXEC_LINES.stdout]: options.onStdout ?? ignore,
     [EXEC_LINES.stderr]: options.onStderr ?? ignore,
@@ -166,6 +191,7 @@ export async function runLinux(plan: VerifiedPlan, options: RunLinuxOptions): Pr
       ...(initramfs === undefined ? {} : { initrd: initramfs }),
       ...(append === undefined ? {} : { append }),
       ...(options.disks === undefined ? {} : { disks: options.disks }),
+      ...(hasVirtio ? { console: onVirtio } : {}),
       entropy: true,
       serial: isMade ? [lines[0], lines[1]!, lines[2]!, lines[3]!] : [lines[0]],
     })

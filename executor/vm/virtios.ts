@@ -3,7 +3,7 @@
 import { fstatSync } from 'node:fs'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { requireBoolean, requireBytes, requireObject, requirePath } from '../../src/checks.js'
-import { InputError, show } from '../../src/errors.js'
+import { InputError, SyscallError, show } from '../../src/errors.js'
 import { closeAll } from '../ffi/close.js'
 import { closeFd, createEventFd, lockFile, openFile, signalEvent } from '../ffi/files.js'
 import { runInThread } from '../threads/pool.js'
@@ -47,9 +47,32 @@ export interface VirtioPlan {
   close(): void
 }
 
+/** What is wrong with the name of a file, by the error. */
+const NOT_OPENED: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  ENOTDIR: 'no such file (a part of the path is no directory)',
+  EISDIR: 'a directory',
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  EROFS: 'a file system that is read-only',
+  ETXTBSY: 'a program that runs',
+  ENAMETOOLONG: 'a name that is too long',
+}
+
+/** @throws {InputError} where the file cannot be */
+function openDisk(path: string, writable: boolean): number {
+  const access = writable ? 'read and write' : 'read'
+  try {
+    return openFile(path, access)
+  } catch (error) {
+    if (!(error instanceof SyscallError) || NOT_OPENED[error.code] === undefined) throw error
+    throw new InputError(`disk ${show(path)}`, `a file to ${access}`, NOT_OPENED[error.code]!)
+  }
+}
+
 /**
  * @throws {InputError} for what is no disk
- * @throws {SyscallError} ENOENT, EACCES, ...
+ * @throws {SyscallError} EMFILE, ...
  */
 export function planDisk(disk: GuestDisk): VirtioPlan {
   requireObject('disks', disk)
@@ -57,16 +80,16 @@ export function planDisk(disk: GuestDisk): VirtioPlan {
   requirePath('disks.path', path)
   requireBoolean('disks.writable', writable)
   if (typeof path !== 'string') throw new InputError('disks.path', 'the name of a file', show(path))
-  const fd = openFile(path, writable ? 'read and write' : 'read')
+  const fd = openDisk(path, writable)
   try {
     const stat = fstatSync(fd)
     const sectors = Math.floor(stat.size / SECTOR)
     if (!stat.isFile() || sectors === 0) {
       const got = stat.isFile() ? `${stat.size} bytes` : 'something else than a file'
-      throw new InputError(`disk ${path}`, `a file of a sector of ${SECTOR} bytes or more`, got)
+      throw new InputError(`disk ${show(path)}`, `a file of a sector of ${SECTOR} bytes or more`, got)
     }
     if (writable && !lockFile(fd))
-      throw new InputError(`disk ${path}`, 'a file that nobody else has locked', 'one that is')
+      throw new InputError(`disk ${show(path)}`, 'a file that nobody else has locked', 'one that is')
     const config = new DataView(new ArrayBuffer(16))
     config.setBigUint64(0, BigInt(sectors), true)
     // Header and status take a descriptor each.

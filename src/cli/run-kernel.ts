@@ -10,6 +10,7 @@ import { detectHost } from '../topology/node-fs.js'
 import type { Host } from '../types.js'
 import { CommandError, EXIT } from './errors.js'
 import { nameOf, readBinary, requireOneStdin } from './input.js'
+import { kernelVersionOf, modulesOf } from './kernel-modules.js'
 import { showLinux } from './kernel-view.js'
 import { loadExecutor } from './load-executor.js'
 import { type ColorWhen, styleOf } from './output.js'
@@ -26,6 +27,7 @@ export interface KernelOptions {
   readonly exec?: string
   readonly file?: readonly string[]
   readonly busybox?: string
+  readonly modules?: string
   readonly disk?: readonly string[]
   readonly silence: number
 }
@@ -41,19 +43,23 @@ interface KernelCommandOptions extends KernelOptions {
 /** Ctrl-], which ends a guest, as it ends telnet. */
 const ESCAPE = 0x1d
 const AUTO = 'auto'
+/** Of a root file system whose type is not said. */
+const ROOT_TYPE = 'ext4'
 /** For a guest that no request is given for: what a distribution's kernel starts with. */
 const MIB_PER_VM = 512
 /** Lines of the console that tell why a guest has not come to its end. */
 const LAST_LINES = 20
 
 /** @throws {InputError} for options that need others */
-export function requireKernelOptions({ kernel, initrd, append, exec, file, busybox, disk }: KernelOptions): void {
+export function requireKernelOptions(options: KernelOptions): void {
+  const { kernel, initrd, append, exec, file, busybox, modules, disk } = options
   const given = {
     '--initrd': initrd,
     '--append': append,
     '--exec': exec,
     '--file': file,
     '--busybox': busybox,
+    '--modules': modules,
     '--disk': disk,
   }
   if (kernel === undefined) {
@@ -63,7 +69,7 @@ export function requireKernelOptions({ kernel, initrd, append, exec, file, busyb
   }
   const isMade = initrd === AUTO || (exec !== undefined && initrd === undefined)
   if (exec !== undefined && !isMade) throw new InputError('--exec', '--initrd auto', `--initrd ${show(initrd)}`)
-  for (const [name, value] of Object.entries({ '--file': file, '--busybox': busybox })) {
+  for (const [name, value] of Object.entries({ '--file': file, '--busybox': busybox, '--modules': modules })) {
     if (value !== undefined && !isMade)
       throw new InputError(name, '--initrd auto', initrd === undefined ? 'none' : show(initrd))
   }
@@ -79,7 +85,7 @@ export async function runKernel(options: KernelCommandOptions): Promise<void> {
   const host = await detectHost()
   const request = given ?? parseRequest(kernelRequest(host))
   const image = await readBinary(kernelFile)
-  const initramfs = await initramfsOf(options)
+  const initramfs = await initramfsOf(options, image)
   const planned = await planVerified(host, request, requestFile === undefined ? 'the request' : nameOf(requestFile))
   if (planned.vms.length + planned.refused.length !== 1) {
     const count = planned.vms.length + planned.refused.length
@@ -168,14 +174,33 @@ function ownKernel(): string {
   throw new InputError('--kernel', 'the name of a kernel', `none, and this machine has no ${path}`)
 }
 
-async function initramfsOf(options: KernelOptions): Promise<Uint8Array | GuestCommand | undefined> {
+async function initramfsOf(options: KernelOptions, kernel: Uint8Array): Promise<Uint8Array | GuestCommand | undefined> {
   const { initrd, exec, file = [], busybox } = options
   if (initrd !== undefined && initrd !== AUTO) return readBinary(initrd)
   if (initrd === undefined && exec === undefined) return undefined
   const files = await Promise.all(
     file.map(async (path) => ({ path: `bin/${basename(path)}`, content: await readBinary(path), executable: true })),
   )
-  return { busybox: await readBinary(busybox ?? ownBusybox()), command: exec ?? null, files }
+  const modules = await driversOf(options, kernel)
+  return { busybox: await readBinary(busybox ?? ownBusybox()), command: exec ?? null, files, modules }
+}
+
+/** Modules of the drivers that the guest needs; none where nothing is known of the kernel's: they may be part of it. */
+async function driversOf({ modules, disk = [], append = '' }: KernelOptions, kernel: Uint8Array) {
+  const words = append.split(/\s+/)
+  const lastOf = (name: string) =>
+    words
+      .filter((word) => word.startsWith(`${name}=`))
+      .at(-1)
+      ?.slice(name.length + 1)
+  const drivers = [
+    ...(disk.length === 0 ? [] : ['virtio_blk']),
+    ...(words.some((word) => /^console=hvc0/.test(word)) ? ['virtio_console'] : []),
+  ]
+  const fileSystems = lastOf('root') === undefined ? [] : [lastOf('rootfstype') ?? ROOT_TYPE]
+  const names = [...(drivers.length === 0 ? [] : ['virtio_mmio']), ...drivers, ...fileSystems]
+  const folder = modules ?? join('/lib/modules', kernelVersionOf(kernel) ?? '-')
+  return names.length === 0 || (modules === undefined && !existsSync(folder)) ? [] : modulesOf(folder, names)
 }
 
 /** @throws {InputError} where there is none */
@@ -199,7 +224,7 @@ class Terminal {
 
   readonly #onData = (bytes: Buffer): void => {
     const at = process.stdin.isTTY ? bytes.indexOf(ESCAPE) : -1
-    if (at < 0) this.#guest?.serial[0]?.write(bytes)
+    if (at < 0) (this.#guest?.console ?? this.#guest?.serial[0])?.write(bytes)
     else this.#end()
   }
 

@@ -78,6 +78,11 @@ test('bad input says what is wrong, with 2', async () => {
     [['--kernel', sevens, '-f', two], /two\.json: vms: expected one VM/],
     [['--kernel', sevens, '--initrd', 'x', '--exec', 'true'], /--exec: expected --initrd auto, got --initrd "x"/],
     [['--kernel', sevens, '--file', 'x'], /--file: expected --initrd auto, got none/],
+    [['--kernel', sevens, '--modules', 'x'], /--modules: expected --initrd auto, got none/],
+    [
+      ['--kernel', sevens, '--exec', 'true', '--modules', '/none', '--disk', text],
+      /--modules: expected a kernel's folder of modules, with modules\.dep \(depmod\), got "\/none"/,
+    ],
     [['--kernel', sevens, '--seconds', '3'], /'--kernel \[file\]' cannot be used with option '--seconds/],
     [['--kernel', sevens, '--exec', 'true', '--busybox', text, '-f', one], /busybox: expected a program \(ELF\)/],
   ]

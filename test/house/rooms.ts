@@ -48,6 +48,7 @@ export const ROOMS: readonly Room[] = [
       'cli-table3',
       'js-yaml',
       'picocolors',
+      'node:child_process',
       'node:fs',
       'node:fs/promises',
       'node:http',

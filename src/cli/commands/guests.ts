@@ -66,6 +66,10 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
         'a raw image as /dev/vda, again for /dev/vdb, ...: read-only, unless ,rw follows its name',
       ).argParser(several),
       new Option('--busybox <file>', 'a static busybox for --initrd auto; without it the one of this machine'),
+      new Option(
+        '--modules <folder>',
+        "the kernel's modules, of which --initrd auto takes the drivers; without it those in /lib/modules",
+      ),
       new Option('--silence <s>', 'how long the guest may say nothing on its console until its first word')
         .argParser(positiveNumber('--silence', MAX_SECONDS))
         .default(DEFAULT_SILENCE),
@@ -81,6 +85,7 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
   homenode run --json | jq .verified
   homenode run --kernel --initrd auto   a shell in a Linux guest; Ctrl-] ends it
   homenode run --kernel --exec 'lscpu | grep NUMA' -f request.json
+  homenode run --kernel --initrd auto --disk debian.img,rw --append 'root=/dev/vda rw'
   homenode run --kernel vmlinuz --initrd initrd.img --append root=LABEL=root
 
 Exit code: 0 all is where it was planned, 1 it is not or the system refused,

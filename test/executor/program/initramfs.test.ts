@@ -53,6 +53,15 @@ testWithCpio('an initramfs for a command has busybox, the console, the command a
   assert.ok(Buffer.from(archive).includes('echo "$HOME"\n'))
 })
 
+testWithCpio('modules are in a folder of their own, with the order in which they are loaded', () => {
+  const modules = ['virtio_mmio', 'ext4'].map((name) => ({ name, content: bytes(name) }))
+  const archive = execInitramfs({ busybox: program(1), command: null, modules })
+  const listed = execFileSync('cpio', ['-it', '--quiet'], { input: archive, encoding: 'utf8' }).trim().split('\n')
+  assert.equal(listed.slice(-3), ['modules/virtio_mmio', 'modules/ext4', 'modules/order'])
+  assert.ok(listed.indexOf('modules') < listed.indexOf('modules/ext4'))
+  assert.ok(Buffer.from(archive).includes('virtio_mmio\next4\n'))
+})
+
 test('a busybox that wants libraries, and names that lead elsewhere, are refused', () => {
   const make = (busybox: Uint8Array, path = 'bin/x') =>
     execInitramfs({ busybox, command: null, files: [{ path, content: bytes(''), executable: false }] })

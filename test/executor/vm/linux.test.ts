@@ -1,5 +1,6 @@
 /** Guests that are started as kernels are: a few instructions each, in a bzImage. Real kernels boot in the lab. */
 
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -77,6 +78,18 @@ testWithKvm('the guest is given what the machine is: a hypervisor, and a timer w
   assert.is((await run(`b8 01 00 00 00 0f a2 c1 e9 18 80 e1 81 88 c8 ${exit} ${spin}`)).exitCode, 0x81)
 })
 
+testWithKvm(
+  'the first virtio device is a console where the command line ends with it, else the source of random bytes',
+  async () => {
+    // mov $0xd0000008, %ecx; mov (%rcx), %eax: the device's id
+    const device = async (append: string) => (await run(`b9 08 00 00 d0 8b 01 ${exit} ${spin}`, { append })).exitCode
+    assert.is(await device('console=tty0 console=hvc0'), 3)
+    assert.is(await device('console=hvc0,115200'), 3)
+    assert.is(await device('console=hvc0 console=ttyS0'), 4)
+    assert.is(await device('console=hvc01 hvc0'), 4)
+  },
+)
+
 testWithKvm('what is typed arrives', async () => {
   // wait: mov $0x3fd, %dx; in %dx, %al; test $1, %al; jz wait; mov $0x3f8, %dx; in %dx, %al
   const hex = `66 ba fd 03 ec a8 01 74 f7 66 ba f8 03 ec ${exit} ${spin}`
@@ -108,6 +121,9 @@ testWithKvm('bad input is refused, and nothing is left behind by it, or by any e
   const folder = mkdtempSync(join(tmpdir(), 'homenode-disk-'))
   const disk = join(folder, 'disk')
   writeFileSync(disk, new Uint8Array(4096))
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const made = { busybox: new Uint8Array([0x7f, 0x45, 0x4c, 0x46, ...new Uint8Array(60)]), command: null }
   const before = await settledHoldings()
   const refused: readonly (readonly [Partial<RunLinuxOptions>, RegExp])[] = [
     [{ kernel: Buffer.from('no kernel') }, /kernel: expected a Linux kernel/],
@@ -123,7 +139,12 @@ testWithKvm('bad input is refused, and nothing is left behind by it, or by any e
       },
       /nobody else has locked/,
     ],
-    [{ disks: [{ path: join(folder, 'none') }] }, /ENOENT/],
+    [{ disks: [{ path: join(folder, 'none') }] }, /disk ".*none": expected a file to read, got no such file/],
+    [{ disks: [{ path: pipe }] }, /got something else than a file/],
+    [
+      { initrd: { ...made, modules: [{ name: '../x', content: new Uint8Array(1) }] } },
+      /modules: expected names such as/,
+    ],
     [{ append: 'x'.repeat(5000) }, /append: expected up to 2047 bytes/],
   ]
   for (const [options, expected] of refused) {
