@@ -1,11 +1,10 @@
 /**
- * How long a Linux kernel takes to its first process, in `Vm.bootLinux` and in QEMU's microvm, and in kvmtool where that is
+ * How long a Linux kernel takes to its first process, in `Vm.bootLinux`, in QEMU's microvm, and in kvmtool where that is
  * installed: the same kernel, the same initramfs, the same command line, by turns. From the start of the VM (a QEMU or a
  * kvmtool process; `Vm.create`) to the first word of that process, and to the end of the VM.
  */
 
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cpioArchive } from '../executor/program/cpio.js'
@@ -15,20 +14,15 @@ import { bundleExecutor } from '../test/executor/bundle.js'
 import { hasProgram } from '../test/executor/programs.js'
 import { type Bench, type BenchModule, type BenchOptions, hostFacts, median, type Row, rounded } from './bench.js'
 import { APPEND, type BootFiles, bootFiles } from './linux/kernel.js'
+import { type Boot, bootPeer, PEERS } from './linux/peers.js'
 import { kvmMissing } from './vm/without-kvm.js'
 
-const FULL = { rounds: 5, vcpus: [1, 2] }
+const FULL = { rounds: 3, vcpus: [1, 2] }
 const QUICK = { rounds: 1, vcpus: [1] }
 const MEMORY_MIB = 192
 const MARK = 'first process'
 const COMMAND_LINE = `console=ttyS0 panic=-1 pci=off ${APPEND}`
-
-/** Seconds, and exits to user space or all of them, as far as somebody counts. */
-interface Boot {
-  readonly toInit: number
-  readonly toEnd: number
-  readonly exits: number | null
-}
+const HERE = 'homenode'
 
 /** Says its word, and resets the machine. */
 function initramfs({ busybox }: BootFiles): Uint8Array {
@@ -62,60 +56,25 @@ async function bootHere(
   const startedAt = performance.now()
   const since = () => (performance.now() - startedAt) / 1000
   let toInit = Number.NaN
+  let exits: number | null = null
   let text = ''
   const vm = await executor.Vm.create(sealed, 'linux', { irqchip: true })
   try {
     const hear = (bytes: Uint8Array) => {
       text += Buffer.from(bytes).toString('latin1')
-      if (Number.isNaN(toInit) && text.includes(MARK)) toInit = since()
+      if (!Number.isNaN(toInit) || !text.includes(MARK)) return
+      toInit = since()
+      const counts = vm.sample().map(({ kvm }) => Number(kvm?.exits ?? Number.NaN))
+      const sum = counts.reduce((all, count) => all + count, 0)
+      exits = Number.isNaN(sum) ? null : sum
     }
     await vm.bootLinux({ kernel: files.kernel, initrd, append: APPEND, serial: [hear] })
     await vm.run()
     await vm.wait()
-    const exits = vm.sample().map(({ kvm }) => Number(kvm?.exits ?? Number.NaN))
-    const sum = exits.reduce((all, count) => all + count, 0)
-    return { toInit, toEnd: since(), exits: Number.isNaN(sum) ? null : sum }
+    if (Number.isNaN(toInit)) throw new Error(`the guest did not come to the first process:\n${text.slice(-2000)}`)
+    return { toInit, toEnd: since(), exits }
   } finally {
     await vm.close()
-  }
-}
-
-/** A VMM that is a process, and prints the guest's console. */
-function bootThere(program: string, args: readonly string[]): Promise<Boot> {
-  const startedAt = performance.now()
-  const since = () => (performance.now() - startedAt) / 1000
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let text = ''
-  let toInit = Number.NaN
-  let exits: number | null = null
-  child.stdout.on('data', (chunk) => {
-    text += chunk
-    if (Number.isNaN(toInit) && text.includes(MARK)) {
-      toInit = since()
-      exits = exitsOf(child.pid!)
-    }
-  })
-  child.stderr.on('data', (chunk) => {
-    text += chunk
-  })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', () => {
-      if (Number.isNaN(toInit)) reject(new Error(`${program} did not come to the first process:\n${text.slice(-2000)}`))
-      else resolve({ toInit, toEnd: since(), exits })
-    })
-  })
-}
-
-/** All exits of a process's VMs, as debugfs counts them; `null`: nobody may read that. */
-function exitsOf(pid: number): number | null {
-  const root = '/sys/kernel/debug/kvm'
-  try {
-    const folders = readdirSync(root).filter((name) => name.startsWith(`${pid}-`))
-    const counts = folders.map((name) => Number(readFileSync(join(root, name, 'exits'), 'utf8')))
-    return folders.length === 0 ? null : counts.reduce((sum, count) => sum + count, 0)
-  } catch {
-    return null
   }
 }
 
@@ -133,32 +92,33 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
   try {
     const initrdFile = join(folder, 'initrd')
     writeFileSync(initrdFile, initrd)
-    const sides = (count: number): Record<string, () => Promise<Boot>> => ({
-      homenode: () => bootHere(executor, files, initrd, count),
-      ...(hasProgram('qemu-system-x86_64')
-        ? { 'QEMU microvm': () => bootThere('qemu-system-x86_64', qemu(files, initrdFile, count)) }
-        : {}),
-      ...(hasProgram('lkvm') ? { kvmtool: () => bootThere('lkvm', lkvm(files, initrdFile, count)) } : {}),
-    })
-    for (const [program, name] of [
-      ['qemu-system-x86_64', 'QEMU'],
-      ['lkvm', 'kvmtool'],
-    ] as const) {
-      if (!hasProgram(program)) notes.push(`no ${program}: ${name} was not measured`)
-    }
+    const { kernelFile } = files
+    const guest = { kernelFile, initrdFile, commandLine: COMMAND_LINE, memoryMiB: MEMORY_MIB }
+    const peers = PEERS.filter(({ program }) => hasProgram(program))
     const rows: Row[] = []
     for (const count of vcpus) {
-      const boots = new Map<string, Boot[]>()
+      const sides = new Map<string, () => Promise<Boot>>([
+        [HERE, () => bootHere(executor, files, initrd, count)],
+        ...peers.map((peer) => [peer.name, () => bootPeer(peer, { ...guest, vcpus: count }, MARK)] as const),
+      ])
+      const boots = new Map([...sides.keys()].map((side) => [side, [] as Boot[]]))
       for (let round = 0; round < rounds; round++) {
-        for (const [side, boot] of Object.entries(sides(count))) {
+        for (const [side, boot] of sides) {
           try {
-            boots.set(side, [...(boots.get(side) ?? []), await boot()])
+            const done = await boot()
+            boots.get(side)!.push(done)
+            // Where a boot takes a minute, people want to see that it goes on.
+            console.error(`${side}, ${count} vCPUs: ${rounded(done.toInit)} s to the first process`)
           } catch (error) {
             notes.push(`${side}, ${count} vCPUs: ${error instanceof Error ? error.message : error}`)
           }
         }
       }
-      for (const [side, all] of boots) rows.push(rowOf(side, count, all))
+      const ours = boots.get(HERE)!
+      for (const [side, all] of boots) rows.push(rowOf(side, count, all, ours))
+      for (const { name, program } of PEERS) {
+        if (!hasProgram(program)) rows.push(rowOf(`${name} (no ${program} here)`, count, [], ours))
+      }
     }
     return { ...empty, rows, notes }
   } finally {
@@ -166,41 +126,22 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
   }
 }
 
-function rowOf(what: string, vcpus: number, boots: readonly Boot[]): Row {
-  const of = (pick: (boot: Boot) => number) => rounded(median(boots.map(pick)))
+function rowOf(what: string, vcpus: number, boots: readonly Boot[], ours: readonly Boot[]): Row {
+  const of = (all: readonly Boot[], pick: (boot: Boot) => number) => (all.length === 0 ? null : median(all.map(pick)))
+  const toInit = of(boots, (boot) => boot.toInit)
+  const toEnd = of(boots, (boot) => boot.toEnd)
+  const here = of(ours, (boot) => boot.toInit)
   const exits = boots.flatMap((boot) => (boot.exits === null ? [] : [boot.exits]))
   return {
     what,
     vcpus,
     boots: boots.length,
-    secondsToInit: of(({ toInit }) => toInit),
-    secondsToEnd: of(({ toEnd }) => toEnd),
-    exits: exits.length === 0 ? null : median(exits),
+    secondsToInit: toInit && rounded(toInit),
+    secondsToEnd: toEnd && rounded(toEnd),
+    exitsToInit: exits.length === 0 ? null : median(exits),
+    /** Above 1: slower than we are. */
+    ratio: toInit && here && rounded(toInit / here),
   }
-}
-
-function qemu({ kernelFile }: BootFiles, initrd: string, vcpus: number): string[] {
-  return [
-    ...[
-      '-M',
-      'microvm,rtc=off,auto-kernel-cmdline=off',
-      '-accel',
-      'kvm',
-      '-cpu',
-      'host',
-      '-m',
-      `${MEMORY_MIB}`,
-      '-smp',
-      `${vcpus}`,
-    ],
-    ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio'],
-    ...['-kernel', kernelFile, '-initrd', initrd, '-append', COMMAND_LINE],
-  ]
-}
-
-function lkvm({ kernelFile }: BootFiles, initrd: string, vcpus: number): string[] {
-  const params = ['--params', COMMAND_LINE, '--console', 'serial', '--network', 'mode=none']
-  return ['run', '-k', kernelFile, '-i', initrd, '-c', `${vcpus}`, '-m', `${MEMORY_MIB}`, ...params]
 }
 
 export default { name: 'boot', run } satisfies BenchModule
