@@ -108,9 +108,9 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
             const done = await boot()
             boots.get(side)!.push(done)
             // Where a boot takes a minute, people want to see that it goes on.
-            console.error(`${side}, ${count} vCPUs: ${rounded(done.toInit)} s to the first process`)
+            console.error(`${nameOf(side, count)}: ${rounded(done.toInit)} s to the first process`)
           } catch (error) {
-            notes.push(`${side}, ${count} vCPUs: ${error instanceof Error ? error.message : error}`)
+            notes.push(`${nameOf(side, count)}: ${error instanceof Error ? error.message : error}`)
           }
         }
       }
@@ -124,6 +124,10 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+function nameOf(side: string, vcpus: number): string {
+  return `${side}, ${vcpus} vCPU${vcpus === 1 ? '' : 's'}`
 }
 
 function rowOf(what: string, vcpus: number, boots: readonly Boot[], ours: readonly Boot[]): Row {

@@ -18,8 +18,9 @@ import { type Bench, type BenchModule, type BenchOptions, hostFacts, type Row } 
 import { APPEND, bootFiles } from './linux/kernel.js'
 import { kvmMissing } from './vm/without-kvm.js'
 
-const FULL = { cellMiB: 1024, workMiB: 256 }
-const QUICK = { cellMiB: 128, workMiB: 4 }
+const FULL = { cellMiB: 1024, workShare: 1 / 4 }
+const QUICK = { cellMiB: 128, workShare: 1 / 32 }
+const MIB = 1024 ** 2
 
 /** @returns the static program, or why there is none */
 function compiled(folder: string): Uint8Array | string {
@@ -41,12 +42,16 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
   try {
     const program = compiled(folder)
     if (typeof program === 'string') return nothing(program)
-    const { cellMiB, workMiB } = quick ? QUICK : FULL
     const host = await detectHost()
     const nodes = host.nodes.filter(
       ({ id, memory }) =>
         (memory.total ?? 0) > 0 && host.cpus.some((cpu) => cpu.node === id && cpu.online && cpu.allowed),
     )
+    const { cellMiB: most, workShare } = quick ? QUICK : FULL
+    // Half of what is free on the node that has least of it, where that is less.
+    const free = Math.min(...nodes.slice(0, 2).map(({ memory }) => memory.free ?? memory.total ?? 0))
+    const cellMiB = Math.min(most, Math.floor(free / MIB / 2))
+    const workMiB = Math.floor(cellMiB * workShare)
     const cells = nodes.slice(0, 2).map((_, cell) => ({
       vcpus: `${cell}`,
       memory: `${cellMiB}MiB`,
