@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -47,6 +47,19 @@ test('what the guest writes to its root file system is in the file', async () =>
   const written = execFileSync('debugfs', ['-R', 'cat /root/written', own], { encoding: 'utf8' })
   assert.is(written, 'from the guest\n')
   execFileSync('e2fsck', ['-fn', own])
+})
+
+test('without a command its first process is started, with its number', async () => {
+  const own = join(folder, 'root.ext4')
+  const init = join(folder, 'init')
+  writeFileSync(init, "#!/bin/sh\necho init is $$\nprintf '\\011' | dd of=/dev/port bs=1 seek=244 status=none\n")
+  execFileSync('debugfs', ['-w', '-R', `write ${init} /usr/sbin/init`, own])
+  execFileSync('debugfs', ['-w', '-R', 'set_inode_field /usr/sbin/init mode 0100755', own])
+  const disk = ['--modules', modules!, '--disk', own, '--append', `${APPEND} root=/dev/vda`]
+  const run = homenode(['--initrd', 'auto', ...disk], single)
+  assert.is(await run.ended, 9, run.stderr())
+  tell('init', run)
+  assert.match(run.stdout(), /init is 1\r?\n/)
 })
 
 test('the virtio console is the terminal of a shell', async () => {

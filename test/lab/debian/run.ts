@@ -27,10 +27,9 @@ await build({
   logLevel: 'warning',
 })
 // As the suites are called: see test/lab/suites.ts.
-const command = ['taskset', '-c', '0', 'node', '--no-write-protect-code-memory', '--single-threaded', program]
-const { exitCode, commandSeconds } = await runInMachine(machineNamed('two-node')!, files, command, {
+const command = ['node', '--no-write-protect-code-memory', '--single-threaded', program]
+const { exitCode, commandSeconds } = await runInMachine(machineNamed('one-cpu')!, files, command, {
   cwd: packageRoot,
-  parallel: true,
   environment: {
     NO_COLOR: '1',
     PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
