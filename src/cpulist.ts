@@ -21,6 +21,8 @@ export interface CpulistOptions {
 
 const PART = /^(?<not>\^?)(?<first>\d+)(?:-(?<last>\d+)(?::(?<stride>\d+))?)?$/
 
+const ONE = /^\d{1,5}$/
+
 /** How many numbers strides and `all` may name in a list, in all. Each of them is looked at; a range is taken as a whole. */
 const MAX_STEPS = 2 ** 21
 
@@ -39,6 +41,8 @@ let highest = MAX_ID + 1
  * @throws {InputError} that shows the part which is not understood
  */
 export function parseCpulist(text: string, options: CpulistOptions = {}): number[] {
+  // The list of a pinned vCPU: plans have thousands of them.
+  if (ONE.test(text) && Number(text) <= MAX_ID && (options.most ?? 1) > 0) return [Number(text)]
   const ids: number[] = []
   for (const [first, last] of rangesOf(text, options)) for (let id = first; id <= last; id++) ids.push(id)
   return ids

@@ -5,9 +5,11 @@
 
 export { capacity } from './capacity.js'
 export { type Finding, InputError, PlanError, SyscallError, UnsupportedError } from './errors.js'
+export { placedRequest, withoutVm } from './fleet/placed.js'
+export { type RankedHost, type RankHost, type RankOptions, rank } from './fleet/rank.js'
 export { plan } from './plan.js'
 export type { PlanOptions } from './planner/planner.js'
-export { parseRequest, requestSchema } from './request.js'
+export { parsePlaced, parseRequest, requestSchema } from './request.js'
 export { type DetectOptions, detectHost, parseHost, recordHost, syntheticHost } from './topology/index.js'
 export type * from './types.js'
 export { isVerified } from './verified.js'

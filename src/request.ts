@@ -1,6 +1,7 @@
 /** A request file's content -> Request: validated, complete, in bytes. */
 
 import * as z from 'zod'
+import { InputError } from './errors.js'
 import { freezeDeep } from './freeze.js'
 import { avoidsDevices, checkCount, checkTogether, checkTotal } from './request/rules.js'
 import { requestFormat } from './request/schema.js'
@@ -34,6 +35,24 @@ export function parseRequest(input: unknown): Request {
     vms: vms.map((vm) => complete(vm, deviceNodes)),
   })
   parsed.add(request)
+  return request
+}
+
+/** A VM for where the format wants one. */
+const STUB = { name: 'none', vcpus: 1, memory: '4KiB' }
+
+/**
+ * What is on a host: the content of a request file whose VMs all have `current`; it may have no VM (`vms: []`).
+ * @throws {InputError} that names the place, such as `vms[2].current`
+ */
+export function parsePlaced(input: unknown): Request {
+  const isThere = typeof input === 'object' && input !== null
+  const isEmpty = isThere && !parsed.has(input) && 'vms' in input && Array.isArray(input.vms) && input.vms.length === 0
+  if (isEmpty) return withVms(parseRequest({ ...input, vms: [STUB] }), [])
+  const request = parseRequest(input)
+  const at = request.vms.findIndex(({ current }) => current === null)
+  if (at >= 0)
+    throw new InputError(`vms[${at}].current`, 'where the VM is: its cells and vcpus, as a plan has them', 'nothing')
   return request
 }
 

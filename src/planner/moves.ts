@@ -3,7 +3,16 @@
 import { formatCpulist } from '../cpulist.js'
 import type { Host, Move, NodeId, Plan, Request, Spare } from '../types.js'
 import { EFFORT_TO_ORDER } from './moves/effort.js'
-import { copiedBytes, isSameCell, isSameSeat, type Layout, layoutOf, type Seat } from './moves/layout.js'
+import {
+  copiedBytes,
+  isCellMoved,
+  isDividedAlike,
+  isSameCell,
+  isSameSeat,
+  type Layout,
+  layoutOf,
+  type Seat,
+} from './moves/layout.js'
 import { advance, beginRun, makeAll, type Run } from './moves/order.js'
 import { type Change, type Relations, relationsOf } from './moves/rules.js'
 import { type Guest, isShared, MICRO, openSite, place, type Site } from './moves/site.js'
@@ -21,6 +30,7 @@ export function orderMoves(
   plan: Pick<Plan, 'vms'>,
 ): { readonly moves: Move[]; readonly spare?: Spare[] } {
   const guests = guestsOf(request, plan)
+  if (guests.every(stays)) return { moves: [] }
   const site = openSite(host, request, guests)
   const relations = relationsOf(site)
   const run = bestRun(site, relations, stepsOf(guests, relations))
@@ -76,6 +86,11 @@ function isBetter({ pending, detour }: Run, than: Run): boolean {
   if (pending.size !== than.pending.size) return pending.size < than.pending.size
   if (detour.bytes !== than.detour.bytes) return detour.bytes < than.detour.bytes
   return detour.moves < than.detour.moves
+}
+
+/** Each cell and each seat is where it was. */
+function stays({ start, final }: Guest): boolean {
+  return isDividedAlike(start, final) && final.cells.every((_, cell) => !isCellMoved(start, final, cell))
 }
 
 /** Goes through the steps once more, from the start, for what shared vCPUs float over at each. */

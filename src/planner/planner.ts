@@ -1,10 +1,10 @@
 /** Host + Request -> candidate Plan. What comes out of here is not trusted: `verifyPlan` checks it. */
 
 import { InputError, show } from '../errors.js'
-import type { Host, Plan, PlanStatus, Request } from '../types.js'
+import type { Host, Plan, PlanStatus, Request, RequestVm } from '../types.js'
 import { MAX, type PlannerExports, SOLVED, VERSION } from './generated/abi.js'
 import { orderMoves } from './moves.js'
-import { buildProblem } from './problem.js'
+import { addVm, buildProblem, type Problem } from './problem.js'
 import { readTotals, readVms } from './read.js'
 import { readRefusals } from './refusals.js'
 import { instantiatePlanner } from './wasm.js'
@@ -36,6 +36,8 @@ function wholeOption(name: string, value: number | undefined, fallback: number, 
 /** An instance of planner.wasm with a face in objects. It holds one problem at a time and needs no closing. */
 export class Planner {
   readonly #wasm: PlannerExports
+  /** With the last plan in it. */
+  #planned: Problem | undefined
 
   private constructor(wasm: PlannerExports) {
     this.#wasm = wasm
@@ -54,6 +56,7 @@ export class Planner {
   plan(host: Host, request: Request, options: PlanOptions = {}): Plan {
     const steps = wholeOption('steps', options.steps, DEFAULT_STEPS, MAX.STEPS)
     const seed = wholeOption('seed', options.seed, 1, MAX_SEED)
+    this.#planned = undefined
     const problem = buildProblem(this.#wasm, host, request)
     const solved = this.#wasm.solve(steps, seed)
     const status = STATUSES[solved]
@@ -64,15 +67,42 @@ export class Planner {
     const isOptimal = solved === SOLVED.FEASIBLE && cost.gap === 0
     const taken = this.#wasm.steps()
     const isReplan = request.vms.some(({ current }) => current !== null)
+    const refused = readRefusals(problem)
+    this.#planned = problem
     return {
       schemaVersion: 1,
       kind: 'Plan',
       status: isOptimal ? 'optimal' : status,
       cost,
       vms,
-      refused: readRefusals(problem),
+      refused,
       ...(isReplan ? orderMoves(host, request, { vms }) : {}),
       solver: { planner: VERSION, seed, steps: taken },
     }
+  }
+  /**
+   * How many more VMs like this one fit beside the plan that was made last, while all its VMs stay where they are; VMs that are placed one
+   * after the other, each where it is cheapest, so there may be room for more. Of other VMs it may ask nothing (`near`, `separateFrom`).
+   * @throws {InputError} where it asks for what the host does not have
+   * @throws {Error} before the first plan
+   */
+  roomFor(vm: RequestVm): number {
+    const planned = this.#planned
+    if (planned === undefined) throw new Error('nothing was planned')
+    // A domain that nobody else of the plan has.
+    const trust = new Map(planned.trust)
+    if (vm.trust !== null && !trust.has(vm.trust)) trust.set(vm.trust, trust.size)
+    const problem = { ...planned, trust }
+    const handles: number[] = []
+    const most = MAX.VMS - planned.request.vms.length
+    let left = MAX.VCPUS - planned.request.vms.reduce((sum, { vcpus }) => sum + vcpus, 0)
+    for (let isIn = true; isIn && handles.length < most && left >= vm.vcpus; left -= vm.vcpus) {
+      const handle = addVm(problem, vm, planned.request.vms.length)
+      handles.push(handle)
+      isIn = this.#wasm.placeAlone(handle) === 1
+      if (!isIn) this.#wasm.removeVm(handles.pop()!)
+    }
+    for (const handle of [...handles].reverse()) this.#wasm.removeVm(handle)
+    return handles.length
   }
 }

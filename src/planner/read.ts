@@ -16,7 +16,8 @@ import { constantName, type Problem, vcpuOrder } from './problem.js'
 /** Costs are whole millionths inside of the planner. */
 export const MICRO = 1_000_000
 
-const TERM_NUMBERS: Readonly<Record<string, number>> = TERM
+const NUMBERS: Readonly<Record<string, number>> = TERM
+const TERM_NUMBERS = COST_TERMS.map((term) => [term, NUMBERS[constantName(term)] ?? -1] as const)
 
 /** Where a VM's vCPUs are, before shared CPUs are known (they depend on every VM). */
 interface Placement extends Tenant {
@@ -57,8 +58,8 @@ function readPlacement(problem: Problem, vm: RequestVm, handle: number): Placeme
 
 function readCost({ wasm }: Problem, handle: number): PlanVm['cost'] {
   const terms: Partial<Record<CostTerm, number>> = {}
-  for (const term of COST_TERMS) {
-    const micro = wasm.vmTerm(handle, TERM_NUMBERS[constantName(term)] ?? -1)
+  for (const [term, number] of TERM_NUMBERS) {
+    const micro = wasm.vmTerm(handle, number)
     if (micro !== 0) terms[term] = micro / MICRO
   }
   return { lostVcpus: wasm.vmLost(handle) / MICRO, terms }

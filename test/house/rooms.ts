@@ -34,6 +34,7 @@ export const ROOMS: readonly Room[] = [
       'executor/policy/',
       'src/picture/',
       'src/formats/',
+      'src/fleet/',
       'src/capacity',
       'src/plan',
       'src/verify',
@@ -315,7 +316,22 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['src/index'],
     holds: `${FACE} \`homenode\``,
-    may: ['src/capacity', 'src/plan', 'src/verify', 'src/request', 'src/verified', 'src/planner/', 'src/topology/'],
+    may: [
+      'src/fleet/',
+      'src/capacity',
+      'src/plan',
+      'src/verify',
+      'src/request',
+      'src/verified',
+      'src/planner/',
+      'src/topology/',
+    ],
+  },
+  {
+    files: ['src/fleet/'],
+    holds: "many hosts: what a VM loses on each, what is placed there; no engine's words",
+    may: ['src/verify/', 'src/request', 'src/planner/', 'src/topology/'],
+    packages: ['zod'],
   },
   {
     files: ['src/picture/'],

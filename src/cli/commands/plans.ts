@@ -96,6 +96,38 @@ Exit code: 0 every VM is placed, 3 some VM does not fit.`,
     load: async () => (await import('../capacity.js')).capacity,
   },
   {
+    name: 'rank',
+    summary: 'which of several hosts a VM had best go to',
+    description:
+      'Says for each host what a VM would lose there, what it takes from those still to come, and why it is refused: the best host first.',
+    options: [
+      new Option('-f, --request <file>', 'the request, in JSON; - is standard input'),
+      new Option('--vm <name>', 'the VM that is to be placed; the others stand for those still to come'),
+      new Option('--host-file <file>', 'a host, named by the file; once for each').argParser(
+        (file: string, before: readonly string[] = []) => [...before, file],
+      ),
+      new Option('--no-moves', 'VMs that are there stay where they are'),
+      new Option('--steps <n>', 'the most steps of search for each host; without it 0').argParser(
+        wholeNumber('--steps', MAX.STEPS),
+      ),
+      new Option('--seed <n>', 'the same seed gives the same plans').argParser(wholeNumber('--seed', MAX_SEED)),
+      new Option('--json', 'print a JSON object, with the plan for each host'),
+    ],
+    needs: [{ option: 'request' }, { option: 'vm' }, { option: 'hostFile' }],
+    examples: `
+  homenode topo --json > a.json       on each host
+  homenode rank -f request.json --vm web --host-file a.json --host-file b.json
+  homenode rank -f request.json --vm web --host-file a.json --json
+
+A host's file is what "topo --json" prints, with the settings of the request,
+or what is there, too, each VM with its place as a plan has it:
+  {"host": {...}, "placed": {"reserve": {"cpus": "0"},
+   "vms": [{"name": "db", "vcpus": 2, "memory": "8GiB", "current": {...}}]}}
+
+Exit code: 0 it fits on some host, 3 on none. docs/fleet.md says more.`,
+    load: async () => (await import('../rank.js')).rank,
+  },
+  {
     name: 'check',
     summary: 'check a plan against a host and a request, or against what runs here',
     description: 'Checks every constraint and recomputes the cost of a plan, without the code of the planner.',

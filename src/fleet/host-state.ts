@@ -1,0 +1,44 @@
+/** A host and what is on it, as JSON: a host file, or one with what is placed. */
+
+import * as z from 'zod'
+import { InputError } from '../errors.js'
+import { parsePlaced } from '../request.js'
+import { parseWith } from '../schema.js'
+import { parseHost } from '../topology/index.js'
+import type { Host, Request } from '../types.js'
+
+export interface HostState {
+  readonly host: Host
+  /** `undefined`: the file does not say. */
+  readonly placed: Request | undefined
+}
+
+const format = z.strictObject({
+  schemaVersion: z.literal(1).optional(),
+  kind: z.literal('HostState').optional(),
+  host: z.unknown(),
+  placed: z.unknown().optional(),
+})
+
+/**
+ * `{"host": ..., "placed": ...}` with a host as `homenode topo --json` prints it and a request whose VMs have `current`; or such a host alone.
+ * @throws {InputError} that names the place
+ */
+export function parseHostState(content: unknown): HostState {
+  if (typeof content !== 'object' || content === null || !('host' in content)) {
+    return { host: parseHost(content), placed: undefined }
+  }
+  const { host, placed } = parseWith(format, content)
+  return {
+    host: within('host', () => parseHost(host)),
+    placed: placed === undefined ? undefined : within('placed', () => parsePlaced(placed)),
+  }
+}
+
+function within<Value>(where: string, work: () => Value): Value {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof InputError ? error.in(where) : error
+  }
+}

@@ -1,0 +1,167 @@
+/** What a host in a state has to say to a VM, planned once and remembered. */
+
+import { InputError } from '../errors.js'
+import type { Planner, PlanOptions } from '../planner/planner.js'
+import { withVms } from '../request.js'
+import type { Host, Plan, Refusal, Request, RequestVm } from '../types.js'
+import { among } from './placed.js'
+import { hasMoves, planStaying } from './staying.js'
+
+/** What is asked of a host. */
+export interface Question {
+  readonly vm: RequestVm
+  readonly flavours: readonly RequestVm[]
+  readonly moves: boolean
+  readonly options: Required<PlanOptions>
+  /** Equal for questions that are the same. */
+  readonly key: string
+}
+
+export type Answer =
+  | { readonly refused: Omit<Refusal, 'name'> }
+  | {
+      readonly lostMore: number
+      readonly capacityLost: number | null
+      readonly plan: Plan
+      readonly request: Request
+    }
+
+/** A host without the VM. */
+interface Before {
+  readonly lostVcpus: number
+  /** Why no plan for it counts. */
+  readonly broken: Omit<Refusal, 'name'> | null
+  /** By flavour. */
+  readonly rooms: readonly number[]
+}
+
+/** Answers of one state. The oldest goes when there are so many: those of VMs that were asked for long ago. */
+const MOST_KNOWN = 8
+
+class State {
+  readonly #known = new Map<string, unknown>()
+
+  remember<Value>(key: string, make: () => Value): Value {
+    const known = this.#known.get(key)
+    if (known !== undefined) return known as Value
+    const made = make()
+    const [oldest] = this.#known.keys()
+    if (this.#known.size === MOST_KNOWN && oldest !== undefined) this.#known.delete(oldest)
+    this.#known.set(key, made)
+    return made
+  }
+}
+
+const states = new WeakMap<Host, WeakMap<Request, State>>()
+
+function stateOf(host: Host, placed: Request): State {
+  const ofHost = states.get(host) ?? new WeakMap<Request, State>()
+  states.set(host, ofHost)
+  const state = ofHost.get(placed) ?? new State()
+  ofHost.set(placed, state)
+  return state
+}
+
+/** @throws {InputError} where the VM asks for what the host does not have, or has the name of one that is there */
+export function askHost(planner: Planner, host: Host, placed: Request, question: Question): Answer {
+  const state = stateOf(host, placed)
+  return state.remember(question.key, () => answer(planner, host, placed, question, state))
+}
+
+function answer(planner: Planner, host: Host, placed: Request, question: Question, state: State): Answer {
+  const { vm, flavours, moves, options } = question
+  if (placed.vms.some(({ name }) => name === vm.name)) {
+    throw new InputError('vm.name', 'the name of a VM that is not there yet', JSON.stringify(vm.name))
+  }
+  const { lostVcpus, broken, rooms } = state.remember(JSON.stringify([flavours, moves, options]), () =>
+    before(planner, host, placed, question),
+  )
+  if (broken !== null) return { refused: broken }
+  const request = requestWith(placed, vm)
+  const plan = planFor(planner, host, request, question)
+  const refusal = plan.refused.find(({ name }) => name === vm.name)
+  if (refusal !== undefined) return { refused: withoutName(refusal) }
+  // The VM weighs more than another that would have to leave: with no weight to speak of it is told why it does not fit beside that.
+  if (plan.refused.length > 0) {
+    const light = planFor(planner, host, requestWith(placed, { ...vm, weight: LEAST_WEIGHT }), question)
+    const reason = light.refused.find(({ name }) => name === vm.name)
+    return { refused: reason === undefined ? displaced(plan) : withoutName(reason) }
+  }
+  if (!moves && hasMoves(plan)) return { refused: onlyMoved(plan) }
+  const after = roomsFor(planner, flavours, placed.vms.length + 1)
+  const lost = flavours.map(({ vcpus }, at) => (rooms[at]! - after[at]!) * vcpus)
+  const capacityLost = lost.length === 0 ? null : lost.reduce((sum, one) => sum + one, 0) / lost.length
+  return { lostMore: difference(plan.cost.lostVcpus, lostVcpus), capacityLost, plan, request }
+}
+
+const LEAST_WEIGHT = 1e-6
+
+function before(planner: Planner, host: Host, placed: Request, { flavours, moves, options }: Question): Before {
+  const plan = moves ? planner.plan(host, placed, options) : planStaying(planner, host, placed, options)
+  return {
+    lostVcpus: plan.cost.lostVcpus,
+    broken: brokenBy(plan, moves),
+    rooms: flavours.map((vm) => planner.roomFor(vm)),
+  }
+}
+
+/** What is there and the VM. */
+function requestWith(placed: Request, vm: RequestVm): Request {
+  const names = new Set(placed.vms.map(({ name }) => name))
+  return withVms(placed, [...placed.vms, among(names)(vm)])
+}
+
+function planFor(planner: Planner, host: Host, request: Request, { moves, options }: Question): Plan {
+  const plan = moves ? planner.plan.bind(planner) : planStaying.bind(null, planner)
+  return renamed(request.vms.length - 1, 'vm', () => plan(host, request, options))
+}
+
+/** Errors about the VM with this number in a request name it as it was given. */
+function renamed<Value>(at: number, name: string, work: () => Value): Value {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    throw new InputError(error.where.replace(`vms[${at}]`, name), error.expected, error.got)
+  }
+}
+
+function roomsFor(planner: Planner, flavours: readonly RequestVm[], vms: number): number[] {
+  return flavours.map((flavour, at) => renamed(vms, `options.flavours[${at}]`, () => planner.roomFor(flavour)))
+}
+
+/** In whole millionths, as both are. */
+function difference(after: number, before: number): number {
+  return Math.round((after - before) * 1e6) / 1e6
+}
+
+function withoutName({ proven, because, nearest }: Refusal): Omit<Refusal, 'name'> {
+  return { proven, because, nearest }
+}
+
+function refusedFor(constraint: string, text: string): Omit<Refusal, 'name'> {
+  return { proven: false, because: [{ constraint, text }], nearest: [] }
+}
+
+function brokenBy(plan: Plan, moves: boolean): Omit<Refusal, 'name'> | null {
+  const [first] = plan.refused
+  if (first !== undefined) {
+    const why = first.because.map(({ text }) => text).join('; ')
+    return refusedFor('current', `what is placed there does not fit on it: ${first.name}: ${why}`)
+  }
+  if (moves || !hasMoves(plan)) return null
+  return refusedFor('current', `what is placed there does not hold as it is: ${movedText(plan)} would have to move`)
+}
+
+function displaced({ refused }: Plan): Omit<Refusal, 'name'> {
+  const names = refused.map(({ name }) => name).join(', ')
+  return refusedFor('capacity', `it fits only where others leave: ${names}`)
+}
+
+function onlyMoved(plan: Plan): Omit<Refusal, 'name'> {
+  return refusedFor('moves', `it was found to fit only where others move: ${movedText(plan)}`)
+}
+
+function movedText({ moves = [] }: Plan): string {
+  return [...new Set(moves.map(({ vm }) => vm))].join(', ')
+}

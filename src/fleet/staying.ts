@@ -1,0 +1,48 @@
+/** Plans in which VMs that have a place stay there. */
+
+import type { Planner, PlanOptions } from '../planner/planner.js'
+import { COST_TERMS, type CostTerms, type Host, type Plan, type Request } from '../types.js'
+import { costOf, type MicroTerms, totalOf } from '../verify/cost.js'
+
+const MICRO = 1_000_000
+/**
+ * The price of moves is not weighted, so with lighter VMs they cost more by comparison: a re-pinned vCPU, 0.001 lost vCPUs, as much as a
+ * whole vCPU that is lost. Lighter by more, and the whole millionths of other costs would be too coarse to tell places apart.
+ */
+const LIGHTER = 1000
+
+/**
+ * A plan with the VMs that have `current` where they are, where the planner finds one: else its plan has moves.
+ * Its cost is that of the request, whatever it was planned with.
+ */
+export function planStaying(planner: Planner, host: Host, request: Request, options: PlanOptions): Plan {
+  const plan = planner.plan(host, request, options)
+  if (!hasMoves(plan)) return plan
+  const vms = request.vms.map((vm) => ({ ...vm, weight: vm.weight / LIGHTER }))
+  const lighter = planner.plan(host, { ...request, vms }, options)
+  return hasMoves(lighter) ? lighter : priced(host, request, lighter)
+}
+
+export function hasMoves({ moves = [] }: Pick<Plan, 'moves'>): boolean {
+  return moves.length > 0
+}
+
+/** The same places at the prices of the request. Nothing is known of how much less could be lost. */
+function priced(host: Host, request: Request, plan: Plan): Plan {
+  const price = costOf(host, request, plan.vms)
+  const lostVcpus = totalOf(price.terms) / MICRO
+  return {
+    ...plan,
+    status: plan.status === 'optimal' && lostVcpus > 0 ? 'feasible' : plan.status,
+    cost: { lostVcpus, lowerBound: 0, gap: lostVcpus, terms: inVcpus(price.terms) as CostTerms },
+    vms: plan.vms.map((vm) => {
+      const terms = price.vms.get(vm.name)!
+      const lost = Object.entries(inVcpus(terms)).filter(([, value]) => value !== 0)
+      return { ...vm, cost: { lostVcpus: totalOf(terms) / MICRO, terms: Object.fromEntries(lost) } }
+    }),
+  }
+}
+
+function inVcpus(terms: MicroTerms): Readonly<Record<string, number>> {
+  return Object.fromEntries(COST_TERMS.map((term) => [term, terms[term] / MICRO]))
+}
