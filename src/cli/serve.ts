@@ -8,11 +8,7 @@ import { detectHost } from '../topology/node-fs.js'
 import { CommandError, EXIT } from './errors.js'
 import { print } from './output.js'
 import { readPage } from './page.js'
-
-interface ServeOptions {
-  readonly port: number
-  readonly host: string
-}
+import type { FleetOptions } from './serve-fleet.js'
 
 /** Of each answer. The page brings its own policy, which allows its script by hash; this one says that nobody may frame it. */
 const HEADERS = {
@@ -25,7 +21,15 @@ const HEADERS = {
 const NO_HOST = '<script type="application/json" id="start">null</script>'
 
 /** Until it is interrupted. */
-export async function serve({ port, host }: ServeOptions): Promise<void> {
+export async function serve(options: FleetOptions): Promise<void> {
+  if (options.rank) {
+    const { serveFleet } = await import('./serve-fleet.js')
+    return serveFleet(options)
+  }
+  for (const option of ['hosts', 'socket'] as const) {
+    if (options[option] !== undefined) throw new InputError(`--${option}`, '--rank, too', `--${option} alone`)
+  }
+  const { port, host } = options
   if (isIP(host) === 0) throw new InputError('--host', 'an IP address', show(host))
   const page = await readPage()
   const server = limitedServer((request, response) => {

@@ -34,6 +34,7 @@ export const ROOMS: readonly Room[] = [
       'executor/policy/',
       'src/picture/',
       'src/formats/',
+      'src/fleet/http/',
       'src/fleet/',
       'src/capacity',
       'src/plan',
@@ -326,6 +327,12 @@ export const ROOMS: readonly Room[] = [
       'src/planner/',
       'src/topology/',
     ],
+  },
+  {
+    files: ['src/fleet/http/'],
+    holds: 'what engines ask over HTTP: the server, hosts in files, `POST /rank`',
+    may: ['src/fleet/', 'src/request', 'src/topology/'],
+    packages: ['zod', 'node:fs', 'node:fs/promises', 'node:http', 'node:net', 'node:path'],
   },
   {
     files: ['src/fleet/'],

@@ -24,12 +24,15 @@ docs/page.md says what it does.`,
   },
   {
     name: 'serve',
-    summary: 'serve that page, with this machine as its host',
+    summary: 'serve that page, with this machine as its host; or rank hosts',
     description:
-      'Serves the page that plans what-if in a browser, beginning with this machine. It listens on 127.0.0.1, unless told otherwise.',
+      'Serves the page that plans what-if in a browser, beginning with this machine; with --rank it answers engines that pick hosts. It listens on 127.0.0.1, unless told otherwise.',
     options: [
       new Option('--port <p>', '0: any that is free').argParser(wholeNumber('--port', MAX_PORT)).default(DEFAULT_PORT),
       new Option('--host <address>', 'listen on this address instead').default('127.0.0.1'),
+      new Option('--rank', 'instead of the page: POST /rank says what a VM loses on which host'),
+      new Option('--hosts <dir>', 'with --rank: a file NAME.json for each host, as "topo --json" prints it'),
+      new Option('--socket <path>', 'with --rank: listen on this socket, not on an address'),
     ],
     needs: [],
     examples: `
@@ -38,7 +41,12 @@ docs/page.md says what it does.`,
   homenode serve --host 192.0.2.7    whoever reaches that address sees it
 
 It shows CPUs, caches, nodes and memory of this machine to whoever asks, and
-takes nothing: no request changes anything. Ctrl-C ends it.`,
+takes nothing: no request changes anything. Ctrl-C ends it.
+
+  homenode serve --rank --hosts ./hosts --port 8081
+  homenode serve --rank --hosts ./hosts --socket /run/homenode/rank
+
+docs/fleet.md says what is asked and answered there.`,
     load: async () => (await import('../serve.js')).serve,
   },
 ]

@@ -1,0 +1,100 @@
+/** The question `POST /rank`: hosts by their names, what is placed there, a VM; the answer of `rank`. */
+
+import * as z from 'zod'
+import { InputError } from '../../errors.js'
+import { parsePlaced } from '../../request.js'
+import { parseWith } from '../../schema.js'
+import { parseHost } from '../../topology/index.js'
+import type { Host, Request } from '../../types.js'
+import { type RankedHost, rank } from '../rank.js'
+import type { HostFiles } from './host-files.js'
+import type { Answerer } from './server.js'
+
+const MAX_HOSTS = 10_000
+
+const format = z.strictObject({
+  vm: z.record(z.string(), z.unknown()),
+  hosts: z.record(z.string(), z.strictObject({ host: z.unknown().optional(), placed: z.unknown().optional() })),
+  flavours: z.array(z.unknown()).max(64).default([]),
+  moves: z.boolean().default(true),
+  steps: z.int().min(0).optional(),
+  seed: z.int().min(0).optional(),
+  plans: z.boolean().default(false),
+})
+
+/** Texts of what is placed that were read before: the same text is the same object, so that `rank` knows it again. */
+class Interned<Value> {
+  readonly #known = new Map<string, Value>()
+
+  get(content: unknown, read: (content: unknown) => Value): Value {
+    const text = JSON.stringify(content)
+    const known = this.#known.get(text)
+    const value = known ?? read(content)
+    // The one that was asked for last is the last that goes.
+    this.#known.delete(text)
+    this.#known.set(text, value)
+    const [oldest] = this.#known.keys()
+    if (this.#known.size > 2 * MAX_HOSTS) this.#known.delete(oldest!)
+    return value
+  }
+}
+
+/** @param files of hosts that a question names without saying what they are */
+export function rankAnswerer(files: HostFiles | undefined): Answerer {
+  const hostTexts = new Interned<Host>()
+  const placedTexts = new Interned<Request>()
+  return async (question) => {
+    const { vm, hosts: asked, flavours, moves, steps, seed, plans } = parseWith(format, question)
+    const names = Object.keys(asked)
+    if (names.length > MAX_HOSTS) throw new InputError('hosts', `at most ${MAX_HOSTS} hosts`, `${names.length}`)
+    const hosts: { name: string; host: Host }[] = []
+    const placed: Record<string, Request> = {}
+    const unknown: object[] = []
+    for (const name of names) {
+      const given = asked[name]!
+      try {
+        const state = given.host === undefined ? await readFile(files, name) : undefined
+        const host = state?.host ?? within('host', () => hostTexts.get(given.host, parseHost))
+        const on =
+          given.placed === undefined ? undefined : within('placed', () => placedTexts.get(given.placed, parsePlaced))
+        const request = on ?? state?.placed
+        if (request !== undefined) placed[name] = request
+        hosts.push({ name, host })
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error
+        unknown.push(notKnown(name, error.message))
+      }
+    }
+    const search = { ...(steps === undefined ? {} : { steps }), ...(seed === undefined ? {} : { seed }) }
+    const ranked = await rank(hosts, placed, vm, { moves, flavours, ...search })
+    return {
+      schemaVersion: 1,
+      kind: 'Ranking',
+      vm: vm.name,
+      hosts: [...ranked.map((one) => shown(one, plans)), ...unknown],
+    }
+  }
+}
+
+function within<Value>(where: string, work: () => Value): Value {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof InputError ? error.in(where) : error
+  }
+}
+
+function readFile(files: HostFiles | undefined, name: string) {
+  if (files !== undefined) return files.read(name)
+  throw new InputError('host', 'a host, since there is no folder with hosts', 'nothing')
+}
+
+/** Nothing is known of what the VM would lose there. */
+function notKnown(host: string, text: string): object {
+  const refused = { proven: false, because: [{ constraint: 'host', text }], nearest: [] }
+  return { host, lostMore: null, capacityLost: null, refused }
+}
+
+function shown({ request: _, plan, ...rest }: RankedHost, plans: boolean): object {
+  return plans ? { ...rest, plan } : rest
+}

@@ -1,0 +1,195 @@
+/** `homenode serve --rank`: what engines ask over HTTP. */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { syntheticHost } from '../../src/topology/synthetic.js'
+import type { Plan } from '../../src/types.js'
+import { cli, homenode } from '../cli/command.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'homenode-rank-'))
+test.after(() => rmSync(folder, { recursive: true, force: true }))
+const hosts = join(folder, 'hosts')
+mkdirSync(hosts)
+const whole = syntheticHost('pack:1 [numa(memory=64GiB)] l3:1 core:16 pu:1')
+const pieces = syntheticHost('pack:1 [numa(memory=64GiB)] l3:4 core:4 pu:1')
+writeFileSync(join(hosts, 'whole.json'), JSON.stringify(whole))
+writeFileSync(join(hosts, 'pieces.json'), JSON.stringify(pieces))
+writeFileSync(join(hosts, 'broken.json'), '{"nodes": ')
+const vm = { name: 'vm', vcpus: 16, memory: '16GiB' }
+
+/** What was answered, in so far as it is looked at. */
+interface Answer {
+  readonly kind: string
+  readonly vm: string
+  readonly error: string
+  readonly hosts: readonly {
+    readonly host: string
+    readonly lostMore: number | null
+    readonly refused: { readonly because: readonly { readonly constraint: string; readonly text: string }[] } | null
+    readonly plan?: Plan
+  }[]
+}
+
+interface Asking {
+  readonly path?: string
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Runs the server with these options for as long as `work` takes. */
+async function serving(
+  args: readonly string[],
+  work: (
+    ask: (body: unknown, asking?: Asking) => Promise<{ status: number; body: Answer }>,
+    address: string,
+  ) => Promise<void>,
+): Promise<void> {
+  const child = spawn(process.execPath, [cli, 'serve', '--rank', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = once(child, 'close')
+  try {
+    const [address] = (await once(createInterface(child.stdout!), 'line')) as [string]
+    const target = address.startsWith('/')
+      ? { socketPath: address }
+      : { host: '127.0.0.1', port: new URL(address).port }
+    await work((body, { path = '/rank', method = 'POST', headers = {} } = {}) => {
+      return new Promise((resolve, reject) => {
+        const sent = httpRequest({ ...target, path, method, headers }, (response) => {
+          let text = ''
+          response.on('data', (part) => {
+            text += part
+          })
+          response.on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }))
+        })
+        sent.on('error', reject)
+        sent.end(typeof body === 'string' ? body : JSON.stringify(body))
+      })
+    }, address)
+  } finally {
+    child.kill('SIGTERM')
+    await ended
+  }
+}
+
+test('hosts of a folder are ranked; one that is not known is named, and does not spoil the others', async () => {
+  await serving(['--hosts', hosts, '--port', '0'], async (ask) => {
+    const asked = { vm, hosts: { pieces: {}, whole: {}, none: {}, broken: {}, '../whole': {} } }
+    const { status, body } = await ask(asked)
+    assert.is(status, 200, JSON.stringify(body))
+    assert.equal([body.kind, body.vm], ['Ranking', 'vm'])
+    const [best, next, ...others] = body.hosts
+    assert.equal(best, { host: 'whole', refused: null, lostMore: 0, capacityLost: null })
+    assert.equal([next.host, next.lostMore], ['pieces', 1.28])
+    assert.equal(
+      others.map(({ host, refused }) => [host, refused.because[0].constraint]),
+      [
+        ['none', 'host'],
+        ['broken', 'host'],
+        ['../whole', 'host'],
+      ],
+    )
+    assert.match(others[0].refused.because[0].text, /none\.json: expected a host .*, got no such file$/)
+    assert.match(others[1].refused.because[0].text, /broken\.json: expected JSON, got text that is none$/)
+  })
+})
+
+test('what is placed comes with the question, and plans with the answer where they are asked for', async () => {
+  await serving(['--hosts', hosts, '--port', '0'], async (ask) => {
+    const first = await ask({ vm, hosts: { whole: {} }, plans: true })
+    const [{ plan }] = first.body.hosts
+    assert.equal(
+      plan.vms[0].vcpus.map(({ cpus }: { cpus: string }) => Number(cpus)),
+      Array.from({ length: 16 }, (_, at) => at),
+    )
+    const { cells, vcpus } = plan.vms[0]
+    const placed = { vms: [{ ...vm, name: 'old', current: { cells, vcpus } }] }
+    const second = await ask({ vm, hosts: { whole: { placed }, pieces: {} } })
+    assert.equal(
+      second.body.hosts.map(({ host, lostMore }) => [host, lostMore]),
+      [
+        ['pieces', 1.28],
+        ['whole', null],
+      ],
+    )
+    const given = await ask({ vm, hosts: { other: { host: whole } }, flavours: [{ vcpus: 4, memory: '4GiB' }] })
+    assert.equal(given.body.hosts, [{ host: 'other', refused: null, lostMore: 0, capacityLost: 16 }])
+  })
+})
+
+test('a file that has changed is read again', async () => {
+  await serving(['--hosts', hosts, '--port', '0'], async (ask) => {
+    const file = join(hosts, 'changes.json')
+    writeFileSync(file, JSON.stringify(pieces))
+    assert.is((await ask({ vm, hosts: { changes: {} } })).body.hosts[0].lostMore, 1.28)
+    writeFileSync(file, JSON.stringify(whole))
+    utimesSync(file, 1, 1)
+    assert.is((await ask({ vm, hosts: { changes: {} } })).body.hosts[0].lostMore, 0)
+  })
+})
+
+test('what is wrong is a status and a message, and the server goes on', async () => {
+  await serving(['--hosts', hosts, '--port', '0'], async (ask) => {
+    const cases: readonly (readonly [unknown, Asking, number, RegExp])[] = [
+      ['{', {}, 400, /^expected JSON, got text that is none$/],
+      ['', {}, 400, /^expected JSON, got nothing$/],
+      [[], {}, 400, /expected/],
+      [
+        { vm: { ...vm, vcpus: 0 }, hosts: { whole: {} } },
+        {},
+        400,
+        /^vm\.vcpus: expected a whole number from 1 to 4096, got 0$/,
+      ],
+      [{ vm, hosts: {}, host: {} }, {}, 400, /host/],
+      [{ vm, hosts: { whole: { at: 1 } } }, {}, 400, /at/],
+      [{ vm, hosts: { whole: {} }, steps: -1 }, {}, 400, /^steps: /],
+      [{ vm, hosts: { whole: {} } }, { path: '/' }, 404, /^there is \/rank, \/healthz$/],
+      ['', { method: 'GET' }, 405, /^POST only$/],
+      [{ vm, hosts: { whole: {} } }, { headers: { host: 'attacker.example' } }, 421, /not the host/],
+      ['', { headers: { 'content-length': `${33 * 2 ** 20}` } }, 413, /^expected at most 32 MiB$/],
+    ]
+    for (const [body, asking, status, says] of cases) {
+      const found = await ask(body, asking)
+      assert.is(found.status, status, JSON.stringify(found.body))
+      assert.match(found.body.error, says)
+    }
+    assert.is((await ask('', { path: '/healthz', method: 'GET' })).status, 200)
+  })
+})
+
+test('it listens on a socket for its owner and group, also where one who was killed left it', async () => {
+  const socket = join(folder, 'rank.sock')
+  await serving(['--hosts', hosts, '--socket', socket], async (ask) => {
+    assert.is(statSync(socket).mode & 0o777, 0o660)
+    assert.is((await ask({ vm, hosts: { whole: {} } })).status, 200)
+    const { code, stderr } = await homenode(['serve', '--rank', '--socket', socket])
+    assert.is(code, 1)
+    assert.match(stderr, /EADDRINUSE.*another program listens there/)
+  })
+  assert.is(existsSync(socket), false)
+  const child = spawn(process.execPath, [cli, 'serve', '--rank', '--socket', socket], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await once(createInterface(child.stdout!), 'line')
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  assert.is(existsSync(socket), true)
+  await serving(['--hosts', hosts, '--socket', socket], async (ask) => {
+    assert.is((await ask({ vm, hosts: { whole: {} } })).status, 200)
+  })
+})
+
+test('options of ranking take --rank', async () => {
+  const { code, stderr } = await homenode(['serve', '--hosts', hosts])
+  assert.is(code, 2)
+  assert.match(stderr, /--hosts: expected --rank, too, got --hosts alone/)
+  const wrong = await homenode(['serve', '--rank', '--host', 'localhost'])
+  assert.equal([wrong.code, /--host: expected an IP address/.test(wrong.stderr)], [2, true])
+})
+
+test.run()
