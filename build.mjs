@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { readFunctions, readInterface } from './interface.mjs'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const run = promisify(execFile)
@@ -46,7 +47,7 @@ function install() {
 
 async function compilePlanner() {
   const sources = readdirSync(at('assembly'), { recursive: true })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.ts') && !name.startsWith('json'))
     .map((name) => at('assembly', name))
   const release = at('dist/planner.wasm')
   const debug = at('dist/planner.debug.wasm')
@@ -70,42 +71,6 @@ async function compilePlanner() {
     asc('-o', debug, '--debug', '--sourceMap', '--runPasses', 'memory-packing'),
     asc('-o', release, '-O3', '--shrinkLevel', '1', '--converge', '--noAssert'),
   ])
-}
-
-/** Doc comment before a position in a source: its text on one line. */
-function docBefore(source, position) {
-  const comment = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*$/.exec(source.slice(0, position))
-  if (comment === null) return ''
-  return comment[1]
-    .replace(/^\s*\* ?/gm, '')
-    .replace(/\s+/g, ' ')
-    .trim()
-}
-
-function readExports(source) {
-  return [...source.matchAll(/^export function (\w+)\(([^)]*)\): (\w+) \{$/gm)].map((match) => ({
-    name: match[1],
-    parameters: match[2]
-      .split(', ')
-      .filter(Boolean)
-      .map((parameter) => parameter.split(': ')),
-    returns: match[3],
-    doc: docBefore(source, match.index),
-  }))
-}
-
-/** Constants of assembly/abi.ts and the functions that the module exports, with their documentation. */
-function readInterface() {
-  const abi = readFileSync(at('assembly/abi.ts'), 'utf8')
-  const constants = [...abi.matchAll(/^export const (\w+): i32 = (-?\d+);$/gm)].map((match) => ({
-    name: match[1],
-    value: Number(match[2]),
-    doc: docBefore(abi, match.index),
-  }))
-  const functions = ['index', 'vms', 'results', 'refusals'].flatMap((file) =>
-    readExports(readFileSync(at(`assembly/${file}.ts`), 'utf8')),
-  )
-  return { constants, functions }
 }
 
 /** What an embedder relies on: no imports, exactly these exports, numbers only, the size. */
@@ -182,12 +147,22 @@ ${signatures.join('')}}
   )
 }
 
+/** planner-json.wasm (clients/build.mjs) says which planner made a plan. */
+function generateVersion() {
+  const version = `export const VERSION: string = '${packageVersion()}';\n`
+  writeIfChanged(at('assembly/json/generated/version.ts'), `${GENERATED}${version}`)
+}
+
 function generateDocs({ constants, functions }) {
   const rows = (list) => list.map(({ name, value, doc }) => `| \`${name}\` | ${value} | ${doc} |`).join('\n')
-  const calls = functions.map(({ name, parameters, returns, doc }) => {
-    const list = parameters.map(([parameter, type]) => `${parameter}: ${type}`).join(', ')
-    return `### \`${name}(${list}) -> ${returns}\`\n\n${doc}\n`
-  })
+  const calls = (list, heading) =>
+    list
+      .map(({ name, parameters, returns, doc }) => {
+        const named = parameters.map(([parameter, type]) => `${parameter}: ${type}`).join(', ')
+        return `${heading} \`${name}(${named}) -> ${returns}\`\n\n${doc}\n`
+      })
+      .join('\n')
+      .trimEnd()
   const limits = constants.filter(({ name }) => name.startsWith('MAX_'))
   const statuses = constants.filter(
     ({ name }) => name === 'NONE' || name.startsWith('ERROR_') || name.startsWith('SOLVED_'),
@@ -195,7 +170,8 @@ function generateDocs({ constants, functions }) {
   const others = constants.filter(({ name }) => /^(ABI|CPU|THREADS|MEMORY|STRATEGY|MODEL|TERM|BECAUSE)_/.test(name))
   const template = readFileSync(at('docs/planner-abi.template.md'), 'utf8')
   const text = template
-    .replace('{{functions}}', calls.join('\n').trimEnd())
+    .replace('{{functions}}', calls(functions, '###'))
+    .replace('{{front}}', calls(readFunctions(['json/index']), '####'))
     .replace('{{limits}}', rows(limits))
     .replace('{{statuses}}', rows(statuses))
     .replace('{{numbers}}', rows(others))
@@ -266,6 +242,7 @@ try {
   checkModule(bytes, described)
   generateTables(bytes, described)
   generateDocs(described)
+  generateVersion()
   removeOldOutput()
   await Promise.all([bundleEntries(), writePage(), writeManPage(), emitTypes()])
 } catch (error) {

@@ -395,6 +395,12 @@ export const ROOMS: readonly Room[] = [
     packages: ['zod'],
   },
   {
+    files: ['assembly/json/'],
+    holds:
+      'a host and a request as JSON text in, a plan as JSON text out: what `planner-json.wasm` has beyond `planner.wasm`, for other languages',
+    may: ['assembly/index', 'assembly/abi'],
+  },
+  {
     files: ['assembly/index', 'assembly/vms', 'assembly/results', 'assembly/refusals'],
     holds: 'the exports of `planner.wasm`: arguments are checked, no algorithm',
     may: [

@@ -1,0 +1,98 @@
+// Makes what the clients share, into clients/build/ (not committed): `npm run clients`.
+//   planner-json.wasm            assembly/json/ by asc, with all that planner.wasm has
+//   c/homenode.h, c/calls.c      the header and the functions of the C library, from the planner's sources
+//   c/planner*.c, c/planner*.h   both modules as C, by wabt's wasm2c
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { writeLibrary } from './c/generate.mjs'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const build = join(root, 'clients/build')
+/** 1 GiB, in WebAssembly pages: what is read and made of a text of the largest size. */
+const MAX_PAGES = 16_384
+const MAX_BYTES = 256 * 1024
+
+function at(...parts) {
+  return join(root, ...parts)
+}
+
+function writeIfChanged(file, text) {
+  mkdirSync(dirname(file), { recursive: true })
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text)
+}
+
+function isNewer(file, others) {
+  return existsSync(file) && others.every((other) => statSync(other).mtimeMs <= statSync(file).mtimeMs)
+}
+
+function compileFront() {
+  const sources = readdirSync(at('assembly'), { recursive: true })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => at('assembly', name))
+  const file = join(build, 'planner-json.wasm')
+  if (isNewer(file, [...sources, at('clients/build.mjs')])) return file
+  const asc = [
+    at('node_modules/assemblyscript/bin/asc.js'),
+    at('assembly/json/index.ts'),
+    '-o',
+    file,
+    '--runtime',
+    'stub',
+  ]
+  const output = [
+    '--use',
+    'abort=',
+    '--disable',
+    'bulk-memory',
+    '--disable',
+    'nontrapping-f2i',
+    '-O3',
+    '--shrinkLevel',
+    '1',
+  ]
+  const options = { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] }
+  execFileSync(
+    process.execPath,
+    [...asc, ...output, '--converge', '--noAssert', '--maximumMemory', String(MAX_PAGES)],
+    options,
+  )
+  const bytes = readFileSync(file)
+  if (WebAssembly.Module.imports(new WebAssembly.Module(bytes)).length > 0)
+    throw new Error('planner-json.wasm has imports')
+  if (bytes.length > MAX_BYTES) throw new Error(`planner-json.wasm has ${bytes.length} bytes, more than ${MAX_BYTES}`)
+  return file
+}
+
+/** wasm2c of a module; names and includes of its output follow its name. */
+function translate(wasm, name) {
+  const file = join(build, 'c', `${name}.c`)
+  if (isNewer(file, [wasm])) return
+  execFileSync('wasm2c', ['--no-debug-names', '-n', name, wasm, '-o', file], { stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
+function hasWasm2c() {
+  try {
+    execFileSync('wasm2c', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+try {
+  if (!existsSync(at('dist/planner.wasm'))) throw new Error('no dist/planner.wasm: run `npm run build` first')
+  mkdirSync(join(build, 'c'), { recursive: true })
+  const { version } = JSON.parse(readFileSync(at('package.json'), 'utf8'))
+  const front = compileFront()
+  copyFileSync(at('dist/planner.wasm'), join(build, 'planner.wasm'))
+  writeLibrary(join(build, 'c'), version, writeIfChanged)
+  if (hasWasm2c()) {
+    translate(at('dist/planner.wasm'), 'planner')
+    translate(front, 'planner_json')
+  } else console.error('SKIPPED: the C library: wasm2c (Debian: wabt) is not installed')
+} catch (error) {
+  console.error(`clients: ${error.stderr?.toString() || error.message}`)
+  process.exitCode = 1
+}
