@@ -1,0 +1,21 @@
+/** The vectors are equal in every engine that is here. */
+
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { isInstalled } from '../planner/runtimes/runners.js'
+import { skipUnless } from '../skip.js'
+import { build } from './built.js'
+import { ENGINES, runEngine } from './engines.js'
+
+const built = build()
+
+for (const engine of ENGINES) {
+  const runs = skipUnless(isInstalled(engine.program), `${engine.program} is not installed`)
+  runs(`${engine.name}: calls and plans are equal to the byte`, async () => {
+    const { said } = await runEngine(engine, built)
+    const [, calls = 0, plans = 0] = /^(\d+) calls and (\d+) plans are equal$/.exec(said) ?? []
+    assert.ok(Number(calls) > 1000 && Number(plans) > 50, said)
+  })
+}
+
+test.run()

@@ -1,0 +1,69 @@
+/** Engines that have WebAssembly, on the vectors: each is given one script that holds all that it needs. */
+
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { runBrowser } from '../planner/runtimes/runners.js'
+import { type Built, CLIENTS, ROOT } from './built.js'
+
+const LIMIT_MS = 500_000
+const packages = join(ROOT, 'test/planner/runtimes/node_modules/.bin')
+const environment = { ...process.env, PATH: `${packages}${delimiter}${process.env.PATH}` }
+
+/** A program, and how it is given a script; without arguments: a browser. */
+export interface Engine {
+  readonly name: string
+  readonly program: string
+  readonly args?: readonly string[]
+}
+
+export const ENGINES: readonly Engine[] = [
+  { name: 'Node', program: process.execPath, args: ['script.mjs'] },
+  { name: 'Deno', program: 'deno', args: ['run', 'script.mjs'] },
+  { name: 'Bun', program: 'bun', args: ['run', 'script.mjs'] },
+  { name: 'gjs (SpiderMonkey)', program: 'gjs', args: ['-m', 'script.mjs'] },
+  { name: 'Chromium', program: 'chromium' },
+]
+
+/** What an engine says, and the CPU time that its process took, in seconds; of a browser, which has many, none. */
+export interface Said {
+  readonly said: string
+  readonly seconds: number | null
+}
+
+/** A command's output and the CPU time of all that it ran. */
+export async function timed(command: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<Said> {
+  const script = 'TIMEFORMAT="cpu %U %S"; time "$@"'
+  const options = { cwd, env: { ...env, LC_ALL: 'C' }, timeout: LIMIT_MS, maxBuffer: 2 ** 24 }
+  const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script, 'bash', ...command], options)
+  const [, user, system] = /^cpu ([\d.]+) ([\d.]+)$/m.exec(stderr) ?? []
+  return { said: stdout.trim(), seconds: Number(user) + Number(system) }
+}
+
+function scriptOf({ planner, front }: Built): string {
+  const text = (name: string) => readFileSync(join(CLIENTS, 'vectors', name), 'utf8')
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
+  const vectors = { planner: base64(planner), front: base64(front), calls: text('calls.txt'), plans: text('plans.txt') }
+  return `const VECTORS = ${JSON.stringify(vectors)}\n${text('replay.js')}\nconst said = await replay(VECTORS)\n`
+}
+
+const PAGE = '<!doctype html><meta charset="utf-8"><script type="module" src="/script.js"></script>'
+
+export async function runEngine({ program, args }: Engine, built: Built): Promise<Said> {
+  const folder = mkdtempSync(join(tmpdir(), 'homenode-engine-'))
+  try {
+    const script = scriptOf(built)
+    if (args === undefined) {
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, 'script.js'), `${script}await fetch('/answer', { method: 'POST', body: said })\n`)
+      writeFileSync(join(folder, 'page.html'), PAGE)
+      return { said: await runBrowser(folder, program), seconds: null }
+    }
+    writeFileSync(join(folder, 'script.mjs'), `${script}const say = globalThis.print ?? console.log\nsay(said)\n`)
+    return await timed([program, ...args], folder, environment)
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
+  }
+}
