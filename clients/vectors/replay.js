@@ -18,9 +18,14 @@ function bytesOf(base64) {
   return bytes
 }
 
+/** gjs has no promises for it, and browsers want them. */
 async function instantiate(base64) {
-  const { instance } = await WebAssembly.instantiate(bytesOf(base64), {})
-  return instance.exports
+  const bytes = bytesOf(base64)
+  try {
+    return (await WebAssembly.instantiate(bytes, {})).instance.exports
+  } catch {
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes), {}).exports
+  }
 }
 
 function replayCalls(planner, text) {

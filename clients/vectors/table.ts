@@ -5,9 +5,9 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { build, CLIENTS, ROOT } from '../../test/clients/built.js'
+import { BUILD, build, CLIENTS, ROOT } from '../../test/clients/built.js'
 import { ENGINES, runEngine, type Said, timed } from '../../test/clients/engines.js'
-import { ENVIRONMENT, isInstalled as isNative, NATIVE, VECTORS } from '../../test/clients/native.js'
+import { ENVIRONMENT, isInstalled as isNative, make, NATIVE, run, VECTORS } from '../../test/clients/native.js'
 import { isInstalled } from '../../test/planner/runtimes/runners.js'
 
 const MARKS = /(<!-- vectors: made by clients\/vectors\/table.ts -->\n)[\s\S]*?(<!-- end of vectors -->)/
@@ -20,8 +20,29 @@ interface Row extends Said {
 const PYTHON =
   'tests.test_homenode.Vectors.test_calls_are_equal tests.test_homenode.Vectors.test_plans_are_equal_in_threads_with_a_planner_each'
 
+/** The clients' tests replay the plans in two threads. */
+const TWICE = ' (plans twice)'
+
+/** Tests of Rust and Go as programs, so that compiling them is not counted. A program that finds a difference ends badly. */
+async function clientPrograms(): Promise<readonly (readonly [name: string, program: readonly string[]])[]> {
+  const programs: [string, string[]][] = []
+  if (isNative('cargo')) {
+    const target = ['--offline', '--release', '--test', 'vectors', '--target-dir', join(BUILD, 'rust')]
+    const said = await run('cargo', ['test', '--no-run', '--message-format=json', ...target], join(CLIENTS, 'rust'))
+    const [, program = ''] = /"executable":"([^"]*vectors-[^"]*)"/.exec(said) ?? []
+    programs.push([`Rust${TWICE}`, [program, 'equal']])
+  }
+  if (isNative('go')) {
+    const program = join(BUILD, 'go-test')
+    await run('go', ['test', '-c', '-o', program], join(CLIENTS, 'go'))
+    programs.push([`Go, cgo${TWICE}`, [program, '-test.run', 'Equal']])
+  }
+  return programs
+}
+
 async function rows(): Promise<Row[]> {
   const built = build()
+  await make('all', '../build/c/replay')
   const found: Row[] = []
   for (const engine of ENGINES) {
     if (isInstalled(engine.program)) found.push({ name: engine.name, ...(await runEngine(engine, built)) })
@@ -29,14 +50,17 @@ async function rows(): Promise<Row[]> {
   const vectors = ['calls.txt', 'plans.txt'].map((name) => join(VECTORS, name))
   const replay = await timed([join(NATIVE, 'replay'), ...vectors], NATIVE, ENVIRONMENT)
   found.push({ name: 'C, gcc -O2', ...replay, said: replay.said.replace(' in 1 threads', '') })
+  const said = found[0]!.said
+  for (const [name, program] of await clientPrograms()) {
+    found.push({ name, said, seconds: (await timed(program, join(CLIENTS, 'go'), ENVIRONMENT)).seconds })
+  }
   if (isNative('python3')) {
     const { seconds } = await timed(
       ['python3', '-m', 'unittest', '-q', ...PYTHON.split(' ')],
       join(CLIENTS, 'python'),
       ENVIRONMENT,
     )
-    // Its test of plans replays them in two threads.
-    found.push({ name: 'Python, ctypes (plans twice)', said: found[0]!.said, seconds })
+    found.push({ name: `Python, ctypes${TWICE}`, said, seconds })
   }
   return found
 }
