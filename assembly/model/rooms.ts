@@ -34,9 +34,20 @@ export function dedicatedRoom(vm: i32, node: i32, relaxed: i32): i32 {
   const leavesPolicy = (relaxed & BECAUSE_THREAD_POLICY) != 0;
   if (!leavesPolicy && vmThreads[vm] == THREADS_ISOLATE) return nodeFreshWhole[node];
   if (!leavesPolicy && vmThreads[vm] == THREADS_REQUIRE) return nodeFreshWholeCpus[node];
+  return cpuRoom(vm, node, relaxed);
+}
+
+/** How many dedicated vCPUs and threads of the VM, which is not placed, find a CPU of the node, its own thread policy left aside. */
+export function cpuRoom(vm: i32, node: i32, relaxed: i32): i32 {
+  const leavesPolicy = (relaxed & BECAUSE_THREAD_POLICY) != 0;
   if ((relaxed & BECAUSE_TRUST) != 0) return nodeFresh[node] + nodeBeside[node] - (leavesPolicy ? 0 : nodeKept[node]);
   // A domain of one's own is negative: nobody else is in it.
   return nodeFresh[node] + (vmTrust[vm] < 0 ? 0 : besideOn(node, vmTrust[vm], leavesPolicy));
+}
+
+/** Whether so many shared vCPUs of the VM and those on the node go with `cpus` CPUs. */
+export function meetsDemand(vm: i32, node: i32, shared: i32, cpus: i32): bool {
+  return <f64>(nodeDemand[node] + <i64>shared * vmSharedDemand[vm]) <= overcommit * <f64>MICRO * <f64>cpus;
 }
 
 /** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */

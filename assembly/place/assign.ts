@@ -9,11 +9,12 @@ import { vmHasCurrent } from '../problem/current';
 import { nodeCount, nodeTwin, pageSizes } from '../problem/host';
 import { homeOf, homesAreOpen, homesOf, isPicky } from '../problem/nodes';
 import { inPages, MOST_PAGES, takesSize } from '../model/memory';
-import { offerLimit, offerPages, offerRoom, offerShared, offerUntouched } from './offer';
-import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, pickNode, picks, unpick } from './picks';
+import { offerLimit, offerPages, offerRoom, offerShared, offerUntouched, takesThreads } from './offer';
+import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, mayBegin, missesDevice, pick, pickNode, picks, unpick } from './picks';
 import { beginsNear, firstNodeAsked, open } from '../model/relations';
 import { cellDedicated, cellPages, cellVcpus, vmDevice, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
+import { sortBy } from '../sort';
 import { isSpent, spend } from '../work';
 
 /** Assignments that cost more are cut; the leaf lowers it. */
@@ -53,9 +54,10 @@ let leaves: i32 = 0;
 export let leafHops: f64 = 0;
 /** Cells in the order in which they are assigned. */
 export const cellOrder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
-/** Nodes to try for a cell, by depth, with what each adds to the hops. */
+/** Nodes to try for a cell, by depth; by depth and node, what it adds to the hops. */
 const tries = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS * MAX_NODES, 8));
 const triesHops = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_NODES, 8));
+let triesBase: i32 = 0;
 
 /** Nodes tried that looking at a whole assignment counts as. It takes that much longer. */
 const VISITS_OF_LEAF: i32 = 8;
@@ -105,7 +107,7 @@ function twinStandsFor(node: i32): bool {
 }
 
 function atLeaf(vm: i32, cells: i32, hops: f64): bool {
-  if ((relaxed & BECAUSE_DEVICE) == 0 && missesDevice(vm)) return true;
+  if (!mayBegin(vm) || ((relaxed & BECAUSE_DEVICE) == 0 && missesDevice(vm))) return true;
   leaves++;
   visits += VISITS_OF_LEAF + (picks * picks) / LOOKS_IN_LEAF;
   spend(picks);
@@ -161,25 +163,11 @@ function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
   return run == 0;
 }
 
-/** Sorts tries, those that add the fewest hops first, then the lowest nodes (by Shell's method). */
-function sortTries(base: i32, count: i32): void {
-  let gap = 1;
-  while (gap < count) gap = 3 * gap + 1;
-  for (; gap > 0; gap /= 3) {
-    spend(count);
-    for (let next = base + gap; next < base + count; next++) {
-      const node = tries[next];
-      const hops = triesHops[next];
-      let place = next;
-      while (place >= base + gap && (triesHops[place - gap] > hops || (triesHops[place - gap] == hops && tries[place - gap] > node))) {
-        tries[place] = tries[place - gap];
-        triesHops[place] = triesHops[place - gap];
-        place -= gap;
-      }
-      tries[place] = node;
-      triesHops[place] = hops;
-    }
-  }
+/** Whether a node is tried before another for the cell that is being assigned: it adds fewer hops, or as many and is lower. */
+function isTriedBefore(a: i32, b: i32): bool {
+  const hopsA = triesHops[triesBase + a];
+  const hopsB = triesHops[triesBase + b];
+  return hopsA != hopsB ? hopsA < hopsB : a < b;
 }
 
 /** Enters the nodes that the cell may go to as a whole into `tries`, those that add the fewest hops first; how many. */
@@ -199,10 +187,12 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   for (let node = first; node < nodeCount; node++) {
     if (!open[node] || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
     if (offerRoom[node] < dedicated || offerShared[node] < shared || twinStandsFor(node)) continue;
-    tries[base + count] = node;
-    triesHops[base + count++] = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
+    if (cell == 0 && !takesThreads(vm, node, dedicated, shared)) continue;
+    tries[base + count++] = node;
+    triesHops[base + node] = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
   }
-  sortTries(base, count);
+  triesBase = base;
+  sortBy(changetype<Flat<i32>>(changetype<usize>(tries) + <usize>base * sizeof<i32>()), count, isTriedBefore);
   visits += (count * picks) / LOOKS_IN_VISIT;
   spend(2 * nodeCount);
   return count;
@@ -218,7 +208,7 @@ function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   for (let next = depth * MAX_NODES; next < depth * MAX_NODES + count; next++) {
     if (!visit()) return false;
     const node = tries[next];
-    const further = hops + triesHops[next];
+    const further = hops + triesHops[depth * MAX_NODES + node];
     if (isTooDear(vm, further)) continue;
     const home = homeOf(node, 0);
     const size = countsPages ? offeredPageSize(vm, cellPages[at], home) : 0;
@@ -305,6 +295,15 @@ function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedica
   return goesOn;
 }
 
+/** Whether the threads of the VM find CPUs on some node, beside the first cell, or beside none of it where that may be divided. */
+function findsThreads(vm: i32): bool {
+  if (vmThreadCpus[vm] == 0) return true;
+  const dedicated = vmSpan[vm] ? 0 : cellDedicated[vmStart[vm]];
+  const shared = vmSpan[vm] ? 0 : cellVcpus[vmStart[vm]] - dedicated;
+  for (let node = 0; node < nodeCount; node++) if (open[node] && takesThreads(vm, node, dedicated, shared)) return true;
+  return false;
+}
+
 /**
  * Shows `onLeaf` every assignment of the VM's `cells` cells (laid out before) that the offer allows and that may cost no more than
  * the ceiling, in the VM's part arrays. `onLeaf` returns false to end the walk. Where cells span nodes, it sees only assignments
@@ -324,5 +323,6 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm] && !homesAreOpen();
   followsVcpus = vmMemory[vm] == MEMORY_STRICT;
   orderCells(vm, cells);
+  if (!findsThreads(vm)) return true;
   return descend(vm, cells, 0, 0);
 }

@@ -1,9 +1,9 @@
 // Places one VM as cheaply as possible. Everything else stays where it is.
-import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_NEAR, MODEL_SMT, STRATEGY_SPREAD, THREADS_ISOLATE } from '../abi';
+import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_EMULATOR, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, MODEL_SMT, STRATEGY_SPREAD, THREADS_ISOLATE } from '../abi';
 import { layOutCells, fewestCells, mostCells } from '../problem/cells';
-import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, servesDevice, speedsDiffer, widestCore } from '../problem/host';
+import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, speedsDiffer, widestCore } from '../problem/host';
 import { coresInUse, cpuOwner, isolationScore, isUntouched, packScore, spreadScore, takeCpus, takeParts, takePartsAlone, unplace } from '../model/capacity';
-import { dedicatedRoom, sharedRoom, trustsPools } from '../model/rooms';
+import { cpuRoom, dedicatedRoom, sharedRoom, trustsPools, UNLIMITED } from '../model/rooms';
 import { cellsPrice, vmCost } from '../model/cost';
 import { lossOfNodes } from '../model/totals';
 import { isSpent, spend, workDone } from '../work';
@@ -12,14 +12,15 @@ import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_ISOLATED, CHOOSE_KEPT, CHOOSE_NEAR, s
 import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { diveAssignments, diveOnWidest } from './dive';
-import { offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
+import { clearPicks, layParts, mayBegin, missesDevice, picks, pickVcpu, unpick } from './picks';
+import { offerCpus, offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
 import { freePages, limitLeft } from '../model/memory';
 import { BEST, recall, record, recordedNode, takeRecordedThreads } from '../model/record';
 import { setThrifty } from '../model/thrift';
 import { firstNodeAsked, MEMORY_ANYWHERE, open, prepareRelations } from '../model/relations';
 import { assignNodes, seatVcpus, swapForTraffic } from './seat';
 import { takeThreads } from './threads';
-import { cellVcpus, deviceNode, deviceStrict, MICRO, nextDevice, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmDevice, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from '../problem/request';
+import { cellVcpus, MICRO, vcpuCpu, vcpuShared, vmBound, vmCellsAsked, vmDedicated, vmParts, vmSpan, vmStart, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from '../problem/request';
 
 /** Nodes tried for a number of cells, until one assignment is known and after. */
 const VISITS_TO_FIT: i32 = 20000;
@@ -176,45 +177,22 @@ function tryIfNone(vm: i32, cells: i32): bool {
 
 /** Lays the VM's parts where its vCPUs are now; false where that is not a place for so many cells. */
 function layCurrentParts(vm: i32, cells: i32): bool {
-  const start = vmStart[vm];
-  let parts = 0;
-  let vcpu = start;
-  for (let cell = 0; cell < cells; cell++) {
-    const first = start + parts;
-    for (let end = vcpu + cellVcpus[start + cell]; vcpu < end; vcpu++) {
+  clearPicks(vm);
+  let fits = true;
+  let vcpu = vmStart[vm];
+  for (let cell = 0; cell < cells && fits; cell++) {
+    const first = picks;
+    for (let end = vcpu + cellVcpus[vmStart[vm] + cell]; vcpu < end && fits; vcpu++) {
       const cpu = vcpuCurrentCpu[vcpu];
-      if (cpu < 0 || !open[cpuNode[cpu]]) return false;
-      let at = first;
-      while (at < start + parts && partNode[at] < cpuNode[cpu]) at++;
-      if (at == start + parts || partNode[at] != cpuNode[cpu]) {
-        for (let later = start + parts; later > at; later--) {
-          partNode[later] = partNode[later - 1];
-          partDedicated[later] = partDedicated[later - 1];
-          partShared[later] = partShared[later - 1];
-        }
-        partCell[start + parts++] = cell;
-        partNode[at] = cpuNode[cpu];
-        partDedicated[at] = 0;
-        partShared[at] = 0;
-      }
-      if (vcpuShared[vcpu]) partShared[at]++;
-      else partDedicated[at]++;
+      fits = cpu >= 0 && open[cpuNode[cpu]];
+      if (fits) pickVcpu(cell, cpuNode[cpu], vcpuShared[vcpu]);
     }
-    if (start + parts > first + 1 && !vmSpan[vm]) return false;
+    fits = fits && (picks == first + 1 || vmSpan[vm]);
   }
-  vmParts[vm] = parts;
-  return !missesDevice(vm);
-}
-
-/** Whether none of the VM's parts is where a strict device has one. */
-function missesDevice(vm: i32): bool {
-  for (let device = vmDevice[vm]; device >= 0; device = nextDevice[device]) {
-    if (!deviceStrict[device]) continue;
-    let missed = true;
-    for (let part = vmStart[vm]; part < vmStart[vm] + vmParts[vm]; part++) if (servesDevice(partNode[part], deviceNode[device])) missed = false;
-    if (missed) return true;
-  }
-  return false;
+  fits = fits && mayBegin(vm) && !missesDevice(vm);
+  layParts(vm);
+  while (picks > 0) unpick();
+  return fits;
 }
 
 /** Tries where the VM is now: what is looked for has to be worth the moves. */
@@ -251,8 +229,10 @@ export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
 /** Offers the VM what is free, the constraints in `relaxed` left aside. */
 export function offerHost(vm: i32, relaxed: i32): void {
   spend(4 * nodeCount);
+  const free = (relaxed & (BECAUSE_CPU_EXCLUSIVE | BECAUSE_EMULATOR | BECAUSE_OVERCOMMIT)) != 0 || vmThreadCpus[vm] == 0;
   for (let node = 0; node < nodeCount; node++) {
     offerRoom[node] = dedicatedRoom(vm, node, relaxed);
+    offerCpus[node] = free ? UNLIMITED : cpuRoom(vm, node, relaxed);
     offerShared[node] = sharedRoom(vm, node, relaxed);
     offerUntouched[node] = isUntouched(node);
   }

@@ -2,8 +2,8 @@
 import { Flat } from '../flat';
 import { BECAUSE_DEVICE, MAX_PAGE_SIZES, MAX_VM_VCPUS, MEMORY_STRICT } from '../abi';
 import { cellOrder, countOffer, countsPages, offeredPageSize, roomByMemory } from './assign';
-import { offerPages, offerRoom, offerShared } from './offer';
-import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, missesDevice, pick, picks, unpick } from './picks';
+import { offerPages, offerRoom, offerShared, takesThreads } from './offer';
+import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, mayBegin, missesDevice, pick, picks, unpick } from './picks';
 import { distance, nodeCount, pageSizes, servesDevice } from '../problem/host';
 import { homeOf, homesOf } from '../problem/nodes';
 import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, nextDevice, vmDevice, vmMemory, vmSpan, vmStart } from '../problem/request';
@@ -97,6 +97,7 @@ function bestNode(vm: i32, cells: i32, cell: i32, rule: i32, dedicated: i32, sha
   spend(4 * nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     if (!open[node] || (begins && node != firstNodeAsked)) continue;
+    if (cell == 0 && !vmSpan[vm] && !takesThreads(vm, node, dedicated, shared)) continue;
     let taken = min(offerRoom[node], dedicated) + min(offerShared[node], shared);
     // What memory leaves of it takes long to find out, and is no more.
     if (taken <= 0 || (taken < bestTaken && !isWanted(vm, node))) continue;
@@ -183,7 +184,7 @@ function diveBy(vm: i32, cells: i32, relaxed: i32, rule: i32, onLeaf: (vm: i32, 
   let next = 0;
   while (next < cells && diveCell(vm, cells, cellOrder[next], rule)) next++;
   nothingFits = picks == 0;
-  if (next == cells && ((relaxed & BECAUSE_DEVICE) != 0 || !missesDevice(vm))) {
+  if (next == cells && mayBegin(vm) && ((relaxed & BECAUSE_DEVICE) != 0 || !missesDevice(vm))) {
     layParts(vm);
     goesOn = onLeaf(vm, cells);
   }

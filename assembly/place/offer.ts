@@ -1,14 +1,16 @@
 // What the nodes offer to a VM that is being assigned.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_PAGE_SIZES } from '../abi';
-import { emptyDedicatedRoom, emptySharedRoom } from '../model/rooms';
+import { emptyDedicatedRoom, emptySharedRoom, meetsDemand, UNLIMITED } from '../model/rooms';
 import { limitPages, nodeCount, nodePages, pageShift, pageSizes } from '../problem/host';
 import { MOST_PAGES } from '../model/memory';
-import { vmDedicated, vmVcpus } from '../problem/request';
+import { vmDedicated, vmThreadCpus, vmVcpus } from '../problem/request';
 
 /** What the nodes offer to the VM: how many of its dedicated and of its shared vCPUs they take, and free pages. */
 export const offerRoom = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const offerShared = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** How many CPUs of the node its dedicated vCPUs and threads of its VMM find, where such have CPUs of their own. */
+export const offerCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const offerPages = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_NODES * MAX_PAGE_SIZES, 8));
 /** Pages that are left of the limit, by page size. */
 export const offerLimit = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_PAGE_SIZES, 8));
@@ -26,11 +28,18 @@ export function isRoomOffered(vm: i32): bool {
   return room >= vmDedicated[vm] && shared >= vmVcpus[vm] - vmDedicated[vm];
 }
 
+/** Whether the threads of the VM find CPUs on the node beside so many of its vCPUs, which leave the shared demand met, as far as counting goes. */
+export function takesThreads(vm: i32, node: i32, dedicated: i32, shared: i32): bool {
+  const left = offerCpus[node] - dedicated - vmThreadCpus[vm];
+  return vmThreadCpus[vm] == 0 || (left >= 0 && (offerCpus[node] >= UNLIMITED || meetsDemand(vm, node, shared, left)));
+}
+
 /** Offers the VM the empty host. */
 export function offerEmptyHost(vm: i32): void {
   for (let node = 0; node < nodeCount; node++) {
     offerRoom[node] = emptyDedicatedRoom(vm, node);
     offerShared[node] = emptySharedRoom(vm, node);
+    offerCpus[node] = UNLIMITED;
     offerUntouched[node] = true;
   }
   offerPagesFrom(nodePages, limitPages);

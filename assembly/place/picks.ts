@@ -3,7 +3,8 @@ import { Flat } from '../flat';
 import { MAX_NODES, MAX_VM_CELLS, MAX_VM_VCPUS } from '../abi';
 import { distance, llcSpansNodes, nodeCount, servesDevice } from '../problem/host';
 import { spend } from '../work';
-import { offerRoom, offerShared } from './offer';
+import { firstNodeAsked } from '../model/relations';
+import { offerRoom, offerShared, takesThreads } from './offer';
 import { cellVcpus, demandOf, deviceNode, deviceStrict, MICRO, nextDevice, vmDevice, partCell, partDedicated, partNode, partShared, vcpuShared, vmParts, vmSharedDemand, vmSpan, vmStart, vmVcpus } from '../problem/request';
 import { traffic, vmTraffic } from '../problem/traffic';
 
@@ -96,6 +97,23 @@ export function missesDevice(vm: i32): bool {
   return false;
 }
 
+/** Whether the VM may begin on a node of its first cell: a near VM begins there, and the threads of its VMM find CPUs. */
+export function mayBegin(vm: i32): bool {
+  for (let first = 0; first < picks; first++) {
+    const node = pickNode[first];
+    if (pickCell[first] != 0 || (firstNodeAsked >= 0 && node != firstNodeAsked)) continue;
+    let dedicated = 0;
+    let shared = 0;
+    for (let pick = 0; pick < picks; pick++) {
+      if (pickNode[pick] != node) continue;
+      dedicated += pickDedicated[pick];
+      shared += pickShared[pick];
+    }
+    if (takesThreads(vm, node, dedicated, shared)) return true;
+  }
+  return false;
+}
+
 /** Writes the picks into the VM's part arrays: by cell, within a cell by node. */
 export function layParts(vm: i32): void {
   const start = vmStart[vm];
@@ -128,6 +146,20 @@ export function pick(cell: i32, node: i32, dedicated: i32, shared: i32): void {
   offerRoom[node] -= dedicated;
   offerShared[node] -= shared;
   assigned[node]++;
+}
+
+/** Assigns one vCPU of the cell that was assigned to last. */
+export function pickVcpu(cell: i32, node: i32, shared: bool): void {
+  let at = picks - 1;
+  while (at >= 0 && pickCell[at] == cell && pickNode[at] != node) at--;
+  if (at < 0 || pickCell[at] != cell) {
+    pick(cell, node, <i32>!shared, <i32>shared);
+    return;
+  }
+  pickDedicated[at] += <i32>!shared;
+  pickShared[at] += <i32>shared;
+  offerRoom[node] -= <i32>!shared;
+  offerShared[node] -= <i32>shared;
 }
 
 /** Takes the last pick back. */

@@ -4,7 +4,7 @@ import { MAX_VMS, MEMORY_PREFERRED, THREADS_ISOLATE, THREADS_REQUIRE } from '../
 import { rounded } from './coefficients';
 import { sortBy } from '../sort';
 import { nodeCoreStart, nodeCount, nodeGuests, widestCore } from './host';
-import { MICRO, vmDedicated, vmMemory, vmPages, vmSharedDemand, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
+import { MICRO, vmCells, vmDedicated, vmMemory, vmPages, vmSharedDemand, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
 
 /** The VM's weight in millionths, at least one. */
 export function weightOf(vm: i32): i64 {
@@ -77,6 +77,44 @@ function weightWithin(list: Flat<i32>, from: i32, to: i32, free: i64, what: i32)
 export function mostWeight(list: Flat<i32>, from: i32, to: i32, cpus: i64, pages: i64, unit: i64): i64 {
   const weight = min(weightWithin(list, from, to, cpus, CPUS), weightWithin(list, from, to, pages, MEMORY));
   return (weight / unit) * unit;
+}
+
+/** The number of the VM's trust domain among those of a list, and CPUs of its vCPUs and threads that may share cores, by that number. */
+const domain = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+const domainCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
+
+function hasLowerTrust(a: i32, b: i32): bool {
+  return vmTrust[a] < vmTrust[b];
+}
+
+/** What a VM adds (1) to the cores of those before it or takes away (-1) at the least, in CPUs of the widest: domains fill cores together. */
+function addCores(vm: i32, sign: i32): i32 {
+  if (vmTrust[vm] < 0) return sign * coresOf(vm);
+  if (vmThreads[vm] == THREADS_ISOLATE) return sign * vmDedicated[vm] * widestCore;
+  if (vmThreads[vm] == THREADS_REQUIRE) return sign * inCores(vmDedicated[vm]);
+  const before = inCores(domainCpus[domain[vm]]);
+  domainCpus[domain[vm]] += sign * (vmDedicated[vm] + vmThreadCpus[vm]);
+  return inCores(domainCpus[domain[vm]]) - before;
+}
+
+/** Whether, as far as cores tell, a VM of the list that is not placed finds room beside those before it that are, however these are placed. */
+export function coresFitMore(list: Flat<i32>, vms: i32): bool {
+  for (let at = 0; at < vms; at++) ranked[at] = list[at];
+  sortBy(ranked, vms, hasLowerTrust);
+  let domains = 0;
+  for (let at = 0; at < vms; at++) {
+    if (at > 0 && vmTrust[ranked[at]] != vmTrust[ranked[at - 1]]) domains++;
+    domain[ranked[at]] = domains;
+    domainCpus[domains] = 0;
+  }
+  let left = nodeCoreStart[nodeCount] * widestCore;
+  for (let at = 0; at < vms; at++) {
+    const own = addCores(list[at], 1);
+    if (vmCells[list[at]] != 0) left -= own;
+    else if (own <= left) return true;
+    else addCores(list[at], -1);
+  }
+  return false;
 }
 
 /** The most weight, a multiple of `unit`, of the first VMs in the list that go with the cores and the shared demand of the host. */

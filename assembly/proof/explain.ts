@@ -1,4 +1,5 @@
 // Why a VM does not fit: the smallest set of constraints that clash, found by leaving constraints aside.
+import { Flat } from '../flat';
 import { BECAUSE_CELL_NODE, BECAUSE_CPU_EXCLUSIVE, BECAUSE_DEVICE, BECAUSE_DEVICE_NODES, BECAUSE_EMULATOR, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_LIMIT, BECAUSE_MEMORY_NODES, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_OVERCOMMIT, BECAUSE_PAGE_SIZE, BECAUSE_SEPARATE, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, MAX_PAGE_SIZES, MAX_VM_CELLS } from '../abi';
 import { fewestCells, layOutCells, mostCells } from '../problem/cells';
 import { nodeCount, pageShift, pageSizes } from '../problem/host';
@@ -115,7 +116,7 @@ function fitsAsAsked(vm: i32, relaxed: i32): bool {
 }
 
 /** Of each of these sets every clash has a constraint: all the others together can be met. */
-const corrections: StaticArray<i32> = new StaticArray<i32>(MOST_CORRECTIONS);
+const corrections = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_CORRECTIONS, 8));
 let correctionCount: i32 = 0;
 
 /** The fewest constraints, and fewer than `below`, such that each correction has one of them; -1: there are none. */
@@ -181,7 +182,7 @@ function askedOf(vm: i32): i32 {
 }
 
 // Clashes of other VMs, those of the fewest constraints first. Where the work for explanations is done, they are tried before others.
-const known: StaticArray<i32> = new StaticArray<i32>(MOST_KNOWN);
+const known = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_KNOWN, 8));
 let knownCount: i32 = 0;
 
 function enterKnown(clash: i32): void {

@@ -2,12 +2,13 @@
 import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
 import { unplace } from '../model/capacity';
-import { placedWeight, refresh } from '../model/totals';
+import { placedVms, placedWeight, refresh, refusedVms } from '../model/totals';
 import { PLACE_DENSE, PLACE_SOON, placeMany, placeVm, visitsToPlace } from '../place/construct';
 import { clearKinds, enterKind, hasTies } from '../problem/alike';
 import { isMostInAll } from '../proof/weights';
 import { comesBefore } from '../problem/order';
 import { vmAlive, vmCells, vmSlots } from '../problem/request';
+import { coresFitMore } from '../problem/weight';
 import { sortBy } from '../sort';
 import { setWorkLimit, workDone } from '../work';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
@@ -66,7 +67,7 @@ export function placeAll(): void {
   listUnplaced();
   placeFirst(PLACE_SOON);
   // Where no more weight can get in, there is no need to try.
-  if (placesAll() || isMostInAll(placedWeight)) return;
+  if (placesAll() || isMostInAll(placedWeight) || (placedVms + refusedVms == listed && !coresFitMore(list, listed))) return;
   const weight = placedWeight;
   clearKept();
   for (let at = 0; at < listed; at++) if (vmCells[list[at]] != 0) keep(list[at]);

@@ -1,7 +1,7 @@
 /** Why a VM was refused, in words with the numbers of each node. */
 
 import { formatCpulist } from '../cpulist.js'
-import type { Refusal, RequestVm } from '../types.js'
+import type { Host, Refusal, RequestVm } from '../types.js'
 import { formatBytes } from '../units.js'
 import { BECAUSE } from './generated/abi.js'
 import type { Problem } from './problem.js'
@@ -12,6 +12,11 @@ const CONSTRAINTS = Object.entries(BECAUSE)
   .map(([name, bit]) => [bit, name.toLowerCase().replaceAll('_', '-')] as const)
   .sort(([a], [b]) => a - b)
 
+/** A problem of which the plan stays as it is, and what was told of its nodes so far: VMs that ask for the same are told the same. */
+export interface Telling extends Problem {
+  readonly told: Map<string, string>
+}
+
 function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
@@ -19,8 +24,23 @@ function plural(count: number, noun: string): string {
 /** Of more nodes those that have the same are told together. */
 const FEW_NODES = 8
 
-/** "node 0 has 4 ..., node 1 has 6 ...". Nodes of which `of` says the same are described alike. */
-function perNode<What>({ host }: Problem, of: (node: number) => What, describe: (what: What) => string): string {
+/**
+ * "node 0 has 4 ..., node 1 has 6 ...". Nodes of which `of` says the same are described alike.
+ * @param asked all that the text depends on beside the plan
+ */
+function perNode<What>(
+  { host, told }: Telling,
+  asked: readonly unknown[],
+  of: (node: number) => What,
+  describe: (what: What) => string,
+): string {
+  const key = JSON.stringify(asked)
+  const text = told.get(key) ?? tellNodes(host, of, describe)
+  told.set(key, text)
+  return text
+}
+
+function tellNodes<What>(host: Host, of: (node: number) => What, describe: (what: What) => string): string {
   if (host.nodes.length <= FEW_NODES) return host.nodes.map(({ id }) => `node ${id} ${describe(of(id))}`).join(', ')
   const alike = new Map<What, number[]>()
   let last: { what: What; ids: number[] } | undefined
@@ -81,14 +101,21 @@ function limitsText({ wasm, host }: Problem, { pageSize }: RequestVm): string {
   return left.join(', ')
 }
 
-function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: number, clash: number): string {
+/** What a node's room for the VM depends on, as `roomFor` has it. */
+function asksRoom({ cpuPolicy, dedicatedVcpus, threadPolicy, trust, demand }: RequestVm): readonly unknown[] {
+  return [cpuPolicy === 'dedicated' || dedicatedVcpus.length > 0, threadPolicy, trust, demand]
+}
+
+function textFor(problem: Telling, vm: RequestVm, handle: number, constraint: number, clash: number): string {
   const { wasm } = problem
   const room = (node: number, relaxed = 0) => wasm.roomFor(handle, node, relaxed)
-  const free = () => perNode(problem, room, (vcpus) => `has room for ${vcpus}`)
-  const memory = () => perNode(problem, (node) => freeMemory(problem, vm, node), asItIs)
+  const free = () => perNode(problem, ['free', ...asksRoom(vm)], room, (vcpus) => `has room for ${vcpus}`)
+  const memory = () =>
+    perNode(problem, ['memory', vm.pageSize, vm.memoryNodes], (node) => freeMemory(problem, vm, node), asItIs)
   const without = () => {
     const alone = ~clash | constraint
-    return perNode(problem, (node) => `${room(node)}, without that ${room(node, alone)}`, asItIs)
+    const asked = ['without', alone, ...asksRoom(vm)]
+    return perNode(problem, asked, (node) => `${room(node)}, without that ${room(node, alone)}`, asItIs)
   }
   switch (constraint) {
     case BECAUSE.CPU_EXCLUSIVE:
@@ -105,7 +132,7 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
     case BECAUSE.OVERCOMMIT: {
       const loadOf = (node: number) =>
         `has ${plural(wasm.sharedCpus(node), 'shared CPU')} with a demand of ${wasm.sharedDemand(node) / MICRO}`
-      const load = perNode(problem, loadOf, asItIs)
+      const load = perNode(problem, ['load'], loadOf, asItIs)
       const demand = Math.round(vm.vcpus * vm.demand * MICRO) / MICRO
       const wants = vm.cpuPolicy === 'shared' ? `it adds a demand of ${demand}` : 'it takes CPUs that shared vCPUs need'
       return `${wants}, and each shared CPU takes a demand of ${problem.request.overcommit} at the most: ${load}`
@@ -144,7 +171,7 @@ function textFor(problem: Problem, vm: RequestVm, handle: number, constraint: nu
 }
 
 /** Why the VM with this handle is not in the plan. */
-export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refusal['because'] {
+export function becauseOf(problem: Telling, vm: RequestVm, handle: number): Refusal['because'] {
   const clash = problem.wasm.refusal(handle)
   const because = CONSTRAINTS.filter(([bit]) => (clash & bit) !== 0).map(([bit, constraint]) => {
     return { constraint, text: textFor(problem, vm, handle, bit, clash) }
@@ -152,6 +179,7 @@ export function becauseOf(problem: Problem, vm: RequestVm, handle: number): Refu
   if (because.length > 0) return because
   const rooms = perNode(
     problem,
+    ['any', ...asksRoom(vm)],
     (node) => problem.wasm.roomFor(handle, node, BECAUSE.CPU_EXCLUSIVE) > 0,
     (takes) => `has room for ${takes ? 'vCPUs' : 'none'}`,
   )

@@ -4,7 +4,7 @@ import type { Refusal, RequestVm } from '../types.js'
 import { nearestOf, smallestPlaced } from './nearest.js'
 import type { Problem } from './problem.js'
 import { isPlaced } from './read.js'
-import { becauseOf } from './refusal.js'
+import { becauseOf, type Telling } from './refusal.js'
 
 /** Work, as the planner counts it, for the changes that would let VMs in. When it is used up, none are tried for VMs later in the request. */
 const MOST_WORK = 25_000_000
@@ -12,13 +12,14 @@ const MOST_WORK = 25_000_000
 /** The refusals. Takes the refused VMs out of the problem, so it comes after everything else is read. */
 export function readRefusals(problem: Problem): Refusal[] {
   const { wasm, request, handles } = problem
+  const telling: Telling = { ...problem, told: new Map() }
   const reasons = new Map<string, Pick<Refusal, 'proven' | 'because'>>()
   const refused = request.vms.flatMap((vm, at) => {
     const handle = handles[at] ?? -1
     if (isPlaced(problem, handle)) return []
     const kind = kindOf(problem, vm)
     const known = reasons.get(kind)
-    const reason = known ?? { proven: wasm.refusalProven(handle) === 1, because: becauseOf(problem, vm, handle) }
+    const reason = known ?? { proven: wasm.refusalProven(handle) === 1, because: becauseOf(telling, vm, handle) }
     reasons.set(kind, reason)
     return [{ vm, handle, kind, reason }]
   })

@@ -80,6 +80,28 @@ test('a step costs no more where the host has four times the VMs', () => {
   }
 })
 
+/** Turns of a first plan. */
+function turnsOf(problem: Problem): number {
+  enter(problem)
+  return fuelOf(() => metered.solve(0, 1))
+}
+
+test('VMs are not all placed a second time where no core takes one that is refused', () => {
+  const all = turnsOf(problemOf('require', 1008))
+  const some = turnsOf(problemOf('require', 1300))
+  // 1,008 of these fit.
+  assert.ok(some < 1.8 * all, `${some} turns, and ${all} where all fit`)
+})
+
+test('a VM is refused before its vCPUs are seated where the threads of its VMM find no CPU', () => {
+  const vms = Array.from({ length: 2000 }, (_, at) => {
+    return { name: `vm${at}`, vcpus: 2, memory: '1GiB', emulator: 'dedicated', iothreads: 2 }
+  })
+  const turns = turnsOf({ host: syntheticHost('group:16 [numa(memory=512GiB)] l3:4 core:8 pu:2'), request: { vms } })
+  // Some 170 fit. Seating the others took four times as many.
+  assert.ok(turns < 4e6, `${turns} turns`)
+})
+
 test('what is counted as work is about what is done', () => {
   for (const name of ['weights', 'mixed', 'one VM with traffic']) {
     enter(problemOf(name))
