@@ -85,29 +85,29 @@ test('hosts of a folder are ranked; one that is not known is named, and does not
     assert.equal([body.kind, body.vm], ['Ranking', 'vm'])
     const [best, next, ...others] = body.hosts
     assert.equal(best, { host: 'whole', refused: null, lostMore: 0, capacityLost: null })
-    assert.equal([next.host, next.lostMore], ['pieces', 1.28])
+    assert.equal([next!.host, next!.lostMore], ['pieces', 1.28])
     assert.equal(
-      others.map(({ host, refused }) => [host, refused.because[0].constraint]),
+      others.map(({ host, refused }) => [host, refused!.because[0]!.constraint]),
       [
         ['none', 'host'],
         ['broken', 'host'],
         ['../whole', 'host'],
       ],
     )
-    assert.match(others[0].refused.because[0].text, /none\.json: expected a host .*, got no such file$/)
-    assert.match(others[1].refused.because[0].text, /broken\.json: expected JSON, got text that is none$/)
+    assert.match(others[0]!.refused!.because[0]!.text, /none\.json: expected a host .*, got no such file$/)
+    assert.match(others[1]!.refused!.because[0]!.text, /broken\.json: expected JSON, got text that is none$/)
   })
 })
 
 test('what is placed comes with the question, and plans with the answer where they are asked for', async () => {
   await serving(['--hosts', hosts, '--port', '0'], async (ask) => {
     const first = await ask({ vm, hosts: { whole: {} }, plans: true })
-    const [{ plan }] = first.body.hosts
+    const plan = first.body.hosts[0]!.plan!
     assert.equal(
-      plan.vms[0].vcpus.map(({ cpus }: { cpus: string }) => Number(cpus)),
+      plan.vms[0]!.vcpus.map(({ cpus }: { cpus: string }) => Number(cpus)),
       Array.from({ length: 16 }, (_, at) => at),
     )
-    const { cells, vcpus } = plan.vms[0]
+    const { cells, vcpus } = plan.vms[0]!
     const placed = { vms: [{ ...vm, name: 'old', current: { cells, vcpus } }] }
     const second = await ask({ vm, hosts: { whole: { placed }, pieces: {} } })
     assert.equal(
@@ -126,10 +126,10 @@ test('a file that has changed is read again', async () => {
   await serving(['--hosts', hosts, '--port', '0'], async (ask) => {
     const file = join(hosts, 'changes.json')
     writeFileSync(file, JSON.stringify(pieces))
-    assert.is((await ask({ vm, hosts: { changes: {} } })).body.hosts[0].lostMore, 1.28)
+    assert.is((await ask({ vm, hosts: { changes: {} } })).body.hosts[0]!.lostMore, 1.28)
     writeFileSync(file, JSON.stringify(whole))
     utimesSync(file, 1, 1)
-    assert.is((await ask({ vm, hosts: { changes: {} } })).body.hosts[0].lostMore, 0)
+    assert.is((await ask({ vm, hosts: { changes: {} } })).body.hosts[0]!.lostMore, 0)
   })
 })
 

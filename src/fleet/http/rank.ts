@@ -14,7 +14,14 @@ const MAX_HOSTS = 10_000
 
 const format = z.strictObject({
   vm: z.record(z.string(), z.unknown()),
-  hosts: z.record(z.string(), z.strictObject({ host: z.unknown().optional(), placed: z.unknown().optional() })),
+  hosts: z.record(
+    z.string(),
+    z.strictObject({
+      host: z.unknown().optional(),
+      placed: z.unknown().optional(),
+      usedMemory: z.record(z.string().regex(/^\d{1,5}$/, 'the number of a node'), z.int().min(0)).default({}),
+    }),
+  ),
   flavours: z.array(z.unknown()).max(64).default([]),
   moves: z.boolean().default(true),
   steps: z.int().min(0).optional(),
@@ -39,9 +46,32 @@ class Interned<Value> {
   }
 }
 
+/** Hosts with less free memory: the same objects for the same bytes as the last time. */
+class LessMemory {
+  readonly #known = new WeakMap<Host, { readonly text: string; readonly host: Host }>()
+
+  get(host: Host, used: Readonly<Record<string, number>>): Host {
+    const text = JSON.stringify(used)
+    if (text === '{}') return host
+    const known = this.#known.get(host)
+    if (known?.text === text) return known.host
+    const ids = host.nodes.map(({ id }) => `${id}`)
+    const unknown = Object.keys(used).find((node) => !ids.includes(node))
+    if (unknown !== undefined) throw new InputError('usedMemory', `nodes of the host (${ids.join()})`, unknown)
+    const nodes = host.nodes.map((node) => {
+      const free = node.memory.free === null ? null : Math.max(0, node.memory.free - (used[node.id] ?? 0))
+      return { ...node, memory: { ...node.memory, free } }
+    })
+    const less = { ...host, nodes }
+    this.#known.set(host, { text, host: less })
+    return less
+  }
+}
+
 /** @param files of hosts that a question names without saying what they are */
 export function rankAnswerer(files: HostFiles | undefined): Answerer {
   const hostTexts = new Interned<Host>()
+  const lessMemory = new LessMemory()
   const placedTexts = new Interned<Request>()
   return async (question) => {
     const { vm, hosts: asked, flavours, moves, steps, seed, plans } = parseWith(format, question)
@@ -59,7 +89,7 @@ export function rankAnswerer(files: HostFiles | undefined): Answerer {
           given.placed === undefined ? undefined : within('placed', () => placedTexts.get(given.placed, parsePlaced))
         const request = on ?? state?.placed
         if (request !== undefined) placed[name] = request
-        hosts.push({ name, host })
+        hosts.push({ name, host: lessMemory.get(host, given.usedMemory) })
       } catch (error) {
         if (!(error instanceof InputError)) throw error
         unknown.push(notKnown(name, error.message))
