@@ -103,7 +103,9 @@ function questionFor(
 
 function readThere(hosts: readonly RankHost[], placed: Readonly<Record<string, unknown>>) {
   const names = new Set<string>()
-  const there = hosts.map(({ name, host }, at) => {
+  const there = hosts.map((one, at) => {
+    requireObject(`hosts[${at}]`, one)
+    const { name, host } = one
     if (typeof name !== 'string' || name === '') throw new InputError(`hosts[${at}].name`, 'a name', show(name))
     if (names.has(name)) throw new InputError(`hosts[${at}].name`, 'a name of its own', show(name))
     names.add(name)

@@ -43,7 +43,12 @@ class State {
 
   remember<Value>(key: string, make: () => Value): Value {
     const known = this.#known.get(key)
-    if (known !== undefined) return known as Value
+    if (known !== undefined) {
+      // The one that was asked for last is the last that goes.
+      this.#known.delete(key)
+      this.#known.set(key, known)
+      return known as Value
+    }
     const made = make()
     const [oldest] = this.#known.keys()
     if (this.#known.size === MOST_KNOWN && oldest !== undefined) this.#known.delete(oldest)

@@ -246,6 +246,7 @@ test('errors say whose input it is, and where in it', async () => {
       /^hosts: a: vm\.name: expected the name of a VM that is not there yet, got "there"$/,
     ],
     [() => rank([...hosts, ...hosts], {}, vm), /^hosts\[1\]\.name: expected a name of its own, got "a"$/],
+    [() => rank([null as never], {}, vm), /^hosts\[0\]: expected an object, got null$/],
     [() => rank([{ name: 'a', host: {} as Host }], {}, vm), /^hosts: a: host\.nodes: expected what detectHost/],
     [
       () => rank(hosts, {}, { ...vm, memoryNodes: '7' }),

@@ -79,9 +79,11 @@ async function removeDeadSocket(path: string): Promise<void> {
   if (statSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return
   const isDead = await new Promise<boolean>((resolve) => {
     const socket = connect(path)
-    socket.once('connect', () => resolve(false)).once('error', () => resolve(true))
-    socket.once('close', () => socket.destroy())
-    socket.once('connect', () => socket.destroy())
+    socket.once('error', () => resolve(true))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(false)
+    })
   })
   if (isDead) rmSync(path)
 }
