@@ -9,7 +9,7 @@ import { readFunctions, readInterface } from './interface.mjs'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const run = promisify(execFile)
-const MAX_WASM_BYTES = 80 * 1024
+const MAX_WASM_BYTES = 96 * 1024
 /** 64 MiB, in WebAssembly pages. */
 const MAX_WASM_PAGES = 1024
 

@@ -12,7 +12,7 @@ import { model, rounded } from '../problem/coefficients';
 import { imagineMemory } from '../model/lay';
 import { forgetMemory } from '../model/memory';
 import { clearRelations } from '../model/relations';
-import { demandOf, hasShared, MICRO, partDedicated, partNode, partShared, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSpan, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
+import { cellVcpusAsked, demandOf, hasShared, MICRO, partDedicated, partNode, partShared, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSpan, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
 import { spend } from '../work';
 import { leastSlownessOfHost, mostPairsInLlcs, nearestNodes } from './hostwide';
@@ -173,6 +173,16 @@ function leastRemoteApart(vm: i32, nearest: i32, apart: i64): i64 {
   const others = <f64>(<i64>(nearest - 10) * apart) / <f64>(vcpus - 1);
   const price = vmWeight[vm] * vmMemoryBound[vm] * (1 - model[MODEL_HOME]) * <f64>MICRO;
   return max<i64>(0, rounded((price * others * uneven) / 10) - 2);
+}
+
+/** The fewest vCPUs of the VM that can be on another node than the rest; 0: it cannot be divided. */
+export function smallestPiece(vm: i32): i32 {
+  if (vmSpan[vm] || (vmCellsAsked[vm] == 0 && vmVcpus[vm] <= MAX_VM_CELLS)) return 1;
+  if (vmCellsAsked[vm] == 1) return 0;
+  if (!vmCellsGiven[vm]) return max(1, vmVcpus[vm] / mostCells(vm));
+  let least = vmVcpus[vm];
+  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCellsAsked[vm]; cell++) least = min(least, cellVcpusAsked[cell]);
+  return least;
 }
 
 /** Whether all of the VM is known to be dedicated and alike: what the bounds below are for. */

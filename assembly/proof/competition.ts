@@ -1,26 +1,17 @@
 // A number that no plan of the placed VMs can be below. It adds up what each VM loses alone, what the shared demand exceeds all CPUs by,
 // and what scarcity costs: only so many VMs of a size find a node or an LLC for themselves, and only so many vCPUs find a good CPU.
 import { Flat } from '../flat';
-import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VM_CELLS, MAX_VMS, MEMORY_STRICT } from '../abi';
-import { mostCells } from '../problem/cells';
+import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VMS, MEMORY_STRICT } from '../abi';
 import { coreList, coreCapacity, coreCpuStart, coreLlc, hostVersion, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from '../problem/host';
 import { homeOf, homesOf, isPicky, useAllNodes } from '../problem/nodes';
 import { sortBy } from '../sort';
 import { spend } from '../work';
 import { freeOnCore } from '../model/capacity';
+import { totalCost } from '../model/totals';
 import { rounded } from '../problem/coefficients';
-import { cellVcpusAsked, demandOf, MICRO, vmAlive, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmSlots, vmSpan, vmStart, vmVcpus, vmWeight } from '../problem/request';
-import { fitsNowhere, isPlain, lossApart, talkApart } from './bound';
-
-/** The fewest vCPUs of the VM that can be on another node than the rest; 0: it cannot be divided. */
-function smallestPiece(vm: i32): i32 {
-  if (vmSpan[vm] || (vmCellsAsked[vm] == 0 && vmVcpus[vm] <= MAX_VM_CELLS)) return 1;
-  if (vmCellsAsked[vm] == 1) return 0;
-  if (!vmCellsGiven[vm]) return max(1, vmVcpus[vm] / mostCells(vm));
-  let least = vmVcpus[vm];
-  for (let cell = vmStart[vm]; cell < vmStart[vm] + vmCellsAsked[vm]; cell++) least = min(least, cellVcpusAsked[cell]);
-  return least;
-}
+import { demandOf, MICRO, vmAlive, vmBound, vmCells, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmSlots, vmVcpus, vmWeight } from '../problem/request';
+import { fitsNowhere, isPlain, lossApart, smallestPiece, talkApart } from './bound';
+import { patternBound } from './patterns';
 
 // VMs that compete for groups: what each saves by having all of itself in one, and its size.
 let rivals: i32 = 0;
@@ -343,7 +334,10 @@ export function simpleBound(): i64 {
   return bound + demandBeyondAll();
 }
 
-/** The bound of the plan as it stands: the better of two. One takes each VM by itself, the other each term. */
+/** The bound of the plan as it stands: the best of three. One takes each VM by itself, one each term, and one all VMs by patterns. */
 export function lowerBound(): i64 {
-  return max(simpleBound() + lossOfDivided(false), lossForCpus() + lossByTalk() + demandBeyondAll());
+  const demand = demandBeyondAll();
+  const bound = max(simpleBound() + lossOfDivided(false), lossForCpus() + lossByTalk() + demand);
+  const cost = totalCost();
+  return cost > bound ? max(bound, patternBound(cost - demand) + demand) : bound;
 }

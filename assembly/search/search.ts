@@ -6,6 +6,7 @@ import { MAX_VMS, MEMORY_PREFERRED } from '../abi';
 import { fitsNowhere, prepareBound } from '../proof/bound';
 import { lowerBound, simpleBound } from '../proof/competition';
 import { forgetWeights, isMostCounted, mostInAll } from '../proof/weights';
+import { forgetPatterns } from '../proof/patterns';
 import { boundForWeight } from '../proof/others';
 import { unplace } from '../model/capacity';
 import { comesBefore } from '../problem/order';
@@ -76,6 +77,7 @@ export function forgetProof(): void {
   proven = false;
   pricedForProof = 0;
   forgetWeights();
+  forgetPatterns();
 }
 
 /** The next number below `below`: xorshift32, the same in every runtime. */

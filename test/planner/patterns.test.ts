@@ -1,0 +1,71 @@
+import * as fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { solveExactly } from '../../bench/planner/exact/solve.js'
+import { Planner } from '../../src/planner/planner.js'
+import { parseRequest } from '../../src/request.js'
+import { syntheticHost } from '../../src/topology/synthetic.js'
+import { checkPlan } from '../../src/verify.js'
+
+const planner = await Planner.load()
+
+function requestOf(sizes: readonly number[], threads: readonly string[] = ['prefer']) {
+  return parseRequest({
+    vms: sizes.map((vcpus, at) => {
+      return { name: `vm${at}`, vcpus, memory: `${64 * vcpus}MiB`, threadPolicy: threads[at % threads.length] }
+    }),
+  })
+}
+
+test('64 VMs that fill 32 LLCs are placed at a cost that patterns of pieces prove to be the least', () => {
+  const host = syntheticHost('group:8 [numa(memory=64GiB)] l3:4 core:8 pu:2')
+  const request = requestOf(Array.from({ length: 64 }, (_, at) => [4, 6, 8, 14][at % 4]!))
+  const plan = planner.plan(host, request, { steps: 500 })
+  assert.is(plan.status, 'optimal')
+  // 16 LLCs have a core beside 14 vCPUs. Eight VMs of 4 vCPUs are in two pieces there, each at 0.1 x 8 / 3: no other way to divide VMs is cheaper.
+  assert.is(plan.cost.lostVcpus, 2.133336)
+  assert.equal(checkPlan(host, request, plan), [])
+})
+
+const shape = fc.record({
+  nodes: fc.integer({ min: 1, max: 2 }),
+  llcs: fc.integer({ min: 2, max: 3 }),
+  cores: fc.integer({ min: 2, max: 3 }),
+  threads: fc.integer({ min: 1, max: 2 }),
+})
+
+test('where VMs fill the LLCs of a host no bound is above the optimum, and most are at it', () => {
+  let compared = 0
+  let proven = 0
+  fc.assert(
+    fc.property(
+      shape,
+      fc.array(fc.integer({ min: 2, max: 5 }), { minLength: 12, maxLength: 12 }),
+      fc.constantFrom(['prefer'], ['prefer', 'isolate']),
+      ({ nodes, llcs, cores, threads }, wanted, policies) => {
+        const host = syntheticHost(`group:${nodes} [numa(memory=16GiB)] l3:${llcs} core:${cores} pu:${threads}`)
+        let left = nodes * llcs * cores
+        // As many as have cores, if each VM isolated as many vCPUs as any may.
+        const sizes = wanted.filter((vcpus) => {
+          const own = policies.length > 1 ? vcpus : Math.ceil(vcpus / threads)
+          if (own > left) return false
+          left -= own
+          return true
+        })
+        const request = requestOf(sizes, policies)
+        const plan = planner.plan(host, request, { steps: 50 })
+        const exact = solveExactly(host, request, { seconds: 20, known: plan })
+        if (exact.status !== 'optimal' || plan.refused.length > 0) return
+        compared++
+        const least = exact.plan.cost.lostVcpus
+        assert.ok(plan.cost.lowerBound <= least, `${JSON.stringify(sizes)}: ${plan.cost.lowerBound}, and ${least}`)
+        if (plan.cost.lowerBound === least) proven++
+      },
+    ),
+    { numRuns: 50 },
+  )
+  assert.ok(compared > 25, `${compared} compared`)
+  assert.ok(proven > 0.6 * compared, `${proven} of ${compared} proven`)
+})
+
+test.run()
