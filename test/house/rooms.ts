@@ -103,7 +103,7 @@ export const ROOMS: readonly Room[] = [
       'src/verify/',
       'src/topology/',
     ],
-    packages: ['node:os'],
+    packages: ['node:async_hooks', 'node:os'],
   },
   {
     files: ['executor/index'],

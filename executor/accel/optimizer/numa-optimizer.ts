@@ -650,9 +650,9 @@ export class NumaOptimizer implements AsyncDisposable {
   }
 
   /**
-   * Ends `startBalancing()`, which has an example: resolves when what is being moved has come to its end. Everything stays where it is. Where
-   * nothing was started: nothing.
-   * @throws what `onRound` has thrown
+   * Ends `startBalancing()`, which has an example: resolves when what is being moved has come to its end, and the promise of `onRound`, unless
+   * it is called there. Everything stays where it is. Where nothing was started: nothing.
+   * @throws what `onRound` has thrown, or rejected with
    */
   async stopBalancing(): Promise<void> {
     const balancing = this.#balancing

@@ -6,10 +6,27 @@ import { VmStateError } from '../../../vm/vm-state.js'
 import type { GuestNow, MovablePart, VcpuNow } from './guest.js'
 import type { BalancingAction } from './types.js'
 
-/** An action, and the keys of guests that it has changed. */
+/** An action, the keys of guests that it has changed, and how to take it back. */
 export interface Acted {
   readonly action: BalancingAction
   readonly keys: readonly string[]
+  readonly trace: Trace
+}
+
+/** What an action has set. */
+export interface Trace {
+  /** Guests by their names in the round, as they were before. */
+  readonly guests: Named
+  /** CPUs that vCPUs got. */
+  readonly pinned: ReadonlyMap<VcpuNow, readonly CpuId[]>
+  /** Where parts went. */
+  readonly brought: ReadonlyMap<MovablePart, Way>
+}
+
+interface Way {
+  readonly to: NodeId
+  /** It has failed on the way: its pages may be anywhere. */
+  readonly isScattered: boolean
 }
 
 type Named = ReadonlyMap<string, GuestNow>
@@ -38,16 +55,13 @@ export async function move(plan: VerifiedPlan, guests: Named): Promise<Acted> {
     }
     return work.result()
   } catch (error) {
-    const { action } = await takeBack(meant, work.tried)
+    const { action } = await takeBack(work.trace)
     return work.result(action.result === 'done' ? 'failed' : 'partial', [messageOf(error), ...action.why])
   }
 }
 
-/**
- * Brings guests back to where they were when they were looked at.
- * @param tried parts that may be anywhere, since moving them has failed
- */
-export async function takeBack(guests: Named, tried: ReadonlySet<MovablePart> = new Set()): Promise<Acted> {
+/** Brings back what an action has set, where it is still so: what somebody else has set since then stays. */
+export async function takeBack({ guests, pinned, brought }: Trace): Promise<Acted> {
   const work = new Work('undo', guests)
   const why: string[] = []
   for (const now of guests.values()) {
@@ -58,23 +72,40 @@ export async function takeBack(guests: Named, tried: ReadonlySet<MovablePart> = 
         why.push(messageOf(error))
       }
     }
-    for (const vcpu of now.vcpus) await each(() => work.pin(now, vcpu, vcpu.cpus))
-    for (const part of now.parts) await each(() => work.bring(now, part, part.node, tried.has(part)))
+    for (const vcpu of now.vcpus) {
+      await each(() => {
+        if (isSame(pinned.get(vcpu), now.guest.accel.getVcpuAffinity(vcpu.id))) work.pin(now, vcpu, vcpu.cpus)
+      })
+    }
+    for (const part of now.parts) {
+      const way = brought.get(part)
+      if (way === undefined) continue
+      const { to, isScattered } = way
+      await each(async () => {
+        const isThere = part.nodeNow() === to || (isScattered && part.nodeNow() === part.node)
+        if (isThere) await work.bring(now, part, part.node, isScattered)
+      })
+    }
   }
   return work.result(why.length === 0 ? undefined : 'partial', why)
 }
 
 /** Nothing is tried. */
 export function notTried(guests: readonly string[]): Acted {
-  return { action: { kind: 'move', result: 'dry', guests, bytes: 0, seconds: 0, why: [] }, keys: [] }
+  const action: BalancingAction = { kind: 'move', result: 'dry', guests, bytes: 0, seconds: 0, why: [] }
+  return { action, keys: [], trace: NOTHING }
 }
+
+/** Of what was not tried. */
+export const NOTHING: Trace = { guests: new Map(), pinned: new Map(), brought: new Map() }
 
 class Work {
   readonly #began = performance.now()
   readonly #kind: BalancingAction['kind']
   readonly #guests: Named
   readonly #changed = new Set<string>()
-  readonly tried = new Set<MovablePart>()
+  readonly #pinned = new Map<VcpuNow, readonly CpuId[]>()
+  readonly #brought = new Map<MovablePart, Way>()
   #bytes = 0
 
   constructor(kind: BalancingAction['kind'], guests: Named) {
@@ -93,11 +124,13 @@ class Work {
   }
 
   /** A vCPU that was bound to a node is bound to the one that it is on then. */
-  pin({ guest }: GuestNow, { id, bound }: VcpuNow, cpus: readonly CpuId[]): void {
+  pin({ guest }: GuestNow, vcpu: VcpuNow, cpus: readonly CpuId[]): void {
     const { accel } = guest
-    if (`${accel.getVcpuAffinity(id)}` === `${cpus}`) return
+    const { id, bound } = vcpu
+    if (isSame(accel.getVcpuAffinity(id), cpus)) return
     if (!accel.setVcpuAffinity(id, cpus).enforced) return
     this.#changed.add(guest.key)
+    this.#pinned.set(vcpu, cpus)
     if (bound === undefined) return
     const [node, ...others] = new Set(cpus.map((cpu) => accel.topology.cpuToNode.get(cpu)))
     const isOne = node !== undefined && others.length === 0
@@ -108,9 +141,14 @@ class Work {
     if (part.nodeNow() === to && !isScattered) return
     // Some of it may be there when it fails.
     this.#changed.add(guest.key)
-    this.tried.add(part)
+    this.#brought.set(part, { to, isScattered: true })
     await part.moveTo(to)
+    this.#brought.set(part, { to, isScattered: false })
     this.#bytes += part.bytes
+  }
+
+  get trace(): Trace {
+    return { guests: this.#guests, pinned: this.#pinned, brought: this.#brought }
   }
 
   /** @param result what became of it; without it, all has been done that there was to do */
@@ -126,8 +164,13 @@ class Work {
         why,
       },
       keys: [...this.#changed],
+      trace: this.trace,
     }
   }
+}
+
+function isSame(some: readonly CpuId[] | undefined, others: readonly CpuId[]): boolean {
+  return `${some}` === `${others}`
 }
 
 function messageOf(error: unknown): string {

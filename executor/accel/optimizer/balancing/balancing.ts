@@ -1,5 +1,6 @@
 /** Keeps guests balanced, round by round: looks, decides, acts. What the system refuses in one round is told, and tried again in the next. */
 
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { InputError, PlanError, SyscallError, UnsupportedError } from '../../../../src/errors.js'
 import { detectHost } from '../../../../src/topology/node-fs.js'
 import type { Host, VerifiedPlan } from '../../../../src/types.js'
@@ -9,7 +10,7 @@ import { printable } from '../../../found/printable.js'
 import { VmStateError } from '../../../vm/vm-state.js'
 import { VmError } from '../../../wire/failure.js'
 import type { NodeMemory } from '../node-memory.js'
-import { type Acted, move, notTried, takeBack } from './act.js'
+import { type Acted, move, NOTHING, notTried, type Trace, takeBack } from './act.js'
 import type { BalancedGuest, GuestNow } from './guest.js'
 import { GuestObserver } from './observer.js'
 import { planAll, situate } from './situation.js'
@@ -27,6 +28,9 @@ export interface Balanced {
 
 type Named = readonly { readonly name: string; readonly now: GuestNow }[]
 
+/** Whose `onRound` it is that runs. */
+const telling = new AsyncLocalStorage<Balancing>()
+
 const INTERVAL = 10
 /** A request's names have up to 255 characters. */
 const LONGEST_NAME = 200
@@ -36,10 +40,12 @@ export class Balancing {
   readonly #options: BalancingOptions
   readonly #balancer: Balancer
   readonly #observer = new GuestObserver()
-  /** Those that were moved last, as they were before. */
-  #before: ReadonlyMap<string, GuestNow> = new Map()
+  /** Of the last moves. */
+  #trace: Trace = NOTHING
   #timer: NodeJS.Timeout | undefined
   #work: Promise<void> = Promise.resolve()
+  /** What `onRound` has returned last. */
+  #told: Promise<void> = Promise.resolve()
   #isStopped = false
 
   /** The first round is an interval from now. */
@@ -62,7 +68,13 @@ export class Balancing {
 
   async #next(): Promise<void> {
     const round = await this.#round()
-    this.#options.onRound?.(round)
+    const told = telling.run(this, () => this.#options.onRound?.(round))
+    this.#told = this.#goOn(told)
+    this.#told.catch(() => {})
+  }
+
+  async #goOn(told: void | Promise<void>): Promise<void> {
+    await told
     if (!this.#isStopped) this.#wait()
   }
 
@@ -93,10 +105,10 @@ export class Balancing {
   async #act({ round, plan }: Decided, guests: ReadonlyMap<string, GuestNow>): Promise<Acted | null> {
     const { decision, round: number } = round
     if (decision !== 'act' && decision !== 'undo') return null
-    const acted = decision === 'act' ? await this.#move(plan!, guests) : await takeBack(this.#before)
+    const acted = decision === 'act' ? await this.#move(plan!, guests) : await takeBack(this.#trace)
     const { result, bytes } = acted.action
     const isKept = decision === 'act' && result !== 'dry' && result !== 'failed'
-    if (isKept) this.#before = new Map(plan!.vms.map(({ name }) => [name, guests.get(name)!]))
+    if (isKept) this.#trace = acted.trace
     this.#balancer.acted({
       at: performance.now(),
       decision,
@@ -114,11 +126,15 @@ export class Balancing {
     return notTried(plan.vms.map(({ name }) => name))
   }
 
-  /** Resolves when what is being moved has come to its end; again: the same. Rejects with what `onRound` threw. */
+  /**
+   * Resolves when what is being moved has come to its end, and `onRound` has; again: the same. Rejects with what `onRound` threw. Within
+   * `onRound` it does not wait for that.
+   */
   async stop(): Promise<void> {
     this.#isStopped = true
     clearTimeout(this.#timer)
     await this.#work.finally(() => this.#observer.close())
+    if (telling.getStore() !== this) await this.#told
   }
 }
 

@@ -13,8 +13,11 @@ export interface BalancingOptions {
   readonly settings?: SettingsInput
   /** Nothing is moved: `round` says what would be. */
   readonly dryRun?: boolean
-  /** Called after each round. What it throws ends the balancing, and comes out of `stopBalancing()`. */
-  readonly onRound?: (round: BalancingRound) => void
+  /**
+   * Called after each round; the next one waits for its promise. What it throws, or rejects with, ends the balancing, and comes out of
+   * `stopBalancing()`.
+   */
+  readonly onRound?: (round: BalancingRound) => void | Promise<void>
 }
 
 /** A round: what was decided, and what was done. */

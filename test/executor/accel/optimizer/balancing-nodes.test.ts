@@ -74,7 +74,16 @@ function guestOf({ vcpus, memory, blocks = {}, enabled = [0, 1], budget = 64 * M
     accel as never,
     held.map(({ address }) => address),
   )
-  return { look: (): GuestNow => guest.look(host, blockMemory as never, PAGE)!, steps }
+  /** Somebody else's. */
+  const byHand = {
+    pin: (vcpu: number, wanted: number) => {
+      cpus[vcpu] = [wanted]
+    },
+    bring: (part: number, node: number) => {
+      nodes[part] = node
+    },
+  }
+  return { look: (): GuestNow => guest.look(host, blockMemory as never, PAGE)!, steps, byHand }
 }
 
 /** What the engine decides at once. */
@@ -98,7 +107,7 @@ test('vCPUs and memory that are on two nodes come together, and blocks with them
   const before = look()
   const { plan } = await decide(before)
   const guests = new Map([['web', before]])
-  const { action, keys } = await move(plan!, guests)
+  const { action, keys, trace } = await move(plan!, guests)
   assert.equal([action.result, action.why, keys], ['done', [], ['1']])
   const after = look()
   const nodes = new Set(after.parts.map(({ node }) => node))
@@ -109,14 +118,14 @@ test('vCPUs and memory that are on two nodes come together, and blocks with them
   assert.is((await decide(after)).plan, null)
 
   steps.length = 0
-  const back = await takeBack(guests)
+  const back = await takeBack(trace)
   assert.equal([back.action.result, back.action.bytes], ['done', action.bytes])
   assert.equal(
     look().parts.map((part) => part.node),
     [0, 0, 0],
   )
   for (const { cpus } of look().vcpus) assert.equal(cpus, ON_1)
-  assert.equal((await takeBack(guests)).keys, [])
+  assert.equal((await takeBack(trace)).keys, [])
 })
 
 /** vCPUs keep CPUs of node 1 to themselves alone where memory has to come to them. */
@@ -137,6 +146,39 @@ test('a part that fails is brought back, wherever its pages are, and so are thos
   const { action } = await move(plan!, new Map([['web', now]]))
   assert.equal([action.result, action.why], ['failed', ['no memory 1 to 1']])
   assert.equal(steps, ['memory 0 to 1', 'memory 1 to 1', 'memory 0 to 0', 'memory 1 to 0'])
+})
+
+test('what somebody else has set since the move is not taken back', async () => {
+  // CPU 4 is on node 1: memory has to come to it.
+  const { look, steps, byHand } = guestOf({ ...NODE_1, vcpus: [[4], [4]], memory: [0, 0, 0] })
+  const now = look()
+  const { action, trace } = await move((await decide(now)).plan!, new Map([['web', now]]))
+  assert.is(action.result, 'done')
+  const moved = look()
+  // Of a move that has pinned both of them and brought everything.
+  assert.ok(moved.vcpus.some(({ cpus }) => `${cpus}` !== '4'))
+  assert.equal(
+    moved.parts.map(({ node }) => node),
+    [1, 1, 1, 1],
+  )
+  byHand.pin(0, 6)
+  byHand.bring(1, 0)
+  byHand.bring(2, 5)
+  steps.length = 0
+  const back = await takeBack(trace)
+  assert.equal([back.action.result, back.action.why], ['done', []])
+  assert.equal(
+    look().vcpus.map(({ cpus }) => cpus),
+    [[6], [4]],
+  )
+  assert.equal(
+    look().parts.map(({ node }) => node),
+    [0, 0, 5, 0],
+  )
+  assert.equal(
+    steps.filter((step) => /vCPU 0|memory [12]/.test(step)),
+    [],
+  )
 })
 
 test('what cannot be brought back is said', async () => {

@@ -131,7 +131,7 @@ testWithTwoCpus('nothing moves where nothing pays, and who comes and goes is no 
   assert.is(allowedOf(web, 0), `${cpu}`)
 })
 
-testWithTwoCpus('what made guests suffer is taken back to where it was', async () => {
+testWithTwoCpus('what made guests suffer is taken back to where it was, and what was set by hand since stays', async () => {
   await using web = await makeBusy('web')
   await using db = await makeBusy('db')
   // Beside them on the CPU that they are brought to by hand when they have got apart.
@@ -141,13 +141,14 @@ testWithTwoCpus('what made guests suffer is taken back to where it was', async (
   await using optimizer = makeOptimizer()
   for (const guest of guests) optimizer.addGuest(guest)
   const places = () => new Map(guests.map((guest) => [guest.name, allowedOf(guest, 0)]))
-  let [here, before] = [places(), places()]
+  let [here, before, moved] = [places(), places(), places()]
   const { until } = startingWith(optimizer, {
     settings: { ...QUICK.settings, delayRise: 0, window: 1, settle: 0.2, backOff: 0 },
     // What a busy machine does to them may hide it, then it is tried again.
     onRound: ({ action }) => {
       if (action?.kind === 'move') {
         before = here
+        moved = places()
         for (const guest of guests) guest.setVcpuAffinity(0, [otherCpu])
       }
       here = places()
@@ -156,7 +157,10 @@ testWithTwoCpus('what made guests suffer is taken back to where it was', async (
   const { round, action } = await until(({ action }) => action?.kind === 'undo')
   assert.is(round?.reason, 'suffers')
   assert.equal([action?.result, action?.why], ['done', []])
-  for (const name of action!.guests) assert.is(here.get(name), before.get(name))
+  for (const name of here.keys()) {
+    const isAsMoved = moved.get(name) !== before.get(name) && moved.get(name) === `${otherCpu}`
+    assert.is(here.get(name), isAsMoved ? before.get(name) : `${otherCpu}`, name)
+  }
 })
 
 /** A guest with two vCPUs on one CPU; `onPin` is called before one of them gets CPUs. */
@@ -296,6 +300,52 @@ test('what onRound throws is kept until it is stopped', async () => {
   // Had nobody taken it, the process would have ended by now.
   await new Promise(setImmediate)
   assert.match(String(await failure(optimizer.stopBalancing())), /mine/)
+})
+
+test('what onRound rejects with ends it, and comes out of stopBalancing(), whenever it does', async () => {
+  for (const isLate of [false, true]) {
+    await using optimizer = makeOptimizer()
+    let rounds = 0
+    let fail = () => {}
+    await new Promise<void>((resolve) => {
+      const keep = setInterval(() => {}, 1000)
+      optimizer.startBalancing({
+        ...QUICK,
+        onRound: async () => {
+          rounds++
+          clearInterval(keep)
+          setImmediate(resolve)
+          if (isLate) {
+            await new Promise<void>((go) => {
+              fail = go
+            })
+          }
+          throw new Error('mine')
+        },
+      })
+    })
+    // Had nobody taken it, the process would have ended by now.
+    await new Promise(setImmediate)
+    const ending = failure(optimizer.stopBalancing())
+    fail()
+    assert.match(String(await ending), /mine/)
+    assert.is(rounds, 1)
+  }
+})
+
+test('onRound may wait for stopBalancing()', async () => {
+  await using optimizer = makeOptimizer()
+  const keep = setInterval(() => {}, 1000)
+  await new Promise<void>((resolve, reject) => {
+    optimizer.startBalancing({
+      ...QUICK,
+      onRound: async () => {
+        await optimizer.stopBalancing().then(resolve, reject)
+      },
+    })
+  })
+  clearInterval(keep)
+  assert.equal(optimizer.startBalancing(), { enforced: true })
 })
 
 test('what onRound throws ends it, and comes out of stopBalancing()', async () => {
