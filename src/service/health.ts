@@ -35,17 +35,15 @@ export class Pulse {
 
   /**
    * A round has ended.
-   * @param error what kept it from doing its work: then it is no sign of life
+   * @param error what kept it from doing its work
+   * @param isAlive whether it is a sign of life
    * @returns whether it ended in time
    */
-  ended(error: Error | null): boolean {
+  ended(error: Error | null, isAlive = error === null): boolean {
     const wasInTime = this.#silence() <= this.#limit
-    if (error !== null) {
-      this.#failure = { why: error.message, times: (this.#failure?.times ?? 0) + 1 }
-      return wasInTime
-    }
+    this.#failure = error === null ? null : { why: error.message, times: (this.#failure?.times ?? 0) + 1 }
+    if (!isAlive) return wasInTime
     this.#rounds++
-    this.#failure = null
     this.#at = this.#now()
     return wasInTime
   }

@@ -67,12 +67,16 @@ export class Service {
     this.#notifier.ready(status)
   }
 
-  /** A round has ended. Only one that ended in time, and without an error, feeds the watchdog. */
+  /**
+   * A round has ended. Only one that ended in time and looked and decided feeds the watchdog. That it could not write down what it has decided,
+   * since the disk is full, is told, and no reason to be started again: it would know less then.
+   */
   round(seen: SeenRound, status: string): void {
-    const wasInTime = this.#pulse.ended(seen.error)
+    const isAlive = seen.error === null || seen.decided !== null
+    const wasInTime = this.#pulse.ended(seen.error, isAlive)
     this.#metrics?.round(seen, wasInTime)
     this.#notifier.status(status)
-    if (wasInTime && seen.error === null) this.#feed()
+    if (wasInTime && isAlive) this.#feed()
   }
 
   /** What is being moved comes on: however long that takes, it hangs nowhere. */

@@ -67,6 +67,24 @@ test('a move that goes on feeds the watchdog, at most once a second', async () =
   await service.close()
 })
 
+test('a round that decided and could not be written down is alive, and its failure is seen', async () => {
+  using socket = notifySocket()
+  const environment = { NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: '60000000' }
+  const service = await Service.open({ metrics: ANYWHERE, interval: 3600, warn: noWarning, environment })
+  try {
+    const full = { ...seenOf(roundOf('stay', 'even'), null), error: new Error('no space is left') }
+    for (let round = 0; round < 2; round++) service.round(full, 'full')
+    assert.equal(socket.received(), ['STATUS=full', 'WATCHDOG=1', 'STATUS=full', 'WATCHDOG=1'])
+    assert.match(
+      (await get(service, '/healthz')).text,
+      /^ok: the last round ended .*; 2 failed since: no space is left/,
+    )
+    assert.match((await get(service, '/metrics')).text, /^homenode_balance_failed_rounds_total 2$/m)
+  } finally {
+    await service.close()
+  }
+})
+
 test('a service that cannot listen does not begin', async () => {
   const first = await Service.open({ metrics: ANYWHERE, interval: 10, warn: noWarning, environment: {} })
   try {
