@@ -481,7 +481,7 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
   },
   {
     what: 'an engine',
-    where: 'src/fleet/ (a room to be made), below src/cli/; in another language: clients/',
+    where: 'src/fleet/, a room of its name below src/cli/; in another language: clients/, asking src/fleet/http/; docs/fleet.md',
   },
 ]
 
