@@ -28,6 +28,7 @@ export type {
   KnownThread,
   MemoryChange,
   Obstacle,
+  PressureLimit,
   StateOptions,
   Stayed,
   ThreadChange,

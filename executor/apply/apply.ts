@@ -2,7 +2,7 @@
 
 import { requireBoolean, requireCallback, requireSignal } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
-import { requireChanges, requireStateOptions } from './arguments.js'
+import { requireChanges, requirePressure, requireStateOptions } from './arguments.js'
 import { compare, type Wanted } from './compare.js'
 import { cpusetOf } from './cpusets.js'
 import type { DomainState } from './domain-state.js'
@@ -89,10 +89,11 @@ function checkOptions(options: ApplyOptions): void {
   requireBoolean('options.exclusive', options.exclusive)
   requireSignal('options.signal', options.signal)
   requireCallback('options.onProgress', options.onProgress)
-  const { rate } = options
+  const { rate, pressure } = options
   if (rate !== undefined && !(Number.isFinite(rate) && rate > 0)) {
     throw new InputError('options.rate', 'bytes a second, more than 0', show(rate))
   }
+  requirePressure(pressure)
 }
 
 /** VMs as they are now, in so far as they are to change. */

@@ -2,13 +2,24 @@
 
 import { requireList, requireObject, requireText } from '../../src/checks.js'
 import { InputError, show } from '../../src/errors.js'
-import type { StateOptions } from './types.js'
+import type { PressureLimit, StateOptions } from './types.js'
 
 export function requireStateOptions(options: unknown): void {
   requireObject('options', options)
   const { state, connect } = options as StateOptions
   requireText('options.state', state)
   requireText('options.connect', connect)
+}
+
+/** @throws {InputError} for what is no limit */
+export function requirePressure(pressure: PressureLimit | undefined): void {
+  if (pressure === undefined) return
+  requireObject('options.pressure', pressure)
+  const { most, file } = pressure
+  if (!(typeof most === 'number' && most >= 0 && most <= 1)) {
+    throw new InputError('options.pressure.most', 'a share, 0 to 1', show(most))
+  }
+  requireText('options.pressure.file', file)
 }
 
 /** @throws {InputError} for what was not prepared */

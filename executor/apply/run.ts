@@ -6,6 +6,7 @@ import { ESRCH } from '../abi/linux.js'
 import { writeCpuset } from './cpusets.js'
 import type { OpenDomains } from './domains.js'
 import { isThere } from './look.js'
+import { MemoryPressure } from './memory-pressure.js'
 import { type Pace, RangeMove } from './range-move.js'
 import { giveCpus, giveCpusToNewcomers } from './threads.js'
 import type { AppliedStep, ApplyOptions, ChangedVm, ChangeProgress, ChangeStep, Changes } from './types.js'
@@ -21,6 +22,7 @@ export class Run {
   /** Why VMs are left as they are from here on, by pid. */
   readonly #failed: Map<number, string>
   readonly #domains: OpenDomains
+  readonly #pressure: MemoryPressure | null
   readonly #startedAt = performance.now()
   #stopped = false
   #moved = 0
@@ -30,6 +32,7 @@ export class Run {
     this.#failed = new Map(domains.failed)
     this.#changes = changes
     this.#options = options
+    this.#pressure = options.pressure === undefined ? null : new MemoryPressure(options.pressure, options.signal)
     this.#undoFile = undoFile
     this.#outcomes = new Map(
       changes.steps.map((step) => {
@@ -75,7 +78,12 @@ export class Run {
       vm: step?.vm ?? null,
       moved: this.#moved,
       bytes,
+      paused: this.#pausedMs() / 1000,
     })
+  }
+
+  #pausedMs(): number {
+    return this.#pressure?.pausedMs ?? 0
   }
 
   /** Steps of one number. */
@@ -156,7 +164,9 @@ export class Run {
         outcome.moved += bytes
         this.#moved += bytes
         if (bytes > 0) this.tell('memory', step)
-        const ahead = rate === undefined ? 0 : (1000 * this.#moved) / rate - (performance.now() - this.#startedAt)
+        await this.#pressure?.wait(() => this.tell('paused', step))
+        const passed = performance.now() - this.#startedAt - this.#pausedMs()
+        const ahead = rate === undefined ? 0 : (1000 * this.#moved) / rate - passed
         if (ahead < 1) await turn()
         else await sleep(ahead, undefined, signal && { signal }).catch(() => {})
       },

@@ -191,8 +191,8 @@ export interface Changes {
 
 /** Where `applyChanges` is. */
 export interface ChangeProgress {
-  /** `undo-file`: it has been written, and nothing touched yet; `read-back`: all has been done that is done. */
-  readonly doing: 'undo-file' | 'cpusets' | 'threads' | 'memory' | 'read-back'
+  /** `undo-file`: it has been written, and nothing touched yet; `paused`: tasks wait for memory; `read-back`: all has been done that is done. */
+  readonly doing: 'undo-file' | 'cpusets' | 'threads' | 'memory' | 'paused' | 'read-back'
   /** The undo file, of this or the one that is undone. */
   readonly undoFile: string
   /** From 1; 0 before the first. */
@@ -205,6 +205,8 @@ export interface ChangeProgress {
   readonly moved: number
   /** Of those that were planned. */
   readonly bytes: number
+  /** Seconds that copying has paused, since tasks waited for memory. */
+  readonly paused: number
 }
 
 /** Memory that stayed where it was. */
@@ -273,10 +275,20 @@ export interface StateOptions {
   readonly connect?: string
 }
 
+/** How much memory pressure there may be. */
+export interface PressureLimit {
+  /** Share of the last 10 s, 0 to 1, in which some task waited for memory (PSI `some`). */
+  readonly most: number
+  /** Where that is said, such as `memory.pressure` of a cgroup. Without it, of the host: `/proc/pressure/memory`. */
+  readonly file?: string
+}
+
 /** How `applyChanges` works. */
 export interface ApplyOptions extends StateOptions {
   /** At most so many bytes are copied a second. */
   readonly rate?: number
+  /** Pauses copying between two batches of a few MiB while tasks wait for memory, up to a minute in all. Without it, it does not. */
+  readonly pressure?: PressureLimit
   /** Ends it between two batches of a few MiB; what was done stays, and the undo file. */
   readonly signal?: AbortSignal
   /** Changes the domains' persistent configuration, too (libvirt). */

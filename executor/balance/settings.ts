@@ -61,7 +61,7 @@ export interface Settings {
   readonly rest: number
   /** With more CPU pressure (PSI `some`) than this no memory is moved. Default: 0.9. */
   readonly cpuPressure: number
-  /** With more memory pressure (PSI `some`) than this nothing is moved. Default: 0.1. */
+  /** With more memory pressure (PSI `some`) than this nothing is moved, and copying pauses. Default: 0.1. */
   readonly memoryPressure: number
   /** Moves are undone where vCPUs wait for CPUs for so much more of the time than before. Default: 0.1. */
   readonly delayRise: number

@@ -23,6 +23,8 @@ export interface Action {
   readonly bytes: number
   /** Seconds that it took. */
   readonly seconds: number
+  /** Seconds of it in which nothing was copied, since tasks waited for memory. */
+  readonly paused: number
   /** Takes it back; `null`: there is nothing to take back. */
   readonly undoFile: string | null
   /** What was not done and why, as sentences. */
@@ -79,7 +81,7 @@ export async function resume({ changes, undoFile }: Pending, options: ActOptions
 
 /** Nothing is tried. */
 export function notTried(kind: Action['kind'], vms: readonly string[], why: readonly string[] = []): Acted {
-  return { action: { kind, result: 'dry', vms, bytes: 0, seconds: 0, undoFile: null, why }, keys: [] }
+  return { action: { kind, result: 'dry', vms, bytes: 0, seconds: 0, paused: 0, undoFile: null, why }, keys: [] }
 }
 
 /** What the engine is told of what it has decided. */
@@ -109,14 +111,19 @@ async function carryOut(
   const began = performance.now()
   const vms = [...new Set(changes.steps.map(({ vm }) => vm))]
   const known = changes.obstacles.map(obstacleText)
+  let paused = 0
+  const onProgress = (progress: ChangeProgress) => {
+    paused = progress.paused
+    options.onProgress?.(progress)
+  }
   try {
-    const applied = await applyPatiently(changes, options)
+    const applied = await applyPatiently(changes, { ...options, onProgress })
     const { steps, moved, undoFile, stopped } = applied
     const changed = new Set(steps.filter((step) => step.threads > 0 || step.moved > 0).map(({ vm }) => vm))
     const seconds = (performance.now() - began) / 1000
     const why = [...known, ...reasonsOf(applied)]
     return {
-      action: { kind, result: resultOf(applied), vms, bytes: moved, seconds, undoFile, why },
+      action: { kind, result: resultOf(applied), vms, bytes: moved, seconds, paused, undoFile, why },
       keys: changes.vms.filter(({ vm }) => changed.has(vm)).map(keyOf),
       isHalf: !stopped && changed.size > 0 && steps.some(({ state }) => state === 'left'),
     }

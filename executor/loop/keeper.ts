@@ -207,9 +207,10 @@ export class Keeper {
   }
 
   #options(round: number): ActOptions {
-    const { folder, connect, rate, signal, graceMs, onProgress } = this.#means
+    const { folder, settings, connect, rate, signal, graceMs, onProgress } = this.#means
     const given: ApplyOptions = {
       state: folder,
+      pressure: { most: settings.memoryPressure },
       ...(connect === undefined ? {} : { connect }),
       ...(rate === undefined ? {} : { rate }),
       ...(signal === undefined ? {} : { signal }),

@@ -105,6 +105,12 @@ export function parsePressure(text: string): PressureReading | null {
   return someNs === null ? null : { someNs, fullNs: total('full') }
 }
 
+/** Share of the last 10 s in which some task waited: `avg10` of a file of /proc/pressure, or of a cgroup. */
+export function shareOfLast10(text: string): number | null {
+  const percent = /^some .*\bavg10=(\d{1,3}\.\d\d)/m.exec(text)?.[1]
+  return percent === undefined ? null : Number(percent) / 100
+}
+
 /** Of a node's `numastat`. */
 export function parseNumastat(text: string): Allocations | null {
   const [hit, miss, foreign] = [

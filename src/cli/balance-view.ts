@@ -87,9 +87,13 @@ const DONE: Readonly<Record<Action['kind'], string>> = {
   resume: 'gone on with, and done',
 }
 
-function actionTexts({ kind, result, bytes, seconds, undoFile, why }: Action): string[] {
+function pauseText(seconds: number): string {
+  return seconds === 0 ? '' : ` (${seconds.toFixed(1)} s of them paused, while tasks waited for memory)`
+}
+
+function actionTexts({ kind, result, bytes, seconds, paused, undoFile, why }: Action): string[] {
   const back = undoFile === null || kind === 'undo' ? [] : [`"homenode undo" takes it back: ${undoFile}`]
-  const figures = `${formatBytes(bytes)} copied in ${seconds.toFixed(1)} s`
+  const figures = `${formatBytes(bytes)} copied in ${seconds.toFixed(1)} s${pauseText(paused)}`
   switch (result) {
     case 'dry':
       return why.length === 0 ? ['dry run: not done'] : [...why, 'not done']

@@ -173,6 +173,7 @@ export const ROOMS: readonly Room[] = [
     may: [
       'executor/cpusets/',
       'executor/found/',
+      'executor/meter/',
       'executor/observe/',
       'executor/ffi/',
       'executor/abi/',
