@@ -72,12 +72,16 @@ function translate(wasm, name) {
   execFileSync('wasm2c', ['--no-debug-names', '-n', name, wasm, '-o', file], { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-function hasWasm2c() {
+/** Its output differs from version to version; Debian 12 has this one. */
+const WASM2C = '1.0.32'
+
+/** What keeps the C library from being made; nothing: empty. */
+function withoutWasm2c() {
   try {
-    execFileSync('wasm2c', ['--version'], { stdio: 'ignore' })
-    return true
+    const version = execFileSync('wasm2c', ['--version'], { encoding: 'utf8' }).trim()
+    return version === WASM2C ? '' : `wasm2c is ${version}, not ${WASM2C}`
   } catch {
-    return false
+    return 'wasm2c (Debian: wabt) is not installed'
   }
 }
 
@@ -88,10 +92,11 @@ try {
   const front = compileFront()
   copyFileSync(at('dist/planner.wasm'), join(build, 'planner.wasm'))
   writeLibrary(join(build, 'c'), version, writeIfChanged)
-  if (hasWasm2c()) {
+  const missing = withoutWasm2c()
+  if (missing === '') {
     translate(at('dist/planner.wasm'), 'planner')
     translate(front, 'planner_json')
-  } else console.error('SKIPPED: the C library: wasm2c (Debian: wabt) is not installed')
+  } else console.error(`SKIPPED: the C library: ${missing}`)
 } catch (error) {
   console.error(`clients: ${error.stderr?.toString() || error.message}`)
   process.exitCode = 1

@@ -10,8 +10,16 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 /** Suites that need more than Node and npm, or much time. */
 const APART = ['test/clients/', 'test/package/', 'test/planner/long/', 'test/planner/runtimes/', 'test/service/system/']
-/** Suites that look at threads, CPUs and signals: nothing else runs beside them. */
-const ALONE = ['test/executor/', 'test/accel/', 'test/cli/', 'test/docs/', 'test/package/', 'test/service/system/']
+/** Suites that look at threads, CPUs and signals, or build into one folder: nothing else runs beside them. */
+const ALONE = [
+  'test/clients/',
+  'test/executor/',
+  'test/accel/',
+  'test/cli/',
+  'test/docs/',
+  'test/package/',
+  'test/service/system/',
+]
 /** A file that hangs is a failure, not a hung run. */
 const LIMIT_MS = 600_000
 

@@ -140,7 +140,7 @@ export function wholeFrom(value: Value | null, least: f64, most: f64): f64 {
     const number = value!.number;
     if (number == Math.floor(number) && number >= least && number <= most && abs(number) <= SAFE) return number;
   }
-  issue('a whole number from ' + least.toString().replace('.0', '') + ' to ' + wholeText(most), show(value));
+  issue('a whole number from ' + wholeText(least) + ' to ' + wholeText(most), show(value));
   return least;
 }
 

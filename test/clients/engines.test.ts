@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { isInstalled } from '../planner/runtimes/runners.js'
 import { skipUnless } from '../skip.js'
 import { build } from './built.js'
-import { ENGINES, runEngine } from './engines.js'
+import { ENGINES, INTERPRETER, runEngine, runInterpreter } from './engines.js'
 
 const built = build()
 
@@ -17,5 +17,12 @@ for (const engine of ENGINES) {
     assert.ok(Number(calls) > 1000 && Number(plans) > 50, said)
   })
 }
+
+const interprets = skipUnless(INTERPRETER.every(isInstalled), `${INTERPRETER.join(' or ')} is not installed`)
+
+interprets('an interpreter: calls are equal', async () => {
+  const { said } = await runInterpreter(built)
+  assert.match(said, /^\d{4,} calls are equal$/)
+})
 
 test.run()

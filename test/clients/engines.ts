@@ -5,7 +5,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { type Call, signatures } from '../planner/abi-table.js'
 import { runBrowser } from '../planner/runtimes/runners.js'
+import { wastOf } from '../planner/runtimes/wast.js'
 import { type Built, CLIENTS, ROOT } from './built.js'
 
 const LIMIT_MS = 500_000
@@ -65,5 +67,31 @@ export async function runEngine({ program, args }: Engine, built: Built): Promis
     return await timed([program, ...args], folder, environment)
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
+  }
+}
+
+/** What the interpreter needs, both of wabt. */
+export const INTERPRETER = ['wast2json', 'spectest-interp']
+
+/** The calls in wabt's interpreter, which has no memory to write texts to. */
+export async function runInterpreter({ planner }: Built): Promise<Said> {
+  const folder = mkdtempSync(join(tmpdir(), 'homenode-interpreter-'))
+  const lines = readFileSync(join(CLIENTS, 'vectors', 'calls.txt'), 'utf8').split('\n')
+  const calls = lines
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => {
+      const [call = '', result] = line.split(' = ')
+      const [name = '', ...numbers] = call.split(' ')
+      return { call: [name, ...numbers.map(Number)] as Call, result: Number(result) }
+    })
+  try {
+    writeFileSync(join(folder, 'calls.wast'), wastOf(planner, signatures, [{ name: 'vectors', calls, work: 0 }]))
+    await promisify(execFile)('wast2json', ['calls.wast', '-o', 'calls.json'], { cwd: folder })
+    const { said, seconds } = await timed(['spectest-interp', 'calls.json'], folder, environment)
+    // The script's module counts as one.
+    const all = `${calls.length + 1}/${calls.length + 1} tests passed.`
+    return { said: said.endsWith(all) ? `${calls.length} calls are equal` : `differs: ${said.slice(-200)}`, seconds }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
 }

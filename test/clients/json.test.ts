@@ -51,7 +51,7 @@ test('plans of hosts and requests at random are equal to the byte', () => {
     fc.property(hostShape, request, fc.nat(40), fc.nat(), (shape, input, steps, seed) => {
       compare(JSON.stringify(makeHost(shape)), JSON.stringify(input), steps, seed)
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   )
   for (const outcome of ['feasible', 'partial', 'infeasible']) assert.ok(seen[outcome]! > 0, `${outcome} is met`)
 })
@@ -59,7 +59,7 @@ test('plans of hosts and requests at random are equal to the byte', () => {
 test('re-plans are, from one plan to another and from any place at all', () => {
   fc.assert(
     fc.property(replans, ({ host, request }) => compare(JSON.stringify(host), JSON.stringify(request), 20)),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
   fc.assert(
     fc.property(hostShape, request, fc.infiniteStream(fc.nat(1_000_000)), (shape, input, stream) => {
@@ -68,13 +68,13 @@ test('re-plans are, from one plan to another and from any place at all', () => {
       const vms = input.vms.map((vm) => ({ ...vm, current: current.get(vm.name) }))
       compare(JSON.stringify(host), JSON.stringify({ ...input, vms }), 20)
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
   assert.ok(seen.moves! > 0 && seen.spare! > 0, JSON.stringify(seen))
 })
 
 test('a mistake in any field is told with the same place, the same expectation and the same finding', () => {
-  const stride = 6
+  const stride = 10
   const first = fc.sample(fc.nat(stride - 1), 1)[0]!
   let errors = 0
   for (const { host, request, note } of mistakes(first, stride)) {
@@ -89,7 +89,7 @@ test('a mistake in any field is told with the same place, the same expectation a
     compare(host, request, 5, 1, note)
     errors += (seen.error ?? 0) - before
   }
-  assert.ok(errors > 1000, `${errors} errors`)
+  assert.ok(errors > 700, `${errors} errors`)
 })
 
 const JUNK = [
@@ -132,7 +132,7 @@ test('a text that is broken anywhere is told with the same line, column and find
         compare(broken.host, broken.request, 0)
       },
     ),
-    { numRuns: 1500 },
+    { numRuns: 700 },
   )
 })
 
@@ -220,13 +220,13 @@ test('numbers are read and written as JavaScript does, to the last bit', () => {
     for (const sign of ['', '-']) check(sign + text.replace(/^-/, ''))
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => check(JSON.stringify(number))),
-    { numRuns: 1500 },
+    { numRuns: 700 },
   )
   fc.assert(
     fc.property(fc.bigInt({ min: 1n, max: 10n ** 22n }), fc.integer({ min: -345, max: 310 }), (whole, exponent) =>
       check(`${whole}e${exponent}`),
     ),
-    { numRuns: 1500 },
+    { numRuns: 700 },
   )
 })
 

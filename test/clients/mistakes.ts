@@ -193,15 +193,13 @@ export function* mistakes(first: number, stride: number): Generator<Pair> {
     for (const place of placesIn(root)) {
       if (place[0] === 'cpus' && Number(place[1] ?? 0) >= CPUS) continue
       const unknown = [...place.slice(0, -1), 'not "known"']
-      const changes = [...VALUES.map((value) => [place, value] as const), [unknown, 1] as const]
+      const changes: (readonly [Path, unknown])[] = VALUES.map((value) => [place, value])
+      if (typeof place.at(-1) === 'string') changes.push([unknown, 1])
       for (const [at, value] of changes) {
-        if (typeof at.at(-1) === 'string' || at !== unknown) {
-          if (number++ % stride === first) {
-            const text = JSON.stringify(put(root, at, value))
-            const [host, request] = kind === 'host' ? [text, JSON.stringify(REQUEST)] : [JSON.stringify(HOST), text]
-            yield { host, request, note: `${kind}: ${at.join('.')} = ${JSON.stringify(value)}` }
-          }
-        }
+        if (number++ % stride !== first) continue
+        const text = JSON.stringify(put(root, at, value))
+        const [host, request] = kind === 'host' ? [text, JSON.stringify(REQUEST)] : [JSON.stringify(HOST), text]
+        yield { host, request, note: `${kind}: ${at.join('.')} = ${JSON.stringify(value)}` }
       }
     }
   }

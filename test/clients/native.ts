@@ -33,9 +33,13 @@ export function isInstalled(program: string): boolean {
   }
 }
 
-/** Whether the C library can be made, and what of it is missing. */
-export const HAS_LIBRARY = ['wasm2c', 'cc', 'make'].every(isInstalled)
-export const NO_LIBRARY = 'wasm2c (Debian: wabt), a C compiler or make is not installed'
+function hasWasm2c(): boolean {
+  return isInstalled('wasm2c') && execFileSync('wasm2c', ['--version'], { encoding: 'utf8' }).trim() === '1.0.32'
+}
+
+/** Whether the C library can be made, and what it takes. */
+export const HAS_LIBRARY = hasWasm2c() && ['cc', 'make'].every(isInstalled)
+export const NO_LIBRARY = 'wasm2c 1.0.32 (Debian: wabt), a C compiler or make is not installed'
 
 /** What a program prints, on both streams. It fails on an exit code and on a signal, with what it has printed. */
 export async function run(program: string, args: readonly string[], cwd: string): Promise<string> {

@@ -5,7 +5,7 @@ import { arranged, orderBy } from '../order';
 import { Move, Plan, PlanVm } from '../plan';
 import { PlanVcpu, Request } from '../request';
 import { EFFORT_TO_ORDER, Effort } from './effort';
-import { Change, Layout, Seat, cellAt, copiedBytes, isSameCell, isSameSeat, layoutOf } from './layout';
+import { Change, Layout, Seat, cellAt, copiedBytes, isCellMoved, isDividedAlike, isSameCell, isSameSeat, layoutOf } from './layout';
 import { advance, makeAll } from './order';
 import { Relations, relationsOf } from './rules';
 import { Run } from './run';
@@ -20,6 +20,12 @@ const MOST_DETOURS: i32 = 2;
 /** Enters the moves of a re-plan, and what would have to be free where there is no order of them. */
 export function orderMoves(host: Host, request: Request, plan: Plan): void {
   const guests = guestsOf(request, plan);
+  let stay = true;
+  for (let at = 0; at < guests.length; at++) if (!stays(guests[at])) stay = false;
+  if (stay) {
+    plan.moves = [];
+    return;
+  }
   const site = new Site(host, request, guests);
   const relations = relationsOf(site);
   const run = bestRun(site, relations, stepsOf(guests, relations));
@@ -98,6 +104,13 @@ function isBetter(run: Run, than: Run): bool {
   if (run.pending.size != than.pending.size) return run.pending.size < than.pending.size;
   if (run.detourBytes != than.detourBytes) return run.detourBytes < than.detourBytes;
   return run.detourMoves < than.detourMoves;
+}
+
+/** Each cell and each seat is where it was. */
+function stays(guest: Guest): bool {
+  if (!isDividedAlike(guest.start, guest.final)) return false;
+  for (let cell = 0; cell < guest.final.cells.length; cell++) if (isCellMoved(guest.start, guest.final, cell)) return false;
+  return true;
 }
 
 /** Goes through the steps once more, from the start, for what shared vCPUs float over at each. */
