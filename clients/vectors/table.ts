@@ -6,7 +6,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BUILD, build, CLIENTS, ROOT } from '../../test/clients/built.js'
-import { ENGINES, INTERPRETER, runEngine, runInterpreter, type Said, timed } from '../../test/clients/engines.js'
+import {
+  ENGINES,
+  HAS_QUICKJS,
+  INTERPRETER,
+  runEngine,
+  runInterpreter,
+  runQuickJs,
+  type Said,
+  timed,
+} from '../../test/clients/engines.js'
 import { ENVIRONMENT, isInstalled as isNative, make, NATIVE, run, VECTORS } from '../../test/clients/native.js'
 import { isInstalled } from '../../test/planner/runtimes/runners.js'
 
@@ -48,6 +57,8 @@ async function rows(): Promise<Row[]> {
     if (isInstalled(engine.program)) found.push({ name: engine.name, ...(await runEngine(engine, built)) })
   }
   if (INTERPRETER.every(isInstalled)) found.push({ name: "wabt's interpreter", ...(await runInterpreter(built)) })
+  // Of fewer calls no time is compared.
+  if (HAS_QUICKJS) found.push({ name: 'QuickJS, wasm2js', said: (await runQuickJs()).said, seconds: null })
   const vectors = ['calls.txt', 'plans.txt'].map((name) => join(VECTORS, name))
   const replay = await timed([join(NATIVE, 'replay'), ...vectors], NATIVE, ENVIRONMENT)
   found.push({ name: 'C, gcc -O2', ...replay, said: replay.said.replace(' in 1 threads', '') })

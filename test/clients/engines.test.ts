@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { isInstalled } from '../planner/runtimes/runners.js'
 import { skipUnless } from '../skip.js'
 import { build } from './built.js'
-import { ENGINES, INTERPRETER, runEngine, runInterpreter } from './engines.js'
+import { ENGINES, HAS_QUICKJS, INTERPRETER, runEngine, runInterpreter, runQuickJs } from './engines.js'
 
 const built = build()
 
@@ -22,6 +22,13 @@ const interprets = skipUnless(INTERPRETER.every(isInstalled), `${INTERPRETER.joi
 
 interprets('an interpreter: calls are equal', async () => {
   const { said } = await runInterpreter(built)
+  assert.match(said, /^\d{4,} calls are equal$/)
+})
+
+const quickly = skipUnless(HAS_QUICKJS, 'wasm2js (Debian: binaryen) or quickjs-emscripten is not installed')
+
+quickly('QuickJS, which has no WebAssembly: calls are equal on what wasm2js makes of the module', async () => {
+  const { said } = await runQuickJs()
   assert.match(said, /^\d{4,} calls are equal$/)
 })
 

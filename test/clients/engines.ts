@@ -1,17 +1,18 @@
 /** Engines that have WebAssembly, on the vectors: each is given one script that holds all that it needs. */
 
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Call, signatures } from '../planner/abi-table.js'
-import { runBrowser } from '../planner/runtimes/runners.js'
+import { isInstalled, runBrowser } from '../planner/runtimes/runners.js'
 import { wastOf } from '../planner/runtimes/wast.js'
-import { type Built, CLIENTS, ROOT } from './built.js'
+import { BUILD, type Built, CLIENTS, ROOT } from './built.js'
 
 const LIMIT_MS = 500_000
-const packages = join(ROOT, 'test/planner/runtimes/node_modules/.bin')
+const runtimes = join(ROOT, 'test/planner/runtimes')
+const packages = join(runtimes, 'node_modules/.bin')
 const environment = { ...process.env, PATH: `${packages}${delimiter}${process.env.PATH}` }
 
 /** A program, and how it is given a script; without arguments: a browser. */
@@ -91,6 +92,24 @@ export async function runInterpreter({ planner }: Built): Promise<Said> {
     // The script's module counts as one.
     const all = `${calls.length + 1}/${calls.length + 1} tests passed.`
     return { said: said.endsWith(all) ? `${calls.length} calls are equal` : `differs: ${said.slice(-200)}`, seconds }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** It takes a hundred times as long for a call. */
+const CALLS_OF_QUICKJS = 1500
+
+export const HAS_QUICKJS = isInstalled('wasm2js') && existsSync(join(runtimes, 'node_modules/quickjs-emscripten'))
+
+/** The first calls in QuickJS, on JavaScript that binaryen's wasm2js makes of the module. */
+export async function runQuickJs(): Promise<Said> {
+  const folder = mkdtempSync(join(tmpdir(), 'homenode-quickjs-'))
+  try {
+    const module = join(folder, 'planner.js')
+    await promisify(execFile)('wasm2js', [join(BUILD, 'planner.wasm'), '-o', module])
+    const script = [join(runtimes, 'quickjs.mjs'), module, join(CLIENTS, 'vectors/calls.txt'), `${CALLS_OF_QUICKJS}`]
+    return await timed([process.execPath, ...script], folder, environment)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
