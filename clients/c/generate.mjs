@@ -7,18 +7,18 @@ const TYPES = { i32: 'int32_t', f64: 'double' }
 const WIDTH = 120
 
 /** `planCost` as `plan_cost`. */
-export function snake(name) {
+function snake(name) {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
-function comment(text, indent = '') {
+function comment(text) {
   const lines = ['']
   for (const word of text.replaceAll('*/', '* /').split(' ')) {
-    if (lines.at(-1) !== '' && indent.length + 3 + lines.at(-1).length + 1 + word.length > WIDTH) lines.push('')
+    if (lines.at(-1) !== '' && lines.at(-1).length + word.length + 4 > WIDTH) lines.push('')
     lines[lines.length - 1] += lines.at(-1) === '' ? word : ` ${word}`
   }
-  if (lines.length === 1 && lines[0].length + 7 <= WIDTH) return `${indent}/** ${lines[0]} */\n`
-  return `${indent}/**\n${lines.map((line) => `${indent} * ${line}\n`).join('')}${indent} */\n`
+  if (lines.length === 1 && lines[0].length + 7 <= WIDTH) return `/** ${lines[0]} */\n`
+  return `/**\n${lines.map((line) => ` * ${line}\n`).join('')} */\n`
 }
 
 function signature({ name, parameters, returns }) {
@@ -81,7 +81,7 @@ HOMENODE_API homenode_json *homenode_json_new(void);
 HOMENODE_API void homenode_json_free(homenode_json *json);
 
 ${comment(
-  `${front.doc.replace(/`host` bytes before it/, 'host').replace(/of `request` bytes /, '')} The texts are UTF-8 and need no zero at their ends. *answer is the plan or the error, with a zero behind its *answer_bytes bytes; it is there until the next call. HOMENODE_ERROR_LIMIT: the texts have more than 64 MiB; HOMENODE_ERROR_MEMORY, HOMENODE_ERROR_TRAP: there is no answer, and the next call begins anew.`,
+  `${front.doc.replace('the request of `request` bytes on the host of the `host` bytes before it', 'a request on a host').replace(', ERROR_ORDER where there is no such input (each is planned once)', '')} The texts are UTF-8 and need no zero at their ends. *answer is the plan or the error, with a zero behind its *answer_bytes bytes; it is there until the next call. HOMENODE_ERROR_LIMIT: the texts have more than 64 MiB; HOMENODE_ERROR_MEMORY, HOMENODE_ERROR_TRAP: there is no answer, and the next call begins anew.`,
 )}HOMENODE_API int32_t homenode_json_plan(homenode_json *json, const char *host, size_t host_bytes, const char *request,
                                         size_t request_bytes, int32_t max_steps, int32_t seed, const char **answer,
                                         size_t *answer_bytes);
