@@ -1,5 +1,5 @@
-// Replays the vectors in any engine that has WebAssembly: what is around it defines VECTORS ({ planner, front } in base64, { calls, plans } as text)
-// before, and gets what `replay` returns: `N calls and M plans are equal`, or the first thing that differs.
+// Replays the vectors in any engine that has WebAssembly: what is around it defines VECTORS ({ planner, front } in base64 or compiled, { calls, plans }
+// as text) before, and gets what `replay` returns: `N calls and M plans are equal`, or the first thing that differs.
 
 function bytesOf(base64) {
   const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
@@ -18,9 +18,10 @@ function bytesOf(base64) {
   return bytes
 }
 
-/** gjs has no promises for it, and browsers want them. */
-async function instantiate(base64) {
-  const bytes = bytesOf(base64)
+/** gjs has no promises for it, browsers want them, and workerd has compiled it before. */
+async function instantiate(module) {
+  if (module instanceof WebAssembly.Module) return new WebAssembly.Instance(module, {}).exports
+  const bytes = bytesOf(module)
   try {
     return (await WebAssembly.instantiate(bytes, {})).instance.exports
   } catch {

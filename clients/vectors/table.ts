@@ -13,6 +13,7 @@ import {
   runEngine,
   runInterpreter,
   runQuickJs,
+  runWorkerd,
   type Said,
   timed,
 } from '../../test/clients/engines.js'
@@ -56,6 +57,7 @@ async function rows(): Promise<Row[]> {
   for (const engine of ENGINES) {
     if (isInstalled(engine.program)) found.push({ name: engine.name, ...(await runEngine(engine, built)) })
   }
+  if (isInstalled('workerd')) found.push({ name: 'workerd', ...(await runWorkerd(built)) })
   if (INTERPRETER.every(isInstalled)) found.push({ name: "wabt's interpreter", ...(await runInterpreter(built)) })
   // Of fewer calls no time is compared.
   if (HAS_QUICKJS) found.push({ name: 'QuickJS, wasm2js', said: (await runQuickJs()).said, seconds: null })

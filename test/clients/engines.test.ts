@@ -5,18 +5,27 @@ import * as assert from 'uvu/assert'
 import { isInstalled } from '../planner/runtimes/runners.js'
 import { skipUnless } from '../skip.js'
 import { build } from './built.js'
-import { ENGINES, HAS_QUICKJS, INTERPRETER, runEngine, runInterpreter, runQuickJs } from './engines.js'
+import { ENGINES, HAS_QUICKJS, INTERPRETER, runEngine, runInterpreter, runQuickJs, runWorkerd } from './engines.js'
 
 const built = build()
+
+function requireEqual(said: string): void {
+  const [, calls = 0, plans = 0] = /^(\d+) calls and (\d+) plans are equal$/.exec(said) ?? []
+  assert.ok(Number(calls) > 1000 && Number(plans) > 50, said)
+}
 
 for (const engine of ENGINES) {
   const runs = skipUnless(isInstalled(engine.program), `${engine.program} is not installed`)
   runs(`${engine.name}: calls and plans are equal to the byte`, async () => {
-    const { said } = await runEngine(engine, built)
-    const [, calls = 0, plans = 0] = /^(\d+) calls and (\d+) plans are equal$/.exec(said) ?? []
-    assert.ok(Number(calls) > 1000 && Number(plans) > 50, said)
+    requireEqual((await runEngine(engine, built)).said)
   })
 }
+
+const works = skipUnless(isInstalled('workerd'), 'workerd is not installed')
+
+works('workerd: calls and plans are equal to the byte', async () => {
+  requireEqual((await runWorkerd(built)).said)
+})
 
 const interprets = skipUnless(INTERPRETER.every(isInstalled), `${INTERPRETER.join(' or ')} is not installed`)
 

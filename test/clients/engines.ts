@@ -45,11 +45,15 @@ export async function timed(command: readonly string[], cwd: string, env: NodeJS
   return { said: stdout.trim(), seconds: Number(user) + Number(system) }
 }
 
+function vectorsText(name: string): string {
+  return readFileSync(join(CLIENTS, 'vectors', name), 'utf8')
+}
+
 function scriptOf({ planner, front }: Built): string {
-  const text = (name: string) => readFileSync(join(CLIENTS, 'vectors', name), 'utf8')
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
-  const vectors = { planner: base64(planner), front: base64(front), calls: text('calls.txt'), plans: text('plans.txt') }
-  return `const VECTORS = ${JSON.stringify(vectors)}\n${text('replay.js')}\nconst said = await replay(VECTORS)\n`
+  const texts = { calls: vectorsText('calls.txt'), plans: vectorsText('plans.txt') }
+  const vectors = { planner: base64(planner), front: base64(front), ...texts }
+  return `const VECTORS = ${JSON.stringify(vectors)}\n${vectorsText('replay.js')}\nconst said = await replay(VECTORS)\n`
 }
 
 const PAGE = '<!doctype html><meta charset="utf-8"><script type="module" src="/script.js"></script>'
@@ -71,13 +75,47 @@ export async function runEngine({ program, args }: Engine, built: Built): Promis
   }
 }
 
+const WORKERD_CONFIG = `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = [(name = "main", worker = .worker)]);
+const worker :Workerd.Worker = (
+  modules = [
+    (name = "worker", esModule = embed "worker.js"),
+    (name = "planner.wasm", wasm = embed "planner.wasm"),
+    (name = "front.wasm", wasm = embed "front.wasm"),
+  ],
+  compatibilityDate = "2026-01-01",
+);
+`
+
+/** workerd compiles no module at run time: both are modules of the worker, whose test is the replay. */
+export async function runWorkerd({ planner, front }: Built): Promise<Said> {
+  const folder = mkdtempSync(join(tmpdir(), 'homenode-workerd-'))
+  const texts = JSON.stringify({ calls: vectorsText('calls.txt'), plans: vectorsText('plans.txt') })
+  const worker = [
+    "import planner from 'planner.wasm'",
+    "import front from 'front.wasm'",
+    vectorsText('replay.js'),
+    `const VECTORS = { planner, front, ...${texts} }`,
+    'export default { test: async () => console.log(await replay(VECTORS)) }',
+  ]
+  try {
+    writeFileSync(join(folder, 'config.capnp'), WORKERD_CONFIG)
+    writeFileSync(join(folder, 'worker.js'), worker.join('\n'))
+    writeFileSync(join(folder, 'planner.wasm'), planner)
+    writeFileSync(join(folder, 'front.wasm'), front)
+    return await timed(['workerd', 'test', 'config.capnp'], folder, environment)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 /** What the interpreter needs, both of wabt. */
 export const INTERPRETER = ['wast2json', 'spectest-interp']
 
 /** The calls in wabt's interpreter, which has no memory to write texts to. */
 export async function runInterpreter({ planner }: Built): Promise<Said> {
   const folder = mkdtempSync(join(tmpdir(), 'homenode-interpreter-'))
-  const lines = readFileSync(join(CLIENTS, 'vectors', 'calls.txt'), 'utf8').split('\n')
+  const lines = vectorsText('calls.txt').split('\n')
   const calls = lines
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => {
