@@ -85,7 +85,7 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
   homenode run --json | jq .verified
   homenode run --kernel --initrd auto   a shell in a Linux guest; Ctrl-] ends it
   homenode run --kernel --exec 'lscpu | grep NUMA' -f request.json
-  homenode run --kernel --initrd auto --disk debian.img,rw --append 'root=/dev/vda rw'
+  homenode run --kernel --initrd auto --disk debian.img --append root=/dev/vda
   homenode run --kernel vmlinuz --initrd initrd.img --append root=LABEL=root
 
 Exit code: 0 all is where it was planned, 1 it is not or the system refused,
