@@ -9,7 +9,7 @@ import { CpuTopology } from '../cpu-topology.js'
 import { chooseNodes, type NumaConfig, requireEnabled } from '../numa-config.js'
 import { type Effect, ENFORCED } from '../platform.js'
 import { AccelGuest, type AccelGuestOptions } from './accel-guest.js'
-import { requirePriority } from './vcpu-config.js'
+import { niceFor } from './vcpu-config.js'
 
 /** How an `AccelKvm` is made. */
 export interface AccelKvmOptions extends AccelGuestOptions {
@@ -175,7 +175,7 @@ export class AccelKvm extends AccelGuest {
     if (off !== null) return off
     const gone = this.#gone('setVcpuPriority', id)
     if (gone !== null) return gone
-    this.required('setVcpuPriority').renice(id, getPriority() - requirePriority(priority))
+    this.required('setVcpuPriority').renice(id, niceFor(priority, getPriority()))
     return ENFORCED
   }
 

@@ -74,10 +74,25 @@ export interface VcpuConfigChange {
 const PRIORITIES = { least: -19, most: 20 } as const
 
 /** @throws {InputError} */
-export function requirePriority(priority: number): number {
+function requirePriority(priority: number): number {
   const { least, most } = PRIORITIES
   if (Number.isInteger(priority) && priority >= least && priority <= most) return priority
   throw new InputError('priority', `a whole number from ${least} to ${most}`, show(priority))
+}
+
+/** Source: setpriority(2) */
+const [LEAST_NICE, MOST_NICE] = [-20, 19]
+
+/**
+ * The nice value of a priority.
+ * @param own nice value of the thread that the priority is counted from
+ * @throws {InputError} where there is no such nice value
+ */
+export function niceFor(priority: number, own: number): number {
+  const nice = own - requirePriority(priority)
+  if (nice >= LEAST_NICE && nice <= MOST_NICE) return nice
+  const range = `${own - MOST_NICE} to ${own - LEAST_NICE} beside this thread's nice value ${own}`
+  throw new InputError('priority', range, show(priority))
 }
 
 /**

@@ -131,37 +131,40 @@ testWithTwoCpus('nothing moves where nothing pays, and who comes and goes is no 
   assert.is(allowedOf(web, 0), `${cpu}`)
 })
 
-testWithTwoCpus('what made guests suffer is taken back to where it was, and what was set by hand since stays', async () => {
-  await using web = await makeBusy('web')
-  await using db = await makeBusy('db')
-  // Beside them on the CPU that they are brought to by hand when they have got apart.
-  await using _one = await makeBusy('one', otherCpu)
-  await using _two = await makeBusy('two', otherCpu)
-  const guests = [web, db]
-  await using optimizer = makeOptimizer()
-  for (const guest of guests) optimizer.addGuest(guest)
-  const places = () => new Map(guests.map((guest) => [guest.name, allowedOf(guest, 0)]))
-  let [here, before, moved] = [places(), places(), places()]
-  const { until } = startingWith(optimizer, {
-    settings: { ...QUICK.settings, delayRise: 0, window: 1, settle: 0.2, backOff: 0 },
-    // What a busy machine does to them may hide it, then it is tried again.
-    onRound: ({ action }) => {
-      if (action?.kind === 'move') {
-        before = here
-        moved = places()
-        for (const guest of guests) guest.setVcpuAffinity(0, [otherCpu])
-      }
-      here = places()
-    },
-  })
-  const { round, action } = await until(({ action }) => action?.kind === 'undo')
-  assert.is(round?.reason, 'suffers')
-  assert.equal([action?.result, action?.why], ['done', []])
-  for (const name of here.keys()) {
-    const isAsMoved = moved.get(name) !== before.get(name) && moved.get(name) === `${otherCpu}`
-    assert.is(here.get(name), isAsMoved ? before.get(name) : `${otherCpu}`, name)
-  }
-})
+testWithTwoCpus(
+  'what made guests suffer is taken back to where it was, and what was set by hand since stays',
+  async () => {
+    await using web = await makeBusy('web')
+    await using db = await makeBusy('db')
+    // Beside them on the CPU that they are brought to by hand when they have got apart.
+    await using _one = await makeBusy('one', otherCpu)
+    await using _two = await makeBusy('two', otherCpu)
+    const guests = [web, db]
+    await using optimizer = makeOptimizer()
+    for (const guest of guests) optimizer.addGuest(guest)
+    const places = () => new Map(guests.map((guest) => [guest.name, allowedOf(guest, 0)]))
+    let [here, before, moved] = [places(), places(), places()]
+    const { until } = startingWith(optimizer, {
+      settings: { ...QUICK.settings, delayRise: 0, window: 1, settle: 0.2, backOff: 0 },
+      // What a busy machine does to them may hide it, then it is tried again.
+      onRound: ({ action }) => {
+        if (action?.kind === 'move') {
+          before = here
+          moved = places()
+          for (const guest of guests) guest.setVcpuAffinity(0, [otherCpu])
+        }
+        here = places()
+      },
+    })
+    const { round, action } = await until(({ action }) => action?.kind === 'undo')
+    assert.is(round?.reason, 'suffers')
+    assert.equal([action?.result, action?.why], ['done', []])
+    for (const name of here.keys()) {
+      const isAsMoved = moved.get(name) !== before.get(name) && moved.get(name) === `${otherCpu}`
+      assert.is(here.get(name), isAsMoved ? before.get(name) : `${otherCpu}`, name)
+    }
+  },
+)
 
 /** A guest with two vCPUs on one CPU; `onPin` is called before one of them gets CPUs. */
 function makeWatched(onPin: (vcpu: number, wanted: readonly number[]) => void): Promise<AccelKvm> {
