@@ -25,6 +25,8 @@ test('these are all that is not run, each with its reason', () => {
       'README.md: $ npm test',
       'docs/balance.md: $ sudo homenode balance',
       'docs/executor.md: mkdir /sys/fs/cgroup/vms && cd /sys/fs/cgroup/vms',
+      'docs/fleet.md: homenode serve --rank --hosts /var/lib/homenode/hosts --socket /run/homenode/rank',
+      'docs/fleet.md: [filter_scheduler]',
       'docs/guide.md: npm run example -- --wait',
       'docs/lab.md: npm run lab -- --list',
       'docs/linux-guest.md: homenode run --kernel --initrd auto',

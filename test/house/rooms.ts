@@ -482,7 +482,8 @@ export const PLACES: readonly { readonly what: string; readonly where: string }[
   },
   {
     what: 'an engine',
-    where: 'src/fleet/, a room of its name below src/cli/; in another language: clients/, asking src/fleet/http/; docs/fleet.md',
+    where:
+      'src/fleet/, a room of its name below src/cli/; in another language: clients/, asking src/fleet/http/; docs/fleet.md',
   },
 ]
 
