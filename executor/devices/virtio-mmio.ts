@@ -11,6 +11,7 @@ import {
   CONFIG_GENERATION,
   DRIVER_FEATURES,
   DRIVER_FEATURES_SELECT,
+  FEATURES_OK,
   FEATURES_SELECT,
   INTERRUPT_STATUS,
   QUEUE_AVAILABLE,
@@ -24,6 +25,7 @@ import {
   RESETS,
   RESETS_SEEN,
   STATUS,
+  VERSION_1,
   type VirtioIdentity,
   virtioOf,
 } from '../wire/virtio.js'
@@ -128,6 +130,8 @@ export function createVirtioMmio({ start, shared, identity, wake }: VirtioMmio, 
     for (let i = 0; i < queues; i++) store(queueRegister(i, QUEUE_READY), 0)
     store(STATUS, 0)
     takeAway()
+    // Until then its thread may have said that it needs a reset.
+    store(STATUS, 0)
     for (const index of [INTERRUPT_STATUS, FEATURES_SELECT, DRIVER_FEATURES_SELECT, QUEUE_SELECT]) store(index, 0)
     for (let word = 0; word < 2; word++) store(DRIVER_FEATURES + word, 0)
     for (let i = 0; i < queues; i++) {
@@ -145,6 +149,11 @@ export function createVirtioMmio({ start, shared, identity, wake }: VirtioMmio, 
     } else if (load(ready) === 0) store(queueRegister(selected, OF_QUEUE[offset]!), value)
   }
 
+  /** Whether the driver has taken what it has to take, and nothing that was not offered. */
+  const isAgreed = () =>
+    features.every((offered, word) => (load(DRIVER_FEATURES + word) & ~offered) === 0) &&
+    (load(DRIVER_FEATURES + 1) & VERSION_1) !== 0
+
   const write = (offset: number, value: number): void => {
     if (offset === 0x014) store(FEATURES_SELECT, value)
     else if (offset === 0x024) store(DRIVER_FEATURES_SELECT, value)
@@ -155,7 +164,8 @@ export function createVirtioMmio({ start, shared, identity, wake }: VirtioMmio, 
     else if (offset === 0x064) Atomics.and(registers, INTERRUPT_STATUS, ~value)
     else if (offset === 0x070) {
       if (value === 0) reset()
-      else store(STATUS, value & 0xff)
+      // No bit is taken back but by a reset, least of all that the device needs one.
+      else Atomics.or(registers, STATUS, value & (isAgreed() ? 0xff : 0xff & ~FEATURES_OK))
     } else if (offset === 0x044 || OF_QUEUE[offset] !== undefined) writeQueue(offset, value)
   }
 

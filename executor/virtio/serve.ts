@@ -24,6 +24,7 @@ import {
 import { serveBlock } from './block.js'
 import { DriverError, GuestMemory, gather, lengthOf, scatter } from './guest-memory.js'
 import { bytesWaiting, takeBytes } from './input-ring.js'
+import { countPosted, hasOutputRoom } from './output-count.js'
 import { type Chain, Virtqueue } from './queue.js'
 
 export interface VirtioTask {
@@ -44,7 +45,7 @@ export interface VirtioTask {
 const POLL_MS = 1000
 /** Of one request for random bytes, or of a console's: what there is more of stays for the next. */
 const REQUEST_BYTES_MAX = 64 * 1024
-/** Requests that are served before it is looked whether the device is to stop. */
+/** Requests that are served before the other queue has its turn. */
 const BATCH = 64
 const [RECEIVE, TRANSMIT] = [0, 1]
 
@@ -122,12 +123,15 @@ export class VirtioDevice {
       case 'entropy':
         return this.#serveQueue(0, randomInto)
       case 'console': {
-        const isMore = this.#serveQueue(TRANSMIT, ({ readable }) => {
+        const { input, output } = work
+        const print = ({ readable }: Chain) => {
           if (lengthOf(readable) > REQUEST_BYTES_MAX) throw new DriverError('a console that prints too much at once')
-          port.postMessage(gather(readable, REQUEST_BYTES_MAX))
+          const bytes = gather(readable, REQUEST_BYTES_MAX)
+          countPosted(output, bytes.length)
+          port.postMessage(bytes)
           return 0
-        })
-        const { input } = work
+        }
+        const isMore = this.#serveQueue(TRANSMIT, print, () => hasOutputRoom(output))
         const give = ({ writable }: Chain) => scatter(writable, takeBytes(input, lengthOf(writable)))
         return this.#serveQueue(RECEIVE, give, () => bytesWaiting(input) > 0) || isMore
       }
@@ -143,7 +147,8 @@ export class VirtioDevice {
     if (queue === null) return false
     let served = 0
     try {
-      for (; served < BATCH && isDue(); served++) {
+      // A request may take a second: a disk's that reads gigabytes.
+      for (; served < BATCH && isDue() && Atomics.load(this.#task.stop, 0) === 0; served++) {
         const chain = queue.pop()
         if (chain === null) break
         queue.push(chain.head, perform(chain))

@@ -9,11 +9,13 @@ import { closeFd, createEventFd, lockFile, openFile, signalEvent } from '../ffi/
 import { runInThread } from '../threads/pool.js'
 import { SECTOR } from '../virtio/block.js'
 import { allocateInputRing, giveBytes } from '../virtio/input-ring.js'
+import { allocateOutputCount, countHandedOn } from '../virtio/output-count.js'
 import type { VirtioTask } from '../virtio/serve.js'
 import {
   allocateVirtio,
   type GuestSpan,
   QUEUE_MAX,
+  VERSION_1,
   type VirtioIdentity,
   type VirtioWork,
   virtioOf,
@@ -27,8 +29,7 @@ export interface GuestDisk {
   readonly writable?: boolean
 }
 
-/** Bits of the features: VIRTIO_F_VERSION_1 in the upper word, the rest in the lower one. */
-const VERSION_1 = 1
+/** Bits of the features' lower word. */
 const BLOCK_SEGMENTS = 1 << 2
 const BLOCK_READ_ONLY = 1 << 5
 const BLOCK_FLUSH = 1 << 9
@@ -52,6 +53,8 @@ const NOT_OPENED: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   ENOTDIR: 'no such file (a part of the path is no directory)',
   EISDIR: 'a directory',
+  ELOOP: 'a symbolic link that leads in a circle',
+  ENXIO: 'something else than a file',
   EACCES: 'no permission',
   EPERM: 'no permission',
   EROFS: 'a file system that is read-only',
@@ -114,7 +117,7 @@ export function planEntropy(): VirtioPlan {
 
 export function planConsole(onOutput: (bytes: Uint8Array) => void): VirtioPlan {
   return {
-    work: { kind: 'console', input: allocateInputRing() },
+    work: { kind: 'console', input: allocateInputRing(), output: allocateOutputCount() },
     identity: { type: 3, features: [0, VERSION_1], queues: 2 },
     config: new Uint8Array(0),
     onOutput,
@@ -163,6 +166,8 @@ export class VirtioHost {
       } catch (error) {
         failed(error)
       }
+      const { work } = this.#plan
+      if (work.kind === 'console' && countHandedOn(work.output, bytes.length) && !this.#isClosed) signalEvent(this.wake)
     })
     const { shared, identity, notify, wake } = this
     const { queues } = identity

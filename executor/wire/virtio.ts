@@ -33,7 +33,10 @@ const WORDS = FIRST_QUEUE + QUEUES_MAX * QUEUE_WORDS
 
 /** Bits of `STATUS`. */
 export const DRIVER_OK = 4
+export const FEATURES_OK = 8
 export const NEEDS_RESET = 64
+/** A bit of the upper word of the features, which every device here offers. */
+export const VERSION_1 = 1
 /** Bits of `INTERRUPT_STATUS`. */
 export const USED_BUFFER = 1
 export const CONFIG_CHANGED = 2
@@ -78,5 +81,5 @@ export type VirtioWork =
   /** A disk: a file of 512-byte sectors. */
   | { readonly kind: 'block'; readonly fd: number; readonly sectors: number; readonly readOnly: boolean }
   | { readonly kind: 'entropy' }
-  /** Bytes for the guest come through this ring (see virtio/input-ring.ts), bytes from it are posted. */
-  | { readonly kind: 'console'; readonly input: SharedArrayBuffer }
+  /** Bytes for the guest come through a ring (virtio/input-ring.ts), bytes from it are posted, and counted (virtio/output-count.ts). */
+  | { readonly kind: 'console'; readonly input: SharedArrayBuffer; readonly output: SharedArrayBuffer }

@@ -6,7 +6,7 @@ import { closeFd, createEventFd, takeEvents } from '../../../executor/ffi/files.
 import { Mapping } from '../../../executor/ffi/mapping.js'
 import { VirtioDevice } from '../../../executor/virtio/serve.js'
 import { allocateBlock, blockOf, Command, command } from '../../../executor/wire/shared.js'
-import { allocateVirtio, type VirtioIdentity, type VirtioWork } from '../../../executor/wire/virtio.js'
+import { allocateVirtio, VERSION_1, type VirtioIdentity, type VirtioWork } from '../../../executor/wire/virtio.js'
 
 export const BASE = 0xd0000000
 export const PAGE = 4096
@@ -33,6 +33,7 @@ export class Driver {
   readonly #spans: readonly { gpa: number; bytes: number; address: number }[]
   readonly #fds = [createEventFd(), createEventFd(), createEventFd()] as const
   readonly #ports = new MessageChannel()
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4))
   readonly #registers
   readonly device: VirtioDevice
 
@@ -51,7 +52,7 @@ export class Driver {
     })
     const [notify, wake, interrupt] = this.#fds
     const shared = allocateVirtio()
-    const stop = new Int32Array(new SharedArrayBuffer(4))
+    const stop = this.#stop
     const rest = { shared, memory: this.#spans, notify, wake, interrupt, stop, port: this.#ports.port1 }
     this.device = new VirtioDevice({ work, queues: identity.queues, ...rest })
     // A vCPU that is told to stop does not wait for the device's thread, which here is this one.
@@ -88,6 +89,7 @@ export class Driver {
   start(size = 8, { queue = 0, descriptors = 0x1000, available = 0x2000, used = 0x3000 } = {}): void {
     this.write(0x070, 1)
     this.write(0x070, 3)
+    this.agree([0, VERSION_1])
     this.write(0x030, queue)
     this.write(0x038, size)
     for (const [offset, address] of [
@@ -99,7 +101,21 @@ export class Driver {
       this.write(offset + 4, Math.floor(address / 2 ** 32))
     }
     this.write(0x044, 1)
-    this.write(0x070, 7)
+    this.write(0x070, 15)
+  }
+
+  /** Takes these features. */
+  agree(features: readonly [number, number]): void {
+    features.forEach((bits, word) => {
+      this.write(0x024, word)
+      this.write(0x020, bits)
+    })
+    this.write(0x070, 11)
+  }
+
+  /** Tells the device's thread to end. */
+  stop(): void {
+    this.#stop[0] = 1
   }
 
   describe(index: number, { gpa, bytes, flags = 0, next = 0 }: Descriptor, table = 0x1000): void {

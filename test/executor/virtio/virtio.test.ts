@@ -8,6 +8,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { closeFd, openFile } from '../../../executor/ffi/files.js'
 import { allocateInputRing, giveBytes } from '../../../executor/virtio/input-ring.js'
+import { allocateOutputCount, countHandedOn, OUTPUT_MAX } from '../../../executor/virtio/output-count.js'
 import type { VirtioWork } from '../../../executor/wire/virtio.js'
 import { type Descriptor, type Driver, INDIRECT, NEXT, PAGE, WRITE, withDriver } from './driver.js'
 
@@ -173,14 +174,14 @@ test('what lies beyond the disk, is no whole sector or is no request is an error
 
 test('a console prints what the driver sends, and reads what it is given, when there is room for it', () => {
   const input = allocateInputRing()
-  withDriver({ kind: 'console', input }, CONSOLE, (driver) => {
+  withDriver({ kind: 'console', input, output: allocateOutputCount() }, CONSOLE, (driver) => {
     driver.start(8, { queue: 1 })
     driver.memory(0x5000, 5).set(Buffer.from('hello'))
     driver.offer([{ gpa: 0x5000, bytes: 5 }])
     driver.device.serve()
     assert.is(driver.printed(), 'hello')
   })
-  withDriver({ kind: 'console', input }, CONSOLE, (driver) => {
+  withDriver({ kind: 'console', input, output: allocateOutputCount() }, CONSOLE, (driver) => {
     driver.start(8, { queue: 0 })
     driver.offer([{ gpa: 0x5000, bytes: 3, flags: WRITE }])
     driver.device.serve()
@@ -189,6 +190,71 @@ test('a console prints what the driver sends, and reads what it is given, when t
     driver.device.serve()
     assert.equal(driver.used(), [{ head: 0, written: 3 }])
     assert.is(Buffer.from(driver.memory(0x5000, 3)).toString(), 'key')
+  })
+})
+
+test('a guest that prints faster than its console is read waits', () => {
+  const output = allocateOutputCount()
+  withDriver({ kind: 'console', input: allocateInputRing(), output }, CONSOLE, (driver) => {
+    driver.start(8, { queue: 1 })
+    const at = 32 * 1024
+    const most = OUTPUT_MAX / at
+    let printed = 0
+    const print = () => {
+      driver.offer([{ gpa: 0x5000, bytes: at }])
+      driver.device.serve()
+      printed += driver.printed().length
+    }
+    for (let i = 0; i < most + 3; i++) print()
+    assert.is(driver.used().length, most)
+    assert.is(printed, OUTPUT_MAX)
+    assert.is(countHandedOn(output, at), true)
+    driver.device.serve()
+    assert.is(driver.used().length, most + 1)
+    assert.is(countHandedOn(output, 2 * at), true)
+    assert.is(countHandedOn(output, at), false)
+    driver.device.serve()
+    assert.is(driver.used().length, most + 3)
+  })
+})
+
+test('a device that is told to stop serves nothing more', () => {
+  withDisk(true, (driver) => {
+    driver.stop()
+    assert.is(request(driver, IN, 0n, [{ gpa: 0x5000, bytes: 512, flags: WRITE }]), 0xee)
+    assert.equal(driver.used(), [])
+  })
+})
+
+test('features that are not offered are not agreed to, neither are too few', () => {
+  const FEATURES_OK = 8
+  const cases = [
+    [[0, 1], FEATURES_OK],
+    [[0, 0], 0],
+    [[1 << 28, 1], 0],
+    [[0, 3], 0],
+    [[0, 1 << 31], 0],
+  ] as const
+  for (const [features, expected] of cases) {
+    withDriver({ kind: 'entropy' }, ENTROPY, (driver) => {
+      driver.agree(features)
+      assert.is(driver.status & FEATURES_OK, expected)
+    })
+  }
+})
+
+test('a driver cannot take back that its device needs a reset', () => {
+  withDriver({ kind: 'entropy' }, ENTROPY, (driver) => {
+    driver.start()
+    driver.offer([], 8)
+    driver.device.serve()
+    for (const status of [15, 1, 128]) {
+      driver.write(0x070, status)
+      assert.is(driver.status & NEEDS_RESET, NEEDS_RESET)
+    }
+    driver.interrupts()
+    driver.device.serve()
+    assert.is(driver.interrupts(), 0)
   })
 })
 
@@ -303,7 +369,7 @@ test('whatever a driver does, no device throws, and none writes outside of the m
   const works: readonly (readonly [VirtioWork, Parameters<typeof withDriver>[1]])[] = [
     [{ kind: 'entropy' }, ENTROPY],
     [{ kind: 'block', fd, sectors: SECTORS, readOnly: false }, BLOCK],
-    [{ kind: 'console', input }, CONSOLE],
+    [{ kind: 'console', input, output: allocateOutputCount() }, CONSOLE],
   ]
   try {
     fc.assert(
