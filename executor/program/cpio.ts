@@ -10,12 +10,13 @@ export type CpioEntry =
   | { readonly kind: 'device'; readonly path: string; readonly major: number; readonly minor: number }
 
 const MAGIC = '070701'
-const TRAILER = 'TRAILER!!!'
+/** The name of what ends an archive. */
+export const CPIO_TRAILER = 'TRAILER!!!'
 const MODES = { folder: 0o040755, executable: 0o100755, file: 0o100644, device: 0o020600 } as const
 
 export function cpioArchive(entries: readonly CpioEntry[]): Uint8Array {
   const parts = entries.flatMap((entry, i) => record(i + 1, entry))
-  return new Uint8Array(Buffer.concat([...parts, ...fields(0, 0, 0, TRAILER, new Uint8Array(0), 0, 0)]))
+  return new Uint8Array(Buffer.concat([...parts, ...fields(0, 0, 0, CPIO_TRAILER, new Uint8Array(0), 0, 0)]))
 }
 
 function record(inode: number, entry: CpioEntry): Uint8Array[] {

@@ -1,8 +1,8 @@
 /** An initramfs that runs one command, and says what the guest sees of its machine: made of busybox and a few files. */
 
 import { InputError, show } from '../../src/errors.js'
-import { type CpioEntry, cpioArchive } from './cpio.js'
-import { isElf } from './elf.js'
+import { CPIO_TRAILER, type CpioEntry, cpioArchive } from './cpio.js'
+import { staticProgramHeaders } from './elf.js'
 
 /** A file for the guest. */
 export interface GuestFile {
@@ -140,10 +140,7 @@ export function execInitramfs({ busybox, command, files = [], modules = [] }: Ex
   requireStatic('busybox', busybox)
   const folders = new Set(['bin', 'dev', ...(modules.length === 0 ? [] : [MODULES])])
   for (const { path } of files) {
-    const parts = path.split('/')
-    if (path === '' || parts.some((part) => part === '' || part === '.' || part === '..') || path.includes('\0')) {
-      throw new InputError('files', 'paths such as bin/program', show(path))
-    }
+    const parts = partsOf(path)
     for (let i = 1; i < parts.length; i++) folders.add(parts.slice(0, i).join('/'))
   }
   const text = (value: string) => new Uint8Array(Buffer.from(value, 'utf8'))
@@ -159,7 +156,33 @@ export function execInitramfs({ busybox, command, files = [], modules = [] }: Ex
       ? []
       : [{ kind: 'file', path: 'command', content: text(`${command}\n`), executable: false } as const]),
   ]
+  requireOnce(entries)
   return cpioArchive(entries)
+}
+
+/** Linux leaves out what has a longer name; an archive ends with what is called like its trailer. */
+const PATH_MAX = 4096
+const NAME_MAX = 255
+
+/** @throws {InputError} for a path that no file in an archive can have */
+function partsOf(path: string): string[] {
+  const parts = path.split('/')
+  const isWrong =
+    parts.some((part) => part === '' || part === '.' || part === '..' || Buffer.byteLength(part) > NAME_MAX) ||
+    path.includes('\0') ||
+    path === CPIO_TRAILER ||
+    Buffer.byteLength(path) >= PATH_MAX
+  if (isWrong) throw new InputError('files', 'paths such as bin/program', show(path))
+  return parts
+}
+
+/** @throws {InputError} where a file would take the place of another, or of what the first process needs */
+function requireOnce(entries: readonly CpioEntry[]): void {
+  const seen = new Set<string>()
+  for (const { path } of entries) {
+    if (seen.has(path)) throw new InputError('files', 'another place for each file and folder', `${show(path)} twice`)
+    seen.add(path)
+  }
 }
 
 function moduleFile(name: string, content: Uint8Array): CpioEntry {
@@ -167,16 +190,13 @@ function moduleFile(name: string, content: Uint8Array): CpioEntry {
   return { kind: 'file', path: `${MODULES}/${name}`, content, executable: false }
 }
 
-const PT_INTERP = 3
-
 /** @throws {InputError} for what no guest without libraries can start */
 function requireStatic(where: string, file: Uint8Array): void {
-  if (!isElf(file) || file.length < 64)
-    throw new InputError(where, 'a program (ELF)', `${file.length} bytes that are none`)
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
-  const [start, size, count] = [Number(view.getBigUint64(32, true)), view.getUint16(54, true), view.getUint16(56, true)]
-  for (let i = 0; i < count && start + (i + 1) * size <= file.length; i++) {
-    if (view.getUint32(start + i * size, true) !== PT_INTERP) continue
-    throw new InputError(where, 'a static program (Debian: busybox-static)', 'one that wants a dynamic linker')
+  try {
+    staticProgramHeaders(file)
+  } catch (error) {
+    throw error instanceof InputError
+      ? new InputError(where, 'a static program for x86-64 (ELF; Debian: busybox-static)', error.got)
+      : error
   }
 }

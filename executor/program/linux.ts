@@ -63,8 +63,10 @@ export async function loadLinux(image: LinuxImage, room: LinuxRoom): Promise<Loa
     throw new InputError('vcpus', `a VM whose ACPI tables take ${room} bytes`, `${tables.length} bytes`)
   }
   const commandLine = Buffer.from(image.commandLine, 'utf8')
-  if (commandLine.length > kernel.commandLineMax || commandLine.includes(0)) {
-    throw new InputError('append', `up to ${kernel.commandLineMax} bytes without NUL`, `${commandLine.length} bytes`)
+  // What a kernel's header says may be more than there is room for.
+  const commandLineMax = Math.min(kernel.commandLineMax, LOW.memoryEnd - LOW.commandLine - 1)
+  if (commandLine.length > commandLineMax || commandLine.includes(0)) {
+    throw new InputError('append', `up to ${commandLineMax} bytes without NUL`, `${commandLine.length} bytes`)
   }
   const { tablesAt } = room
   requireRoom(kernel, tablesAt, room.memoryMap[0]!.bytes)

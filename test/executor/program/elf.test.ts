@@ -45,11 +45,12 @@ test('what is no static program for x86-64 is refused by what is wrong', () => {
   for (const [file, text] of [
     [elf({ 4: 1 }), '64 bits'],
     [elf({ 5: 2 }), 'little-endian'],
-    [elf({ 18: 183 }), 'machine 62 (x86-64), got 183'],
+    [elf({ 18: 183 }), 'machine 62 (x86-64), got machine 183'],
     [elf({ 16: 3 }), '-static -no-pie'],
     [elf({}, { type: 3 }), 'a static program'],
     [elf({}, { type: 2 }), 'a static program'],
     [elf({}, { type: 4 }), 'something to load'],
+    [elf({}, { filesz: 0, memsz: 0, paddr: 2 ** 60 }), 'something to load'],
     [elf({}, { filesz: 5 }), 'inside of the file'],
     [elf({}, { filesz: 4, memsz: 3 }), 'inside of the file'],
     [elf({ 56: 2 }), 'program headers inside of the file'],

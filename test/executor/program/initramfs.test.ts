@@ -18,6 +18,7 @@ const bytes = (text: string) => new Uint8Array(Buffer.from(text))
 function program(...types: readonly number[]): Uint8Array {
   const file = Buffer.alloc(64 + 56 * types.length)
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
+  file.writeUInt16LE(62, 18)
   file.writeBigUInt64LE(64n, 32)
   file.writeUInt16LE(56, 54)
   file.writeUInt16LE(types.length, 56)
@@ -66,10 +67,48 @@ test('a busybox that wants libraries, and names that lead elsewhere, are refused
   const make = (busybox: Uint8Array, path = 'bin/x') =>
     execInitramfs({ busybox, command: null, files: [{ path, content: bytes(''), executable: false }] })
   assert.throws(() => make(program(1, 3)), /busybox: expected a static program .*dynamic linker/)
-  assert.throws(() => make(bytes('#!/bin/sh')), /busybox: expected a program \(ELF\)/)
-  for (const path of ['/etc/x', '../x', 'a//b', '', 'a/./b', 'a\0b']) {
+  assert.throws(() => make(bytes('#!/bin/sh')), /busybox: expected a static program .*got 9 bytes without one/)
+  const changed = (at: number, value: number) => program(1, 1).map((byte, i) => (i === at ? value : byte))
+  assert.throws(() => make(changed(18, 183)), /busybox: expected a static program for x86-64 .*got machine 183/)
+  assert.throws(() => make(changed(4, 1)), /busybox: .*got class 1/)
+  // Program headers of a byte each, and beyond the file.
+  assert.throws(() => make(changed(54, 1)), /busybox: .*got 2 of 1 bytes at 64/)
+  assert.throws(() => make(changed(33, 1)), /busybox: .*got 2 of 56 bytes at 320/)
+  for (const path of [
+    '/etc/x',
+    '../x',
+    'a//b',
+    '',
+    'a/./b',
+    'a\0b',
+    'TRAILER!!!',
+    'x'.repeat(256),
+    `${'x/'.repeat(2048)}x`,
+  ]) {
     assert.throws(() => make(program(1), path), /files: expected paths/)
   }
+})
+
+test('no file takes the place of another, or of what the first process needs', () => {
+  const modules = [{ name: 'ext4', content: bytes('') }]
+  const make = (...paths: readonly string[]) =>
+    execInitramfs({
+      ...{ busybox: program(1), command: 'true', modules },
+      files: paths.map((path) => ({ path, content: bytes(''), executable: true })),
+    })
+  for (const paths of [
+    ['bin/a', 'bin/a'],
+    ['a', 'a/b'],
+    ['bin'],
+    ['init'],
+    ['command'],
+    ['bin/busybox'],
+    ['dev/console'],
+  ]) {
+    assert.throws(() => make(...paths), /files: expected another place for each file and folder, got ".*" twice/)
+  }
+  assert.throws(() => make('modules/ext4'), /"modules\/ext4" twice/)
+  assert.ok(make('bin/a', 'bin/b', 'a/a', 'TRAILER!!!/a').length > 0)
 })
 
 test('the first process is a script that its shell takes', () => {

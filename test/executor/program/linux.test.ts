@@ -107,6 +107,10 @@ test('what has no room says how much there is, before anything is written', asyn
   const commandLine = 'x'.repeat(3000)
   assert.match(await refusal({ commandLine }, 64 * MiB), /append: expected up to 2047 bytes/)
   assert.match(await refusal({ commandLine: 'a\0b' }, 64 * MiB), /without NUL/)
+  const boasts = Buffer.from(bzImageOf(Uint8Array.of(0xf4)))
+  boasts.writeUInt32LE(0xffffffff, 0x238)
+  const long = { kernel: new Uint8Array(boasts), commandLine: 'x'.repeat(0x80000) }
+  assert.match(await refusal(long, 64 * MiB), /append: expected up to 524287 bytes .*got 524288/)
   const low = bzImageOf(Uint8Array.of(0xf4), { prefAddress: 0x10000 })
   assert.match(await refusal({ kernel: low }, 64 * MiB), /loaded at 1 MiB or above/)
   assert.match(await refusal({ machine: machineOf(Array(8).fill(400)) }, 64 * MiB), /whose ACPI tables take/)
