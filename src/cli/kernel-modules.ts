@@ -5,12 +5,11 @@
 
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { GuestModule } from '../../executor/index.js'
 import { InputError, show } from '../errors.js'
-import { readBinary } from './input.js'
+import { readBinary, readText } from './input.js'
 
 const MAX_MODULE_BYTES = 256 * 1024 ** 2
 /** What unpacks modules by how their names end. */
@@ -65,7 +64,7 @@ interface ModuleIndex {
 }
 
 async function indexOf(folder: string): Promise<ModuleIndex> {
-  const linesOf = async (name: string) => (await readFile(join(folder, name), 'utf8')).split('\n').filter(Boolean)
+  const linesOf = async (name: string) => (await readText(join(folder, name))).split('\n').filter(Boolean)
   // Without these there are none.
   const ifThere = (name: string) => linesOf(name).catch(() => [])
   if (!existsSync(join(folder, 'modules.dep'))) {
@@ -100,14 +99,21 @@ function pathsOf({ byName, aliases }: ModuleIndex, name: string): string[] {
   return (aliases.get(plain(name)) ?? []).flatMap((other) => byName.get(plain(other)) ?? [])
 }
 
-/** Adds a module to `ordered` after what it needs. */
-function addModule(index: ModuleIndex, path: string, ordered: Set<string>, seen: Set<string>): void {
-  if (seen.has(path)) return
-  seen.add(path)
-  const before = (index.before.get(moduleName(path)) ?? []).flatMap((name) => pathsOf(index, name))
-  const needed = [...(index.needs.get(path) ?? [])].reverse()
-  for (const other of [...before, ...needed]) addModule(index, other, ordered, seen)
-  ordered.add(path)
+/** Adds a module to `ordered` after what it needs, however deep that goes. */
+function addModule(index: ModuleIndex, first: string, ordered: Set<string>, seen: Set<string>): void {
+  const open = [{ path: first, hasNeeds: false }]
+  for (let last = open.pop(); last !== undefined; last = open.pop()) {
+    const { path, hasNeeds } = last
+    if (hasNeeds) ordered.add(path)
+    if (seen.has(path)) continue
+    seen.add(path)
+    open.push({ path, hasNeeds: true })
+    const before = (index.before.get(moduleName(path)) ?? []).flatMap((name) => pathsOf(index, name))
+    // The last one is the next one.
+    for (const other of [...(index.needs.get(path) ?? []), ...before.reverse()]) {
+      open.push({ path: other, hasNeeds: false })
+    }
+  }
 }
 
 /** The kernel takes both for the same. */
@@ -126,7 +132,7 @@ async function contentOf(file: string): Promise<Uint8Array> {
   if (program === undefined) throw new InputError('--modules', 'modules in xz, zstd or gzip', show(basename(file)))
   try {
     const options = { encoding: 'buffer', maxBuffer: MAX_MODULE_BYTES } as const
-    return (await promisify(execFile)(program, ['-dc', file], options)).stdout
+    return (await promisify(execFile)(program, ['-dc', '--', file], options)).stdout
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? `no ${program} here` : `${program} refuses it`
     throw new InputError('--modules', `modules that ${program} unpacks`, `${basename(file)}: ${why}`)

@@ -76,10 +76,38 @@ test('a name that is unknown, and a folder that has none, are refused', async ()
   assert.match(await refused(empty, 'c'), /^InputError: --modules: .*c\.ko\.gz: gzip refuses it/)
 })
 
+test('a list that goes in circles, or as deep as it is long, is followed', async () => {
+  const circle = folderOf({ 'modules.dep': 'a.ko: b.ko\nb.ko: a.ko b.ko\n' }, ['a.ko', 'b.ko'])
+  assert.equal(
+    (await modulesOf(circle, ['a', 'b'])).map(({ name }) => name),
+    ['b', 'a'],
+  )
+  const lines = Array.from({ length: 20_000 }, (_, i) => `m${i}.ko: m${i + 1}.ko`)
+  const deep = folderOf({ 'modules.dep': lines.join('\n') })
+  const found = await modulesOf(deep, ['m0']).catch((error) => error)
+  assert.match(`${found}`, /^InputError: .*m\d+\.ko: expected a file that can be read, got no such file/)
+})
+
+test('a list that cannot be read is an error that names it', async () => {
+  const error = await modulesOf(folderOf({ 'modules.dep/x': '' }), ['a']).catch((reason) => reason)
+  assert.match(`${error}`, /^InputError: .*modules\.dep: expected a file that can be read, got a directory/)
+})
+
 test('a packed module is unpacked', async () => {
   const packed = folderOf({ 'modules.dep': 'a.ko.gz:\n', 'a.ko.gz': gzipSync('content') })
   const [module] = await modulesOf(packed, ['a'])
   assert.equal({ name: module!.name, content: `${Buffer.from(module!.content)}` }, { name: 'a', content: 'content' })
+  // A folder that looks like an option.
+  const here = process.cwd()
+  process.chdir(packed)
+  try {
+    mkdirSync('-folder')
+    writeFileSync('-folder/modules.dep', 'a.ko.gz:\n')
+    writeFileSync('-folder/a.ko.gz', gzipSync('content'))
+    assert.is(`${Buffer.from((await modulesOf('-folder', ['a']))[0]!.content)}`, 'content')
+  } finally {
+    process.chdir(here)
+  }
 })
 
 withXz('so is one in xz', async () => {
