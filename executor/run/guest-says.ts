@@ -1,6 +1,6 @@
 /** What a guest itself says of its machine, held against the plan. Nothing that it says is trusted to be true, or to be short. */
 
-import { formatCpulist, parseCpulist } from '../../src/cpulist.js'
+import { canonicalCpulist, formatCpulist } from '../../src/cpulist.js'
 import type { Finding } from '../../src/errors.js'
 import { formatBytes } from '../../src/units.js'
 import type { AcpiMachine } from '../acpi/machine.js'
@@ -50,28 +50,36 @@ export function parseReport(text: string): GuestTopologyReport | null {
   if (!lines.includes('end')) return null
   const cpus = /^cpus (\d{1,6})$/m.exec(text)?.[1]
   if (cpus === undefined) return null
-  const nodes: GuestNode[] = []
+  const said = new Map<number, Map<string, string>>()
   for (const line of lines) {
-    const id = /^node (\d{1,4}) cpus /.exec(line)?.[1]
+    const [, id, word, value] = /^node (\d{1,4}) (cpus|distances|pages) ?(.*)$/.exec(line) ?? []
     if (id === undefined) continue
-    const value = (word: string) => new RegExp(`^node ${id} ${word} ?(.*)$`, 'm').exec(text)?.[1]?.trim()
-    const [list, distances, pages] = [value('cpus'), value('distances'), value('pages')]
-    if (list === undefined || !/^[\d,-]*$/.test(list) || !isCpulist(list)) return null
+    const of = said.get(Number(id)) ?? new Map<string, string>()
+    said.set(Number(id), of)
+    // What is said first counts.
+    if (!of.has(word!)) of.set(word!, value!.trim())
+  }
+  const nodes: GuestNode[] = []
+  for (const [node, of] of said) {
+    const [cpus, distances, pages] = ['cpus', 'distances', 'pages'].map((word) => of.get(word))
+    const list = cpus === undefined ? null : cpulistOf(cpus)
+    if (list === null) return null
     if (distances === undefined || !/^\d{1,3}( \d{1,3})*$/.test(distances)) return null
     if (pages === undefined || !/^\d{1,12}$/.test(pages)) return null
     const memoryBytes = Number(pages) * GUEST_PAGE
-    nodes.push({ node: Number(id), cpus: list, distances: distances.split(' ').map(Number), memoryBytes })
+    nodes.push({ node, cpus: list, distances: distances.split(' ').map(Number), memoryBytes })
   }
   nodes.sort((a, b) => a.node - b.node)
   return { cpus: Number(cpus), nodes }
 }
 
-function isCpulist(text: string): boolean {
+/** As the kernel writes it; `null`: it is none. */
+function cpulistOf(text: string): string | null {
+  if (!/^[\d,-]*$/.test(text)) return null
   try {
-    parseCpulist(text, { allowEmpty: true })
-    return true
+    return canonicalCpulist(text, { allowEmpty: true })
   } catch {
-    return false
+    return null
   }
 }
 

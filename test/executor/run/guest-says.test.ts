@@ -31,6 +31,19 @@ test('a report as the first process writes it has nothing against the plan', () 
   })
 })
 
+test('a node that is named again and again is one, with what was said of it first', () => {
+  const again = [...lines.slice(0, -1), 'node 0 cpus 3', 'node 00 cpus 3', 'node 1 pages 1', 'end']
+  assert.equal(parseReport(again.join('\n')), parseReport(lines.join('\n')))
+  const many = [
+    'cpus 1',
+    ...new Array(19_000).fill('node 0 cpus 0,0-0,0'),
+    'node 0 distances 10',
+    'node 0 pages 1',
+    'end',
+  ]
+  assert.equal(parseReport(many.join('\n'))!.nodes, [{ node: 0, cpus: '0', distances: [10], memoryBytes: 4096 }])
+})
+
 test('each difference is told', () => {
   const change = (at: number, line: string) => findings(lines.map((each, i) => (i === at ? line : each)))
   assert.match(change(0, 'cpus 3')[0]!, /3 CPUs online, the plan 4 vCPUs/)
