@@ -1,6 +1,6 @@
 /** What a guest reads from a serial console, given on the main thread. */
 
-import { requireBytes } from '../../src/checks.js'
+import { requireBytes, requireCallback } from '../../src/checks.js'
 import { giveInput } from '../devices/serial.js'
 
 /** How often it is looked whether the guest has made room. */
@@ -11,7 +11,7 @@ export class SerialLine {
   readonly #shared: SharedArrayBuffer
   readonly #interrupt: number | null
   readonly #isOpen: () => boolean
-  #waiting: Uint8Array[] = []
+  #waiting: { readonly bytes: Uint8Array; readonly taken: () => void }[] = []
   #timer: NodeJS.Timeout | undefined
 
   /** @internal */
@@ -21,25 +21,29 @@ export class SerialLine {
     this.#isOpen = isOpen
   }
 
-  /** Bytes for the guest to read. Those that there is no room for wait until it has read others; after the VM's end they are dropped. */
-  write(bytes: Uint8Array): void {
+  /**
+   * Bytes for the guest to read. Those that there is no room for wait until it has read others; after the VM's end they are dropped.
+   * @param taken called when there was room for all of them
+   */
+  write(bytes: Uint8Array, taken: () => void = () => {}): void {
     requireBytes('bytes', bytes)
-    if (bytes.length === 0) return
-    this.#waiting.push(bytes.slice())
+    requireCallback('taken', taken)
+    this.#waiting.push({ bytes: bytes.slice(), taken })
     this.#give()
   }
 
   #give(): void {
     clearTimeout(this.#timer)
-    while (this.#waiting.length > 0 && this.#isOpen()) {
-      const [first] = this.#waiting
-      const taken = giveInput(this.#shared, this.#interrupt, first!)
-      if (taken < first!.length) {
-        this.#waiting[0] = first!.subarray(taken)
+    for (let first = this.#waiting[0]; first !== undefined && this.#isOpen(); first = this.#waiting[0]) {
+      const { bytes, taken } = first
+      const count = giveInput(this.#shared, this.#interrupt, bytes)
+      if (count < bytes.length) {
+        this.#waiting[0] = { bytes: bytes.subarray(count), taken }
         this.#timer = setTimeout(() => this.#give(), RETRY_MS).unref()
         return
       }
       this.#waiting.shift()
+      taken()
     }
   }
 }

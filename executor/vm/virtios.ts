@@ -2,7 +2,7 @@
 
 import { fstatSync } from 'node:fs'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { requireBoolean, requireBytes, requireObject, requirePath } from '../../src/checks.js'
+import { requireBoolean, requireBytes, requireCallback, requireObject, requirePath } from '../../src/checks.js'
 import { InputError, SyscallError, show } from '../../src/errors.js'
 import { closeAll } from '../ffi/close.js'
 import { closeFd, createEventFd, lockFile, openFile, signalEvent } from '../ffi/files.js'
@@ -137,7 +137,7 @@ export class VirtioHost {
   readonly #stop = new Int32Array(new SharedArrayBuffer(4))
   #port: MessagePort | null = null
   #serving: Promise<unknown> = Promise.resolve()
-  #waiting: Uint8Array[] = []
+  #waiting: { readonly bytes: Uint8Array; readonly taken: () => void }[] = []
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -176,10 +176,11 @@ export class VirtioHost {
     this.#serving = runInThread('serveVirtio', task, [port2]).catch(failed)
   }
 
-  /** Bytes for the guest to read from a console. */
-  write(bytes: Uint8Array): void {
+  /** Bytes for the guest to read from a console. `taken` is called when there was room for all of them. */
+  write(bytes: Uint8Array, taken: () => void = () => {}): void {
     requireBytes('bytes', bytes)
-    this.#waiting.push(bytes.slice())
+    requireCallback('taken', taken)
+    this.#waiting.push({ bytes: bytes.slice(), taken })
     this.#give()
   }
 
@@ -188,14 +189,16 @@ export class VirtioHost {
     clearTimeout(this.#timer)
     if (work.kind !== 'console' || this.#isClosed) return
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      const taken = giveBytes(work.input, first)
-      if (taken > 0) signalEvent(this.wake)
-      if (taken === first.length) this.#waiting.shift()
-      else {
-        this.#waiting[0] = first.subarray(taken)
+      const { bytes, taken } = first
+      const count = giveBytes(work.input, bytes)
+      if (count > 0) signalEvent(this.wake)
+      if (count < bytes.length) {
+        this.#waiting[0] = { bytes: bytes.subarray(count), taken }
         this.#timer = setTimeout(() => this.#give(), RETRY_MS).unref()
         return
       }
+      this.#waiting.shift()
+      taken()
     }
   }
 

@@ -86,6 +86,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'no such file (a part of the path is no directory)',
   EISDIR: 'a directory',
   EACCES: 'no permission to read it',
+  ELOOP: 'a symbolic link that leads in a circle',
   ENAMETOOLONG: 'a name that is too long',
   ERR_INVALID_ARG_VALUE: 'a name with a NUL character',
 }

@@ -78,7 +78,11 @@ export function requireKernelOptions(options: KernelOptions): void {
 export async function runKernel(options: KernelCommandOptions): Promise<void> {
   const { request: requestFile, kernel, initrd, append, exec, silence, relaxed = false, json } = options
   const kernelFile = kernel === true ? ownKernel() : kernel
-  requireOneStdin({ '--request': requestFile, '--kernel': kernelFile, '--initrd': initrd })
+  const readsFile = options.file?.includes('-') ? '-' : undefined
+  requireOneStdin({
+    ...{ '--request': requestFile, '--kernel': kernelFile, '--initrd': initrd },
+    ...{ '--busybox': options.busybox, '--file': readsFile },
+  })
   const style = styleOf(process.stderr, options.color)
   const say = (text: string) => process.stderr.write(`${text}\n`)
   const given = requestFile === undefined ? undefined : await readRequest(requestFile)
@@ -146,7 +150,8 @@ export async function runKernel(options: KernelCommandOptions): Promise<void> {
 
 /** The guest's own, unless something else went wrong. */
 function exitCodeOf({ by, exitCode, verified, findings }: LinuxReport): number {
-  if (by === 'guest' && exitCode !== 0) return (exitCode ?? 0) & 0xff
+  // A code of more than a byte is not taken for 0.
+  if (by === 'guest' && exitCode !== 0) return (exitCode ?? 0) & 0xff || EXIT.failed
   if (by === 'reset' || by === 'halt') return EXIT.failed
   if (verified) return EXIT.done
   return findings.some(({ constraint }) => constraint === 'refused') ? EXIT.partial : EXIT.failed
@@ -223,9 +228,15 @@ class Terminal {
   }
 
   readonly #onData = (bytes: Buffer): void => {
-    const at = process.stdin.isTTY ? bytes.indexOf(ESCAPE) : -1
-    if (at < 0) (this.#guest?.console ?? this.#guest?.serial[0])?.write(bytes)
-    else this.#end()
+    const line = this.#guest?.console ?? this.#guest?.serial[0]
+    if (process.stdin.isTTY) {
+      if (bytes.includes(ESCAPE)) this.#end()
+      else line?.write(bytes)
+      return
+    }
+    // A file or a pipe may have more than the guest ever reads.
+    process.stdin.pause()
+    line?.write(bytes, () => process.stdin.resume())
   }
 
   open(guest: LinuxGuest): void {

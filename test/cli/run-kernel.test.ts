@@ -1,12 +1,14 @@
 /** `homenode run --kernel` with kernels of a few instructions. Real ones run in the lab. */
 
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kvmStatus, probeMbind } from '../../executor/index.js'
 import { bzImageOf } from '../executor/program/kernels.js'
 import { skipUnless } from '../skip.js'
-import { homenode, requestOf, scratch } from './command.js'
+import { cli, homenode, requestOf, scratch } from './command.js'
 import { hasScript, NO_SCRIPT, Terminal } from './terminal.js'
 
 const kvm = kvmStatus()
@@ -27,6 +29,13 @@ const faults = kernelOf('faults', `${PRINT} 0f 0b`)
 const silent = kernelOf('silent', SPIN)
 /** wait: mov $0x3fd, %dx; in %dx, %al; test $1, %al; jz wait; mov $0x3f8, %dx; in %dx, %al; out %al, $0xf4 */
 const reads = kernelOf('reads', `${PRINT} 66 ba fd 03 ec a8 01 74 f7 66 ba f8 03 ec e6 f4 ${SPIN}`)
+/** The same for 12 KiB, of which the last byte is the exit code. */
+const readsMuch = kernelOf(
+  'reads-much',
+  `${PRINT} bb 00 30 00 00 66 ba fd 03 ec a8 01 74 f7 66 ba f8 03 ec ff cb 75 ee e6 f4 ${SPIN}`,
+)
+/** mov $0x100, %eax; out %eax, $0xf4 */
+const wide = kernelOf('wide', `${PRINT} b8 00 01 00 00 e7 f4 ${SPIN}`)
 const one = file('one.json', requestOf({ name: 'one', vcpus: 1, memory: '64MiB' }))
 const two = file('two.json', requestOf(...['a', 'b'].map((name) => ({ name, vcpus: 1, memory: '4MiB' }))))
 
@@ -61,6 +70,26 @@ withKvm('standard input is typed', async () => {
   assert.is((await homenode(args, { input: 'x' })).code, 'x'.charCodeAt(0))
 })
 
+withKvm('of a long input no more is read than the guest takes', async () => {
+  const input = openSync(file('long', Buffer.alloc(64 * 1024 ** 2, 9)), 'r')
+  try {
+    const child = spawn(process.execPath, [cli, 'run', '--kernel', readsMuch, '-f', one], {
+      stdio: [input, 'ignore', 'ignore'],
+    })
+    const [code] = await once(child, 'close')
+    assert.is(code, 9)
+    // The file's place is the same in all processes that have it.
+    const place = Number(/^pos:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${input}`, 'utf8'))![1])
+    assert.ok(place >= 12 * 1024 && place < 1024 ** 2, `${place}`)
+  } finally {
+    closeSync(input)
+  }
+})
+
+withKvm('an exit code of more than a byte is not 0', async () => {
+  assert.is((await run(wide)).code, 1)
+})
+
 withKvm('an interrupt ends the guest, with 130', async () => {
   const { code, stderr } = await homenode(['run', '--kernel', reads, '-f', one], {
     started: (child) => child.stdout!.once('data', () => child.kill('SIGINT')),
@@ -74,6 +103,10 @@ test('bad input says what is wrong, with 2', async () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['--exec', 'true'], /--exec: expected also --kernel, got none/],
     [['--disk', 'x'], /--disk: expected also --kernel/],
+    [
+      ['--kernel', sevens, '--exec', 'true', '-f', '-', '--file', '-'],
+      /one option that reads it, got "-" for --request and --file/,
+    ],
     [['--kernel', '/none/there', '-f', one], /\/none\/there: expected a file that can be read, got no such file/],
     [['--kernel', sevens, '-f', two], /two\.json: vms: expected one VM/],
     [['--kernel', sevens, '--initrd', 'x', '--exec', 'true'], /--exec: expected --initrd auto, got --initrd "x"/],
@@ -84,7 +117,10 @@ test('bad input says what is wrong, with 2', async () => {
       /--modules: expected a kernel's folder of modules, with modules\.dep \(depmod\), got "\/none"/,
     ],
     [['--kernel', sevens, '--seconds', '3'], /'--kernel \[file\]' cannot be used with option '--seconds/],
-    [['--kernel', sevens, '--exec', 'true', '--busybox', text, '-f', one], /busybox: expected a program \(ELF\)/],
+    [
+      ['--kernel', sevens, '--exec', 'true', '--busybox', text, '-f', one],
+      /busybox: expected a static program for x86-64/,
+    ],
   ]
   for (const [args, expected] of cases) {
     const { code, stdout, stderr } = await homenode(['run', ...args])

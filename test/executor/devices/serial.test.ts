@@ -5,6 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { allocateSerial, createSerial, giveInput, takeOutput } from '../../../executor/devices/serial.js'
 import { closeFd, createEventFd, takeEvents } from '../../../executor/ffi/files.js'
+import { SerialLine } from '../../../executor/vm/serial-line.js'
 import { allocateBlock, blockOf } from '../../../executor/wire/shared.js'
 
 const COM1 = 0x3f8
@@ -35,6 +36,25 @@ function lineOf(interrupt: number) {
     interrupts: () => takeEvents(interrupt),
   }
 }
+
+test('whoever writes is told when the guest has made room for all of it', async () => {
+  const shared = allocateSerial()
+  const device = createSerial(COM1, shared, null, blockOf(allocateBlock()), () => {})
+  const line = new SerialLine(shared, null, () => true)
+  const told: string[] = []
+  line.write(new Uint8Array(4096), () => told.push('first'))
+  assert.equal(told, ['first'])
+  const second = new Promise<void>((resolve) => line.write(Uint8Array.of(7), resolve)).then(() => told.push('second'))
+  line.write(new Uint8Array(0), () => told.push('empty'))
+  await new Promise(setImmediate)
+  assert.equal(told, ['first'])
+  device.read!(COM1 + DATA, new Uint8Array(1))
+  // Its timer keeps no process alive.
+  const alive = setInterval(() => {}, 1000)
+  await second
+  clearInterval(alive)
+  assert.equal(told.sort(), ['empty', 'first', 'second'])
+})
 
 test('without interrupts enabled none comes, in either direction', () => {
   uart((line) => {

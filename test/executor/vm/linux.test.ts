@@ -1,7 +1,7 @@
 /** Guests that are started as kernels are: a few instructions each, in a bzImage. Real kernels boot in the lab. */
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -123,6 +123,8 @@ testWithKvm('bad input is refused, and nothing is left behind by it, or by any e
   writeFileSync(disk, new Uint8Array(4096))
   const pipe = join(folder, 'pipe')
   execFileSync('mkfifo', [pipe])
+  const circle = join(folder, 'circle')
+  symlinkSync(circle, circle)
   const made = { busybox: new Uint8Array([0x7f, 0x45, 0x4c, 0x46, ...new Uint8Array(60)]), command: null }
   const before = await settledHoldings()
   const refused: readonly (readonly [Partial<RunLinuxOptions>, RegExp])[] = [
@@ -140,6 +142,7 @@ testWithKvm('bad input is refused, and nothing is left behind by it, or by any e
       /nobody else has locked/,
     ],
     [{ disks: [{ path: join(folder, 'none') }] }, /disk ".*none": expected a file to read, got no such file/],
+    [{ disks: [{ path: circle }] }, /disk ".*circle": expected a file to read, got a symbolic link that leads in a/],
     [{ disks: [{ path: pipe }] }, /got something else than a file/],
     [
       { initrd: { ...made, modules: [{ name: '../x', content: new Uint8Array(1) }] } },
