@@ -111,6 +111,9 @@ function requireRunLinuxOptions(options: RunLinuxOptions): void {
     requireCallback(name, callback)
   }
   requireNumber('silenceSeconds', silenceSeconds)
+  if (silenceSeconds !== undefined && silenceSeconds < 1) {
+    throw new InputError('silenceSeconds', '1 or more', show(silenceSeconds))
+  }
   requireBoolean('relaxed', relaxed)
   requireSignal('signal', signal)
 }

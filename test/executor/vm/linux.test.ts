@@ -148,6 +148,7 @@ testWithKvm('bad input is refused, and nothing is left behind by it, or by any e
       { initrd: { ...made, modules: [{ name: '../x', content: new Uint8Array(1) }] } },
       /modules: expected names such as/,
     ],
+    [{ silenceSeconds: 0 }, /silenceSeconds: expected 1 or more, got 0/],
     [{ append: 'x'.repeat(5000) }, /append: expected up to 2047 bytes/],
   ]
   for (const [options, expected] of refused) {
