@@ -115,6 +115,7 @@ function readNode(value: Value): HostNode {
     enter('bandwidth');
     if (!anyNumber(bandwidth)) issue('a number', show(bandwidth));
     else if (bandwidth.number <= 0) issue('more than 0', show(bandwidth));
+    else if (bandwidth.number > SAFE) issue('at most ' + numberText(SAFE), show(bandwidth));
     else node.bandwidth = bandwidth.number;
     leave();
   }

@@ -20,7 +20,7 @@ const node = z.strictObject({
   memory: z.strictObject({ total: amount, free: amount, reclaimable: z.int().min(0).exactOptional() }),
   pages: z.array(z.strictObject({ size: pageSize, total: amount, free: amount })).min(1),
   allowed: z.boolean().exactOptional(),
-  bandwidth: z.number().positive().exactOptional(),
+  bandwidth: z.number().positive().max(Number.MAX_SAFE_INTEGER).exactOptional(),
 })
 
 const cpu = z.strictObject({

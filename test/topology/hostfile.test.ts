@@ -139,6 +139,7 @@ test('what is wrong is named with its place', () => {
     [['nodes', 0, 'pages', 0, 'size'], 5000],
     [['nodes', 0, 'pages', 0, 'free'], 2 ** 30],
     [['nodes', 0, 'bandwidth'], 0],
+    [['nodes', 0, 'bandwidth'], 2 ** 53],
     [['distances'], [[10, 20]]],
     [['distances', 1], [20]],
     [['distances', 1, 0], 9],
