@@ -111,7 +111,7 @@ export function formatPath(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, key) => {
     if (typeof key === 'number') return `${text}[${key}]`
     const name = String(key)
-    if (!/^[\p{L}_$][\p{L}\d_$-]*$/u.test(name)) return `${text}[${show(name)}]`
+    if (!/^[\p{L}_$][\p{L}\d_$-]{0,79}$/u.test(name)) return `${text}[${show(name)}]`
     return text === '' ? name : `${text}.${name}`
   }, '')
 }

@@ -68,6 +68,7 @@ test('a field that belongs to the prototype is a field like any other', () => {
 test('paths are written as in JavaScript', () => {
   assert.is(formatPath(['vms', 2, 'memory']), 'vms[2].memory')
   assert.is(formatPath(['a b', 'c']), '["a b"].c')
+  assert.is(formatPath(['vms', 'n'.repeat(1000)]), `vms["${'n'.repeat(77)}..."]`)
   assert.is(formatPath([]), '')
 })
 

@@ -74,8 +74,11 @@ export function adopt(issue: Issue): void {
   if (issues.first == null) issues.first = issue;
 }
 
+/** Longer ones are quoted, and cut. */
+const LONGEST_NAME: i32 = 80;
+
 function isPlainName(name: string): bool {
-  if (name.length == 0) return false;
+  if (name.length == 0 || name.length > LONGEST_NAME) return false;
   for (let at = 0; at < name.length; at++) {
     const unit = name.charCodeAt(at);
     const isLetter = ((unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a) || unit == 0x5f || unit == 0x24;

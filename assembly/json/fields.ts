@@ -4,7 +4,7 @@ import { MAX_ID, listExpected, listFailed, listGot, parseCpulist } from './cpuli
 import { isName } from './names';
 import { show } from './show';
 import { bytesExpected, bytesGot, formatBytes, parseBytes } from './units';
-import { NUMBER, TEXT, Value } from './value';
+import { TEXT, Value } from './value';
 import { isPowerOfTwo } from './host-format';
 
 const GRANULE: f64 = 4096;
@@ -45,8 +45,7 @@ export function pageSize(value: Value): f64 {
 export function bandwidth(value: Value): f64 {
   if (value.kind != TEXT) {
     if (anyNumber(value) && value.number >= 0 && value.number <= SAFE) return value.number;
-    const isNumber = value.kind == NUMBER;
-    issue(isNumber ? 'bytes a second' : 'bytes a second or a size with a unit, such as "10GB/s"', show(value));
+    issue(anyNumber(value) ? 'bytes a second' : 'bytes a second or a size with a unit, such as "10GB/s"', show(value));
     return 0;
   }
   const text = new Value(TEXT);

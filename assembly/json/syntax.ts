@@ -227,13 +227,12 @@ function textBetween(from: usize, until: usize): string {
   while (byte < until) {
     const char = load<u8>(byte);
     if (char != 0x5c) {
-      let length = 1;
-      if (char >= 0xf0) length = 4;
-      else if (char >= 0xe0) length = 3;
-      else if (char >= 0xc0) length = 2;
-      const part = String.UTF8.decodeUnsafe(byte, length);
-      for (let index = 0; index < part.length; index++) units[count++] = <u16>part.charCodeAt(index);
-      byte += length;
+      const point = pointAt(byte);
+      if (point > 0xffff) {
+        units[count++] = <u16>(0xd7c0 + (point >> 10));
+        units[count++] = <u16>(0xdc00 | (point & 0x3ff));
+      } else units[count++] = <u16>point;
+      byte += bytesOf(char);
     } else if (load<u8>(byte + 1) == 0x75) {
       let unit = 0;
       for (let digit: usize = 2; digit < 6; digit++) unit = (unit << 4) | hexadecimal(load<u8>(byte + digit));
@@ -247,15 +246,31 @@ function textBetween(from: usize, until: usize): string {
   return String.UTF16.decodeUnsafe(changetype<usize>(units), count << 1);
 }
 
+/** How many bytes a character has, by its first. */
+function bytesOf(lead: u8): i32 {
+  if (lead >= 0xf0) return 4;
+  if (lead >= 0xe0) return 3;
+  return lead >= 0xc0 ? 2 : 1;
+}
+
+/** The code point of the character that begins here, of a text that is known to be UTF-8. */
+function pointAt(byte: usize): i32 {
+  const lead: i32 = load<u8>(byte);
+  const length = bytesOf(<u8>lead);
+  let point: i32 = length == 1 ? lead : lead & (0x7f >> length);
+  for (let tail = 1; tail < length; tail++) point = (point << 6) | (load<u8>(byte + tail) & 0x3f);
+  return point;
+}
+
 function readList(): Value {
   const list = new Value(LIST);
-  list.items = new Array<Value>();
   at++;
   skipSpace();
   if (peek() == 0x5d) {
     at++;
     return list;
   }
+  list.items = new Array<Value>();
   let first = true;
   while (true) {
     list.items.push(readValue(first ? 'a value in JSON or "]"' : 'a value in JSON'));
@@ -274,14 +289,14 @@ function readList(): Value {
 
 function readObject(): Value {
   const object = new Value(OBJECT);
-  object.items = new Array<Value>();
-  object.names = new Array<string>();
   at++;
   skipSpace();
   if (peek() == 0x7d) {
     at++;
     return object;
   }
+  object.items = new Array<Value>();
+  object.names = new Array<string>();
   let first = true;
   while (true) {
     readMember(object, first);
