@@ -3,7 +3,17 @@
 //   c/homenode.h, c/calls.c      the header and the functions of the C library, from the planner's sources
 //   c/planner*.c, c/planner*.h   both modules as C, by wabt's wasm2c
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeLibrary } from './c/generate.mjs'
@@ -69,7 +79,13 @@ function compileFront() {
 function translate(wasm, name) {
   const file = join(build, 'c', `${name}.c`)
   if (isNewer(file, [wasm])) return
-  execFileSync('wasm2c', ['--no-debug-names', '-n', name, wasm, '-o', file], { stdio: ['ignore', 'ignore', 'inherit'] })
+  // Where it is ended half-way there is no file that looks complete.
+  const made = join(build, 'c.new')
+  mkdirSync(made, { recursive: true })
+  const options = ['--no-debug-names', '-n', name, wasm, '-o', join(made, `${name}.c`)]
+  execFileSync('wasm2c', options, { stdio: ['ignore', 'ignore', 'inherit'] })
+  for (const ending of ['h', 'c']) renameSync(join(made, `${name}.${ending}`), join(build, 'c', `${name}.${ending}`))
+  rmSync(made, { recursive: true })
 }
 
 /** Its output differs from version to version; Debian 12 has this one. */
