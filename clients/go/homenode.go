@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
+	"sync"
 	"unsafe"
 )
 
@@ -43,8 +45,9 @@ var (
 	ErrMemory = errors.New("homenode: there is not enough memory")
 )
 
-// Planner plans one request after the other. One goroutine at a time uses it; several share nothing.
+// Planner plans one request after the other. Goroutines that share one wait for each other; with one each they do not.
 type Planner struct {
+	lock sync.Mutex
 	json *C.homenode_json
 }
 
@@ -60,6 +63,8 @@ func NewPlanner() (*Planner, error) {
 
 // Close ends the planner. It may be called again.
 func (planner *Planner) Close() {
+	planner.lock.Lock()
+	defer planner.lock.Unlock()
 	C.homenode_json_free(planner.json)
 	planner.json = nil
 }
@@ -97,6 +102,8 @@ func (planner *Planner) PlanIn(host, request any, steps, seed int32) (*Plan, err
 
 // Answer is the same as JSON text: a plan, or {"error": ...} (false).
 func (planner *Planner) Answer(host, request []byte, steps, seed int32) (bool, []byte, error) {
+	planner.lock.Lock()
+	defer planner.lock.Unlock()
 	if planner.json == nil {
 		return false, nil, errors.New("homenode: the planner is closed")
 	}
@@ -121,6 +128,7 @@ func (planner *Planner) Answer(host, request []byte, steps, seed int32) (bool, [
 
 // Calls is the planner as docs/planner-abi.md has it, in numbers.
 type Calls struct {
+	lock    sync.Mutex
 	planner *C.homenode_planner
 }
 
@@ -134,14 +142,25 @@ func NewCalls() (*Calls, error) {
 	return calls, nil
 }
 
-// Close ends it. It may be called again; then no more calls are.
+// Close ends it. It may be called again.
 func (calls *Calls) Close() {
+	calls.lock.Lock()
+	defer calls.lock.Unlock()
 	C.homenode_planner_free(calls.planner)
 	calls.planner = nil
 }
 
-// Call returns a value, or below 0 a status: Call("addNode", 0, 1).
+// Call returns a value, or below 0 a status: Call("addNode", 0, 1). After Close it is that of calls in the wrong order.
 func (calls *Calls) Call(name string, numbers ...float64) float64 {
+	calls.lock.Lock()
+	defer calls.lock.Unlock()
+	if calls.planner == nil {
+		return C.HOMENODE_ERROR_ORDER
+	}
+	// C would take the name to end at a zero.
+	if strings.ContainsRune(name, 0) {
+		return C.HOMENODE_ERROR_UNKNOWN
+	}
 	text := C.CString(name)
 	defer C.free(unsafe.Pointer(text))
 	var first *C.double

@@ -117,6 +117,51 @@ func TestAVMIsPlannedAndAnotherRefused(t *testing.T) {
 	}
 }
 
+func TestCallsTakeNoOtherNamesAndNoneWhenClosed(t *testing.T) {
+	calls, err := NewCalls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "reset\x00x", "\x00", "re\x00set", "\xff", "nothing"} {
+		if got := calls.Call(name); got != -3 {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+	if got := calls.Call("reset"); got != 0 {
+		t.Errorf("reset: %v", got)
+	}
+	calls.Close()
+	calls.Close()
+	if got := calls.Call("reset"); got != -4 {
+		t.Errorf("a closed planner: %v", got)
+	}
+}
+
+func TestGoroutinesShareAPlanner(t *testing.T) {
+	planner, err := NewPlanner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vectors := lines(t, "plans.txt")
+	var group sync.WaitGroup
+	for thread := 0; thread < 4; thread++ {
+		group.Add(1)
+		go func(first int) {
+			defer group.Done()
+			for at := first * 4; at+3 < len(vectors); at += 16 {
+				head := strings.Split(vectors[at], " ")
+				steps, _ := strconv.Atoi(head[0])
+				seed, _ := strconv.Atoi(head[1])
+				if _, answer, err := planner.Answer([]byte(vectors[at+1]), []byte(vectors[at+2]), int32(steps), int32(seed)); err != nil || string(answer) != vectors[at+3] {
+					t.Errorf("vector %d differs: %v", at/4, err)
+				}
+			}
+		}(thread)
+	}
+	group.Wait()
+	planner.Close()
+}
+
 func TestWhatIsWrongIsTold(t *testing.T) {
 	planner, err := NewPlanner()
 	if err != nil {

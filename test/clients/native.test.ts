@@ -1,6 +1,6 @@
 /** The C library and its clients: each replays the vectors, and runs the code of its README. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -75,15 +75,26 @@ withLibrary('C: the README compiles as C and as it stands, and plans; the header
   await run('c++', ['-Wall', '-Wextra', '-Werror', '-fsyntax-only', `-I${NATIVE}`, header], folder)
 })
 
-withLibrary('C: it is installed as a package', async () => {
-  const root = join(folder, 'root')
+withLibrary('C: it is installed as a package, in a place with a space, too', async () => {
+  const root = join(folder, 'a root')
+  await run('make', ['-C', join(CLIENTS, 'c'), 'install', `DESTDIR=${root}`, 'PREFIX=/opt/a b'], CLIENTS)
+  const there = readFileSync(join(root, 'opt/a b/lib/pkgconfig/homenode.pc'), 'utf8')
+  assert.match(there, /^prefix=\/opt\/a b$/m)
   await run('make', ['-C', join(CLIENTS, 'c'), 'install', `DESTDIR=${root}`, 'PREFIX=/usr'], CLIENTS)
+  assert.match(readFileSync(join(root, 'usr/lib/pkgconfig/homenode.pc'), 'utf8'), /^prefix=\/usr$/m)
   const { version } = JSON.parse(readFileSync(join(CLIENTS, '../package.json'), 'utf8'))
   assert.match(
     readFileSync(join(root, 'usr/lib/pkgconfig/homenode.pc'), 'utf8'),
     new RegExp(`^Version: ${version}$`, 'm'),
   )
   assert.ok(readFileSync(join(root, 'usr/lib', `libhomenode.so.${version}`)).length > 0)
+})
+
+withLibrary('C: without its sources make says how to get them', async () => {
+  const copy = join(folder, 'copy')
+  cpSync(join(CLIENTS, 'c'), join(copy, 'c'), { recursive: true })
+  const said = await run('make', ['-C', join(copy, 'c')], copy).catch((error: Error) => error.message)
+  assert.match(said, /there is no .*: `npm run clients` makes it, with wasm2c/)
 })
 
 withProgram('python3')('Python: its own tests pass: vectors, dataclasses, README', async () => {
@@ -94,7 +105,7 @@ withProgram('python3')('Python: its own tests pass: vectors, dataclasses, README
 withProgram('cargo')('Rust: its own tests pass: vectors, no_std core, README', async () => {
   const crate = join(CLIENTS, 'rust')
   const target = ['--offline', '--target-dir', join(folder, 'target')]
-  assert.match(await run('cargo', ['test', ...target], crate), /test result: ok. 4 passed/)
+  assert.match(await run('cargo', ['test', ...target], crate), /test result: ok. 7 passed/)
   const code = codeOf(readFileSync(join(crate, 'README.md'), 'utf8'), 'rust')
   assert.is(readFileSync(join(crate, 'examples/plan.rs'), 'utf8'), code)
   assert.match(
@@ -106,7 +117,7 @@ withProgram('cargo')('Rust: its own tests pass: vectors, no_std core, README', a
 withProgram('go')('Go: its own tests pass: vectors, structures, the example', async () => {
   const said = await run('go', ['test', '-count=1', '-v', './...'], join(CLIENTS, 'go'))
   assert.match(said, /^PASS$/m)
-  assert.is(said.match(/^--- PASS: /gm)?.length, 5)
+  assert.is(said.match(/^--- PASS: /gm)?.length, 7)
   const example = readFileSync(join(CLIENTS, 'go/example_test.go'), 'utf8')
   const code = codeOf(readFileSync(join(CLIENTS, 'go/README.md'), 'utf8'), 'go')
   for (const line of code.trim().split('\n')) assert.ok(example.includes(line.trim()), `the example has: ${line}`)

@@ -34,8 +34,8 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """JSON text of a dataclass, or of what json.dumps takes."""
-    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """JSON text of a dataclass, or of what json.dumps takes. `NaN` and `Infinity` are no JSON: the planner says where they are."""
+    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
 
 
 def parsed(kind: Any, value: Any) -> Any:

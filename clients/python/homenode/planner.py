@@ -4,6 +4,7 @@ import ctypes
 import ctypes.util
 import json
 import os
+import threading
 import weakref
 from typing import Any, Dict, Optional, Tuple, Union
 
@@ -13,6 +14,7 @@ from .model import Host, Plan, Request
 #: The library's file, where the system's loader does not find `libhomenode.so` by itself.
 LIBRARY_VARIABLE = "HOMENODE_LIBRARY"
 
+ERROR_UNKNOWN = -3
 ERROR_LIMIT = -5
 ERROR_MEMORY = -6
 
@@ -70,15 +72,23 @@ def _text(value: Any) -> bytes:
     return (value if isinstance(value, str) else dumps(value)).encode("utf-8", "surrogatepass")
 
 
+class _Instance:
+    """What the library has made, until nothing refers to it any more: copies of a planner have it in common. `lock` is held while it is used."""
+
+    def __init__(self, address: Optional[int], free: Any) -> None:
+        if not address:
+            raise LibraryError("no memory for a planner")
+        self.address = address
+        self.lock = threading.Lock()
+        weakref.finalize(self, free, address)
+
+
 class Planner:
-    """Plans one request after the other. One thread at a time uses it; several share nothing."""
+    """Plans one request after the other. Threads that share one wait for each other; with one each they do not."""
 
     def __init__(self) -> None:
         library = _loaded()
-        self._json = library.homenode_json_new()
-        if not self._json:
-            raise LibraryError("no memory for a planner")
-        self._finalizer = weakref.finalize(self, library.homenode_json_free, self._json)
+        self._json = _Instance(library.homenode_json_new(), library.homenode_json_free)
 
     def plan(
         self,
@@ -102,14 +112,15 @@ class Planner:
                 raise InputError("options", name, "a whole number", repr(value))
         first, second = _text(host), _text(request)
         answer, length = ctypes.c_void_p(), ctypes.c_size_t()
-        status = _loaded().homenode_json_plan(
-            self._json, first, len(first), second, len(second), steps, seed, ctypes.byref(answer), ctypes.byref(length)
-        )
+        out = [ctypes.byref(answer), ctypes.byref(length)]
+        with self._json.lock:
+            status = _loaded().homenode_json_plan(self._json.address, first, len(first), second, len(second), steps, seed, *out)
+            text = ctypes.string_at(answer.value, length.value) if answer.value else b""
         if status == ERROR_LIMIT:
             raise InputError("", "", "at most 64 MiB of text", f"{len(first) + len(second)} bytes")
-        if status < 0 or answer.value is None:
+        if status < 0:
             raise LibraryError("no memory for this request" if status == ERROR_MEMORY else f"the planner has failed ({status})")
-        return status, ctypes.string_at(answer.value, length.value)
+        return status, text
 
 
 class Calls:
@@ -117,12 +128,13 @@ class Calls:
 
     def __init__(self) -> None:
         library = _loaded()
-        self._planner = library.homenode_planner_new()
-        if not self._planner:
-            raise LibraryError("no memory for a planner")
-        self._finalizer = weakref.finalize(self, library.homenode_planner_free, self._planner)
+        self._planner = _Instance(library.homenode_planner_new(), library.homenode_planner_free)
 
     def __call__(self, name: str, *numbers: float) -> float:
         """A value, or below 0 a status."""
+        # C would take the name to end at a zero.
+        if "\0" in name:
+            return float(ERROR_UNKNOWN)
         array = (ctypes.c_double * len(numbers))(*numbers)
-        return float(_loaded().homenode_call(self._planner, name.encode(), array, len(numbers)))
+        with self._planner.lock:
+            return float(_loaded().homenode_call(self._planner.address, name.encode("utf-8", "replace"), array, len(numbers)))

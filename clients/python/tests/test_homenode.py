@@ -1,5 +1,7 @@
 """The client on the recorded vectors, and its own words."""
 
+import copy
+import gc
 import re
 import threading
 import unittest
@@ -93,6 +95,50 @@ class Client(unittest.TestCase):
         self.assertEqual((raised.exception.part, raised.exception.where, raised.exception.got), ("request", "vms[0].vcpus", "0"))
         with self.assertRaises(InputError):
             Planner().plan(small_host(), "{", steps=2**40)
+
+    def test_what_is_no_json_is_told(self) -> None:
+        for weight in (float("nan"), float("inf")):
+            with self.assertRaises(InputError) as raised:
+                Planner().plan(small_host(), Request([Vm("a", vcpus=1, memory="1GiB", weight=weight)]))
+            self.assertEqual(raised.exception.got, '"NaN"' if weight != weight else '"Infinity"')
+        with self.assertRaises(InputError):
+            Planner().plan(small_host(), Request([Vm("\ud800", vcpus=1, memory="1GiB")]))
+
+    def test_names_of_calls_are_whole(self) -> None:
+        calls = Calls()
+        for name in ("", "reset\0", "reset\0x", "\0", "\ud800", "nothing"):
+            self.assertEqual(calls(name), -3, repr(name))
+        self.assertEqual(calls("reset"), 0)
+        for wrong in (None, "1", []):
+            with self.assertRaises(TypeError):
+                calls("addNode", wrong, 1)  # type: ignore[arg-type]
+
+    def test_a_copy_outlives_its_planner(self) -> None:
+        planner, calls = Planner(), Calls()
+        vectors = list(plan_vectors())[:3]
+        others = copy.copy(planner), copy.copy(calls)
+        del planner, calls
+        gc.collect()
+        for steps, seed, status, host, request, answer in vectors:
+            self.assertEqual(others[0].answer(host, request, steps, seed), (status, answer))
+        self.assertEqual(others[1]("addNode", 0, 1), 0)
+
+    def test_threads_may_share_a_planner(self) -> None:
+        planner = Planner()
+        vectors = list(plan_vectors())
+        wrong = []
+
+        def replay(first: int) -> None:
+            for steps, seed, status, host, request, answer in vectors[first::4]:
+                if planner.answer(host, request, steps, seed) != (status, answer):
+                    wrong.append(seed)
+
+        threads = [threading.Thread(target=replay, args=(first,)) for first in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
 
     def test_the_readme_runs(self) -> None:
         code = re.search(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(), re.S).group(1)

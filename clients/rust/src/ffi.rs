@@ -25,5 +25,6 @@ extern "C" {
     ) -> i32;
 }
 
+pub const ERROR_UNKNOWN: i32 = -3;
 pub const ERROR_LIMIT: i32 = -5;
 pub const ERROR_MEMORY: i32 = -6;

@@ -187,11 +187,36 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// How many digits are passed.
+    fn digits(&mut self) -> usize {
+        let from = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        self.at - from
+    }
+
+    /// Source: RFC 8259, 6.
     fn number(&mut self) -> Option<Value> {
-        let rest = &self.text[self.at..];
-        let length = rest.find(|char: char| !matches!(char, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(rest.len());
-        self.at += length;
-        rest[..length].parse().ok().map(Value::Number)
+        let from = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        let zero = self.peek() == Some(b'0');
+        let whole = self.digits();
+        (whole == 1 || (whole > 1 && !zero)).then_some(())?;
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            (self.digits() > 0).then_some(())?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            (self.digits() > 0).then_some(())?;
+        }
+        self.text[from..self.at].parse().ok().map(Value::Number)
     }
 
     fn list(&mut self) -> Option<Value> {
@@ -239,7 +264,8 @@ impl<'a> Reader<'a> {
         let mut text = String::new();
         loop {
             let rest = &self.text[self.at..];
-            let plain = rest.find(['"', '\\'])?;
+            let plain = rest.find(|char| matches!(char, '"' | '\\' | '\0'..='\x1f'))?;
+            (rest.as_bytes()[plain] >= 0x20).then_some(())?;
             text.push_str(&rest[..plain]);
             self.at += plain + 1;
             if rest.as_bytes()[plain] == b'"' {
@@ -262,6 +288,7 @@ impl<'a> Reader<'a> {
 
     fn unit(&mut self) -> Option<u32> {
         let digits = self.text.get(self.at..self.at + 4)?;
+        digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(())?;
         self.at += 4;
         u32::from_str_radix(digits, 16).ok()
     }

@@ -5,8 +5,8 @@ use crate::host::Host;
 use crate::json::Value;
 use crate::plan::Plan;
 use crate::request::Request;
+use alloc::ffi::CString;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::fmt;
 use core::ptr::{null, NonNull};
@@ -133,10 +133,12 @@ impl Calls {
 
     /// A value, or below 0 a status: `calls.call("addNode", &[0.0, 1.0])`.
     pub fn call(&mut self, name: &str, numbers: &[f64]) -> f64 {
-        let mut zeroed: Vec<u8> = name.bytes().filter(|byte| *byte != 0).collect();
-        zeroed.push(0);
+        // C would take the name to end at a zero.
+        let Ok(zeroed) = CString::new(name) else {
+            return f64::from(ffi::ERROR_UNKNOWN);
+        };
         // SAFETY: the name ends with a zero, the numbers are as many as is said.
-        unsafe { ffi::homenode_call(self.0.as_ptr(), zeroed.as_ptr(), numbers.as_ptr(), numbers.len()) }
+        unsafe { ffi::homenode_call(self.0.as_ptr(), zeroed.as_ptr().cast(), numbers.as_ptr(), numbers.len()) }
     }
 }
 

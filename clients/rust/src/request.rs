@@ -4,6 +4,13 @@ use crate::json::Value;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+fn put(members: &mut Vec<(String, Value)>, field: &str, value: Value) {
+    match members.iter_mut().find(|(name, _)| name == field) {
+        Some(member) => member.1 = value,
+        None => members.push((field.to_string(), value)),
+    }
+}
+
 /// One VM of a request. Sizes are text with a unit, sets are cpulists.
 #[derive(Clone, Debug)]
 pub struct Vm(Vec<(String, Value)>);
@@ -23,11 +30,7 @@ impl Vm {
     /// Any field of the format (docs/requests.md), such as `current`.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Vm {
-        let value = value.into();
-        match self.0.iter_mut().find(|(name, _)| name == field) {
-            Some(member) => member.1 = value,
-            None => self.0.push((field.to_string(), value)),
-        }
+        put(&mut self.0, field, value.into());
         self
     }
 
@@ -96,7 +99,7 @@ impl Request {
     /// Any field of the format beside `vms`, such as `strategy`.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Request {
-        self.members.push((field.to_string(), value.into()));
+        put(&mut self.members, field, value.into());
         self
     }
 

@@ -68,6 +68,45 @@ fn a_vm_is_planned_and_another_refused() {
 }
 
 #[test]
+fn json_that_is_none_is_refused() {
+    for text in [
+        "", " ", "nul", "truely", "01", "-01", "+1", ".5", "1.", "1e", "1e+", "-", "--1", "1 2", "[1,]", "{\"a\":1,}", "{a:1}", "\"a", "\"\n\"",
+        "\"\\u+123\"", "\"\\u12\"", "\"\\u12é4\"", "\"\\x\"", "inf", "NaN", "[", "\u{feff}1",
+    ] {
+        assert_eq!(Value::parse(text), None, "{text}");
+    }
+    assert_eq!(Value::parse(&"[".repeat(1_000_000)), None);
+    for (text, value) in [("-0.5e+1", -5.0), ("0", 0.0), ("10E-1", 1.0), (" 7\n", 7.0)] {
+        assert_eq!(Value::parse(text), Some(Value::Number(value)), "{text}");
+    }
+    assert_eq!(Value::parse("\"\\ud83d\\ude00\\ud800\\u0041\\udc00\""), Some(Value::from("\u{1f600}\u{fffd}A\u{fffd}")));
+}
+
+#[test]
+fn calls_take_no_other_names() {
+    let mut calls = Calls::new().expect("a planner");
+    for name in ["", "re\0set", "reset\0", "reset\0x", "nothing"] {
+        assert_eq!(calls.call(name, &[]), -3.0, "{name:?}");
+    }
+    assert_eq!(calls.call("reset", &[]), 0.0);
+    assert_eq!(calls.call("reset", &[1.0]), -2.0);
+}
+
+#[test]
+fn fields_that_are_set_again_have_the_last_value_and_bytes_that_are_no_text_are_told() {
+    let twice = Request::new().with("overcommit", 0.0).with("overcommit", 2.0).vm(Vm::new("a", 1, "1MiB").weight(0.0).weight(1.0));
+    let mut planner = Planner::new().expect("a planner");
+    assert_eq!(planner.plan(&host(), &twice).map(|plan| plan.vms.len()), Ok(1));
+    let (is_plan, answer) = planner.answer(b"{}", b"\xff", 1, 1).expect("an answer");
+    assert!(!is_plan && answer.contains("\"host\""), "{answer}");
+    let host = host();
+    let mut text = String::new();
+    Value::parse(host.as_json()).expect("JSON").write(&mut text);
+    let (is_plan, answer) = planner.answer(text.as_bytes(), b"{\"\xff\":1}", 1, 1).expect("an answer");
+    assert!(!is_plan && answer.contains("UTF-8"), "{answer}");
+}
+
+#[test]
 fn what_is_wrong_is_told() {
     let request = Request::new().vm(Vm::new("a", 0, "1GiB"));
     let error = Planner::new().and_then(|mut planner| planner.plan(&host(), &request)).expect_err("no plan");
