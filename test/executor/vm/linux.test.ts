@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import type { LinuxReport, RunLinuxOptions } from '../../../executor/index.js'
 import { planOf } from '../plans.js'
 import { leftSince, settledHoldings } from '../process.js'
+import { program } from '../program/elf-head.js'
 import { bzImageOf } from '../program/kernels.js'
 import { executor, failure, first, last, makeVm, testWithKvm, verified, warmUp } from '../vms.js'
 
@@ -125,7 +126,7 @@ testWithKvm('bad input is refused, and nothing is left behind by it, or by any e
   execFileSync('mkfifo', [pipe])
   const circle = join(folder, 'circle')
   symlinkSync(circle, circle)
-  const made = { busybox: new Uint8Array([0x7f, 0x45, 0x4c, 0x46, ...new Uint8Array(60)]), command: null }
+  const made = { busybox: program(1), command: null }
   const before = await settledHoldings()
   const refused: readonly (readonly [Partial<RunLinuxOptions>, RegExp])[] = [
     [{ kernel: Buffer.from('no kernel') }, /kernel: expected a Linux kernel/],
