@@ -1,10 +1,11 @@
 // Builds everything: `node build.mjs` (with --install: npm ci first where node_modules is missing or out of date).
 // assembly/ -> dist/planner.wasm -> src/planner/generated/ and docs/planner-abi.md -> dist/*.js, dist/homenode.1 and dist/types/.
 import { execFile, execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { ascArguments, isNewer, RELEASE, writeIfChanged } from './compile.mjs'
 import { readFunctions, readInterface } from './interface.mjs'
 
 const root = dirname(fileURLToPath(import.meta.url))
@@ -25,17 +26,8 @@ function at(...parts) {
   return join(root, ...parts)
 }
 
-function isNewer(file, others) {
-  return existsSync(file) && others.every((other) => statSync(other).mtimeMs <= statSync(file).mtimeMs)
-}
-
 function packageVersion() {
   return JSON.parse(readFileSync(at('package.json'), 'utf8')).version
-}
-
-function writeIfChanged(file, text) {
-  mkdirSync(dirname(file), { recursive: true })
-  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text)
 }
 
 function install() {
@@ -51,25 +43,15 @@ async function compilePlanner() {
     .map((name) => at('assembly', name))
   const release = at('dist/planner.wasm')
   const debug = at('dist/planner.debug.wasm')
-  if (isNewer(release, [...sources, at('build.mjs')]) && existsSync(debug)) return
-  const common = [
-    at('assembly/index.ts'),
-    '--runtime',
-    'stub',
-    '--use',
-    'abort=',
-    '--disable',
-    'bulk-memory',
-    '--disable',
-    'nontrapping-f2i',
-  ]
-  common.push('--maximumMemory', String(MAX_WASM_PAGES))
-  const asc = (...options) =>
-    run(process.execPath, [at('node_modules/assemblyscript/bin/asc.js'), ...common, ...options], { cwd: root })
+  if (isNewer(release, [...sources, at('build.mjs'), at('compile.mjs')]) && existsSync(debug)) return
+  const asc = (file, ...options) => {
+    const given = ascArguments(at('assembly/index.ts'), file, MAX_WASM_PAGES, options)
+    return run(process.execPath, [at('node_modules/assemblyscript/bin/asc.js'), ...given], { cwd: root })
+  }
   await Promise.all([
     // Without that pass the zeros of static arrays are in the file: 23 MB.
-    asc('-o', debug, '--debug', '--sourceMap', '--runPasses', 'memory-packing'),
-    asc('-o', release, '-O3', '--shrinkLevel', '1', '--converge', '--noAssert'),
+    asc(debug, '--debug', '--sourceMap', '--runPasses', 'memory-packing'),
+    asc(release, ...RELEASE),
   ])
 }
 

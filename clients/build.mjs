@@ -3,19 +3,10 @@
 //   c/homenode.h, c/calls.c      the header and the functions of the C library, from the planner's sources
 //   c/planner*.c, c/planner*.h   both modules as C, by wabt's wasm2c
 import { execFileSync } from 'node:child_process'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ascArguments, isNewer, RELEASE, writeIfChanged } from '../compile.mjs'
 import { writeLibrary } from './c/generate.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -28,46 +19,15 @@ function at(...parts) {
   return join(root, ...parts)
 }
 
-function writeIfChanged(file, text) {
-  mkdirSync(dirname(file), { recursive: true })
-  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text)
-}
-
-function isNewer(file, others) {
-  return existsSync(file) && others.every((other) => statSync(other).mtimeMs <= statSync(file).mtimeMs)
-}
-
 function compileFront() {
   const sources = readdirSync(at('assembly'), { recursive: true })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => at('assembly', name))
   const file = join(build, 'planner-json.wasm')
-  if (isNewer(file, [...sources, at('clients/build.mjs')])) return file
-  const asc = [
-    at('node_modules/assemblyscript/bin/asc.js'),
-    at('assembly/json/index.ts'),
-    '-o',
-    file,
-    '--runtime',
-    'stub',
-  ]
-  const output = [
-    '--use',
-    'abort=',
-    '--disable',
-    'bulk-memory',
-    '--disable',
-    'nontrapping-f2i',
-    '-O3',
-    '--shrinkLevel',
-    '1',
-  ]
+  if (isNewer(file, [...sources, at('clients/build.mjs'), at('compile.mjs')])) return file
+  const asc = ascArguments(at('assembly/json/index.ts'), file, MAX_PAGES, RELEASE)
   const options = { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] }
-  execFileSync(
-    process.execPath,
-    [...asc, ...output, '--converge', '--noAssert', '--maximumMemory', String(MAX_PAGES)],
-    options,
-  )
+  execFileSync(process.execPath, [at('node_modules/assemblyscript/bin/asc.js'), ...asc], options)
   const bytes = readFileSync(file)
   if (WebAssembly.Module.imports(new WebAssembly.Module(bytes)).length > 0)
     throw new Error('planner-json.wasm has imports')
