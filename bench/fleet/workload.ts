@@ -1,6 +1,6 @@
 /**
- * VMs that come and go, the same for every rule. Sizes: of Azure's VMs about 80 % have 1 or 2 cores and 70 % less than 4 GiB, few have more than 8 cores
- * (Cortez et al., "Resource Central", SOSP 2017, section 3.2, and the Azure public dataset that goes with it). How the rest is divided is this file's.
+ * VMs that come and go, the same for every rule. Sizes: most have few cores and little memory, as in Azure (Cortez et al., "Resource Central", SOSP
+ * 2017). The shares are this file's.
  */
 
 import { randomFrom } from '../planner/random.js'

@@ -311,7 +311,7 @@ test('the figure is the difference between two plans, and the plan holds; stayin
   for (const [what, times] of Object.entries(seen)) assert.ok(times > 3, `${what}: ${times} are met`)
 })
 
-test('as many fit as are said to be left, and one more does not fit beside them as they are', async () => {
+test('what is taken from VMs still to come is whole VMs, and no more than fit without it', async () => {
   await fc.assert(
     fc.asyncProperty(
       hostShape,
@@ -327,7 +327,6 @@ test('as many fit as are said to be left, and one more does not fit beside them 
           { flavours: [flavour] },
         )
         if (one!.plan === null) return
-        // Plans with as many as fit without the VM place them all, so capacity lost is never more than all of it.
         const copies = (count: number) => Array.from({ length: count }, (_, at) => ({ ...flavour, name: `f${at}` }))
         let fits = 0
         while ((await plan(host, { vms: copies(fits + 1) }, { steps: 20 })).refused.length === 0) fits++
