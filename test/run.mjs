@@ -10,15 +10,13 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 /** Suites that need more than Node and npm, or much time. */
 const APART = ['test/clients/', 'test/package/', 'test/planner/long/', 'test/planner/runtimes/', 'test/service/system/']
-/** Suites that look at threads, CPUs and signals, or build into one folder: nothing else runs beside them. */
-const ALONE = [
-  'test/clients/',
-  'test/executor/',
-  'test/accel/',
-  'test/cli/',
-  'test/docs/',
-  'test/package/',
-  'test/service/system/',
+/**
+ * Suites that look at threads, CPUs and signals, or build into one folder: those of a line run one after the other, beside no
+ * more than one of the other line.
+ */
+const IN_TURN = [
+  ['test/clients/', 'test/executor/', 'test/package/', 'test/service/system/'],
+  ['test/cli/', 'test/docs/'],
 ]
 /** A file that hangs is a failure, not a hung run. */
 const LIMIT_MS = 600_000
@@ -94,12 +92,16 @@ async function runAll(list, width) {
 }
 
 await runAll(
-  files.filter((file) => !startsWithAny(file, ALONE)),
+  files.filter((file) => !startsWithAny(file, IN_TURN.flat())),
   availableParallelism(),
 )
-await runAll(
-  files.filter((file) => startsWithAny(file, ALONE)),
-  1,
+await Promise.all(
+  IN_TURN.map((line) =>
+    runAll(
+      files.filter((file) => startsWithAny(file, line)),
+      1,
+    ),
+  ),
 )
 
 const sum = (key) => results.reduce((total, result) => total + result[key], 0)

@@ -80,7 +80,7 @@ test('a message is short, however long what it is about is', async () => {
   const { code, stderr } = await homenode(['plan', '-f', '-'], { input })
   assert.is(code, 2)
   assert.ok(stderr.length < 2000)
-  assert.match(stderr, /^homenode: standard input: vms\[0\]\.xxx.*expected .*got /s)
+  assert.match(stderr, /^homenode: standard input: vms\[0\]\["xxx.*expected .*got /s)
 })
 
 test.run()
