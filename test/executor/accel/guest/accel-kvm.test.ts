@@ -302,6 +302,7 @@ testWithKvm(
       const file = new Uint8Array(64)
       file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1])
       file.set([type, 0, 62, 0], 16)
+      file.set([56], 54)
       return file
     }
     assert.match((await failure(guest.load(elf(3)))).message, /^ELF file: expected type 2 .*got 3/)
