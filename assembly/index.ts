@@ -2,7 +2,7 @@
 // (docs/planner-abi.md is made of them). Nodes are named by the kernel's ids, VMs by the handle that addVm returns.
 // Here: the host, the options, the search; VMs, results and refusals have files of their own.
 import { ABI_VERSION, CPU_HOST, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY_BYTES_PER_SECOND, MODEL_HOME, MODEL_HORIZON_SECONDS, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
-import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, limitPages, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizeIndex, pageSizes, resetHost, setSlit } from './problem/host';
+import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, limitPages, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizeIndex, pageSizes, resetHost, setHops, setSlit } from './problem/host';
 import { setOvercommitTo } from './model/capacity';
 import { model, resetModel } from './problem/coefficients';
 import { forgetExplanations } from './proof/explain';
@@ -94,6 +94,20 @@ export function setDistance(from: i32, to: i32, distance: i32): i32 {
   if (distance < 10 || distance > 65535) return ERROR_ARGUMENT;
   if (hostInUse) return ERROR_ORDER;
   setSlit(a, b, distance);
+  return 0;
+}
+
+/**
+ * Says how far a vCPU on node `from` is from one on node `to`, where that is known apart from the distance of memory. `tenHops`: ten times the
+ * hops, 10 (as between two LLCs of a node) to 65,535. Not given: the distance. Returns 0.
+ */
+export function setHop(from: i32, to: i32, tenHops: i32): i32 {
+  const a = nodeIndex(from);
+  const b = nodeIndex(to);
+  if (a < 0 || b < 0) return ERROR_UNKNOWN;
+  if (tenHops < 10 || tenHops > 65535) return ERROR_ARGUMENT;
+  if (hostInUse) return ERROR_ORDER;
+  setHops(a, b, tenHops);
   return 0;
 }
 

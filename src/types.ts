@@ -88,8 +88,35 @@ export interface HostLimit {
   readonly cause: string
 }
 
+/** A figure for each pair of nodes, in the order of `nodes`. `null`: not known. */
+export type NodeMatrix = readonly (readonly (number | null)[])[]
+
+/** How long a value takes from the CPU that writes it to one that waits for it, in ns. `null`: not known, or there are no such CPUs. */
+export interface HandOver {
+  /** Between SMT siblings. */
+  readonly core: number | null
+  /** Between cores that share a last-level cache. */
+  readonly llc: number | null
+  /** Between last-level caches of one node. */
+  readonly node: number | null
+  /** Between CPUs of two nodes. Of a node with itself nothing is given. */
+  readonly nodes: NodeMatrix
+}
+
+/** What was measured on a host (`homenode calibrate`), or what its firmware says (HMAT): medians. */
+export interface Measures {
+  /** ns that a load takes from a CPU of the row's node to the memory of the column's, each load waiting for the one before. */
+  readonly latencies?: NodeMatrix
+  /** Bytes a second that the CPUs of the row's node read, all together, from the memory of the column's. */
+  readonly bandwidths?: NodeMatrix
+  /** Between CPUs. */
+  readonly hops?: HandOver
+  /** What two busy SMT siblings get done, one of them alone being 1. */
+  readonly smt?: number | null
+}
+
 /** A machine, as `homenode topo --json` prints it. */
-export interface Host {
+export interface Host extends Measures {
   /** Of this format. */
   readonly schemaVersion: 1
   /** What this object is. */
@@ -98,6 +125,8 @@ export interface Host {
   readonly nodes: readonly HostNode[]
   /** SLIT units (local = 10), row = from, in the order of `nodes`. Source: ACPI 6.5, 5.2.17. */
   readonly distances: readonly (readonly number[])[]
+  /** How far the measures are to be trusted: of each, the distance between its quartiles as a share of its median. */
+  readonly spread?: Measures
   /** Ascending by id. */
   readonly cpus: readonly HostCpu[]
   /** Ascending by size, of each the tightest; absent where all that the nodes have free can be had. */
@@ -123,8 +152,8 @@ export interface CostModel {
   readonly home: number
   /** Lost vCPUs per vCPU for traffic at distance 10 outside of the LLC. */
   readonly communication: number
-  /** Lost vCPUs per busy SMT sibling. */
-  readonly smt: number
+  /** Lost vCPUs per busy SMT sibling. Absent: what the host measured (`Host.smt`), else 0.38. */
+  readonly smt?: number
   /** Lost vCPUs per vCPU for each cell beyond the first. */
   readonly cells: number
   /** Lost vCPUs per vCPU for each 10 units of distance from a device. */

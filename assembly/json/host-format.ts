@@ -3,15 +3,17 @@ import { SAFE, beginCheck, endCheck, enter, enterAt, flag, integer, isObject, is
 import { MAX_ID } from './cpulist';
 import { numberText } from './decimal';
 import { fail, failed } from './failure';
-import { Host, HostCpu, HostNode, Limit, NONE, Pool, pageSizesOf } from './host';
+import { Host, HostCpu, HostNode, Limit, Matrix, Measures, NONE, Pool, pageSizesOf } from './host';
 import { show } from './show';
-import { TEXT, Value } from './value';
+import { NULL, TEXT, Value } from './value';
 
 const LOCAL: i32 = 10;
 const REMOTE: i32 = 20;
 const MAX_DISTANCE: i32 = 65_535;
 
-const HOST_FIELDS: StaticArray<string> = ['schemaVersion', 'kind', 'nodes', 'limits', 'distances', 'cpus'];
+const HOST_FIELDS: StaticArray<string> = ['schemaVersion', 'kind', 'nodes', 'limits', 'distances', 'latencies', 'bandwidths', 'hops', 'smt', 'spread', 'cpus'];
+const MEASURES: StaticArray<string> = ['latencies', 'bandwidths', 'hops', 'smt'];
+const HOP_FIELDS: StaticArray<string> = ['core', 'llc', 'node', 'nodes'];
 const NODE_FIELDS: StaticArray<string> = ['id', 'memory', 'pages', 'allowed', 'bandwidth'];
 const MEMORY_FIELDS: StaticArray<string> = ['total', 'free', 'reclaimable'];
 const POOL_FIELDS: StaticArray<string> = ['size', 'total', 'free'];
@@ -29,6 +31,8 @@ export function readHost(value: Value): Host {
   if (!failed) checkLimits(host);
   if (!failed) checkCpus(host);
   if (!failed) completeDistances(host, rows);
+  if (!failed) checkMeasures(host.measures, host.nodes.length, '');
+  if (!failed) checkMeasures(host.spread, host.nodes.length, 'spread.');
   if (!failed) renumber(host);
   return host;
 }
@@ -55,6 +59,16 @@ function readFields(host: Host, value: Value): f64[][] | null {
   const distances = value.at('distances');
   let rows: f64[][] | null = null;
   if (distances != null) rows = readDistances(distances);
+  readMeasures(host.measures, value, false);
+  const spread = value.at('spread');
+  if (spread != null) {
+    enter('spread');
+    if (isObject(spread)) {
+      readMeasures(host.spread, spread, true);
+      onlyFields(spread, MEASURES);
+    }
+    leave();
+  }
   enter('cpus');
   const cpus = listOf(value.at('cpus'), 1, i32.MAX_VALUE);
   for (let at = 0; at < cpus.length; at++) {
@@ -189,6 +203,77 @@ function readDistances(value: Value): f64[][] {
   return rows;
 }
 
+/** A measure is above 0, a spread may be 0. */
+function figure(value: Value | null, isSpread: bool): f64 {
+  if (value != null && value.kind == NULL) return NONE;
+  if (!anyNumber(value)) issue('a number', show(value));
+  else if (!isSpread && value!.number <= 0) issue('more than 0', show(value));
+  else if (isSpread && value!.number < 0) issue('at least 0', show(value));
+  else if (value!.number > SAFE) issue('at most ' + numberText(SAFE), show(value));
+  else return value!.number;
+  return NONE;
+}
+
+function readFigure(value: Value, name: string, isSpread: bool): f64 {
+  enter(name);
+  const found = figure(value.at(name), isSpread);
+  leave();
+  return found;
+}
+
+function readMatrix(value: Value, name: string, isSpread: bool): Matrix {
+  enter(name);
+  const rows: Matrix = [];
+  const lists = listOf(value.at(name), 0, i32.MAX_VALUE);
+  for (let from = 0; from < lists.length; from++) {
+    enterAt(from);
+    const row: f64[] = [];
+    const columns = listOf(lists[from], 0, i32.MAX_VALUE);
+    for (let to = 0; to < columns.length; to++) {
+      enterAt(to);
+      row.push(figure(columns[to], isSpread));
+      leave();
+    }
+    rows.push(row);
+    leave();
+  }
+  leave();
+  return rows;
+}
+
+function readMeasures(into: Measures, value: Value, isSpread: bool): void {
+  if (value.at('latencies') != null) into.latencies = readMatrix(value, 'latencies', isSpread);
+  if (value.at('bandwidths') != null) into.bandwidths = readMatrix(value, 'bandwidths', isSpread);
+  const hops = value.at('hops');
+  if (hops != null) {
+    enter('hops');
+    if (isObject(hops)) {
+      readFigure(hops, 'core', isSpread);
+      into.hopInLlc = readFigure(hops, 'llc', isSpread);
+      into.hopOnNode = readFigure(hops, 'node', isSpread);
+      into.hops = readMatrix(hops, 'nodes', isSpread);
+      onlyFields(hops, HOP_FIELDS);
+    }
+    leave();
+  }
+  if (value.at('smt') != null) into.smt = readFigure(value, 'smt', isSpread);
+}
+
+function checkMeasures(measures: Measures, nodes: i32, where: string): void {
+  checkMatrix(measures.latencies, nodes, where + 'latencies');
+  checkMatrix(measures.bandwidths, nodes, where + 'bandwidths');
+  checkMatrix(measures.hops, nodes, where + 'hops.nodes');
+}
+
+function checkMatrix(rows: Matrix | null, nodes: i32, where: string): void {
+  if (rows == null || failed) return;
+  const expected = nodes.toString() + ', one for each node';
+  if (rows.length != nodes) fail(where, 'rows: ' + expected, rows.length.toString());
+  for (let from = 0; from < rows.length && !failed; from++) {
+    if (rows[from].length != nodes) fail(place(where, from, ''), 'columns: ' + expected, rows[from].length.toString());
+  }
+}
+
 function readCpu(value: Value): HostCpu {
   const cpu = new HostCpu();
   if (!isObject(value)) return cpu;
@@ -294,17 +379,10 @@ function idList(ids: i32[]): string {
 
 function completeDistances(host: Host, rows: f64[][] | null): void {
   const count = host.nodes.length;
-  const expected = count.toString() + ', one for each node';
-  if (rows != null && rows.length != count) {
-    fail('distances', 'rows: ' + expected, rows.length.toString());
-    return;
-  }
+  checkMatrix(rows, count, 'distances');
+  if (failed) return;
   for (let from = 0; from < count; from++) {
     const distances = new Array<i32>(count);
-    if (rows != null && rows[from].length != count) {
-      fail(place('distances', from, ''), 'columns: ' + expected, rows[from].length.toString());
-      return;
-    }
     for (let to = 0; to < count; to++) {
       const given = rows == null ? <f64>NONE : rows[from][to];
       distances[to] = given != NONE ? <i32>given : from == to ? LOCAL : REMOTE;

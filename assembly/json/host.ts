@@ -41,11 +41,26 @@ export class Limit {
   cause: string = '';
 }
 
+/** A figure for each pair of nodes; NONE: null. */
+export type Matrix = f64[][];
+
+/** What was measured, or how far apart its quartiles are: src/types.ts, `Measures`. */
+export class Measures {
+  latencies: Matrix | null = null;
+  bandwidths: Matrix | null = null;
+  hops: Matrix | null = null;
+  hopInLlc: f64 = NONE;
+  hopOnNode: f64 = NONE;
+  smt: f64 = NONE;
+}
+
 export class Host {
   nodes: HostNode[] = [];
   distances: i32[][] = [];
   cpus: HostCpu[] = [];
   limits: Limit[] = [];
+  measures: Measures = new Measures();
+  spread: Measures = new Measures();
 
   /** The place of a node; below 0 where there is none. */
   nodeAt(id: i32): i32 {

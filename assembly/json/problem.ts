@@ -3,6 +3,7 @@ import { ERROR_LIMIT, MAX_CPUS, MAX_CURRENT, MAX_LINKS, MAX_NODES, MAX_PAGE_SIZE
 import * as planner from '../index';
 import { formatCpulist, parseCpulist } from './cpulist';
 import { numberText } from './decimal';
+import { bandwidthOf, distancesOf, hopsOf, smtOf } from './distances';
 import { fail, failed } from './failure';
 import { Host, NONE, OnlineCpu, freePages, hasMemory, onlineCpus, pageSizesOf, shiftOf } from './host';
 import { Peers, peersOf } from './peers';
@@ -19,6 +20,7 @@ export class Problem {
   handles: i32[] = [];
   handleOf: Map<string, i32> = new Map<string, i32>();
   peers: Map<string, Peers>;
+  distances: i32[][];
   trust: Map<string, i32> = new Map<string, i32>();
 
   constructor(
@@ -30,6 +32,7 @@ export class Problem {
     this.sizes = sizes;
     this.basePage = sizes[0];
     this.peers = peersOf(request);
+    this.distances = distancesOf(host);
   }
 }
 
@@ -62,7 +65,8 @@ function addNodes(problem: Problem): void {
   }
   for (let at = 0; at < host.nodes.length; at++) {
     const node = host.nodes[at];
-    if (node.bandwidth != NONE) accepted(planner.setBandwidth(node.id, node.bandwidth), 'the bandwidth of node ' + node.id.toString());
+    const bandwidth = bandwidthOf(host, at);
+    if (bandwidth != NONE) accepted(planner.setBandwidth(node.id, bandwidth), 'the bandwidth of node ' + node.id.toString());
     for (let size = 0; size < sizes.length; size++) {
       const pages = freePages(node, request, sizes[size], problem.basePage);
       accepted(planner.setPages(node.id, shiftOf(sizes[size]), pages), 'the pages of node ' + node.id.toString());
@@ -72,10 +76,13 @@ function addNodes(problem: Problem): void {
     const limit = host.limits[at];
     if (sizes.includes(limit.size)) accepted(planner.setLimit(shiftOf(limit.size), limit.pages), 'a limit');
   }
+  const hops = hopsOf(host);
   for (let row = 0; row < host.nodes.length; row++) {
     const from = host.nodes[row].id;
     for (let column = 0; column < host.nodes.length; column++) {
-      accepted(planner.setDistance(from, host.nodes[column].id, host.distances[row][column]), 'a distance of node ' + from.toString());
+      const to = host.nodes[column].id;
+      accepted(planner.setDistance(from, to, problem.distances[row][column]), 'a distance of node ' + from.toString());
+      if (hops[row][column] != NONE) accepted(planner.setHop(from, to, hops[row][column]), 'a hop of node ' + from.toString());
     }
   }
 }
@@ -264,7 +271,10 @@ export function buildProblem(host: Host, request: Request): Problem {
   if (!failed) addNodes(problem);
   if (!failed) addCpus(problem);
   if (failed) return problem;
-  for (let which = 0; which < request.model.length; which++) accepted(planner.setModel(which, request.model[which]), 'model');
+  for (let which = 0; which < request.model.length; which++) {
+    const given = request.model[which];
+    accepted(planner.setModel(which, isNaN(given) ? smtOf(host) : given), 'model');
+  }
   accepted(planner.setOvercommit(request.overcommit), 'overcommit');
   accepted(planner.setStrategy(request.spreads ? STRATEGY_SPREAD : STRATEGY_PACK), 'strategy');
   for (let at = 0; at < request.vms.length && !failed; at++) {

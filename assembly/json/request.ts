@@ -138,7 +138,7 @@ export class Request {
   deviceNodes: i32[] = [];
   overcommit: f64 = 4;
   spreads: bool = false;
-  /** By MODEL_ number. */
-  model: f64[] = [0.9, 0.1, 0.38, 0.01, 0.05, 4_294_967_296, 600];
+  /** By MODEL_ number; `smt` is NaN where the host says it. */
+  model: f64[] = [0.9, 0.1, NaN, 0.01, 0.05, 4_294_967_296, 600];
   vms: RequestVm[] = [];
 }

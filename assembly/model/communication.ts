@@ -1,7 +1,7 @@
 // What a VM loses by traffic between its vCPUs.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_VM_VCPUS, MODEL_COMMUNICATION } from '../abi';
-import { cpuLlc, distance, nodeLlcs } from '../problem/host';
+import { cpuLlc, hopBetween, nodeLlcs } from '../problem/host';
 import { model, rounded } from '../problem/coefficients';
 import { MICRO, vcpuCpu, vcpuNode, vcpuShared, vmSharedDemand, vmStart, vmVcpus, vmWeight } from '../problem/request';
 import { traffic, trafficRow, vmTraffic } from '../problem/traffic';
@@ -44,7 +44,7 @@ export function sharedHop(node: i32): i64 {
 /** Ten times the hop between vCPUs on a node and an LLC (-1: shared). */
 function tenHops(nodeA: i32, llcA: i32, nodeB: i32, llcB: i32): i64 {
   if (llcA >= 0 && llcA == llcB) return 0;
-  if (nodeA != nodeB) return <i64>distance(nodeA, nodeB);
+  if (nodeA != nodeB) return <i64>hopBetween(nodeA, nodeB);
   return llcA < 0 || llcB < 0 ? sharedHop(nodeA) : 10;
 }
 

@@ -1,18 +1,18 @@
 // An assignment in the making: which vCPUs of which cells are on which nodes so far, and the hops between them.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VM_CELLS, MAX_VM_VCPUS } from '../abi';
-import { distance, llcSpansNodes, nodeCount, servesDevice } from '../problem/host';
+import { hopBetween, llcSpansNodes, nodeCount, servesDevice } from '../problem/host';
 import { spend } from '../work';
 import { firstNodeAsked } from '../model/relations';
 import { offerRoom, offerShared, takesThreads } from './offer';
 import { cellVcpus, demandOf, deviceNode, deviceStrict, MICRO, nextDevice, vmDevice, partCell, partDedicated, partNode, partShared, vcpuShared, vmParts, vmSharedDemand, vmSpan, vmStart, vmVcpus } from '../problem/request';
 import { traffic, vmTraffic } from '../problem/traffic';
 
-/** Hops that one unit of distance between two cells makes, in both directions, where traffic is given. */
+/** What a hop from one cell to another counts, where traffic is given. */
 const cellTraffic = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_VM_CELLS, 8));
 let trafficIsSummed: bool = false;
 
-// By node, over all that is assigned elsewhere: vCPUs x distance from here to there, and demand x distance from there to here.
+// By node, over all that is assigned elsewhere: vCPUs x hop from here to there, and demand x hop from there to here.
 const peersFar = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
 const demandFar = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
 /** Whether these sums are kept: every pair of vCPUs is alike, and hops between nodes are never free. */
@@ -29,8 +29,8 @@ function addHops(pick: i32, sign: f64): void {
   spend(nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     if (node == there) continue;
-    peersFar[node] += peers * <f64>distance(node, there);
-    demandFar[node] += demand * <f64>distance(there, node);
+    peersFar[node] += peers * <f64>hopBetween(node, there);
+    demandFar[node] += demand * <f64>hopBetween(there, node);
   }
 }
 
@@ -81,7 +81,7 @@ export function hopsToAssigned(vm: i32, cells: i32, cell: i32, node: i32, dedica
     const there = pickNode[pick];
     if (there == node) continue;
     const other = pickCell[pick];
-    hops += cellTraffic[cell * cells + other] * <f64>distance(node, there) + cellTraffic[other * cells + cell] * <f64>distance(there, node);
+    hops += cellTraffic[cell * cells + other] * <f64>hopBetween(node, there) + cellTraffic[other * cells + cell] * <f64>hopBetween(there, node);
   }
   return hops;
 }

@@ -8,6 +8,8 @@ export const nodeId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODE
 export const nodeHasMemory = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 /** SLIT units, row = from; 0 = not given. */
 const slit = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * MAX_NODES, 8));
+/** Ten times the hop between vCPUs on two nodes; 0: as far as the distance says. */
+const hops = changetype<Flat<u16>>(memory.data(sizeof<u16>() * MAX_NODES * MAX_NODES, 8));
 
 /** Bytes a second that the node's memory gives; 0: not known. */
 export const nodeBandwidth = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
@@ -116,6 +118,8 @@ export function addNodeEntry(id: i32, hasMemory: bool): i32 {
   for (let other = 0; other < MAX_NODES; other++) {
     slit[node * MAX_NODES + other] = 0;
     slit[other * MAX_NODES + node] = 0;
+    hops[node * MAX_NODES + other] = 0;
+    hops[other * MAX_NODES + node] = 0;
   }
   for (let size = 0; size < MAX_PAGE_SIZES; size++) nodePages[node * MAX_PAGE_SIZES + size] = 0;
   prepared = false;
@@ -132,6 +136,17 @@ export function distance(from: i32, to: i32): i32 {
   const given = slit[from * MAX_NODES + to];
   if (given != 0) return given;
   return from == to ? 10 : 20;
+}
+
+export function setHops(from: i32, to: i32, tenHops: i32): void {
+  hops[from * MAX_NODES + to] = <u16>tenHops;
+  prepared = false;
+}
+
+/** Ten times the hop between vCPUs on two nodes by index: their distance where the caller gave none. */
+export function hopBetween(from: i32, to: i32): i32 {
+  const given = hops[from * MAX_NODES + to];
+  return given != 0 ? <i32>given : distance(from, to);
 }
 
 /** Index of a page size, which is entered where it is new; -1 when there are too many. */
@@ -318,12 +333,13 @@ function haveAlikeParts(a: i32, b: i32): bool {
   return true;
 }
 
-/** Whether exchanging two nodes changes no distance. Then for each other node, either both are its memory nodes or neither is. */
+/** Whether exchanging two nodes changes no distance and no hop. Then for each other node, either both are its memory nodes or neither is. */
 function standAlike(a: i32, b: i32): bool {
-  if (distance(a, b) != distance(b, a) || distance(a, a) != distance(b, b)) return false;
+  if (distance(a, b) != distance(b, a) || distance(a, a) != distance(b, b) || hopBetween(a, b) != hopBetween(b, a)) return false;
   for (let other = 0; other < nodeCount; other++) {
     if (other == a || other == b) continue;
     if (distance(a, other) != distance(b, other) || distance(other, a) != distance(other, b)) return false;
+    if (hopBetween(a, other) != hopBetween(b, other) || hopBetween(other, a) != hopBetween(other, b)) return false;
   }
   return true;
 }

@@ -15,7 +15,7 @@ import { clearRelations } from '../model/relations';
 import { cellVcpusAsked, demandOf, hasShared, MICRO, partDedicated, partNode, partShared, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmPageShift, vmParts, vmSharedDemand, vmSpan, vmStart, vmThreads, vmVcpus, vmWeight } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
 import { spend } from '../work';
-import { leastSlownessOfHost, mostPairsInLlcs, nearestNodes } from './hostwide';
+import { leastSlownessOfHost, mostPairsInLlcs, nearestNodes, shortestHop } from './hostwide';
 
 /** Nodes tried for one VM; beyond, the bound is what holds for every assignment. */
 const VISITS: i32 = 20000;
@@ -195,8 +195,8 @@ export function talkApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
   const vcpus = vmVcpus[vm];
   const all = <i64>vcpus * <i64>vcpus;
   const across = max(acrossLlcs, max(apart, all - mostPairsInLlcs(vcpus, vmThreads[vm] == THREADS_ISOLATE)));
-  const nearest = apart == 0 ? 10 : nearestNodes();
-  return communicationPrice(vm, <f64>(MICRO * (10 * across + <i64>(nearest - 10) * apart)));
+  const shortest = apart == 0 ? 10 : shortestHop();
+  return communicationPrice(vm, <f64>(MICRO * (10 * across + <i64>(shortest - 10) * apart)));
 }
 
 /** What the VM loses at the least where they are. */
@@ -210,7 +210,7 @@ export function lossApart(vm: i32, apart: i64, acrossLlcs: i64): i64 {
 /** The least `communication` of shared vCPUs: on one node or between two, each pair has at least so much of a hop. */
 function talkOfShared(vm: i32): i64 {
   if (!hasShared(vm) || vmTraffic[vm] >= 0 || llcSpansNodes) return 0;
-  let hop: i64 = nodeCount > 1 ? <i64>nearestNodes() : i64.MAX_VALUE;
+  let hop: i64 = nodeCount > 1 ? <i64>shortestHop() : i64.MAX_VALUE;
   for (let node = 0; node < nodeCount; node++) if (nodeUsable[node] > 0) hop = min(hop, sharedHop(node));
   if (hop == i64.MAX_VALUE) return 0;
   const dedicated = vmDedicated[vm];

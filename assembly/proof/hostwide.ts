@@ -1,11 +1,12 @@
 // What bounds ask of the host as a whole, found out once: its nearest nodes, its LLCs by size, its CPUs by speed.
 import { Flat } from '../flat';
 import { MAX_CPUS } from '../abi';
-import { coreCapacity, coreCpuStart, coreList, coreLlc, distance, hostVersion, nodeCoreStart, nodeCount } from '../problem/host';
+import { coreCapacity, coreCpuStart, coreList, coreLlc, distance, hopBetween, hostVersion, nodeCoreStart, nodeCount } from '../problem/host';
 import { sortBy } from '../sort';
 
 let version: i32 = -1;
 let nearest: i32 = 0;
+let shortest: i32 = 0;
 /** CPUs (cores) of each LLC, those with the most first. */
 const llcCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
 const llcCores = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
@@ -23,8 +24,13 @@ function prepare(): void {
   if (version == hostVersion) return;
   version = hostVersion;
   nearest = i32.MAX_VALUE;
+  shortest = i32.MAX_VALUE;
   for (let a = 0; a < nodeCount; a++) {
-    for (let b = 0; b < nodeCount; b++) if (a != b) nearest = min(nearest, distance(a, b));
+    for (let b = 0; b < nodeCount; b++) {
+      if (a == b) continue;
+      nearest = min(nearest, distance(a, b));
+      shortest = min(shortest, hopBetween(a, b));
+    }
   }
   for (let llc = 0; llc < MAX_CPUS; llc++) {
     llcCpus[llc] = 0;
@@ -54,6 +60,12 @@ function prepare(): void {
 export function nearestNodes(): i32 {
   prepare();
   return nearest;
+}
+
+/** Ten times the shortest hop between two nodes. */
+export function shortestHop(): i32 {
+  prepare();
+  return shortest;
 }
 
 /** The most ordered pairs (each vCPU with itself included) of `vcpus` that can share an LLC, with one vCPU a core if told so. */

@@ -4,6 +4,7 @@ import { formatCpulist, parseCpulist } from '../cpulist.js'
 import { InputError } from '../errors.js'
 import type { CurrentPlacement, Host, NodeId, Request, RequestVm } from '../types.js'
 import { formatBytes } from '../units.js'
+import { bandwidthOf, distancesOf, hopsOf, smtOf } from './distances.js'
 import { ERROR, MAX, MEMORY, MODEL, type PlannerExports, STRATEGY, THREADS } from './generated/abi.js'
 import { freePages, hasMemory, type OnlineCpu, onlineCpus, pageSizesOf } from './host.js'
 import { type Peers, peersOf } from './peers.js'
@@ -63,8 +64,9 @@ function addNodes({ wasm, host, request, basePage }: Problem): void {
   checkCount('nodes', 'nodes', host.nodes.length, MAX.NODES)
   checkCount('nodes', 'sizes of pages', sizes.length, MAX.PAGE_SIZES)
   for (const node of host.nodes) accepted(wasm.addNode(node.id, hasMemory(node, request) ? 1 : 0), `node ${node.id}`)
-  for (const node of host.nodes) {
-    const { id, bandwidth } = node
+  for (const [at, node] of host.nodes.entries()) {
+    const { id } = node
+    const bandwidth = bandwidthOf(host, at)
     if (bandwidth !== undefined) accepted(wasm.setBandwidth(id, bandwidth), `the bandwidth of node ${id}`)
     for (const size of sizes) {
       const pages = freePages(node, request, size, basePage)
@@ -74,10 +76,13 @@ function addNodes({ wasm, host, request, basePage }: Problem): void {
   for (const { size, pages } of host.limits ?? []) {
     if (sizes.includes(size)) accepted(wasm.setLimit(Math.log2(size), pages), 'a limit')
   }
+  const distances = distancesOf(host)
+  const hops = hopsOf(host)
   for (const [row, from] of host.nodes.entries()) {
     for (const [column, to] of host.nodes.entries()) {
-      const distance = host.distances[row]?.[column]
-      if (distance !== undefined) accepted(wasm.setDistance(from.id, to.id, distance), `a distance of node ${from.id}`)
+      accepted(wasm.setDistance(from.id, to.id, distances[row]![column]!), `a distance of node ${from.id}`)
+      const hop = hops[row]![column]!
+      if (hop !== null) accepted(wasm.setHop(from.id, to.id, hop), `a hop of node ${from.id}`)
     }
   }
 }
@@ -272,7 +277,7 @@ export function buildProblem(wasm: PlannerExports, host: Host, request: Request)
   addCpus(problem)
   const { model, overcommit, strategy } = request
   const numbers: Readonly<Record<string, number>> = MODEL
-  for (const [name, value] of Object.entries(model)) {
+  for (const [name, value] of Object.entries({ smt: smtOf(host), ...model })) {
     accepted(wasm.setModel(numbers[constantName(name)] ?? -1, value), `model.${name}`)
   }
   accepted(wasm.setOvercommit(overcommit), 'overcommit')

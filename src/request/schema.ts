@@ -36,7 +36,7 @@ const coefficient = between(0, MAX_COEFFICIENT)
 const model = z.strictObject({
   home: between(0, 1).default(0.9),
   communication: coefficient.default(0.1),
-  smt: coefficient.default(0.38),
+  smt: coefficient.exactOptional(),
   cells: coefficient.default(0.01),
   device: coefficient.default(0.05),
   copyBytesPerSecond: between(1, Number.MAX_SAFE_INTEGER).default(4_294_967_296),

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { MAX_ID } from '../cpulist.js'
 import { InputError } from '../errors.js'
 import { parseWith } from '../schema.js'
-import type { Host, HostCpu } from '../types.js'
+import type { Host, HostCpu, Measures } from '../types.js'
 import { numberInOrder } from './groups.js'
 import { FULL_CAPACITY, isPageSize, LOCAL_DISTANCE, MAX_DISTANCE } from './limits.js'
 import { defaultDistances } from './nodes.js'
@@ -45,12 +45,26 @@ const limit = z.strictObject({
     .regex(/^\P{Cc}*$/u, 'a text without control characters'),
 })
 
+/** Of each measure, or of its spread, a `figure`. */
+function measures(figure: z.ZodNumber) {
+  const each = figure.max(Number.MAX_SAFE_INTEGER).nullable()
+  const matrix = z.array(z.array(each))
+  return {
+    latencies: matrix.exactOptional(),
+    bandwidths: matrix.exactOptional(),
+    hops: z.strictObject({ core: each, llc: each, node: each, nodes: matrix }).exactOptional(),
+    smt: each.exactOptional(),
+  }
+}
+
 const hostSchema = z.strictObject({
   schemaVersion: z.literal(1),
   kind: z.literal('Host'),
   nodes: z.array(node).min(1),
   limits: z.array(limit).exactOptional(),
   distances: z.array(z.array(z.int().min(LOCAL_DISTANCE).max(MAX_DISTANCE).nullable())).exactOptional(),
+  ...measures(z.number().positive()),
+  spread: z.strictObject(measures(z.number().min(0))).exactOptional(),
   cpus: z.array(cpu).min(1),
 })
 
@@ -66,7 +80,29 @@ export function parseHost(input: unknown): Host {
   checkNodes(file)
   checkLimits(file)
   checkCpus(file)
-  return { ...file, distances: completeDistances(file), cpus: renumbered(file.cpus) }
+  const distances = completeDistances(file)
+  checkMeasures(file, '')
+  checkMeasures({ ...file.spread, nodes: file.nodes }, 'spread.')
+  return { ...file, distances, cpus: renumbered(file.cpus) }
+}
+
+function checkMeasures(file: Measures & Pick<HostFile, 'nodes'>, place: string): void {
+  checkMatrix(file, file.latencies, `${place}latencies`)
+  checkMatrix(file, file.bandwidths, `${place}bandwidths`)
+  checkMatrix(file, file.hops?.nodes, `${place}hops.nodes`)
+}
+
+function checkMatrix(
+  { nodes }: Pick<HostFile, 'nodes'>,
+  rows: readonly (readonly unknown[])[] | undefined,
+  place: string,
+): void {
+  if (rows === undefined) return
+  const expected = `${nodes.length}, one for each node`
+  if (rows.length !== nodes.length) throw new InputError(place, `rows: ${expected}`, `${rows.length}`)
+  rows.forEach((row, from) => {
+    if (row.length !== nodes.length) throw new InputError(`${place}[${from}]`, `columns: ${expected}`, `${row.length}`)
+  })
 }
 
 function checkNodes({ nodes }: HostFile): void {
@@ -125,12 +161,8 @@ function checkAscending(items: readonly { readonly id: number }[], place: string
 function completeDistances({ nodes, distances }: HostFile): readonly (readonly number[])[] {
   const defaults = defaultDistances(nodes.length)
   if (distances === undefined) return defaults
-  const expected = `${nodes.length}, one for each node`
-  if (distances.length !== nodes.length) throw new InputError('distances', `rows: ${expected}`, `${distances.length}`)
-  return distances.map((row, from) => {
-    if (row.length !== nodes.length) throw new InputError(`distances[${from}]`, `columns: ${expected}`, `${row.length}`)
-    return row.map((distance, to) => distance ?? defaults[from]![to]!)
-  })
+  checkMatrix({ nodes }, distances, 'distances')
+  return distances.map((row, from) => row.map((distance, to) => distance ?? defaults[from]![to]!))
 }
 
 function checkCpus({ nodes, cpus }: HostFile): void {

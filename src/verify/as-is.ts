@@ -69,7 +69,7 @@ function vmTerms(machine: Machine, { model }: Request, vms: readonly PlacedResid
     ...nothing(),
     remoteMemory: remoteMemory(machine, model.home, vm),
     communication: round(communication(machine, model.communication, vm)),
-    smt: round(weight * model.smt * MICRO * busySiblings(machine, vms, vm)),
+    smt: round(weight * machine.smt * MICRO * busySiblings(machine, vms, vm)),
     capacity: round((weight * slowness) / FASTEST),
     cells: round(weight * model.cells * MICRO * vm.threads.length * (vm.cells.length - 1)),
     device: round((weight * model.device * demandOf(vm.threads) * far) / LOCAL),
@@ -156,7 +156,8 @@ function deviceDistance(machine: Machine, vm: PlacedResident, device: NodeId): n
 }
 
 function bandwidth(machine: Machine, vms: readonly PlacedResident[]): number {
-  const lost = [...machine.nodes.values()].map(({ id, bandwidth: given }) => {
+  const lost = [...machine.nodes.keys()].map((id) => {
+    const given = machine.bandwidth(id)
     if (given === undefined) return 0
     const taken = vms.map(({ request, cells }) => {
       const parts = cells.flatMap(({ memory }) => memory).filter(({ node }) => node === id)

@@ -52,7 +52,7 @@ function vmTerms(machine: Machine, occupancy: Occupancy, request: Request, vm: P
     ...NOTHING,
     remoteMemory: remoteMemory(machine, model.home, vm),
     communication: round(communication(machine, model.communication, vm)),
-    smt: round(vm.request.weight * model.smt * MICRO * busySiblings(machine, occupancy, vm)),
+    smt: round(vm.request.weight * machine.smt * MICRO * busySiblings(machine, occupancy, vm)),
     capacity: round((vm.request.weight * slowness(machine, occupancy, vm)) / FASTEST),
     cells: round(vm.request.weight * model.cells * MICRO * vm.vcpus.length * (vm.cells.length - 1)),
     device: round((vm.request.weight * model.device * demandOf(vm.vcpus) * deviceDistance(machine, vm)) / LOCAL),
@@ -153,7 +153,8 @@ function bandwidth(machine: Machine, vms: readonly PlacedVm[]): number {
       bound.set(node, (bound.get(node) ?? 0) + demandOf(vcpus) * vm.request.memoryBound)
     }
   }
-  const lost = [...machine.nodes.values()].map(({ id, bandwidth: given }) => {
+  const lost = [...machine.nodes.keys()].map((id) => {
+    const given = machine.bandwidth(id)
     const demand = taken.get(id) ?? 0
     return given === undefined || demand <= given ? 0 : round((1 - given / demand) * (bound.get(id) ?? 0))
   })

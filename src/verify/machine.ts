@@ -1,6 +1,7 @@
 /** The host as the checks ask for it: what is usable, what is free, what is how far (docs/model.md, "Host"). */
 
 import type { CpuId, Host, HostCpu, HostNode, NodeId, Request, RequestVm } from '../types.js'
+import { measuredDistances, measuredHops, siblingLoss } from './measured.js'
 
 export interface MachineCpu {
   readonly id: CpuId
@@ -29,8 +30,14 @@ export interface Machine {
   readonly nodes: ReadonlyMap<NodeId, HostNode>
   /** Ascending; the first is the base page. */
   readonly pageSizes: readonly number[]
-  /** SLIT units. */
+  /** In SLIT units, of memory; by what was measured, else by the firmware. */
   distance(from: NodeId, to: NodeId): number
+  /** Ten times the hop between vCPUs on different nodes. */
+  tenHops(from: NodeId, to: NodeId): number
+  /** Bytes a second that a node's memory gives, where known. */
+  bandwidth(node: NodeId): number | undefined
+  /** Lost vCPUs per busy SMT sibling. */
+  readonly smt: number
   /** The nodes with memory that the VM may use, ascending. */
   memoryOf(vm: RequestVm): ReadonlySet<NodeId>
   /** Those of them that are nearest to `node`: the VM's memory for CPUs of `node` is there. */
@@ -64,8 +71,22 @@ export function machineOf(host: Host, request: Request): Machine {
   const pageSizes = pageSizesOf(host)
   const limits = new Map(host.limits?.map(({ size, pages }) => [size, pages]))
 
-  const distance = (from: NodeId, to: NodeId): number =>
-    host.distances[index.get(from) ?? -1]?.[index.get(to) ?? -1] ?? (from === to ? LOCAL : REMOTE)
+  const pair = (from: NodeId, to: NodeId): [number, number] => [index.get(from) ?? -1, index.get(to) ?? -1]
+  const latencies = measuredDistances(host)
+  const distance = (from: NodeId, to: NodeId): number => {
+    const [row, column] = pair(from, to)
+    return latencies[row]?.[column] ?? host.distances[row]?.[column] ?? (from === to ? LOCAL : REMOTE)
+  }
+  const handOver = measuredHops(host)
+  const tenHops = (from: NodeId, to: NodeId): number => {
+    const [row, column] = pair(from, to)
+    return handOver(row, column) ?? distance(from, to)
+  }
+  const bandwidth = (node: NodeId): number | undefined => {
+    const at = index.get(node) ?? -1
+    const known = (host.bandwidths ?? []).map((row) => row[at] ?? 0).filter((bytes) => bytes > 0)
+    return known.length > 0 ? Math.max(...known) : nodes.get(node)?.bandwidth
+  }
 
   const memoryOf = remembered(({ memoryNodes, avoidDeviceNodes }: RequestVm): ReadonlySet<NodeId> => {
     const named = new Set(memoryNodes ?? withMemory)
@@ -96,6 +117,9 @@ export function machineOf(host: Host, request: Request): Machine {
     nodes,
     pageSizes,
     distance,
+    tenHops,
+    bandwidth,
+    smt: request.model.smt ?? siblingLoss(host),
     memoryOf,
     memoryNodes: (vm, node) => nearest([...memoryOf(vm)], (to) => distance(node, to)),
     llcs: (node) => llcCounts.get(node) ?? 0,

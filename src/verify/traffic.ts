@@ -57,10 +57,10 @@ function seatOf(machine: Machine, { node, cpus, dedicated }: PlacedVcpu): Seat {
   return { node, llc: dedicated ? machine.cpus.get(cpus[0]!)?.llc : undefined }
 }
 
-/** 0 within an LLC, 1 across a node (0 for shared vCPUs where it has one LLC), d/10 between nodes; times ten. */
+/** 0 within an LLC, 1 across a node (0 for shared vCPUs where it has one LLC), what was measured or d/10 between nodes; times ten. */
 function tenHops(machine: Machine, from: Seat, to: Seat): number {
   if (from.llc !== undefined && from.llc === to.llc) return 0
-  if (from.node !== to.node) return machine.distance(from.node, to.node)
+  if (from.node !== to.node) return machine.tenHops(from.node, to.node)
   const isShared = from.llc === undefined || to.llc === undefined
   return isShared && machine.llcs(from.node) === 1 ? 0 : ELSEWHERE_ON_NODE
 }

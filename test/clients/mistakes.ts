@@ -22,6 +22,40 @@ const HOST = {
     bandwidth: 1e9,
   })),
   limits: [{ size: 4096, pages: 100_000, cause: 'memory.max of /vms' }],
+  latencies: [
+    [80, 130],
+    [130, null],
+  ],
+  bandwidths: [
+    [5e9, null],
+    [2e9, 5.5e9],
+  ],
+  hops: {
+    core: 20,
+    llc: 40,
+    node: null,
+    nodes: [
+      [null, 120],
+      [120, null],
+    ],
+  },
+  smt: 1.3,
+  spread: {
+    latencies: [
+      [0, 0.1],
+      [0.02, null],
+    ],
+    hops: {
+      core: 0,
+      llc: 0,
+      node: null,
+      nodes: [
+        [null, 0.1],
+        [0.1, null],
+      ],
+    },
+    smt: 0,
+  },
 }
 
 const current = {

@@ -96,6 +96,7 @@ function hostCalls(random: Random): Call[] {
     if (random() < 0.1) calls.push(['setLimit', 12, pick(random, [100, 2 ** 14])])
     if (random() < 0.3) calls.push(['setBandwidth', node, pick(random, [1, 1e9, 1e10])])
     for (let to = 0; to < nodes; to++) if (random() < 0.5) calls.push(['setDistance', node, to, 10 + below(random, 30)])
+    if (random() < 0.1) calls.push(['setHop', node, below(random, nodes), 10 + below(random, 30)])
   }
   for (let cpu = 0; cpu < cpus; cpu++) {
     const capacity = random() < 0.8 ? 1024 : 1 + below(random, 1024)

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import { syntheticHost } from '../../src/topology/synthetic.js'
-import type { Host, HostCpu } from '../../src/types.js'
+import type { Host, HostCpu, Measures } from '../../src/types.js'
 
 const GIB = 2 ** 30
 
@@ -28,6 +28,8 @@ export interface HostShape {
   readonly reclaimable?: number
   readonly limit?: number
   readonly closed?: number
+  /** What is measured of it; 0 or absent: nothing, 2: some figures are not known. */
+  readonly measured?: number
 }
 
 function every(id: number, modulus: number): boolean {
@@ -74,7 +76,26 @@ export function makeHost(shape: HostShape): Host {
       row.map((_, to) => (from === to ? 10 : distance + ((from * 3 + to) % 3) * 5)),
     ),
     cpus: host.cpus.map((cpu) => spoilCpu(cpu, shape.spoil)),
+    ...measuresOf(shape, host.nodes.length),
     ...(limit > 0 ? { limits: [{ size: 4096, pages: (limit * GIB) / 4096, cause: 'memory.max of /vms' }] } : {}),
+  }
+}
+
+function measuresOf({ measured = 0, distance, llcs }: HostShape, nodes: number): Measures {
+  if (measured === 0) return {}
+  const matrix = (figure: (from: number, to: number) => number | null) =>
+    Array.from({ length: nodes }, (_, from) => Array.from({ length: nodes }, (__, to) => figure(from, to)))
+  const unknown = (from: number, to: number) => measured === 2 && from + 1 === nodes && to === 0
+  return {
+    latencies: matrix((from, to) => (unknown(from, to) ? null : from === to ? 80 + from : 90 + distance * 2 + to * 7)),
+    bandwidths: matrix((from, to) => (from === to ? (measured === 2 ? null : 5e9) : 2e9)),
+    hops: {
+      core: 20,
+      llc: 45.5,
+      node: llcs > 1 ? 110 : null,
+      nodes: matrix((from, to) => (from === to || unknown(to, from) ? null : 100 + 3.7 * distance + from + to)),
+    },
+    smt: measured === 2 ? null : 1.37,
   }
 }
 
@@ -96,6 +117,7 @@ export const hostShape: fc.Arbitrary<HostShape> = fc.record({
   reclaimable: fc.constantFrom(0, 0, 1),
   limit: fc.constantFrom(0, 0, 0, 3),
   closed: fc.constantFrom(0, 0, 0, 1),
+  measured: fc.constantFrom(0, 0, 1, 2),
 })
 
 const vmShape = fc.record(

@@ -36,7 +36,6 @@ test('every default is filled in', () => {
     model: {
       home: 0.9,
       communication: 0.1,
-      smt: 0.38,
       cells: 0.01,
       device: 0.05,
       copyBytesPerSecond: 2 ** 32,

@@ -49,6 +49,55 @@ test('what can be reclaimed and what limits the host are kept', () => {
   assert.equal(parseHost(host), host)
 })
 
+test('what was measured is kept, with what is not known and how far to trust it', () => {
+  const measures = {
+    latencies: [
+      [80.5, 130],
+      [null, 82],
+    ],
+    bandwidths: [
+      [2e10, 9e9],
+      [9e9, null],
+    ],
+    hops: {
+      core: null,
+      llc: 41.25,
+      node: null,
+      nodes: [
+        [null, 120],
+        [121, null],
+      ],
+    },
+    smt: 1.31,
+  }
+  const spread = { latencies: measures.latencies.map((row) => row.map((ns) => ns && 0)), smt: null }
+  const host = { ...file(), ...measures, spread }
+  assert.equal(parseHost(host), host)
+})
+
+test('measures have a row and a column for each node, and are above 0; a spread may be 0', () => {
+  const measured = { ...file(), latencies: [[80, 130], [130]], spread: { smt: -0.1 } }
+  assert.equal(refusalOf(measured).where, 'spread.smt')
+  const { where, expected, got } = refusalOf({ ...measured, spread: { smt: 0 } })
+  assert.equal([where, expected, got], ['latencies[1]', 'columns: 2, one for each node', '1'])
+  assert.is(refusalOf({ ...file(), bandwidths: [[1, 2]] }).where, 'bandwidths')
+  assert.is(
+    refusalOf({
+      ...file(),
+      bandwidths: [
+        [0, 1],
+        [1, 1],
+      ],
+    }).where,
+    'bandwidths[0][0]',
+  )
+  const hops = { core: null, llc: 40, node: null, nodes: [[null], [null, 1]] }
+  assert.is(refusalOf({ ...file(), hops }).where, 'hops.nodes[0]')
+  assert.is(refusalOf({ ...file(), hops: { ...hops, node: 0 } }).where, 'hops.node')
+  assert.is(refusalOf({ ...file(), spread: { hops } }).where, 'spread.hops.nodes[0]')
+  assert.is(refusalOf({ ...file(), smt: 0 }).where, 'smt')
+})
+
 test('a page has any size that is a power of two', () => {
   const withPages = (size: number) => {
     const host = file()

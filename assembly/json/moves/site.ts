@@ -1,5 +1,6 @@
 // The host with the VMs that are on it (src/planner/moves/site.ts): who holds which CPU, what memory is taken, and what is left to share.
 import { CPU_GUESTS } from '../../abi';
+import { distancesOf } from '../distances';
 import { Host, freePages, hasMemory, isUsable, onlineCpus, pageSizesOf } from '../host';
 import { arranged, orderBy } from '../order';
 import { Request, RequestVm } from '../request';
@@ -138,6 +139,8 @@ export class Site {
   private none: Holder[] = [];
 
   /** Every guest is where it is at the start. */
+  private distances: i32[][];
+
   constructor(
     public host: Host,
     public request: Request,
@@ -145,6 +148,7 @@ export class Site {
   ) {
     const sizes = pageSizesOf(host);
     this.nodes = host.nodeIds();
+    this.distances = distancesOf(host);
     this.pageSize = sizes[0];
     const cpus = onlineCpus(host, request);
     for (let at = 0; at < cpus.length; at++) {
@@ -282,7 +286,7 @@ export class Site {
     const row = this.host.nodeAt(from);
     const column = this.host.nodeAt(to);
     if (row < 0 || column < 0) return from == to ? LOCAL : REMOTE;
-    return this.host.distances[row][column];
+    return this.distances[row][column];
   }
 
   /** Nodes that memory for the VM's vCPUs on `node` may be on. */

@@ -27,6 +27,8 @@ export interface Column {
 
 /** Costs that are rounded term by term can be this much apart from those that are not. */
 const ROUNDING = 4
+/** The price of a busy sibling on a host that was not measured. */
+const SMT = 0.38
 
 /**
  * @param ceiling micro-vCPUs; dearer placements are left out
@@ -182,7 +184,10 @@ function columnsOn(
 
   // What ways cost is additive over nodes but for the rounding.
   const price = ({ smt, slowness, apart }: Pick<NodeSeats, 'smt' | 'slowness' | 'apart'>) =>
-    fixed + round(hops(apart)) + round(vm.weight * request.model.smt * MICRO * smt) + capacity(vm, demand * slowness)
+    fixed +
+    round(hops(apart)) +
+    round(vm.weight * (request.model.smt ?? SMT) * MICRO * smt) +
+    capacity(vm, demand * slowness)
   const floor = price({ smt: 0, slowness: 0, apart: 0 })
   if (floor > ceiling) return []
   const ways = used.map((node) => {

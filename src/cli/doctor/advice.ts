@@ -23,17 +23,21 @@ const { model } = any
 const { memoryBound } = any.vms[0]!
 
 /** The most that where it is can cost a vCPU, in lost vCPUs, by cause: docs/model.md, "Cost". */
-export function checkPlacement({ nodes, cpus, distances }: Host): Check {
+export function checkPlacement(host: Host): Check {
+  const { nodes, cpus } = host
+  const machine = machineOf(host, any)
   const usable = cpus.filter(({ online, allowed }) => online && allowed)
-  const farthest = Math.max(...distances.flat()) / 10
+  const ids = nodes.map(({ id }) => id)
+  const farthest = Math.max(...ids.flatMap((from) => ids.map((to) => machine.distance(from, to)))) / 10
+  const hops = ids.flatMap((from) => ids.flatMap((to) => (from === to ? [] : machine.tenHops(from, to))))
   const llcs = new Set(usable.map(({ llc }) => llc)).size
   const threads = Math.max(1, ...usable.map(({ thread }) => (thread ?? 0) + 1))
   const slowest = Math.min(1024, ...usable.map(({ capacity }) => capacity ?? 1024))
-  const hop = nodes.length > 1 ? farthest : llcs > 1 ? 1 : 0
+  const hop = nodes.length > 1 ? Math.max(...hops) / 10 : llcs > 1 ? 1 : 0
   const losses: readonly [number, string][] = [
     [memoryBound * (farthest - 1), 'with its memory on the farthest node'],
     [model.communication * hop, 'with its peers in other caches'],
-    [threads > 1 ? model.smt : 0, 'beside a busy SMT sibling'],
+    [threads > 1 ? machine.smt : 0, 'beside a busy SMT sibling'],
     [1 - slowest / 1024, 'on the slowest kind of core'],
   ]
   const found = [

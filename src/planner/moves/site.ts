@@ -1,6 +1,7 @@
 /** The host with the VMs that are on it: which VM holds which CPU, what memory is taken, and what is left to share. */
 
 import type { CpuId, Host, NodeId, Request, RequestVm } from '../../types.js'
+import { distancesOf } from '../distances.js'
 import { CPU } from '../generated/abi.js'
 import { freePages, hasMemory, isUsable, type OnlineCpu, onlineCpus, pageSizesOf } from '../host.js'
 import { firstNode, type Layout } from './layout.js'
@@ -115,8 +116,9 @@ function geographyOf(
   usable: ReadonlySet<NodeId>,
 ): Pick<Site, 'memoryNodes' | 'nodesAround' | 'serves'> {
   const index = new Map(host.nodes.map(({ id }, at) => [id, at]))
+  const distances = distancesOf(host)
   const distance = (from: NodeId, to: NodeId) =>
-    host.distances[index.get(from) ?? -1]?.[index.get(to) ?? -1] ?? (from === to ? LOCAL : REMOTE)
+    distances[index.get(from) ?? -1]?.[index.get(to) ?? -1] ?? (from === to ? LOCAL : REMOTE)
   const withMemory = host.nodes.filter((node) => hasMemory(node, request)).map(({ id }) => id)
   // What was found out, by who asked: the same for all VMs that may use every node.
   const known = new Map<RequestVm | null, Map<NodeId, NodeId[]>>()

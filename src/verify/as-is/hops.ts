@@ -69,7 +69,7 @@ function tenHops(machine: Machine, from: Seat, to: Seat): number {
   for (const [a, shareOfA] of from.nodes) {
     for (const [b, shareOfB] of to.nodes) {
       const onNode = floats && machine.llcs(a) === 1 ? 0 : ELSEWHERE_ON_NODE
-      hops += shareOfA * shareOfB * (a === b ? onNode : machine.distance(a, b))
+      hops += shareOfA * shareOfB * (a === b ? onNode : machine.tenHops(a, b))
     }
   }
   return hops

@@ -275,10 +275,14 @@ function keepsApart(vms: readonly Candidate[], chosen: readonly VmMemory[], at: 
   return true
 }
 
-function bandwidth({ host, nodeIds }: Problem, vms: readonly Candidate[], chosen: readonly VmMemory[]): number {
+function bandwidth(
+  { bandwidth: bandwidths, nodeIds }: Problem,
+  vms: readonly Candidate[],
+  chosen: readonly VmMemory[],
+): number {
   let lost = 0
   for (const [node] of nodeIds.entries()) {
-    const given = host.nodes[node]!.bandwidth
+    const given = bandwidths[node]
     if (given === undefined) continue
     let asked = 0
     let waiting = 0

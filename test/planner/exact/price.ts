@@ -66,7 +66,7 @@ export class Price {
   }
 
   #smt({ vm, cells }: Layout, cpuOf: readonly number[]): number {
-    const { cpus, widestCore, request } = this.#problem
+    const { cpus, widestCore, smt } = this.#problem
     const { threadPolicy, weight } = vm.request
     const countsOwn = threadPolicy === 'isolate' || threadPolicy === 'spread'
     const seated = cpuOf.filter((cpu) => cpu >= 0).map((cpu) => cpus[cpu]!.core)
@@ -80,7 +80,7 @@ export class Price {
         busy += new Set(own).size - Math.ceil(own.length / widestCore)
       }
     }
-    return rounded(weight * request.model.smt * MICRO * busy)
+    return rounded(weight * smt * MICRO * busy)
   }
 
   /** `shared` is not known yet: then its CPUs are as fast as they can be. */
@@ -133,12 +133,12 @@ function communication(problem: Problem, layout: Layout, cpuOf: readonly number[
   const { vcpus, weight, traffic } = vm.request
   const { communication: coefficient } = problem.request.model
   if (vcpus === 1) return 0
-  const { cpus, distance, llcsOf } = problem
+  const { cpus, hop, llcsOf } = problem
   const tenHops = (a: number, b: number): number => {
     const from = nodeOf[a]!
     const to = nodeOf[b]!
     if (vm.dedicated[a] && vm.dedicated[b] && cpus[cpuOf[a]!]!.llc === cpus[cpuOf[b]!]!.llc) return 0
-    if (from !== to) return distance[from]![to]!
+    if (from !== to) return hop[from]![to]!
     return (vm.dedicated[a] && vm.dedicated[b]) || llcsOf[from] !== 1 ? 10 : 0
   }
   let hops = 0

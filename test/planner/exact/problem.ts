@@ -5,6 +5,7 @@
 
 import { parseCpulist } from '../../../src/cpulist.js'
 import type { Host, HostCpu, Request, RequestVm } from '../../../src/types.js'
+import { measuredBandwidth, measuredDistance, measuredHop, measuredSmt } from './measured.js'
 
 export const MICRO = 1_000_000
 /** SLIT distance of a node to itself. */
@@ -77,6 +78,10 @@ export interface Problem {
   readonly request: Request
   readonly nodeIds: readonly number[]
   readonly distance: readonly (readonly number[])[]
+  /** Ten times the hops between nodes. */
+  readonly hop: readonly (readonly number[])[]
+  readonly bandwidth: readonly (number | undefined)[]
+  readonly smt: number
   readonly cpus: readonly Cpu[]
   readonly cores: readonly Core[]
   /** By node: cores with usable CPUs. */
@@ -96,7 +101,8 @@ export interface Problem {
 export function problemOf(host: Host, request: Request): Problem {
   const nodeIds = host.nodes.map(({ id }) => id)
   const nodes = nodeIds.map((_, at) => at)
-  const distance = nodes.map((a) => nodes.map((b) => host.distances[a]?.[b] ?? (a === b ? LOCAL : REMOTE)))
+  const slit = nodes.map((a) => nodes.map((b) => host.distances[a]?.[b] ?? (a === b ? LOCAL : REMOTE)))
+  const distance = measuredDistance(host, slit)
   const sizes = [...new Set(host.nodes.flatMap((node) => node.pages.map(({ size }) => size)))].sort((a, b) => a - b)
   const hasMemory = host.nodes.map(
     ({ id, memory, allowed }) => memory.total !== 0 && allowed !== false && !request.reserve.nodes.includes(id),
@@ -109,6 +115,9 @@ export function problemOf(host: Host, request: Request): Problem {
     request,
     nodeIds,
     distance,
+    hop: measuredHop(host, distance),
+    bandwidth: measuredBandwidth(host),
+    smt: request.model.smt ?? measuredSmt(host),
     cpus,
     cores,
     coresOf: nodes.map((node) => cores.flatMap((core, at) => (core.node === node && core.cpus.length > 0 ? [at] : []))),

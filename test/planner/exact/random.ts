@@ -1,6 +1,6 @@
 /** Tiny hosts and requests at random, over the whole of docs/model.md: the same seed gives the same instance. */
 
-import type { Host, HostCpu, HostNode } from '../../../src/types.js'
+import type { Host, HostCpu, HostNode, Measures } from '../../../src/types.js'
 
 /** A host and the content of a request file. */
 export interface Instance {
@@ -38,6 +38,7 @@ export const FEATURES = [
   'devices',
   'emulator',
   'bandwidth',
+  'measured',
   'hybrid',
   'weights',
   'current',
@@ -102,6 +103,30 @@ function randomHost(dice: Dice, has: Has): Host {
     distances: randomDistances(dice, has, count),
     cpus: randomCpus(dice, has, nodes),
     ...(limits.length > 0 ? { limits } : {}),
+    ...(has('measured', 15) ? randomMeasures(dice, nodes) : {}),
+  }
+}
+
+/** What may be measured; now and then something is not known. */
+function randomMeasures(dice: Dice, nodes: readonly HostNode[]): Measures {
+  const matrix = (figure: (isOwn: boolean) => number, unknown: number) =>
+    nodes.map((_, a) => nodes.map((__, b) => (dice.chance(unknown) ? null : figure(a === b))))
+  return {
+    ...(dice.chance(75)
+      ? { latencies: matrix((isOwn) => (isOwn ? dice.pick(80, 84) : dice.between(90, 250)), 3) }
+      : {}),
+    ...(dice.chance(50) ? { bandwidths: matrix(() => dice.pick(1e9, 2e9, 1.5e9), 30) } : {}),
+    ...(dice.chance(60)
+      ? {
+          hops: {
+            core: 20,
+            llc: dice.pick(40, 40, null),
+            node: dice.pick(90, null),
+            nodes: matrix(() => dice.between(80, 300), 5),
+          },
+        }
+      : {}),
+    ...(dice.chance(50) ? { smt: dice.pick(1.1, 1.4, 2.1) } : {}),
   }
 }
 
