@@ -22,12 +22,10 @@ const NO_HOST = '<script type="application/json" id="start">null</script>'
 
 /** Until it is interrupted. */
 export async function serve(options: FleetOptions): Promise<void> {
-  if (options.rank) {
+  requireTogether(options)
+  if (options.rank || options.extender) {
     const { serveFleet } = await import('./serve-fleet.js')
     return serveFleet(options)
-  }
-  for (const option of ['hosts', 'socket'] as const) {
-    if (options[option] !== undefined) throw new InputError(`--${option}`, '--rank, too', `--${option} alone`)
   }
   const { port, host } = options
   if (isIP(host) === 0) throw new InputError('--host', 'an IP address', show(host))
@@ -53,6 +51,23 @@ export async function serve(options: FleetOptions): Promise<void> {
   })
   server.close()
   server.closeAllConnections()
+}
+
+/** By option, what it is for. */
+const FOR = {
+  hosts: ['rank'],
+  socket: ['rank', 'extender'],
+  apiServer: ['extender'],
+  apiToken: ['extender'],
+  apiCa: ['extender'],
+} as const
+
+function requireTogether(options: FleetOptions): void {
+  for (const [name, others] of Object.entries(FOR) as [keyof typeof FOR, readonly ('rank' | 'extender')[]][]) {
+    if (options[name] === undefined || others.some((other) => options[other])) continue
+    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    throw new InputError(option, `${others.map((other) => `--${other}`).join(' or ')}, too`, `${option} alone`)
+  }
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, host: string, page: string): Promise<void> {

@@ -34,6 +34,7 @@ export const ROOMS: readonly Room[] = [
       'executor/policy/',
       'src/picture/',
       'src/formats/',
+      'src/fleet/kubernetes/',
       'src/fleet/http/',
       'src/fleet/',
       'src/capacity',
@@ -328,6 +329,12 @@ export const ROOMS: readonly Room[] = [
       'src/planner/',
       'src/topology/',
     ],
+  },
+  {
+    files: ['src/fleet/kubernetes/'],
+    holds: "Kubernetes' scheduler extender: filter, prioritize, bind; its objects, and calls of its API server",
+    may: ['src/fleet/http/', 'src/fleet/', 'src/verify', 'src/request'],
+    packages: ['zod', 'node:fs/promises', 'node:http', 'node:https', 'node:readline', 'node:timers/promises'],
   },
   {
     files: ['src/fleet/http/'],
