@@ -50,6 +50,7 @@ export type {
   Round,
   VmRecord,
 } from './balance/types.js'
+export { type CalibrateOptions, type Calibration, type CalibrationProgress, calibrate } from './calibrate/calibrate.js'
 export type { PartitionState, PartitionThread } from './cpusets/state.js'
 export type { Device, DeviceContext, DeviceModule } from './devices/device.js'
 export type { AccessHandler, AddressRange, DeviceInThread } from './devices/registry.js'

@@ -36,6 +36,7 @@ import {
 import { collectGarbage } from './collect.js'
 import { watchEvents } from './event-work.js'
 import { runGuest } from './guest-loop.js'
+import { chaseMemory, countRate, handOver } from './measure-work.js'
 import { closeFile, giveBack, moveSpan, prefaultSpan, readBack } from './memory-work.js'
 import { type Schedule, type Scheduling, takeSchedule } from './schedule.js'
 import { walkMemory } from './walk-loop.js'
@@ -189,7 +190,19 @@ async function prepare(work: GuestWork | WalkWork, line: Line): Promise<() => Vc
   }
 }
 
-const tasks = { runVcpu, watchEvents, serveVirtio, closeFile, giveBack, moveSpan, prefaultSpan, readBack }
+const tasks = {
+  runVcpu,
+  watchEvents,
+  serveVirtio,
+  closeFile,
+  giveBack,
+  moveSpan,
+  prefaultSpan,
+  readBack,
+  chaseMemory,
+  countRate,
+  handOver,
+}
 export type Tasks = typeof tasks
 
 interface Order<Name extends keyof Tasks> {

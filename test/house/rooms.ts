@@ -113,6 +113,7 @@ export const ROOMS: readonly Room[] = [
       'executor/loop/',
       'executor/balance/',
       'executor/run/',
+      'executor/calibrate/',
       'executor/apply/',
       'executor/cpusets/',
       'executor/meter/',
@@ -167,6 +168,18 @@ export const ROOMS: readonly Room[] = [
       'src/verified',
     ],
     packages: ['node:timers/promises'],
+  },
+  {
+    files: ['executor/calibrate/'],
+    holds: "what this machine's memory and CPUs take, measured by pinned threads",
+    may: [
+      'executor/memory/',
+      'executor/threads/',
+      'executor/worker/',
+      'executor/ffi/',
+      'executor/wire/',
+      'src/topology/',
+    ],
   },
   {
     files: ['executor/apply/'],

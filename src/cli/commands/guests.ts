@@ -96,6 +96,27 @@ reset, as by a panic.`,
     load: async () => (await import('../run.js')).run,
   },
   {
+    name: 'calibrate',
+    summary: 'measure what memory and CPUs of this machine take, for plans',
+    description:
+      'Measures latency and bandwidth of memory for each pair of nodes, hand-over between CPUs, and what two busy SMT siblings yield. Plans on a host file with these figures use them instead of distances and rules of thumb.',
+    options: [
+      new Option('--out <file>', 'write the host with what was measured, for --host'),
+      new Option('--json', 'print the host as a JSON object'),
+    ],
+    needs: [],
+    examples: `
+  homenode calibrate                       tables, and what they change
+  homenode calibrate --out host.json       a file for --host and --host-file
+  homenode plan -f request.json --host host.json
+  homenode calibrate --json | jq .latencies
+
+It takes seconds, on many nodes minutes, and the CPUs and some memory of each
+node meanwhile. Ctrl-C ends it, and nothing is written.
+Exit code: 0 measured, what could not be is null; 1 the system refused.`,
+    load: async () => (await import('../calibrate.js')).calibrate,
+  },
+  {
     name: 'doctor',
     summary: 'say what is missing on this machine, and whether placing pays',
     description:
