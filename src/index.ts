@@ -10,6 +10,7 @@ export { type RankedHost, type RankHost, type RankOptions, rank } from './fleet/
 export { plan } from './plan.js'
 export type { PlanOptions } from './planner/planner.js'
 export { parsePlaced, parseRequest, requestSchema } from './request.js'
+export { type Added, type Replanned, Session, type SessionOptions } from './session.js'
 export { type DetectOptions, detectHost, parseHost, recordHost, syntheticHost } from './topology/index.js'
 export type * from './types.js'
 export { isVerified } from './verified.js'

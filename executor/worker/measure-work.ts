@@ -165,11 +165,13 @@ export interface HandOverTask {
 /** Rounds between two looks at the clock, and ns after which a sample ends. */
 const ROUNDS = 64
 const SAMPLE_NS = 5e6
+/** How long the other thread may take to begin. */
+const PATIENCE_NS = 20e9
 /** On a busy machine a hand-over takes many milliseconds: then there are fewer samples. */
 const LIMIT_NS = 2e9
 /** Looks at the line between two looks at `stop`. */
 const SPINS = 4096
-/** It is over; the greatest number that the next exchange begins with. */
+/** It is over; numbers begin anew after the greatest. */
 const OVER = -1
 const MOST = 2 ** 30 - 1
 
@@ -184,33 +186,36 @@ export function handOver({ cpu, line, isFirst, samples, stop }: HandOverTask): M
 
 function countHandOvers(line: Int32Array, samples: number, stop: Int32Array): number[] {
   const times: number[] = []
-  const deadline = now() + LIMIT_NS
-  let number = 1
-  // The first one is of code that is not compiled, and of a thread that has yet to begin.
-  for (let sample = 0; sample <= samples; sample++) {
+  let number = 0
+  let deadline = now() + PATIENCE_NS
+  const isOver = () => Atomics.load(stop, STOP) !== 0 || now() > deadline
+  const exchange = () => {
+    number = (number % MOST) + 2
+    return handAndTake(line, number, isOver)
+  }
+  // The other thread has yet to begin.
+  let goesOn = exchange()
+  if (goesOn) deadline = now() + LIMIT_NS
+  // The first sample is of code that is not compiled yet.
+  for (let sample = 0; goesOn && sample <= samples; sample++) {
     const begun = now()
     let rounds = 0
-    while (now() - begun < SAMPLE_NS) {
-      if (!exchange(line, number, () => Atomics.load(stop, STOP) !== 0 || now() > deadline)) {
-        Atomics.store(line, 0, OVER)
-        return times
-      }
-      number = (number + 2 * ROUNDS) & MOST
-      rounds += ROUNDS
+    while (goesOn && (rounds % ROUNDS !== 0 || now() - begun < SAMPLE_NS)) {
+      goesOn = exchange()
+      if (goesOn) rounds++
     }
-    if (sample > 0) times.push((now() - begun) / (2 * rounds))
+    // On a machine that is very slow there is but a part of one.
+    if (rounds > 0 && (goesOn ? sample > 0 : times.length === 0)) times.push((now() - begun) / (2 * rounds))
   }
   Atomics.store(line, 0, OVER)
   return times
 }
 
-/** The line goes and comes back so many times; `false`: it is over before. */
-function exchange(line: Int32Array, from: number, isOver: () => boolean): boolean {
-  for (let number = from; number < from + 2 * ROUNDS; number += 2) {
-    Atomics.store(line, 0, number)
-    for (let spins = 1; Atomics.load(line, 0) !== number + 1; spins++) {
-      if (spins % SPINS === 0 && isOver()) return false
-    }
+/** The line goes over and comes back; `false`: it is over before. */
+function handAndTake(line: Int32Array, number: number, isOver: () => boolean): boolean {
+  Atomics.store(line, 0, number)
+  for (let spins = 1; Atomics.load(line, 0) !== number + 1; spins++) {
+    if (spins % SPINS === 0 && isOver()) return false
   }
   return true
 }

@@ -1,7 +1,7 @@
 /** Plans in which VMs that have a place stay there. */
 
 import type { Planner, PlanOptions } from '../planner/planner.js'
-import { COST_TERMS, type CostTerms, type Host, type Plan, type Request } from '../types.js'
+import { COST_TERMS, type CostTerms, type Host, type Plan, type Request, type RequestVm } from '../types.js'
 import { costOf, type MicroTerms, totalOf } from '../verify/cost.js'
 
 const MICRO = 1_000_000
@@ -18,9 +18,13 @@ const LIGHTER = 1000
 export function planStaying(planner: Planner, host: Host, request: Request, options: PlanOptions): Plan {
   const plan = planner.plan(host, request, options)
   if (!hasMoves(plan)) return plan
-  const vms = request.vms.map((vm) => ({ ...vm, weight: vm.weight / LIGHTER }))
-  const lighter = planner.plan(host, { ...request, vms }, options)
-  return hasMoves(lighter) ? lighter : priced(host, request, lighter)
+  const light = planner.plan(host, { ...request, vms: request.vms.map(lighter) }, options)
+  return hasMoves(light) ? light : priced(host, request, light)
+}
+
+/** The VM as one that rather loses something than moves. */
+export function lighter(vm: RequestVm): RequestVm {
+  return { ...vm, weight: vm.weight / LIGHTER }
 }
 
 export function hasMoves({ moves = [] }: Pick<Plan, 'moves'>): boolean {
@@ -28,7 +32,7 @@ export function hasMoves({ moves = [] }: Pick<Plan, 'moves'>): boolean {
 }
 
 /** The same places at the prices of the request. Nothing is known of how much less could be lost. */
-function priced(host: Host, request: Request, plan: Plan): Plan {
+export function priced(host: Host, request: Request, plan: Plan): Plan {
   const price = costOf(host, request, plan.vms)
   const lostVcpus = totalOf(price.terms) / MICRO
   return {

@@ -33,6 +33,14 @@ function wholeOption(name: string, value: number | undefined, fallback: number, 
   throw new InputError(name, `a whole number from 0 to ${most}`, show(value))
 }
 
+/** @throws {InputError} for options that are none */
+export function planOptions({ steps, seed }: PlanOptions): Required<PlanOptions> {
+  return {
+    steps: wholeOption('steps', steps, DEFAULT_STEPS, MAX.STEPS),
+    seed: wholeOption('seed', seed, 1, MAX_SEED),
+  }
+}
+
 /** An instance of planner.wasm with a face in objects. It holds one problem at a time and needs no closing. */
 export class Planner {
   readonly #wasm: PlannerExports
@@ -54,8 +62,7 @@ export class Planner {
    * @throws {InputError} where the request asks for what the host does not have
    */
   plan(host: Host, request: Request, options: PlanOptions = {}): Plan {
-    const steps = wholeOption('steps', options.steps, DEFAULT_STEPS, MAX.STEPS)
-    const seed = wholeOption('seed', options.seed, 1, MAX_SEED)
+    const { steps, seed } = planOptions(options)
     this.#planned = undefined
     const problem = buildProblem(this.#wasm, host, request)
     const solved = this.#wasm.solve(steps, seed)

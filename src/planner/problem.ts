@@ -193,10 +193,22 @@ function addTies({ wasm, host, request }: Problem, vm: RequestVm, handle: number
 
 /** Adds one VM to the problem; its handle. `at` is its place in the request, for errors. */
 export function addVm(problem: Problem, vm: RequestVm, at: number): number {
-  const { wasm, basePage, trust } = problem
+  const { wasm, basePage } = problem
   const where = `vms[${at}]`
   checkWhole(vm.memory, basePage, `${where}.memory`)
   const handle = accepted(wasm.addVm(vm.vcpus, vm.memory / basePage), vm.name)
+  try {
+    describeVm(problem, vm, handle, at)
+  } catch (error) {
+    wasm.removeVm(handle)
+    throw error
+  }
+  return handle
+}
+
+function describeVm(problem: Problem, vm: RequestVm, handle: number, at: number): void {
+  const { wasm, trust } = problem
+  const where = `vms[${at}]`
   const order = vcpuOrder(vm)
   addCells(problem, vm, handle, where)
   accepted(wasm.setVmSpan(handle, vm.span ? 1 : 0), 'span')
@@ -215,7 +227,6 @@ export function addVm(problem: Problem, vm: RequestVm, at: number): number {
   accepted(wasm.setVmWeight(handle, vm.weight), 'a weight')
   accepted(wasm.setVmMemoryBound(handle, vm.memoryBound), 'memoryBound')
   accepted(wasm.setVmBandwidth(handle, vm.bandwidth), 'bandwidth')
-  return handle
 }
 
 /** Enters what a VM that is not placed and others ask of each other; `handleOf` gives the other's handle, if it has one. */

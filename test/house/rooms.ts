@@ -333,6 +333,7 @@ export const ROOMS: readonly Room[] = [
     files: ['src/index'],
     holds: `${FACE} \`homenode\``,
     may: [
+      'src/session',
       'src/fleet/',
       'src/capacity',
       'src/plan',
@@ -348,6 +349,11 @@ export const ROOMS: readonly Room[] = [
     holds: "Kubernetes' scheduler extender: filter, prioritize, bind; its objects, and calls of its API server",
     may: ['src/fleet/http/', 'src/fleet/', 'src/verify', 'src/request'],
     packages: ['zod', 'node:fs/promises', 'node:http', 'node:https', 'node:readline', 'node:timers/promises'],
+  },
+  {
+    files: ['src/session'],
+    holds: 'a host on which VMs come and go',
+    may: ['src/fleet/', 'src/verify', 'src/request', 'src/planner/'],
   },
   {
     files: ['src/fleet/http/'],

@@ -30,6 +30,7 @@ const PLACES: Readonly<Record<string, (machine: LabMachine) => boolean>> = {
   balance: ({ name }) => name === 'two-node',
   'balance-busy': ({ name }) => name === 'two-node',
   'balance-killed': ({ name }) => name === 'two-node',
+  calibrate: ({ name }) => name === 'two-node',
   commands: ({ name }) => name === 'two-node',
   accel: ({ name }) => ['two-node', 'four-node'].includes(name),
   demo: ({ name }) => ['two-node', 'four-node'].includes(name),

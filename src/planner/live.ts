@@ -1,0 +1,89 @@
+/** VMs that come and go in one instance of the module, which keeps the host: nothing is built anew for the next one. */
+
+import type { Host, PlanVm, Refusal, Request, RequestVm } from '../types.js'
+import type { PlannerExports } from './generated/abi.js'
+import { peersOf } from './peers.js'
+import { addVm, buildProblem, type Problem, relateVm } from './problem.js'
+import { isPlaced, readVms } from './read.js'
+import { becauseOf } from './refusal.js'
+
+export class LiveProblem {
+  #problem: Problem
+  readonly #handles = new Map<string, number>()
+  readonly #vms = new Map<string, RequestVm>()
+
+  /**
+   * @param request its settings; its VMs are not entered
+   * @throws {InputError} where the request asks for something that the host does not have
+   */
+  constructor(wasm: PlannerExports, host: Host, request: Request) {
+    this.#problem = buildProblem(wasm, host, { ...request, vms: [] })
+  }
+
+  /**
+   * Enters a VM, which is not placed yet. Of those that are not here it asks nothing.
+   * @param at its place in its request, for errors
+   * @throws {InputError}
+   */
+  enter(vm: RequestVm, at: number): void {
+    const vms = [...this.#vms.values(), vm]
+    const trust = new Map(this.#problem.trust)
+    if (vm.trust !== null && !trust.has(vm.trust)) trust.set(vm.trust, trust.size)
+    const request = { ...this.#problem.request, vms }
+    this.#problem = { ...this.#problem, request, trust, peers: peersOf(request) }
+    const handle = addVm(this.#problem, vm, at)
+    try {
+      relateVm(this.#problem, handle, vm, (name) => this.#handles.get(name))
+    } catch (error) {
+      this.#problem.wasm.removeVm(handle)
+      throw error
+    }
+    this.#vms.set(vm.name, vm)
+    this.#handles.set(vm.name, handle)
+    this.#refer()
+  }
+
+  /** Takes a VM out, placed or not. */
+  leave(name: string): void {
+    this.#problem.wasm.removeVm(this.#handles.get(name)!)
+    this.#handles.delete(name)
+    this.#vms.delete(name)
+    this.#refer()
+  }
+
+  leaveAll(): void {
+    // The last first: then what the planner keeps of the others is not moved each time.
+    for (const name of [...this.#handles.keys()].reverse()) this.leave(name)
+  }
+
+  /** Places a VM where it is cheapest while all others stay; `false`: it does not fit. */
+  placeAlone(name: string): boolean {
+    return this.#problem.wasm.placeAlone(this.#handles.get(name)!) === 1
+  }
+
+  /** Places all that are not placed, and searches. */
+  solve(steps: number, seed: number): void {
+    this.#problem.wasm.solve(steps, seed)
+  }
+
+  isPlaced(name: string): boolean {
+    return isPlaced(this.#problem, this.#handles.get(name)!)
+  }
+
+  /** Why a VM that is not placed is not. */
+  refusalOf(name: string): Omit<Refusal, 'name' | 'nearest'> {
+    const handle = this.#handles.get(name)!
+    const because = becauseOf({ ...this.#problem, told: new Map() }, this.#vms.get(name)!, handle)
+    return { proven: this.#problem.wasm.refusalProven(handle) === 1, because }
+  }
+
+  /** Those that are placed, in the order in which they came, at the module's own prices. */
+  read(): PlanVm[] {
+    return readVms(this.#problem)
+  }
+
+  #refer(): void {
+    const request = { ...this.#problem.request, vms: [...this.#vms.values()] }
+    this.#problem = { ...this.#problem, request, handles: [...this.#handles.values()], handleOf: this.#handles }
+  }
+}

@@ -1,0 +1,236 @@
+/** A host on which VMs come and go: each is placed beside those that are there, and moves let others in. */
+
+import { requireBoolean, requireHost, requireObject } from './checks.js'
+import { InputError, show } from './errors.js'
+import { among, placedRequest, withoutVm } from './fleet/placed.js'
+import { lighter, priced } from './fleet/staying.js'
+import { readVm } from './fleet/vm.js'
+import { VERSION } from './planner/generated/abi.js'
+import { LiveProblem } from './planner/live.js'
+import { orderMoves } from './planner/moves.js'
+import { type PlanOptions, planOptions } from './planner/planner.js'
+import { instantiatePlanner } from './planner/wasm.js'
+import { parsePlaced, withVms } from './request.js'
+import { COST_TERMS, type CostTerms, type Host, type Plan, type PlanVm, type Refusal, type Request } from './types.js'
+import { checkPlan } from './verify.js'
+
+/** How a session places VMs. */
+export interface SessionOptions extends PlanOptions {
+  /** Whether VMs that are there may move to let another in. Default: true. */
+  readonly moves?: boolean
+}
+
+/** What comes of a VM that was to be added. */
+export type Added =
+  | {
+      readonly refused: null
+      /** All VMs that are there now, and the moves it takes: a candidate for `verifyPlan`. */
+      readonly plan: Plan
+      /** What the plan is for. */
+      readonly request: Request
+    }
+  | {
+      /** Why it does not fit; all others are as before. */
+      readonly refused: Omit<Refusal, 'name' | 'nearest'>
+      readonly plan: null
+      readonly request: null
+    }
+
+/** What comes of planning again. */
+export interface Replanned {
+  /** All VMs that are there, and the moves that get them there; no moves where nothing is to be gained. */
+  readonly plan: Plan
+  /** What the plan is for. */
+  readonly request: Request
+}
+
+const NOTHING_LOST = Object.fromEntries(COST_TERMS.map((term) => [term, 0])) as CostTerms
+
+/** What has gone may have left room that is nearer, or pages that are larger: a plan has to take them, if their policies say so. */
+function mayBeAstray({ vms }: Request): boolean {
+  return vms.some((vm) => vm.current !== null && (vm.memoryPolicy === 'preferred' || vm.pageSize === 'any'))
+}
+
+const NOT_WHERE_IT_IS = {
+  proven: false,
+  because: [
+    { constraint: 'current', text: 'memory of what is there has to move first, and no plan with moves was found' },
+  ],
+}
+
+/** Few: a VM that waits for its place waits for the search, too. */
+const DEFAULT_STEPS = 200
+
+/**
+ * A host with what is on it. It holds two instances of the module: in one all VMs are where they are, and a VM that comes is placed beside them
+ * without anything being built anew; in the other, plans with moves are tried. The two change places when one is taken.
+ * @example
+ * ```ts
+ * import { Session, syntheticHost, verifyPlan } from 'homenode'
+ *
+ * const host = syntheticHost('pack:2 [numa(memory=16GiB)] core:4 pu:1')
+ * const session = await Session.open(host, { vms: [] })
+ * for (const name of ['a', 'b', 'c', 'd']) session.add({ name, vcpus: 2, memory: '1GiB', cells: 1 })
+ * session.remove('a')
+ * session.remove('c')
+ * // Two CPUs are free on each node, and "wide" wants four on one: somebody moves.
+ * const added = session.add({ name: 'wide', vcpus: 4, memory: '1GiB', cells: 1 })
+ * added.refused // => null
+ * new Set(added.plan.moves.map(({ vm }) => vm)).size // => 1
+ * verifyPlan(host, added.request, added.plan).vms.length // => 3
+ * session.placed.vms.map(({ name }) => name) // => ['b', 'd', 'wide']
+ * const { refused } = session.add({ name: 'more', vcpus: 1, memory: '1GiB' })
+ * refused.because[0].constraint // => 'cpu-exclusive'
+ * ```
+ */
+export class Session {
+  readonly #host: Host
+  readonly #options: Required<SessionOptions>
+  /** With all VMs where they are. */
+  #live: LiveProblem
+  #trial: LiveProblem
+  #placed: Request
+
+  private constructor(
+    host: Host,
+    placed: Request,
+    options: Required<SessionOptions>,
+    problems: readonly LiveProblem[],
+  ) {
+    this.#host = host
+    this.#options = options
+    this.#placed = placed
+    this.#live = problems[0]!
+    this.#trial = problems[1]!
+  }
+
+  /**
+   * @param host what it is, its memory as free as it were without the VMs that are there
+   * @param placed what is there: a request whose VMs have `current`, with the settings of all that come; `vms` may be empty
+   * @param options `steps` of search for a VM that does not fit without moves, by default 200
+   * @throws {InputError} where something is not valid, or what is there does not hold where it is, or would go elsewhere for nothing
+   */
+  static async open(host: Host, placed: unknown, options: SessionOptions = {}): Promise<Session> {
+    requireHost(host)
+    requireObject('options', options)
+    const { moves = true } = options
+    requireBoolean('options.moves', moves)
+    const request = parsePlaced(placed)
+    const problems = await Promise.all(
+      [0, 1].map(async () => new LiveProblem(await instantiatePlanner(), host, request)),
+    )
+    const settings = { ...planOptions({ steps: DEFAULT_STEPS, ...options }), moves }
+    const session = new Session(host, request, settings, problems)
+    session.#begin()
+    return session
+  }
+
+  /** What is there, each VM with its place as `current`: what `rank` and `plan` take. */
+  get placed(): Request {
+    return this.#placed
+  }
+
+  /**
+   * Places a VM where it loses least beside those that are there. Where it does not fit, others move, as few and as cheap as the search finds.
+   * @param vm as a request has it, without `current`. Of VMs that it is `near` or `separateFrom` only those that are there count
+   * @throws {InputError} where it is not valid, asks for what the host does not have, or has the name of one that is there
+   */
+  add(vm: unknown): Added {
+    const read = readVm(vm, this.#placed)
+    const names = new Set(this.#placed.vms.map(({ name }) => name))
+    if (names.has(read.name)) throw new InputError('vm.name', 'the name of a VM that is not there yet', show(read.name))
+    const own = among(names)(read)
+    const request = withVms(this.#placed, [...this.#placed.vms, own])
+    this.#named(() => this.#live.enter(own, request.vms.length - 1))
+    const fits = this.#live.placeAlone(own.name)
+    const plan = fits ? this.#planOf(request, this.#live.read()) : null
+    if (plan !== null && (!mayBeAstray(request) || checkPlan(this.#host, request, plan).length === 0)) {
+      this.#placed = placedRequest(request, plan)
+      return { refused: null, plan, request }
+    }
+    const refused = fits ? NOT_WHERE_IT_IS : this.#live.refusalOf(own.name)
+    this.#live.leave(own.name)
+    const moved = this.#options.moves ? this.#replan(request) : null
+    return moved === null ? { refused, plan: null, request: null } : { refused: null, plan: moved, request }
+  }
+
+  /**
+   * A VM has gone. All others stay.
+   * @throws {InputError} where it is not there
+   */
+  remove(name: string): void {
+    this.#placed = withoutVm(this.#placed, name)
+    this.#live.leave(name)
+  }
+
+  /**
+   * Plans all VMs that are there again, with moves where these cost less than they gain within the `horizonSeconds` of the request's model.
+   * @param options `steps`: of search
+   */
+  replan(options: PlanOptions = {}): Replanned {
+    const request = this.#placed
+    const before = this.#planOf(request, this.#live.read())
+    if (request.vms.length === 0) return { plan: before, request }
+    const plan = this.#replan(request, { ...this.#options, ...planOptions({ ...this.#options, ...options }) }, before)
+    return { plan: plan ?? before, request }
+  }
+
+  /** What is there, where it is. */
+  #begin(): void {
+    const { vms } = this.#placed
+    if (vms.length === 0) return
+    if (this.#astray(vms) === null) return
+    // Some would lose less elsewhere.
+    this.#live.leaveAll()
+    const astray = this.#astray(vms.map(lighter))
+    if (astray === null) return
+    throw new InputError('placed', 'VMs that fit where they are', `${show(astray)}, which does not`)
+  }
+
+  /** Enters VMs that are there; the name of one that is not where it should be. */
+  #astray(vms: Request['vms']): string | null {
+    for (const [at, vm] of vms.entries()) this.#live.enter(vm, at)
+    this.#live.solve(0, this.#options.seed)
+    const missing = vms.find(({ name }) => !this.#live.isPlaced(name))
+    if (missing !== undefined) return missing.name
+    return orderMoves(this.#host, this.#placed, { vms: this.#live.read() }).moves[0]?.vm ?? null
+  }
+
+  /** A plan in which all VMs are placed, and its moves go all the way; it is taken. `null`: none was found. */
+  #replan(request: Request, { steps, seed } = this.#options, before?: Plan): Plan | null {
+    this.#trial.leaveAll()
+    for (const [at, vm] of request.vms.entries()) this.#trial.enter(vm, at)
+    this.#trial.solve(steps, seed)
+    if (!request.vms.every(({ name }) => this.#trial.isPlaced(name))) return null
+    const plan = this.#planOf(request, this.#trial.read())
+    if (plan.spare !== undefined || (before !== undefined && plan.cost.lostVcpus >= before.cost.lostVcpus)) return null
+    ;[this.#live, this.#trial] = [this.#trial, this.#live]
+    this.#placed = placedRequest(request, plan)
+    return plan
+  }
+
+  /** What is placed as a plan for the request, at the request's prices. */
+  #planOf(request: Request, vms: readonly PlanVm[]): Plan {
+    const { seed, steps } = this.#options
+    const isReplan = request.vms.some(({ current }) => current !== null)
+    return priced(this.#host, request, {
+      schemaVersion: 1,
+      kind: 'Plan',
+      status: 'optimal',
+      cost: { lostVcpus: 0, lowerBound: 0, gap: 0, terms: NOTHING_LOST },
+      vms,
+      refused: [],
+      ...(isReplan ? orderMoves(this.#host, request, { vms }) : {}),
+      solver: { planner: VERSION, seed, steps },
+    })
+  }
+
+  #named(enter: () => void): void {
+    try {
+      enter()
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      throw new InputError(error.where.replace(/^vms\[\d+\]/, 'vm'), error.expected, error.got)
+    }
+  }
+}
