@@ -5,7 +5,7 @@
 
 import { requireHost } from './checks.js'
 import { type Finding, PlanError } from './errors.js'
-import { parseRequest } from './request.js'
+import { parsePlaced, parseRequest } from './request.js'
 import { COST_TERMS, type Host, type Plan, type Request, type VerifiedPlan } from './types.js'
 import { sealPlan } from './verified.js'
 import type { Resident } from './verify/as-is/residents.js'
@@ -18,6 +18,7 @@ import { machineOf } from './verify/machine.js'
 import { checkMoves } from './verify/moves.js'
 import { occupancyOf } from './verify/occupancy.js'
 import { examinePart } from './verify/part.js'
+import { examinePlaced } from './verify/placed.js'
 import { checkShape, placedVms } from './verify/placement.js'
 import { findingOf } from './verify/violation.js'
 
@@ -46,6 +47,16 @@ export function verifyPlan(host: Host, request: unknown, candidate: unknown): Ve
  */
 export function checkPlan(host: Host, request: unknown, candidate: unknown): Finding[] {
   return examine(host, parseRequest(request), candidate).findings
+}
+
+/**
+ * Every way in which VMs cannot be where they are said to be; empty if all of it holds.
+ * @param request all of its VMs have `current`
+ * @throws {InputError} for a request that is malformed
+ */
+export function checkPlaced(host: Host, request: unknown): Finding[] {
+  requireHost(host)
+  return examinePlaced(host, parsePlaced(request))
 }
 
 /**

@@ -40,7 +40,7 @@ export interface PlacedVm {
 }
 
 /** What is wrong with the plan's shape: VMs that are missing or too many, numbers that stand for nothing. */
-export function checkShape(machine: Machine, request: Request, plan: Plan): Finding[] {
+export function checkShape(machine: Machine, request: Request, plan: Pick<Plan, 'vms' | 'refused'>): Finding[] {
   const wanted = new Map(request.vms.map((vm) => [vm.name, vm]))
   return [
     ...checkNames(request, plan),
@@ -103,7 +103,7 @@ function nodesOf(vcpus: readonly PlacedVcpu[]): NodeId[] {
   return [...new Set(vcpus.map((vcpu) => vcpu.node))].sort((a, b) => a - b)
 }
 
-function checkNames(request: Request, plan: Plan): Finding[] {
+function checkNames(request: Request, plan: Pick<Plan, 'vms' | 'refused'>): Finding[] {
   const findings: Finding[] = []
   const known = new Set(request.vms.map((vm) => vm.name))
   const times = new Map<string, number>()
