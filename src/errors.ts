@@ -34,6 +34,15 @@ export class InputError extends Error {
   }
 }
 
+/** What `work` returns. Where it throws an InputError, `where` is put before its place. */
+export function within<Value>(where: string, work: () => Value): Value {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof InputError ? error.in(where) : error
+  }
+}
+
 /** One way in which a plan or a run differs from what it has to be. */
 export interface Finding {
   /** The constraint's id in the placement model, or `cost`, `format`, `affinity`, `residency`, ... */

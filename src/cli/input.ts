@@ -54,15 +54,6 @@ export async function inFile<Value>(name: string, work: () => Value | Promise<Va
   }
 }
 
-/** The same for an option. */
-export function within<Value>(option: string, work: () => Value): Value {
-  try {
-    return work()
-  } catch (error) {
-    throw error instanceof InputError ? error.in(option) : error
-  }
-}
-
 /** @throws {InputError} where more than one option would read standard input */
 export function requireOneStdin(files: Readonly<Record<string, string | undefined>>): void {
   const readers = Object.keys(files).filter((option) => files[option] === '-')

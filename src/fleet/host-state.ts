@@ -1,7 +1,7 @@
 /** A host and what is on it, as JSON: a host file, or one with what is placed. */
 
 import * as z from 'zod'
-import { InputError } from '../errors.js'
+import { InputError, within } from '../errors.js'
 import { parsePlaced } from '../request.js'
 import { parseWith } from '../schema.js'
 import { parseHost } from '../topology/index.js'
@@ -35,10 +35,18 @@ export function parseHostState(content: unknown): HostState {
   }
 }
 
-function within<Value>(where: string, work: () => Value): Value {
-  try {
-    return work()
-  } catch (error) {
-    throw error instanceof InputError ? error.in(where) : error
-  }
+/**
+ * The host with less free memory.
+ * @param used bytes by node
+ * @throws {InputError} for a node that it does not have
+ */
+export function withLessMemory(host: Host, used: Readonly<Record<string, number>>): Host {
+  const ids = host.nodes.map(({ id }) => `${id}`)
+  const unknown = Object.keys(used).find((node) => !ids.includes(node))
+  if (unknown !== undefined) throw new InputError('usedMemory', `nodes of the host (${ids.join()})`, unknown)
+  const nodes = host.nodes.map((node) => {
+    const free = node.memory.free === null ? null : Math.max(0, node.memory.free - (used[node.id] ?? 0))
+    return { ...node, memory: { ...node.memory, free } }
+  })
+  return { ...host, nodes }
 }

@@ -3,6 +3,7 @@
 import { InputError, show } from '../errors.js'
 import { parsePlaced, withVms } from '../request.js'
 import type { CurrentPlacement, Plan, Request, RequestVm } from '../types.js'
+import { readPlacedVm } from './vm.js'
 
 /** An empty host, with the settings that a request has by default. */
 export const NOTHING = parsePlaced({ vms: [] })
@@ -29,6 +30,24 @@ export function placedRequest(request: Request, plan: Pick<Plan, 'vms'>): Reques
 function pageSizeOf({ pageSize }: RequestVm, { cells }: CurrentPlacement): RequestVm['pageSize'] {
   const [first] = cells
   return cells.every((cell) => cell.pageSize === first!.pageSize) ? first!.pageSize : pageSize
+}
+
+/**
+ * The same host with further VMs that are there: each as a request has it, with its place as `current`.
+ * @throws {InputError} at the place in it
+ */
+export function placedWith(placed: Request, vms: readonly object[]): Request {
+  const further = vms.map((vm, at) => readPlacedVm(`vms[${at}]`, vm, placed)).map(withItsPages)
+  const names = new Set(placed.vms.map(({ name }) => name))
+  for (const [at, { name }] of further.entries()) {
+    if (names.has(name)) throw new InputError(`vms[${at}].name`, 'the name of a VM that is not there yet', show(name))
+    names.add(name)
+  }
+  return withVms(placed, [...placed.vms, ...further].map(among(names)))
+}
+
+function withItsPages(vm: RequestVm): RequestVm {
+  return { ...vm, pageSize: pageSizeOf(vm, vm.current!) }
 }
 
 /**

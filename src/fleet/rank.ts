@@ -1,7 +1,7 @@
 /** Which of many hosts a VM goes to: what it loses on each, and what it takes there from those still to come. */
 
 import { requireBoolean, requireHost, requireList, requireObject } from '../checks.js'
-import { InputError, show } from '../errors.js'
+import { InputError, show, within } from '../errors.js'
 import { Planner, type PlanOptions } from '../planner/planner.js'
 import { parsePlaced } from '../request.js'
 import type { Host, Plan, Refusal, Request } from '../types.js'
@@ -118,14 +118,6 @@ function readThere(hosts: readonly RankHost[], placed: Readonly<Record<string, u
   if (unknown !== undefined)
     throw new InputError('placed', `hosts that are given (${[...names].join(', ')})`, show(unknown))
   return there
-}
-
-function within<Value>(where: string, work: () => Value): Value {
-  try {
-    return work()
-  } catch (error) {
-    throw error instanceof InputError ? error.in(where) : error
-  }
 }
 
 function rankedHost(host: string, answer: Answer): RankedHost {

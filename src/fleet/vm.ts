@@ -17,14 +17,29 @@ function settingsFor({ deviceNodes, reserve }: Settings): object {
  * @throws {InputError} at the place in it
  */
 export function readVm(vm: unknown, settings: Settings): RequestVm {
-  requireObject('vm', vm)
+  const read = readOne('vm', vm, settings)
+  if (read.current === null) return read
+  throw new InputError('vm.current', 'nothing: a VM that is nowhere yet', 'a place')
+}
+
+/**
+ * A VM that is there. Those that it wants to be near to or apart from need not be.
+ * @throws {InputError} at the place in it
+ */
+export function readPlacedVm(where: string, vm: unknown, settings: Settings): RequestVm {
+  const read = readOne(where, vm, settings)
+  if (read.current !== null) return read
+  throw new InputError(`${where}.current`, 'where the VM is: its cells and vcpus, as a plan has them', 'nothing')
+}
+
+function readOne(where: string, vm: unknown, settings: Settings): RequestVm {
+  requireObject(where, vm)
   const { near, separateFrom, name } = vm as Readonly<Record<string, unknown>>
   const others = [near, separateFrom].flatMap((names) => (Array.isArray(names) ? names : []))
   const stubs = [...new Set(others)].filter((other) => typeof other === 'string' && other !== name)
   const vms = [vm, ...stubs.map((other) => ({ name: other, vcpus: 1, memory: '4KiB' }))]
-  const [read] = parse('vm', () => parseRequest({ ...settingsFor(settings), vms }).vms)
-  if (read!.current === null) return read!
-  throw new InputError('vm.current', 'nothing: a VM that is nowhere yet', 'a place')
+  const [read] = parse(where, () => parseRequest({ ...settingsFor(settings), vms }).vms)
+  return read!
 }
 
 /** @throws {InputError} at the place in them */

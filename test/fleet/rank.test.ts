@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { InputError } from '../../src/errors.js'
-import { placedRequest, withoutVm } from '../../src/fleet/placed.js'
+import { placedRequest, placedWith, withoutVm } from '../../src/fleet/placed.js'
 import { type RankedHost, rank } from '../../src/fleet/rank.js'
 import { plan } from '../../src/plan.js'
 import { parsePlaced, parseRequest } from '../../src/request.js'
@@ -229,6 +229,34 @@ test('what is asked again is not planned again, and what has changed is', async 
   )
   const four = await rank(hosts, first, { ...vm, vcpus: 7 })
   assert.is(find(four, 'a').plan!.vms.find(({ name }) => name === 'vm')!.vcpus.length, 7)
+})
+
+test('further VMs that are there stand beside the others, and ask nothing of those that are elsewhere', async () => {
+  const host = syntheticHost('pack:1 [numa(memory=8GiB)] core:4 pu:1')
+  const on = await placedOn(host, [{ name: 'x', vcpus: 2, memory: '1GiB' }])
+  const { cells, vcpus } = on.vms[0]!.current!
+  const current = { cells, vcpus: vcpus.map((vcpu, at) => ({ ...vcpu, cpus: `${at + 2}` })) }
+  const further = { name: 'y', vcpus: 2, memory: '1GiB', near: ['x', 'gone'], current }
+  const both = placedWith(on, [further])
+  assert.equal(
+    both.vms.map(({ name, near, pageSize }) => ({ name, near, pageSize })),
+    [
+      { name: 'x', near: [], pageSize: 4096 },
+      { name: 'y', near: ['x'], pageSize: 4096 },
+    ],
+  )
+  const [full] = await rank([{ name: 'a', host }], { a: both }, { name: 'vm', vcpus: 1, memory: '1GiB' })
+  assert.match(full!.refused!.because[0]!.text, /room for 0/)
+  assert.is(placedWith(on, []).vms.length, 1)
+  assert.throws(
+    () => placedWith(on, [{ ...further, name: 'x', near: [] }]),
+    /vms\[0\]\.name: expected the name of a VM that is not there/,
+  )
+  assert.throws(
+    () => placedWith(on, [{ ...further, current: undefined }]),
+    /vms\[0\]\.current: expected where the VM is/,
+  )
+  assert.throws(() => placedWith(on, [{ ...further, vcpus: 0 }]), /vms\[0\]\.vcpus: expected a whole number/)
 })
 
 test('errors say whose input it is, and where in it', async () => {

@@ -1,11 +1,12 @@
 /** The question `POST /rank`: hosts by their names, what is placed there, a VM; the answer of `rank`. */
 
 import * as z from 'zod'
-import { InputError } from '../../errors.js'
+import { InputError, within } from '../../errors.js'
 import { parsePlaced } from '../../request.js'
 import { parseWith } from '../../schema.js'
 import { parseHost } from '../../topology/index.js'
 import type { Host, Request } from '../../types.js'
+import { withLessMemory } from '../host-state.js'
 import { type RankedHost, rank } from '../rank.js'
 import type { HostFiles } from './host-files.js'
 import type { Answerer } from './server.js'
@@ -55,14 +56,7 @@ class LessMemory {
     if (text === '{}') return host
     const known = this.#known.get(host)
     if (known?.text === text) return known.host
-    const ids = host.nodes.map(({ id }) => `${id}`)
-    const unknown = Object.keys(used).find((node) => !ids.includes(node))
-    if (unknown !== undefined) throw new InputError('usedMemory', `nodes of the host (${ids.join()})`, unknown)
-    const nodes = host.nodes.map((node) => {
-      const free = node.memory.free === null ? null : Math.max(0, node.memory.free - (used[node.id] ?? 0))
-      return { ...node, memory: { ...node.memory, free } }
-    })
-    const less = { ...host, nodes }
+    const less = withLessMemory(host, used)
     this.#known.set(host, { text, host: less })
     return less
   }
@@ -103,14 +97,6 @@ export function rankAnswerer(files: HostFiles | undefined): Answerer {
       vm: vm.name,
       hosts: [...ranked.map((one) => shown(one, plans)), ...unknown],
     }
-  }
-}
-
-function within<Value>(where: string, work: () => Value): Value {
-  try {
-    return work()
-  } catch (error) {
-    throw error instanceof InputError ? error.in(where) : error
   }
 }
 
