@@ -9,7 +9,14 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 /** Suites that need more than Node and npm, or much time. */
-const APART = ['test/clients/', 'test/package/', 'test/planner/long/', 'test/planner/runtimes/', 'test/service/system/']
+const APART = [
+  'test/clients/',
+  'test/fleet/ganeti/',
+  'test/package/',
+  'test/planner/long/',
+  'test/planner/runtimes/',
+  'test/service/system/',
+]
 /**
  * Suites that look at threads, CPUs and signals, or build into one folder: those of a line run one after the other, beside no
  * more than one of the other line.

@@ -6,6 +6,7 @@
 import { Argument, type Command } from 'commander'
 import { BALANCE_COMMAND } from './commands/balance.js'
 import type { CommandEntry, CommandGroup } from './commands/entry.js'
+import { FLEET_COMMANDS } from './commands/fleet.js'
 import { GUEST_COMMANDS } from './commands/guests.js'
 import { PAGE_COMMANDS } from './commands/pages.js'
 import { PLAN_COMMANDS } from './commands/plans.js'
@@ -21,6 +22,7 @@ const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
   BALANCE_COMMAND,
   SERVICE_COMMANDS,
   POLICY_COMMANDS,
+  ...FLEET_COMMANDS,
   ...PAGE_COMMANDS,
   ...GUEST_COMMANDS,
 ]

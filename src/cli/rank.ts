@@ -37,7 +37,7 @@ export async function rank(options: RankCommandOptions): Promise<void> {
 }
 
 /** The VM, those like the ones still to come, and what a host gets that says nothing of its own. */
-async function readAsked(file: string, name: string) {
+export async function readAsked(file: string, name: string) {
   const content = await readJson(file)
   return inFile(nameOf(file), () => {
     const { vms } = parseRequest(content)

@@ -27,6 +27,8 @@ test('these are all that is not run, each with its reason', () => {
       'docs/executor.md: mkdir /sys/fs/cgroup/vms && cd /sys/fs/cgroup/vms',
       'docs/fleet.md: homenode serve --rank --hosts /var/lib/homenode/hosts --socket /run/homenode/rank',
       'docs/fleet.md: [filter_scheduler]',
+      "docs/fleet.md: cat > /usr/lib/ganeti/iallocators/homenode <<'END'",
+      `docs/fleet.md: echo '{"disk_template": "drbd", "disks": [{"size": 10240}], "nics": [{}], "os_type": "debootstrap+default"}' > db.json`,
       'docs/guide.md: npm run example -- --wait',
       'docs/lab.md: npm run lab -- --list',
       'docs/linux-guest.md: homenode run --kernel --initrd auto',

@@ -1,7 +1,7 @@
 /** What homenode reads and writes in labels and annotations of nodes and pods. */
 
 import * as z from 'zod'
-import { InputError } from '../../errors.js'
+import { InputError, within } from '../../errors.js'
 import { parseWith } from '../../schema.js'
 import { parseBytes } from '../../units.js'
 import { nameOfPod, type Pod } from './objects.js'
@@ -95,14 +95,6 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> {
     throw new InputError('', 'JSON', text === '' ? 'nothing' : 'text that is none')
   }
   return parseWith(z.record(z.string(), z.unknown()), value)
-}
-
-export function within<Value>(where: string, work: () => Value): Value {
-  try {
-    return work()
-  } catch (error) {
-    throw error instanceof InputError ? error.in(where) : error
-  }
 }
 
 function ofPod<Value>(pod: Pod, work: () => Value): Value {

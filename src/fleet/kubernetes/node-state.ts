@@ -1,10 +1,10 @@
 /** What a node is and what is placed on it, out of its annotation and those of its pods. */
 
-import { InputError } from '../../errors.js'
+import { InputError, within } from '../../errors.js'
 import { parsePlaced } from '../../request.js'
 import type { Host, Request } from '../../types.js'
 import { parseHostState } from '../host-state.js'
-import { HOST_ANNOTATION, parseObject, placedVmOf, within } from './annotations.js'
+import { HOST_ANNOTATION, parseObject, placedVmOf } from './annotations.js'
 import { hasEnded, type Node, type Pod } from './objects.js'
 
 /** A node's annotation, read. */
