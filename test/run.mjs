@@ -22,7 +22,7 @@ const APART = [
  * more than one of the other line.
  */
 const IN_TURN = [
-  ['test/clients/', 'test/executor/', 'test/package/', 'test/service/system/'],
+  ['test/clients/', 'test/executor/', 'test/fleet/ganeti/', 'test/package/', 'test/service/system/'],
   ['test/cli/', 'test/docs/'],
 ]
 /** A file that hangs is a failure, not a hung run. */

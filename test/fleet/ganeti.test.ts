@@ -378,6 +378,7 @@ test('ganeti-create: what is wrong is said, and what is away', async () => {
     1,
     /127\.0\.0\.1:1: the remote API does not answer: .*ECONNREFUSED/,
   )
+  await says([...rest, '--certificate', instance], 2, /--certificate: expected a certificate in PEM/)
   await says(
     ['--instance', instance, '--password-file', file('nothing', '\n')],
     2,

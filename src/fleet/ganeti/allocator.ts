@@ -190,7 +190,7 @@ async function best(
     const alike = fitting.filter(isAlike).map(({ host }) => host)
     const others = fitting.slice(at + alike.length).map(({ host }) => host)
     const answer = await permitted(asked, one, alike, others, hail)
-    if (answer.found !== null) return success(answer.found, fitting.map(lossText).join(', '))
+    if (answer.found !== null) return success(answer.found, lossesText(fitting))
     said.push(answer.said)
   }
   const reasons = ranked.flatMap(({ host, refused }) =>
@@ -204,8 +204,12 @@ async function best(
   )
 }
 
-function lossText({ host, lostMore }: RankedHost): string {
-  return `${host} loses ${lostMore} more`
+const MOST_NAMED = 5
+
+function lossesText(fitting: readonly RankedHost[]): string {
+  const named = fitting.slice(0, MOST_NAMED).map(({ host, lostMore }) => `${host} loses ${lostMore} more`)
+  const rest = fitting.length - named.length
+  return `${named.join(', ')}${rest === 0 ? '' : `, ${rest} others no less`}`
 }
 
 /**

@@ -1,20 +1,21 @@
 #!/bin/bash
-# A Ganeti cluster of three virtual nodes below the folder $1. It is run as the first process of namespaces of its own (network, mounts,
+# A Ganeti cluster of $2 virtual nodes below the folder $1; vm1 to vm$3 have addresses. It is run as the first process of namespaces of its own (network, mounts,
 # processes, host name), and ends with all daemons and guests when its standard input ends.
 set -euo pipefail
 dir=$1
-instances=$2
+nodes=$2
+instances=$3
 net=192.0.2
 export PATH=$dir/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 mount --make-rprivate /
 ip link set lo up
-for i in 10 11 12; do ip addr add "$net.$i/32" dev lo; done
+for i in $(seq "$nodes"); do ip addr add "$net.$((9 + i))/32" dev lo; done
 ip route add "$net.0/24" dev lo
 {
   echo '127.0.0.1 localhost'
   echo "$net.1 cluster"
-  for i in 1 2 3; do echo "$net.$((9 + i)) node$i"; done
+  for i in $(seq "$nodes"); do echo "$net.$((9 + i)) node$i"; done
   for i in $(seq "$instances"); do echo "$net.$((99 + i)) vm$i"; done
 } >"$dir/hosts.txt"
 mount --bind "$dir/hosts.txt" /etc/hosts
@@ -47,7 +48,7 @@ STUB
 chmod 755 "$dir/bin/ssh"
 socat TCP-LISTEN:22,fork,reuseaddr EXEC:true &
 
-/usr/lib/ganeti/tools/vcluster-setup -E -N -c 3 "$dir"
+/usr/lib/ganeti/tools/vcluster-setup -E -N -c "$nodes" "$dir"
 cd "$dir"
 node1/cmd gnt-cluster init --no-etc-hosts --no-ssh-init --master-netdev=lo \
   --enabled-disk-templates=diskless --enabled-hypervisors=kvm --nic-parameters mode=routed,link=main \
@@ -56,7 +57,7 @@ node1/cmd gnt-cluster init --no-etc-hosts --no-ssh-init --master-netdev=lo \
   --ipolicy-bounds-specs=min:disk-size=0,cpu-count=1,disk-count=0,memory-size=1,nic-count=0,spindle-use=0/max:disk-size=1048576,cpu-count=64,disk-count=16,memory-size=32768,nic-count=8,spindle-use=12 \
   cluster
 printf 'homenode secret write\nreader secret read\n' >node1/var/lib/ganeti/rapi/users
-for i in 2 3; do node1/cmd gnt-node add --no-ssh-key-check "node$i"; done
+for i in $(seq 2 "$nodes"); do node1/cmd gnt-node add --no-ssh-key-check "node$i"; done
 openssl x509 -in node1/var/lib/ganeti/rapi.pem -out "$dir/rapi.pem"
 echo ready
 cat

@@ -1,4 +1,4 @@
-/** Ganeti itself, three nodes of it on this machine, in namespaces of its own below a temporary folder. */
+/** Ganeti itself, some nodes of it on this machine, in namespaces of its own below a temporary folder. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,11 +17,30 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import * as assert from 'uvu/assert'
+import type { PlanVm } from '../../../src/types.js'
 import { cli, type Ended } from '../../cli/command.js'
 
 const PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 const NAMESPACES = ['--net', '--mount', '--pid', '--uts']
-export const RAPI = 'https://192.0.2.10:5080'
+const RAPI = 'https://192.0.2.10:5080'
+/** What Ganeti is told of each instance. */
+export const INSTANCE = {
+  disk_template: 'diskless',
+  disks: [],
+  nics: [],
+  os_type: 'none+default',
+  name_check: false,
+  ip_check: false,
+}
+
+/** What `ganeti-create --json` says. */
+export interface Made {
+  readonly node: string
+  readonly lostMore: number
+  readonly plan: PlanVm
+  readonly hvparams: Readonly<Record<string, string>>
+}
 
 /** What is missing for it; `null`: nothing. */
 export function missing(): string | null {
@@ -48,12 +67,13 @@ export class Cluster {
     this.#first = first
   }
 
-  /** @param instances `vm1` to `vmN` have addresses */
-  static async start(instances: number): Promise<Cluster> {
+  /** @param nodes `node1`, the master, to `nodeN`; `vm1` to `vm40` have addresses */
+  static async start(nodes: number): Promise<Cluster> {
     const folder = mkdtempSync(join(tmpdir(), 'hn-gnt-'))
     // Ganeti's daemons are users of their own.
     chmodSync(folder, 0o755)
     for (const name of ['iallocators', 'hosts', 'here', 'there']) mkdirSync(join(folder, name))
+    writeFileSync(join(folder, 'password'), 'secret\n')
     const allocator = join(folder, 'iallocators/homenode')
     // Each question is kept, for the test. It waits while there is a pipe "allocate".
     writeFileSync(
@@ -66,7 +86,7 @@ exec ${process.execPath} ${cli} ganeti-iallocator --hosts ${folder}/hosts -- "$@
     )
     chmodSync(allocator, 0o755)
     const script = join(dirname(fileURLToPath(import.meta.url)), 'cluster.sh')
-    const args = [...NAMESPACES, '--fork', '--kill-child', '--mount-proc', 'bash', script, folder, `${instances}`]
+    const args = [...NAMESPACES, '--fork', '--kill-child', '--mount-proc', 'bash', script, folder, `${nodes}`, '40']
     const child = spawn('unshare', args, { env: { PATH }, stdio: ['pipe', 'pipe', 'pipe'] })
     const said: string[] = []
     child.stderr!.on('data', (part) => said.push(String(part)))
@@ -105,6 +125,24 @@ exec ${process.execPath} ${cli} ganeti-iallocator --hosts ${folder}/hosts -- "$@
 
   homenode(args: readonly string[], started?: (child: ChildProcess) => void): Promise<Ended> {
     return this.run(process.execPath, [cli, ...args], started)
+  }
+
+  /**
+   * Arguments for an instance: `NAME.json` is its request.
+   * @param instance file of what Ganeti is told of it
+   * @param hosts folder of the nodes that it may go to
+   */
+  creation(name: string, instance: string, hosts: string, user = 'homenode'): string[] {
+    const at = (file: string) => join(this.folder, file)
+    const login = ['--user', user, '--password-file', at('password'), '--certificate', at('rapi.pem'), '--rapi', RAPI]
+    const what = ['-f', at(`${name}.json`), '--vm', name, '--instance', at(instance), '--hosts', at(hosts)]
+    return ['ganeti-create', ...what, ...login, '--json']
+  }
+
+  async made(creation: readonly string[]): Promise<Made> {
+    const { code, stdout, stderr } = await this.homenode(creation)
+    assert.is(code, 0, stderr)
+    return JSON.parse(stdout)
   }
 
   /** A command of Ganeti on the master. */
