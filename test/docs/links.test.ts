@@ -47,7 +47,7 @@ test('every command that README lists has a help, and none is left out', () => {
   const listed = [...read('README.md').matchAll(/^homenode ([\w-]+) /gm)].map(([, name = '']) => name)
   const help = (...args: string[]) =>
     spawnSync(process.execPath, [join(root, 'dist/cli.js'), ...args, '--help'], { encoding: 'utf8' })
-  const all = [...help().stdout.matchAll(/^ {2}([\w-]+)(?:\|\w+)? .*$/gm)]
+  const all = [...help().stdout.matchAll(/^ {2}(\w[\w-]*)(?:\|\w+)? .*$/gm)]
     .map(([, name = '']) => name)
     .filter((name) => !['help', 'homenode'].includes(name))
   assert.equal([...listed].sort(), all.sort())

@@ -23,7 +23,7 @@ async function refusalOf(work: () => unknown): Promise<InputError> {
 }
 
 test('VMs come and go: each plan holds, nobody moves without a move, and what is refused changes nothing', async () => {
-  const met = { placed: 0, moved: 0, refused: 0, gone: 0, opened: 0 }
+  const met = { placed: 0, refused: 0, gone: 0, opened: 0 }
   await fc.assert(
     fc.asyncProperty(hostShape, requests, fc.array(fc.nat(99), { maxLength: 12 }), async (shape, input, picks) => {
       const host = makeHost(shape)
@@ -55,7 +55,6 @@ test('VMs come and go: each plan holds, nobody moves without a move, and what is
         assert.is(plan.refused.length, 0)
         met.placed++
         const moved = movedIn(plan)
-        if (moved.size > 0) met.moved++
         const now = placesOf(session.placed)
         assert.equal([...now.keys()], [...there, vm.name])
         for (const [name, place] of placesOf(before)) {
