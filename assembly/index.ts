@@ -12,7 +12,7 @@ import { clearTotals, placedVms, refresh, refusedVms } from './model/totals';
 import { resetRequest, vmAlive, vmSlots } from './problem/request';
 import { resetWork } from './work';
 import { placeAll } from './search/first';
-import { improve, isOptimal, makeRoomWith, refine, resetSearch, settle, stepsTaken } from './search/search';
+import { improve, isOptimal, makeRoomWith, prepareBounds, refine, resetSearch, settle, stepsTaken } from './search/search';
 import { MAX_SHIFT, MAX_WHOLE, MIN_SHIFT, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './model/use';
 
 export * from './vms';
@@ -170,6 +170,8 @@ export function solve(maxSteps: i32, seed: i32): i32 {
   beginUse();
   forgetExplanations();
   renewProofs();
+  // What is known to be the best place for a VM ends the search for its place.
+  prepareBounds();
   placeAll();
   if (maxSteps > 0) {
     improve(maxSteps, seed);

@@ -45,6 +45,9 @@ const llcDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS,
 export const nodeFresh = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeFreshWhole = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeFreshWholeCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** The most CPUs that one of its LLCs has on cores without a dedicated vCPU or thread, as rooms.ts finds it. */
+export const nodeWidest = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const UNKNOWN: i32 = -1;
 /** Free CPUs on the node's other cores, and those of them on cores that a VM keeps for itself. */
 export const nodeBeside = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeKept = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
@@ -103,6 +106,7 @@ function countCore(core: i32, sign: i32): void {
   const node = coreNode[core];
   const cpus = sign * freeOnCore(core);
   if (!isDedicated(core)) {
+    nodeWidest[node] = UNKNOWN;
     nodeFresh[node] += cpus;
     if (coreHasHost[core]) return;
     nodeFreshWhole[node] += sign;

@@ -2,7 +2,7 @@
 import { Flat } from '../flat';
 import { BECAUSE_CELL_NODE, BECAUSE_MEMORY_CAPACITY, BECAUSE_MEMORY_POLICY, BECAUSE_NEAR, BECAUSE_SEPARATE, MAX_NODES, MEMORY_STRICT } from '../abi';
 import { nodeCount } from '../problem/host';
-import { homeOf, homesOf, keepsOff, useNodesOf } from '../problem/nodes';
+import { homeOf, homesOf, keepsOff, useNodesOf, vmKeepsOff } from '../problem/nodes';
 import { spend } from '../work';
 import { barred, entryNode, nextEntry } from './memory';
 import { cellMemory, nextRelation, partNode, peerOf, relationNear, vcpuNode, vmCells, vmMemory, vmParts, vmRelation, vmStart } from '../problem/request';
@@ -18,6 +18,7 @@ export const open = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODE
 function barNodesOf(vm: i32): void {
   const start = vmStart[vm];
   spend(vmParts[vm] + vmCells[vm]);
+  bars = true;
   for (let part = start; part < start + vmParts[vm]; part++) barred[partNode[part]] = true;
   for (let cell = start; cell < start + vmCells[vm]; cell++) {
     for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) barred[entryNode[entry]] = true;
@@ -29,13 +30,22 @@ export function firstNodeOf(vm: i32): i32 {
   return vcpuNode[vmStart[vm]];
 }
 
-/** Forgets what was asked: for the VM alone on the host. */
-export function clearRelations(vm: i32): void {
+/** Whether the VM may have nothing on some node. */
+let bars: bool = false;
+
+/** The VM alone, with its own wishes. */
+function forgetOthers(vm: i32): void {
   firstNodeAsked = -1;
   beginsNear = false;
   useNodesOf(vm);
-  for (let node = 0; node < nodeCount; node++) barred[node] = keepsOff(vm, node);
-  for (let node = 0; node < nodeCount; node++) open[node] = findsMemory(vm, node, 0);
+  bars = vmKeepsOff[vm];
+  for (let node = 0; node < nodeCount; node++) barred[node] = bars && keepsOff(vm, node);
+}
+
+/** Forgets what was asked: for the VM alone on the host. */
+export function clearRelations(vm: i32): void {
+  forgetOthers(vm);
+  openNodes(vm, 0);
 }
 
 /** If one of these is left aside, memory may be anywhere, and only its sum counts. */
@@ -51,9 +61,15 @@ function findsMemory(vm: i32, node: i32, relaxed: i32): bool {
   return false;
 }
 
+/** Opens the nodes on which the VM may have vCPUs. */
+function openNodes(vm: i32, relaxed: i32): void {
+  const begins = firstNodeAsked != -2;
+  for (let node = 0; node < nodeCount; node++) open[node] = begins && (bars ? findsMemory(vm, node, relaxed) : homesOf(node) != 0);
+}
+
 /** Bars the nodes of VMs that this one keeps apart from, and finds the first node of those that it is near to. */
 export function prepareRelations(vm: i32, relaxed: i32): void {
-  clearRelations(vm);
+  forgetOthers(vm);
   for (let entry = vmRelation[vm]; entry >= 0; entry = nextRelation[entry]) {
     const peer = peerOf(entry);
     const near = relationNear[entry >> 1];
@@ -66,5 +82,5 @@ export function prepareRelations(vm: i32, relaxed: i32): void {
       barNodesOf(peer);
     }
   }
-  for (let node = 0; node < nodeCount; node++) open[node] = firstNodeAsked != -2 && findsMemory(vm, node, relaxed);
+  openNodes(vm, relaxed);
 }

@@ -1,8 +1,8 @@
 // How much room cores and nodes have for a VM: what constraints and those who are there leave of them.
 import { BECAUSE_CPU_EXCLUSIVE, BECAUSE_OVERCOMMIT, BECAUSE_THREAD_POLICY, BECAUSE_TRUST, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE } from '../abi';
 import { besideOn } from './beside';
-import { coreHolder, coreTrust, coreWidth, domainOf, freeOnCore, isDedicated, nodeBeside, nodeDemand, nodeFloating, nodeFresh, nodeFreshWhole, nodeFreshWholeCpus, nodeKept, nodeShared, nodeTrust, overcommit } from './capacity';
-import { coreHasHost, coreList, nodeCoreStart, nodeGuests, nodeUsable, nodeWholeCores, nodeWholeCpus } from '../problem/host';
+import { coreHolder, coreTrust, coreWidth, domainOf, freeOnCore, isDedicated, nodeBeside, nodeDemand, nodeFloating, nodeFresh, nodeFreshWhole, nodeFreshWholeCpus, nodeKept, nodeShared, nodeTrust, nodeWidest, overcommit, UNKNOWN } from './capacity';
+import { coreHasHost, coreList, coreLlc, nodeCoreStart, nodeGuests, nodeUsable, nodeWholeCores, nodeWholeCpus } from '../problem/host';
 import { hasShared, MICRO, partNode, partShared, vmParts, vmSharedDemand, vmStart, vmThreads, vmTrust } from '../problem/request';
 import { spend } from '../work';
 
@@ -42,7 +42,26 @@ export function cpuRoom(vm: i32, node: i32, relaxed: i32): i32 {
   const leavesPolicy = (relaxed & BECAUSE_THREAD_POLICY) != 0;
   if ((relaxed & BECAUSE_TRUST) != 0) return nodeFresh[node] + nodeBeside[node] - (leavesPolicy ? 0 : nodeKept[node]);
   // A domain of one's own is negative: nobody else is in it.
-  return nodeFresh[node] + (vmTrust[vm] < 0 ? 0 : besideOn(node, vmTrust[vm], leavesPolicy));
+  return nodeFresh[node] + (vmTrust[vm] < 0 || nodeBeside[node] == 0 ? 0 : besideOn(node, vmTrust[vm], leavesPolicy));
+}
+
+/** The most CPUs that one LLC of the node has on cores without a dedicated vCPU or thread. */
+export function widestLlc(node: i32): i32 {
+  if (nodeWidest[node] != UNKNOWN) return nodeWidest[node];
+  const first = nodeCoreStart[node];
+  const last = nodeCoreStart[node + 1];
+  spend(last - first);
+  let most = 0;
+  let here = 0;
+  for (let at = first; at < last; at++) {
+    const core = coreList[at];
+    // Cores of one LLC come one after another.
+    if (at > first && coreLlc[core] != coreLlc[coreList[at - 1]]) here = 0;
+    if (!isDedicated(core)) here += coreWidth(core);
+    most = max(most, here);
+  }
+  nodeWidest[node] = most;
+  return most;
 }
 
 /** Whether so many shared vCPUs of the VM and those on the node go with `cpus` CPUs. */

@@ -9,10 +9,11 @@ import { vmHasCurrent } from '../problem/current';
 import { nodeCount, nodeTwin, pageSizes } from '../problem/host';
 import { homeOf, homesAreOpen, homesOf, isPicky } from '../problem/nodes';
 import { inPages, MOST_PAGES, takesSize } from '../model/memory';
-import { offerLimit, offerPages, offerRoom, offerShared, offerUntouched, takesThreads } from './offer';
+import { byOvercommit, leastLossOn, leavesTooFew, prepareLosses } from './least';
+import { offerLimit, offerPages, offerRoom, offersRest, offerShared, offerUntouched, takesThreads } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, mayBegin, missesDevice, pick, pickNode, picks, unpick } from './picks';
 import { beginsNear, firstNodeAsked, open } from '../model/relations';
-import { cellDedicated, cellPages, cellVcpus, vmDevice, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
+import { cellDedicated, cellPages, cellVcpus, vmBound, vmDevice, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
 import { sortBy } from '../sort';
 import { isSpent, spend } from '../work';
@@ -33,7 +34,7 @@ export function limitVisits(more: i32): void {
   budget = min(budget, visits + more);
 }
 let relaxed: i32 = 0;
-/** What the number of cells costs. */
+/** What the number of cells costs, and what the cells that are assigned lose where they are, beside hops. */
 let fixed: i64 = 0;
 /** Whether the VM has no ties to certain nodes. */
 let untied: bool = true;
@@ -57,6 +58,8 @@ export const cellOrder = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_V
 /** Nodes to try for a cell, by depth; by depth and node, what it adds to the hops. */
 const tries = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS * MAX_NODES, 8));
 const triesHops = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_NODES, 8));
+/** What the cell adds there to the cost, as far as that is known. */
+const triesPrice = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VM_CELLS * MAX_NODES, 8));
 let triesBase: i32 = 0;
 
 /** Nodes tried that looking at a whole assignment counts as. It takes that much longer. */
@@ -90,11 +93,39 @@ function orderCells(vm: i32, cells: i32): void {
   }
 }
 
-/** Whether so many hops cost more than the ceiling, whatever else there is. */
-function isTooDear(vm: i32, hops: f64): bool {
+/** What the cells from a depth on lose at the least, each on the node where that is least. */
+const lossFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MAX_VM_CELLS + 1), 8));
+
+/** What the cell loses at the least, by the function, on the open node where that is least. */
+function leastOf(vm: i32, at: i32, loss: (vm: i32, at: i32, node: i32) => i64): i64 {
+  let least = i64.MAX_VALUE;
+  spend(nodeCount);
+  for (let node = 0; node < nodeCount && least > 0; node++) if (open[node]) least = min(least, loss(vm, at, node));
+  return least == i64.MAX_VALUE ? 0 : least;
+}
+
+/** Fills `lossFrom`. Returns what all cells lose as nodes at the least, which is no part of the VM's own bound. */
+function sumLosses(vm: i32, cells: i32): i64 {
+  let all: i64 = 0;
+  let least: i64 = 0;
+  let ofNodes: i64 = 0;
+  for (let depth = cells - 1; depth >= 0; depth--) {
+    const at = vmStart[vm] + cellOrder[depth];
+    if (!vmSpan[vm] && (depth == cells - 1 || !cellsAreAlike(at, vmStart[vm] + cellOrder[depth + 1]))) {
+      least = leastOf(vm, at, leastLossOn);
+      ofNodes = leastOf(vm, at, byOvercommit);
+    }
+    lossFrom[depth] = lossFrom[depth + 1] + least;
+    all += ofNodes;
+  }
+  return all;
+}
+
+/** Whether so many hops, and `more` besides, cost more than the ceiling, whatever else there is. */
+function isTooDear(vm: i32, hops: f64, more: i64): bool {
   // Sums of fractions of traffic may be off by less than a millionth.
   const slack: i64 = vmTraffic[vm] < 0 ? 0 : 1;
-  return fixed + communicationPrice(vm, hops) - slack > ceiling;
+  return fixed + communicationPrice(vm, hops) + more - slack > ceiling;
 }
 
 /** Whether an interchangeable node stands for this one, which the walk therefore need not try. */
@@ -163,14 +194,17 @@ function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
   return run == 0;
 }
 
-/** Whether a node is tried before another for the cell that is being assigned: it adds fewer hops, or as many and is lower. */
+/** Whether a node is tried before another for the cell that is being assigned: the cell costs less there, or has fewer hops, or the node is lower. */
 function isTriedBefore(a: i32, b: i32): bool {
+  const priceA = triesPrice[triesBase + a];
+  const priceB = triesPrice[triesBase + b];
+  if (priceA != priceB) return priceA < priceB;
   const hopsA = triesHops[triesBase + a];
   const hopsB = triesHops[triesBase + b];
   return hopsA != hopsB ? hopsA < hopsB : a < b;
 }
 
-/** Enters the nodes that the cell may go to as a whole into `tries`, those that add the fewest hops first; how many. */
+/** Enters the nodes that the cell may go to as a whole into `tries`, those first where it costs least as far as that is known; how many. */
 function findTries(vm: i32, cells: i32, depth: i32): i32 {
   const cell = cellOrder[depth];
   const at = vmStart[vm] + cell;
@@ -184,15 +218,19 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   }
   if (!runFits(vm, cells, depth, cellsAlike ? first : 0)) return 0;
   let count = 0;
+  let sorted = true;
+  triesBase = base;
   for (let node = first; node < nodeCount; node++) {
     if (!open[node] || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
     if (offerRoom[node] < dedicated || offerShared[node] < shared || twinStandsFor(node)) continue;
-    if (cell == 0 && !takesThreads(vm, node, dedicated, shared)) continue;
+    if ((cell == 0 && !takesThreads(vm, node, dedicated, shared)) || leavesTooFew(vm, at, node)) continue;
+    const hops = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
+    triesHops[base + node] = hops;
+    triesPrice[base + node] = (hops == 0 ? 0 : communicationPrice(vm, hops)) + leastLossOn(vm, at, node);
+    sorted = sorted && (count == 0 || isTriedBefore(tries[base + count - 1], node));
     tries[base + count++] = node;
-    triesHops[base + node] = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
   }
-  triesBase = base;
-  sortBy(changetype<Flat<i32>>(changetype<usize>(tries) + <usize>base * sizeof<i32>()), count, isTriedBefore);
+  if (!sorted) sortBy(changetype<Flat<i32>>(changetype<usize>(tries) + <usize>base * sizeof<i32>()), count, isTriedBefore);
   visits += (count * picks) / LOOKS_IN_VISIT;
   spend(2 * nodeCount);
   return count;
@@ -206,16 +244,22 @@ function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   if (vmSpan[vm]) return descendSpan(vm, cells, depth, hops);
   const count = findTries(vm, cells, depth);
   for (let next = depth * MAX_NODES; next < depth * MAX_NODES + count; next++) {
-    if (!visit()) return false;
     const node = tries[next];
+    const price = triesPrice[depth * MAX_NODES + node];
+    // Those that come after this one cost no less. Prices are rounded one by one.
+    if (isTooDear(vm, hops, price - 1 + lossFrom[depth + 1])) break;
     const further = hops + triesHops[depth * MAX_NODES + node];
-    if (isTooDear(vm, further)) continue;
+    const loss = leastLossOn(vm, at, node);
+    if (isTooDear(vm, further, loss + lossFrom[depth + 1])) continue;
+    if (!visit()) return false;
     const home = homeOf(node, 0);
     const size = countsPages ? offeredPageSize(vm, cellPages[at], home) : 0;
     if (size < 0) continue;
     if (countsPages) countOffer(home, size, inPages(cellPages[at], size));
     pick(cell, node, cellDedicated[at], cellVcpus[at] - cellDedicated[at]);
+    fixed += loss;
     const goesOn = descend(vm, cells, depth + 1, further);
+    fixed -= loss;
     unpick();
     if (countsPages) countOffer(home, size, -inPages(cellPages[at], size));
     if (!goesOn) return false;
@@ -260,19 +304,22 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
   for (let node = parts == 1 && !small ? 0 : first; node < nodeCount; node++) {
     if (!visit()) return false;
     spend(4);
-    if (!open[node] || twinStandsFor(node) || isPickedFor(cell, node)) continue;
+    const seated = min(dedicated, offerRoom[node]);
+    const floating = min(shared, offerShared[node]);
+    if (!open[node] || (parts == 1 ? seated < dedicated || floating < shared : seated + floating == 0)) continue;
+    if (twinStandsFor(node) || isPickedFor(cell, node)) continue;
     const room = roomByMemory(vm, at, node);
-    const mostDedicated = min(min(dedicated, offerRoom[node]), room);
-    const mostShared = min(min(shared, offerShared[node]), room - mostDedicated);
+    const mostDedicated = min(seated, room);
+    const mostShared = min(floating, room - mostDedicated);
     if (parts == 1) {
       if (mostDedicated < dedicated || mostShared < shared) continue;
       if (!divideOn(vm, cells, depth, hops, parts, dedicated, shared, node, dedicated, shared)) return false;
       continue;
     }
     // Something has to be left for each of the other parts.
-    const most = min(min(room, mostDedicated + min(shared, offerShared[node])), dedicated + shared - parts + 1);
+    const most = min(min(room, mostDedicated + floating), dedicated + shared - parts + 1);
     for (let here = most; here > 0; here = small ? here - 1 : 0) {
-      for (let seats = min(here, mostDedicated); seats >= 0 && here - seats <= min(shared, offerShared[node]); seats--) {
+      for (let seats = min(here, mostDedicated); seats >= 0 && here - seats <= floating; seats--) {
         if (!divideOn(vm, cells, depth, hops, parts, dedicated, shared, node, seats, here - seats)) return false;
         if (!small) break;
       }
@@ -285,7 +332,7 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
 function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, node: i32, seats: i32, floats: i32): bool {
   const cell = cellOrder[depth];
   const further = hops + hopsToAssigned(vm, cells, cell, node, seats, floats);
-  if (isTooDear(vm, further)) return true;
+  if (isTooDear(vm, further, 0)) return true;
   pick(cell, node, seats, floats);
   const goesOn =
     parts == 1
@@ -312,6 +359,7 @@ function findsThreads(vm: i32): bool {
 export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32, onLeaf: (vm: i32, cells: i32) => bool): bool {
   relaxed = relax;
   fixed = cellsPrice(vm, cells);
+  prepareLosses(vm);
   budget = maxVisits;
   visits = 0;
   leaves = 0;
@@ -323,6 +371,9 @@ export function walkAssignments(vm: i32, cells: i32, relax: i32, maxVisits: i32,
   countsPages = vmMemory[vm] == MEMORY_STRICT && !vmSpan[vm] && !homesAreOpen();
   followsVcpus = vmMemory[vm] == MEMORY_STRICT;
   orderCells(vm, cells);
+  lossFrom[cells] = 0;
+  const ofNodes = cells == 1 ? 0 : sumLosses(vm, cells);
+  if (offersRest && vmBound[vm] >= 0 && vmBound[vm] + ofNodes > ceiling) return true;
   if (!findsThreads(vm)) return true;
   return descend(vm, cells, 0, 0);
 }

@@ -13,7 +13,7 @@ import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { diveAssignments, diveOnWidest } from './dive';
 import { clearPicks, layParts, mayBegin, missesDevice, picks, pickVcpu, unpick } from './picks';
-import { offerCpus, offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered } from './offer';
+import { offerCpus, offerPagesFrom, offerRoom, offerShared, offerUntouched, isRoomOffered, setOffersRest } from './offer';
 import { freePages, limitLeft } from '../model/memory';
 import { BEST, recall, record, recordedNode, takeRecordedThreads } from '../model/record';
 import { setThrifty } from '../model/thrift';
@@ -53,6 +53,9 @@ let bestCells: i32 = 0;
 let bestCost: i64 = 0;
 let bestScore: i64 = 0;
 let bestParts: i32 = 0;
+/** The least score that the plan can have with the VM where that costs no more than its bound, and where it costs more, if it is looked for. */
+let leastScore: i64 = 0;
+let leastScoreBeside: i64 = 0;
 
 /** The number that decides between plans of equal cost. */
 export function tieScore(): i64 {
@@ -80,7 +83,10 @@ function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
   bestScore = score;
   bestParts = vmParts[vm];
   record(vm, cells, BEST, BEST);
-  if (effort != PLACE_DENSE) setCeiling(cost);
+  // Of those that cost as much in so many cells none has a better score.
+  const least = score <= (effort != PLACE_DENSE && cost <= max<i64>(0, vmBound[vm]) ? leastScore : leastScoreBeside);
+  if (least) setCeiling(cost - 1);
+  else if (effort != PLACE_DENSE) setCeiling(cost);
 }
 
 /** Takes what keepBest kept. */
@@ -137,15 +143,11 @@ function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
   return true;
 }
 
-/** The least score that the plan can have with the VM where that costs no more than its bound, if it is looked for. */
-let leastScore: i64 = 0;
-
-/** What `leastScore` is before the VM is placed. It takes no node and no LLC that is not in use. */
-function scoreAtLeast(vm: i32): i64 {
+/** The least score before the VM is placed. It takes no node and no LLC that is not in use. `beside`: it may be on cores with others. */
+function scoreAtLeast(vm: i32, beside: bool): i64 {
   if (!many || (effort != PLACE_DENSE && strategy == STRATEGY_SPREAD)) return i64.MIN_VALUE;
   const dedicated = vmDedicated[vm];
-  // Beside others of its trust domain, where that costs something, it loses more.
-  const alone = vmTrust[vm] < 0 || (vmBound[vm] <= 0 && rounded(vmWeight[vm] * model[MODEL_SMT] * <f64>MICRO) > 0);
+  const alone = vmTrust[vm] < 0 || !beside;
   const cores = vmThreads[vm] == THREADS_ISOLATE ? dedicated : alone ? (dedicated + widestCore - 1) / widestCore : 0;
   return <i64>cores + (effort == PLACE_DENSE ? coresInUse() : packScore() + isolationScore(dedicated + vmThreadCpus[vm]));
 }
@@ -229,6 +231,7 @@ export function standsUp(vm: i32, cells: i32, relaxed: i32): bool {
 /** Offers the VM what is free, the constraints in `relaxed` left aside. */
 export function offerHost(vm: i32, relaxed: i32): void {
   spend(4 * nodeCount);
+  setOffersRest(relaxed == 0);
   const free = (relaxed & (BECAUSE_CPU_EXCLUSIVE | BECAUSE_EMULATOR | BECAUSE_OVERCOMMIT)) != 0 || vmThreadCpus[vm] == 0;
   for (let node = 0; node < nodeCount; node++) {
     offerRoom[node] = dedicatedRoom(vm, node, relaxed);
@@ -302,7 +305,10 @@ export function placeVm(vm: i32, how: i32): bool {
   setCeiling(i64.MAX_VALUE);
   endOfDives = workDone + WORK_OF_DIVES;
   if (!isRoomOffered(vm)) return false;
-  leastScore = scoreAtLeast(vm);
+  // Beside others of its trust domain, where that costs something, it loses more than its bound.
+  const costs = vmBound[vm] <= 0 && rounded(vmWeight[vm] * model[MODEL_SMT] * <f64>MICRO) > 0;
+  leastScore = scoreAtLeast(vm, !costs);
+  leastScoreBeside = scoreAtLeast(vm, true);
   setThrifty(how == PLACE_DENSE);
   const found = findBest(vm);
   if (found) takeBest(vm);

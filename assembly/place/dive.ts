@@ -2,6 +2,7 @@
 import { Flat } from '../flat';
 import { BECAUSE_DEVICE, MAX_PAGE_SIZES, MAX_VM_VCPUS, MEMORY_STRICT } from '../abi';
 import { cellOrder, countOffer, countsPages, offeredPageSize, roomByMemory } from './assign';
+import { leavesTooFew } from './least';
 import { offerPages, offerRoom, offerShared, takesThreads } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, mayBegin, missesDevice, pick, picks, unpick } from './picks';
 import { distance, nodeCount, pageSizes, servesDevice } from '../problem/host';
@@ -97,7 +98,7 @@ function bestNode(vm: i32, cells: i32, cell: i32, rule: i32, dedicated: i32, sha
   spend(4 * nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     if (!open[node] || (begins && node != firstNodeAsked)) continue;
-    if (cell == 0 && !vmSpan[vm] && !takesThreads(vm, node, dedicated, shared)) continue;
+    if (!vmSpan[vm] && ((cell == 0 && !takesThreads(vm, node, dedicated, shared)) || leavesTooFew(vm, at, node))) continue;
     let taken = min(offerRoom[node], dedicated) + min(offerShared[node], shared);
     // What memory leaves of it takes long to find out, and is no more.
     if (taken <= 0 || (taken < bestTaken && !isWanted(vm, node))) continue;

@@ -17,6 +17,12 @@ export const offerLimit = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_
 /** Nodes that nobody uses: twins among them are interchangeable. */
 export const offerUntouched = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
+/** Whether what is offered is what VMs leave, with no constraint left aside. */
+export let offersRest: bool = false;
+export function setOffersRest(rest: bool): void {
+  offersRest = rest;
+}
+
 /** Whether all nodes together take the VM's vCPUs. */
 export function isRoomOffered(vm: i32): bool {
   let room = 0;
@@ -36,6 +42,7 @@ export function takesThreads(vm: i32, node: i32, dedicated: i32, shared: i32): b
 
 /** Offers the VM the empty host. */
 export function offerEmptyHost(vm: i32): void {
+  offersRest = false;
   for (let node = 0; node < nodeCount; node++) {
     offerRoom[node] = emptyDedicatedRoom(vm, node);
     offerShared[node] = emptySharedRoom(vm, node);

@@ -3,6 +3,7 @@ import { Flat } from '../flat';
 import { MAX_NODES, MAX_VM_CELLS, MAX_VM_VCPUS } from '../abi';
 import { hopBetween, llcSpansNodes, nodeCount, servesDevice } from '../problem/host';
 import { spend } from '../work';
+import { sharedHop } from '../model/communication';
 import { firstNodeAsked } from '../model/relations';
 import { offerRoom, offerShared, takesThreads } from './offer';
 import { cellVcpus, demandOf, deviceNode, deviceStrict, MICRO, nextDevice, vmDevice, partCell, partDedicated, partNode, partShared, vcpuShared, vmParts, vmSharedDemand, vmSpan, vmStart, vmVcpus } from '../problem/request';
@@ -64,6 +65,23 @@ function sumTraffic(vm: i32, cells: i32): void {
       }
     }
   }
+}
+
+/**
+ * Ten times the hops, weighted by demand, between so many vCPUs of a cell on a node and those of other cells that are assigned to that node: of pairs
+ * with a shared vCPU. All pairs are alike.
+ */
+export function hopsOnNode(vm: i32, node: i32, dedicated: i32, shared: i32): i64 {
+  let seats = 0;
+  let floats = 0;
+  for (let pick = 0; pick < picks; pick++) {
+    if (pickNode[pick] != node) continue;
+    seats += pickDedicated[pick];
+    floats += pickShared[pick];
+  }
+  const there = demandOf(vm, 0, shared) * <i64>(seats + floats) + demandOf(vm, dedicated, 0) * <i64>floats;
+  const back = demandOf(vm, 0, floats) * <i64>(dedicated + shared) + demandOf(vm, seats, 0) * <i64>shared;
+  return (there + back) * sharedHop(node);
 }
 
 /** Ten times the hops, weighted by demand, between so many vCPUs of a cell on a node and all that is assigned before. */

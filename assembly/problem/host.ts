@@ -44,6 +44,8 @@ export const nodeReach = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_N
 export let llcSpansNodes: bool = false;
 /** Whether some usable CPUs are slower than others. */
 export let speedsDiffer: bool = false;
+/** The fewest CPUs that shared vCPUs may float over of a core that has usable CPUs. */
+export let fewestGuests: i32 = 0;
 /** CPUs that only dedicated threads may have. */
 export let isolatedCpus: i32 = 0;
 /** LLCs with an online CPU on the node. */
@@ -257,7 +259,11 @@ function sortCores(): void {
     }
     coreList[at] = core;
   }
-  for (let place = 0; place < cores; place++) corePlace[coreList[place]] = place;
+  fewestGuests = i32.MAX_VALUE;
+  for (let place = 0; place < cores; place++) {
+    corePlace[coreList[place]] = place;
+    fewestGuests = min(fewestGuests, coreGuests[coreList[place]]);
+  }
   let at = 0;
   for (let node = 0; node < nodeCount; node++) {
     nodeCoreStart[node] = at;

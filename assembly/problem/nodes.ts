@@ -93,10 +93,25 @@ function fill(vm: i32, into: i32): void {
   }
 }
 
+/** By node, the distance beyond 10 to the nearest memory that is on none of its memory nodes; 0: there is none. */
+const nodeBeyond = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+
+function findBeyond(): void {
+  for (let node = 0; node < nodeCount; node++) {
+    let nearest = i32.MAX_VALUE;
+    for (let other = 0; other < nodeCount; other++) {
+      const far = distance(node, other);
+      if (nodeHasMemory[other] && far < nearest && far > distance(node, homeOf(node, 0))) nearest = far;
+    }
+    nodeBeyond[node] = nearest == i32.MAX_VALUE ? 0 : nearest - 10;
+  }
+}
+
 /** Fills the table for VMs that may use every node: when the host is complete. */
 export function prepareNodes(): void {
   fill(-1, 0);
   table = 0;
+  findBeyond();
   for (let word = 0; word < WORDS; word++) tableNodes[word] = 0;
 }
 
@@ -129,6 +144,11 @@ export function homesOf(node: i32): i32 {
 /** One of the memory nodes of the node, ascending. */
 export function homeOf(node: i32, at: i32): i32 {
   return <i32>lists[(table * MAX_NODES + node) * MAX_NODES + at];
+}
+
+/** Distance beyond 10 from the node to the nearest memory that is on none of its memory nodes, at the least. */
+export function beyondHomes(vm: i32, node: i32): i32 {
+  return isPicky(vm) ? 0 : nodeBeyond[node];
 }
 
 /** Whether some node has several memory nodes, so that memory is not known from where vCPUs are. */

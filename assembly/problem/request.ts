@@ -74,7 +74,7 @@ export const vcpuCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCP
 export const vcpuNode = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 
 // Emulator and I/O threads that have CPUs of their own: `vmThreadCpus` of them from `vmThreadStart` on.
-let threads: i32 = 0;
+export let threads: i32 = 0;
 let threadEntries: i32 = 0;
 export const vmThreadCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 export const vmThreadStart = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));

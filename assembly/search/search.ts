@@ -297,7 +297,7 @@ export function settle(): void {
 }
 
 /** Computes the bounds of all VMs for which that has not been done; a placed one is taken out for it. */
-function prepareBounds(): void {
+export function prepareBounds(): void {
   const before = setWorkLimit(workDone + WORK_OF_BOUNDS);
   clearKinds();
   for (let vm = 0; vm < vmSlots; vm++) {

@@ -86,6 +86,24 @@ function turnsOf(problem: Problem): number {
   return fuelOf(() => metered.solve(0, 1))
 }
 
+test('the place of a VM costs no more to find where four times as many are on the host', () => {
+  for (const [name, most] of [
+    ['preferred', 2000],
+    ['shared', 4000],
+    ['require', 1000],
+    ['mixed', 1300],
+  ] as const) {
+    const [few, many] = [1 / 4, 1].map((share) => turnsOf(problemOf(name, share * most)) / (share * most))
+    // It was up to four times as much.
+    assert.ok(many! < 1.6 * few!, `${name}: ${few} turns for each of a quarter, ${many} for each of all`)
+  }
+})
+
+test('VMs whose memory may spill are not placed where it does as long as there is a node where it does not', () => {
+  const { host, request } = problemOf('preferred')
+  assert.is(planner.plan(host, parseRequest(request), { steps: 0 }).cost.lostVcpus, 0)
+})
+
 test('VMs are not all placed a second time where no core takes one that is refused', () => {
   const all = turnsOf(problemOf('require', 1008))
   const some = turnsOf(problemOf('require', 1300))
