@@ -1,98 +1,58 @@
-// A lower bound for all VMs together, by linear programming over patterns. A VM's vCPUs are divided into pieces, one for each LLC (or node)
-// that it is on, at a price that depends on the pairs of vCPUs which are apart. An LLC (or node) holds a pattern of pieces. The programme
-// finds prices for pieces of each size. With any prices at all this holds: no plan costs less than what every VM costs at the least,
-// its pieces with it, minus what the pieces in every LLC (or node) bring at the most. Prices and sums are whole numbers, so it holds exactly.
+// A lower bound for all VMs together, by linear programming over patterns. A VM is divided into pieces, one for each LLC, node and group of
+// nodes that it is on (divisions.ts). An LLC, a node or a group holds a pattern of pieces. The programme finds prices for pieces of each size on
+// each level. With any prices at all this holds: no plan costs less than what every VM costs at the least, its pieces with it, minus what the
+// pieces in every group bring at the most. Prices are multiples of 1/1024, and so are their sums, so it holds exactly.
 import { Flat } from '../flat';
-import { MAX_CPUS, MAX_NODES, THREADS_ISOLATE, THREADS_REQUIRE } from '../abi';
-import { coreCpus, coreCpuStart, coreList, coreLlc, coreNode, cpuLlc, cpuNode, nodeCoreStart, nodeCount, widestCore } from '../problem/host';
+import { MAX_CPUS } from '../abi';
+import { widestCore } from '../problem/host';
 import { areAlike } from '../problem/alike';
-import { vmAlive, vmBound, vmCells, vmDedicated, vmSlots, vmThreads, vmTrust } from '../problem/request';
+import { vmAlive, vmBound, vmCells, vmDedicated, vmSlots } from '../problem/request';
 import { spend, workDone } from '../work';
-import { isPlain, lossApart, smallestPiece } from './bound';
-import { addRow, beginColumns, clearRows, column, enterColumn, rowPrice } from './simplex';
+import { isPlain } from './bound';
+import { divisionCost, pieceLevel, pieces, pieceUnits, priceDivisions } from './divisions';
+import { coresAreInGroups, groupCores, groupUnits, levels, MOST_LEVELS, nodeLevel, prepareLevels } from './levels';
+import { keepsCores, LARGEST, levelUnits, MOST_UNITS, mostUnits, NEVER, piecePrice, setGrain } from './pieces';
+import { addRow, beginColumns, clearRows, column, enterColumn, makeDearer, MOST_ROWS, rowPrice } from './simplex';
 
-/** VMs of more types, LLCs (nodes) of more sizes, or larger ones, have no such bound. */
-const MOST_TYPES: i32 = 64;
-const MOST_CLASSES: i32 = 32;
-const MOST_UNITS: i32 = 128;
-/** VMs of up to so many dedicated vCPUs are divided in every way; larger ones are taken to lose nothing by it. */
-const SMALL: i32 = 32;
-const LARGE: i32 = 512;
-const WORK: i64 = 3000000;
-
-/** Prices are in parts of a millionth. */
-const SCALE: i64 = 12;
-/** In millionths: what a VM costs that is not placed. Prices and losses beyond it count as so much. */
+/** VMs of more types, or groups of more sizes, have no such bound. */
+const MOST_TYPES: i32 = 96;
+const MOST_CLASSES: i32 = 64;
+const WORK: i64 = 4000000;
+/** In millionths: what a VM costs that is not placed. Prices beyond it count as so much. */
 const MOST_PRICE: f64 = 1e9;
-const NEVER: i64 = 1 << 60;
-
-// What a piece takes: CPUs, the CPUs of whole cores, or a core for each vCPU.
-const BY_CPUS: i32 = 0;
-const BY_CORES: i32 = 1;
-const BY_ISOLATED: i32 = 2;
-/** CPUs in a unit. */
-let grain: i32 = 1;
+/** Of the prices of the best round, in those of the next. */
+const SHARE: f64 = 0.7;
+/** Parts of a millionth. */
+const SCALE: f64 = 1024;
 
 let types: i32 = 0;
 const typeVm = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_TYPES, 8));
 const typeCount = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_TYPES, 8));
+/** Groups of one size, by level. */
 let classes: i32 = 0;
+const classLevel = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_CLASSES, 8));
 const classUnits = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_CLASSES, 8));
 const classCount = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_CLASSES, 8));
-/** Units of the largest class. */
-let units: i32 = 0;
-/** Whether the pieces are on nodes, rather than on LLCs. */
-let onNodes: bool = false;
-
-const SQUARES: i32 = SMALL * SMALL + 1;
-/** By type and sum of the squares of its pieces: what the VM loses. */
-const costs = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MOST_TYPES * SQUARES, 8));
-/** By what pieces take, vCPUs, and sum of the squares of the pieces: the least price of the pieces. */
-const squarePrice = changetype<Flat<i64>>(memory.data(sizeof<i64>() * 3 * (SMALL + 1) * SQUARES, 8));
-/** By what pieces take, and vCPUs: the same whatever the pieces are. */
-const leastPrice = changetype<Flat<i64>>(memory.data(sizeof<i64>() * 3 * (LARGE + 1), 8));
-/** Price of a piece, and the most that pieces in so many units bring. */
-const piecePrice = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_UNITS + 1), 8));
-const mostPrice = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_UNITS + 1), 8));
-/** By what pieces take: the most vCPUs of a VM, and of one that is divided in every way. */
-const widest = changetype<Flat<i32>>(memory.data(sizeof<i32>() * 3, 8));
-const widestSmall = changetype<Flat<i32>>(memory.data(sizeof<i32>() * 3, 8));
-const groupCores = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-
-function takes(vm: i32): i32 {
-  if (vmThreads[vm] == THREADS_ISOLATE) return BY_ISOLATED;
-  return vmTrust[vm] < 0 || vmThreads[vm] == THREADS_REQUIRE ? BY_CORES : BY_CPUS;
-}
-
-/** Units that a piece of so many vCPUs takes. */
-function unitsOf(kind: i32, vcpus: i32): i32 {
-  if (kind == BY_CPUS) return vcpus;
-  return ((kind == BY_CORES ? (vcpus + widestCore - 1) / widestCore : vcpus) * widestCore) / grain;
-}
-
-function scaled(loss: i64): i64 {
-  return min(loss, <i64>MOST_PRICE) << SCALE;
-}
-
-/** Whether all ways to divide the VM are priced. */
-function isPriced(vm: i32): bool {
-  return isPlain(vm) && vmDedicated[vm] <= SMALL;
-}
+/** CPUs in a unit; units of the largest VM. */
+let grain: i32 = 1;
+let widest: i32 = 0;
+let rows: i32 = 0;
+/** By level: the row of pieces of one unit, and how many sizes have a row. */
+const firstRow = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_LEVELS, 8));
+const sizes = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_LEVELS, 8));
+/** The most that pieces in so many units of a level bring. */
+const mostPrice = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MOST_LEVELS * (MAX_CPUS + 1), 8));
 
 /** Enters all VMs with dedicated vCPUs; what the others lose at the least; -1: there are too many types, or VMs that are not placed. */
 function enterTypes(): i64 {
   let rest: i64 = 0;
   types = 0;
   grain = widestCore;
-  for (let kind = 0; kind < 3; kind++) {
-    widest[kind] = 0;
-    widestSmall[kind] = 0;
-  }
   for (let vm = 0; vm < vmSlots; vm++) {
     if (!vmAlive[vm]) continue;
     if (vmCells[vm] == 0) return -1;
     const vcpus = vmDedicated[vm];
-    if (vcpus == 0 || vcpus > LARGE) {
+    if (vcpus == 0 || vcpus > LARGEST) {
       rest += vmBound[vm];
       continue;
     }
@@ -105,11 +65,11 @@ function enterTypes(): i64 {
     }
     typeVm[types] = vm;
     typeCount[types++] = 1;
-    const kind = takes(vm);
-    widest[kind] = max(widest[kind], vcpus);
-    if (isPriced(vm)) widestSmall[kind] = max(widestSmall[kind], vcpus);
-    if (kind == BY_CPUS) grain = 1;
+    if (!keepsCores(vm)) grain = 1;
   }
+  setGrain(grain);
+  widest = 0;
+  for (let type = 0; type < types; type++) widest = max(widest, mostUnits(typeVm[type], vmDedicated[typeVm[type]]));
   return rest;
 }
 
@@ -118,206 +78,181 @@ function isOfType(vm: i32, other: i32): bool {
   return vmBound[vm] == vmBound[other] && isPlain(vm) == isPlain(other) && areAlike(vm, other);
 }
 
-/** Enters the LLCs or nodes by size; false where there are too many sizes, they are too large, or a core is on several. */
+/** Enters the groups by level and size; false where there are too many sizes. */
 function enterClasses(): bool {
   classes = 0;
-  units = 0;
-  const most = onNodes ? MAX_NODES : MAX_CPUS;
-  spend(nodeCoreStart[nodeCount] + most);
-  for (let group = 0; group < most; group++) groupCores[group] = 0;
-  for (let at = 0; at < nodeCoreStart[nodeCount]; at++) {
-    const core = coreList[at];
-    for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
-      if (cpuNode[coreCpus[cpu]] != coreNode[core] || cpuLlc[coreCpus[cpu]] != coreLlc[core]) return false;
+  for (let level = 0; level < levels; level++) {
+    const first = classes;
+    levelUnits[level] = 0;
+    for (let group = 0; group < MAX_CPUS; group++) {
+      if (groupCores[level * MAX_CPUS + group] == 0) continue;
+      const size = groupUnits(level, group, grain);
+      let at = first;
+      while (at < classes && classUnits[at] != size) at++;
+      if (at == MOST_CLASSES) return false;
+      if (at == classes) {
+        classLevel[classes] = level;
+        classUnits[classes] = size;
+        classCount[classes++] = 0;
+      }
+      classCount[at]++;
+      levelUnits[level] = max(levelUnits[level], size);
     }
-    groupCores[onNodes ? coreNode[core] : coreLlc[core]]++;
-  }
-  for (let group = 0; group < most; group++) {
-    if (groupCores[group] == 0) continue;
-    const size = (groupCores[group] * widestCore) / grain;
-    let at = 0;
-    while (at < classes && classUnits[at] != size) at++;
-    if (at == MOST_CLASSES || size > MOST_UNITS) return false;
-    if (at == classes) {
-      classUnits[classes] = size;
-      classCount[classes++] = 0;
-    }
-    classCount[at]++;
-    units = max(units, size);
+    spend(MAX_CPUS);
+    levelUnits[level] = min(levelUnits[level], min(widest, MOST_UNITS));
   }
   return true;
 }
 
-/** What the types lose by every sum of squares, and the rows of the programme: types, classes, sizes of pieces. */
-function begin(): void {
+/** The rows of the programme: types, classes, sizes of pieces; false where there are too many. */
+function begin(price: f64): bool {
+  rows = types + classes;
+  for (let level = 0; level < levels; level++) {
+    firstRow[level] = rows;
+    sizes[level] = levelUnits[level];
+    rows += sizes[level];
+  }
+  if (rows > MOST_ROWS) return false;
   clearRows();
-  for (let type = 0; type < types; type++) {
-    const vm = typeVm[type];
-    const vcpus = vmDedicated[vm];
-    addRow(<f64>typeCount[type], MOST_PRICE);
-    if (!isPriced(vm)) continue;
-    const all = vcpus * vcpus;
-    const whole = onNodes && smallestPiece(vm) == 0;
-    spend(4 * all);
-    for (let squares = vcpus; squares <= all; squares += 2) {
-      const apart = <i64>(all - squares);
-      const loss = max(vmBound[vm], onNodes ? lossApart(vm, apart, 0) : lossApart(vm, 0, apart));
-      costs[type * SQUARES + squares] = whole && apart > 0 ? NEVER : scaled(loss);
-    }
-  }
+  for (let type = 0; type < types; type++) addRow(<f64>typeCount[type], price);
   for (let at = 0; at < classes; at++) addRow(<f64>classCount[at], 0);
-  for (let size = 1; size <= units; size++) addRow(0, 0);
+  for (let row = types + classes; row < rows; row++) addRow(0, 0);
   beginColumns();
+  return true;
 }
 
-function pieceRow(size: i32): i32 {
-  return types + classes + size - 1;
+function pieceRow(level: i32, units: i32): i32 {
+  return firstRow[level] + units - 1;
 }
 
-/** Takes the prices of the programme, as whole numbers from 0, and finds the least and the most that they make. */
-function takePrices(): void {
-  const most = MOST_PRICE * <f64>(1 << SCALE);
-  for (let size = 1; size <= units; size++) {
-    const price = Math.floor(-rowPrice[pieceRow(size)] * <f64>(1 << SCALE) + 0.5);
-    piecePrice[size] = price > 0 ? <i64>Math.min(price, most) : 0;
+/** The prices of the best round. */
+const bestPrice = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MOST_LEVELS * (MOST_UNITS + 1), 8));
+
+function keepPrices(): void {
+  for (let at = 0; at < levels * (MOST_UNITS + 1); at++) bestPrice[at] = piecePrice[at];
+}
+
+/**
+ * Takes the prices of the programme, `share` of them those of the best round: they swing less then. A larger piece costs no less than a
+ * smaller one.
+ */
+function takePrices(share: f64): void {
+  for (let level = 0; level < levels; level++) {
+    const first = level * (MOST_UNITS + 1);
+    piecePrice[first] = 0;
+    for (let size = 1; size <= sizes[level]; size++) {
+      const own = Math.max(0, Math.min(-rowPrice[pieceRow(level, size)], MOST_PRICE));
+      const price = Math.floor((own + share * (bestPrice[first + size] - own)) * SCALE + 0.5) / SCALE;
+      piecePrice[first + size] = Math.max(price, piecePrice[first + size - 1]);
+    }
   }
-  spend(units * units);
-  mostPrice[0] = 0;
+  for (let at = 0; at < classes; at++) {
+    if (at == 0 || classLevel[at] != classLevel[at - 1]) priceLevel(classLevel[at]);
+  }
+}
+
+function priceLevel(level: i32): void {
+  let units = 0;
+  for (let at = 0; at < classes; at++) if (classLevel[at] == level) units = max(units, classUnits[at]);
+  const first = level * (MAX_CPUS + 1);
+  const prices = level * (MOST_UNITS + 1);
+  spend(units * sizes[level]);
+  mostPrice[first] = 0;
   for (let room = 1; room <= units; room++) {
-    mostPrice[room] = mostPrice[room - 1];
-    for (let size = 1; size <= room; size++) mostPrice[room] = max(mostPrice[room], mostPrice[room - size] + piecePrice[size]);
+    let most = mostPrice[first + room - 1];
+    const end = min(room, sizes[level]);
+    for (let size = 1; size <= end; size++) most = Math.max(most, mostPrice[first + room - size] + piecePrice[prices + size]);
+    mostPrice[first + room] = most;
   }
-  for (let kind = 0; kind < 3; kind++) priceDivisions(kind);
-}
-
-function priceDivisions(kind: i32): void {
-  const first = kind * (LARGE + 1);
-  spend(widest[kind] * units);
-  leastPrice[first] = 0;
-  for (let vcpus = 1; vcpus <= widest[kind]; vcpus++) {
-    let least = NEVER;
-    for (let piece = 1; piece <= vcpus && unitsOf(kind, piece) <= units; piece++) {
-      least = min(least, leastPrice[first + vcpus - piece] + piecePrice[unitsOf(kind, piece)]);
-    }
-    leastPrice[first + vcpus] = least;
-  }
-  squarePrice[squareAt(kind, 0, 0)] = 0;
-  for (let vcpus = 1; vcpus <= widestSmall[kind]; vcpus++) {
-    for (let squares = vcpus; squares <= vcpus * vcpus; squares += 2) {
-      let least = NEVER;
-      for (let piece = 1; isPieceOf(kind, vcpus, squares, piece); piece++) {
-        least = min(least, priceWith(kind, vcpus, squares, piece));
-      }
-      squarePrice[squareAt(kind, vcpus, squares)] = least;
-      spend(vcpus);
-    }
-  }
-}
-
-/** Whether so many vCPUs with such a sum of squares may have the piece, or a larger one. */
-function isPieceOf(kind: i32, vcpus: i32, squares: i32, piece: i32): bool {
-  const rest = vcpus - piece;
-  return rest >= 0 && squares - piece * piece >= rest && unitsOf(kind, piece) <= units;
-}
-
-/** The least price of pieces of which one is this. */
-function priceWith(kind: i32, vcpus: i32, squares: i32, piece: i32): i64 {
-  const rest = vcpus - piece;
-  const left = squares - piece * piece;
-  return left > rest * rest ? NEVER : squarePrice[squareAt(kind, rest, left)] + piecePrice[unitsOf(kind, piece)];
-}
-
-function squareAt(kind: i32, vcpus: i32, squares: i32): i32 {
-  return (kind * (SMALL + 1) + vcpus) * SQUARES + squares;
-}
-
-/** The sum of squares with which a VM of the type and its pieces cost the least. */
-function cheapestSquares(type: i32): i32 {
-  const vcpus = vmDedicated[typeVm[type]];
-  const kind = takes(typeVm[type]);
-  let best = vcpus;
-  spend(vcpus * vcpus);
-  for (let squares = vcpus; squares <= vcpus * vcpus; squares += 2) {
-    if (costWith(type, kind, vcpus, squares) < costWith(type, kind, vcpus, best)) best = squares;
-  }
-  return best;
-}
-
-function costWith(type: i32, kind: i32, vcpus: i32, squares: i32): i64 {
-  return costs[type * SQUARES + squares] + min(squarePrice[squareAt(kind, vcpus, squares)], NEVER);
-}
-
-/** What the column that was filled for a type costs. */
-let columnCost: f64 = 0;
-
-/** What a VM of the type costs at the least, its pieces with it; fills the column that does. */
-function priceType(type: i32): i64 {
-  const vm = typeVm[type];
-  const kind = takes(vm);
-  let left = vmDedicated[vm];
-  column[type] = 1;
-  if (!isPriced(vm)) {
-    const price = leastPrice[kind * (LARGE + 1) + left];
-    while (left > 0 && price < NEVER) {
-      let piece = 1;
-      while (leastPrice[kind * (LARGE + 1) + left - piece] + piecePrice[unitsOf(kind, piece)] != leastPrice[kind * (LARGE + 1) + left]) piece++;
-      column[pieceRow(unitsOf(kind, piece))] += 1;
-      left -= piece;
-    }
-    const cost = scaled(vmBound[vm]);
-    columnCost = <f64>(cost >> SCALE);
-    return cost + price;
-  }
-  let squares = cheapestSquares(type);
-  const cost = costWith(type, kind, left, squares);
-  columnCost = <f64>(costs[type * SQUARES + squares] >> SCALE);
-  while (left > 0 && cost < NEVER) {
-    let piece = 1;
-    while (priceWith(kind, left, squares, piece) != squarePrice[squareAt(kind, left, squares)]) piece++;
-    column[pieceRow(unitsOf(kind, piece))] += 1;
-    left -= piece;
-    squares -= piece * piece;
-  }
-  return cost;
 }
 
 /** Fills the column of the pieces that bring the most in a class. */
 function fillClass(at: i32): void {
+  const level = classLevel[at];
+  const first = level * (MAX_CPUS + 1);
+  const prices = level * (MOST_UNITS + 1);
   column[types + at] = 1;
   for (let room = classUnits[at]; room > 0; ) {
-    if (mostPrice[room] == mostPrice[room - 1]) {
+    if (mostPrice[first + room] == mostPrice[first + room - 1]) {
       room--;
       continue;
     }
     let size = 1;
-    while (mostPrice[room - size] + piecePrice[size] != mostPrice[room]) size++;
-    column[pieceRow(size)] -= 1;
+    while (mostPrice[first + room - size] + piecePrice[prices + size] != mostPrice[first + room]) size++;
+    column[pieceRow(level, size)] -= 1;
     room -= size;
   }
 }
 
+/** Groups and places for pieces may be left empty, and a place for a piece takes the next smaller one, too. */
+function enterSlack(): bool {
+  let entered = false;
+  for (let row = types; row < rows; row++) {
+    if (rowPrice[row] <= 0) continue;
+    column[row] = 1;
+    entered = enterColumn(0) || entered;
+  }
+  for (let level = 0; level < levels; level++) {
+    for (let size = 2; size <= sizes[level]; size++) {
+      if (rowPrice[pieceRow(level, size)] <= rowPrice[pieceRow(level, size - 1)]) continue;
+      column[pieceRow(level, size - 1)] = -1;
+      column[pieceRow(level, size)] = 1;
+      entered = enterColumn(0) || entered;
+    }
+  }
+  return entered;
+}
+
 /** The bound by the prices of one round after another, until none is better, or `enough`. */
-function boundByRounds(enough: i64): i64 {
+function boundByRounds(enough: i64, price: f64): i64 {
   let best: i64 = 0;
   const end = workDone + WORK;
+  let absent = price;
+  let thorough = false;
+  let share = SHARE;
+  for (let at = 0; at < levels * (MOST_UNITS + 1); at++) bestPrice[at] = 0;
   for (let entered = true; entered && workDone < end && best < enough; ) {
+    takePrices(share);
     entered = false;
-    takePrices();
     let sum: i64 = 0;
     for (let type = 0; type < types; type++) {
-      const cost = priceType(type);
+      const cost = priceDivisions(typeVm[type], thorough);
       // No such VM fits: there is a plan, so that cannot be.
       if (cost >= NEVER) return 0;
-      sum += <i64>typeCount[type] * cost;
-      entered = enterColumn(columnCost) || entered;
+      sum += <i64>typeCount[type] * <i64>Math.floor(cost * SCALE);
+      if (pieces == 0) continue;
+      column[type] = 1;
+      for (let at = 0; at < pieces; at++) column[pieceRow(pieceLevel[at], pieceUnits[at])] += 1;
+      entered = enterColumn(<f64>divisionCost) || entered;
     }
     for (let at = 0; at < classes; at++) {
-      sum -= <i64>classCount[at] * mostPrice[classUnits[at]];
+      sum -= <i64>classCount[at] * <i64>(mostPrice[classLevel[at] * (MAX_CPUS + 1) + classUnits[at]] * SCALE);
       fillClass(at);
       entered = enterColumn(0) || entered;
     }
+    entered = enterSlack() || entered;
     // A cost is a whole number: what is beyond one is the next.
-    best = max(best, (sum + (1 << SCALE) - 1) >> SCALE);
+    const bound = (sum + <i64>SCALE - 1) >> 10;
+    if (bound > best) {
+      best = bound;
+      keepPrices();
+    }
+    if (!entered && share > 0) {
+      // Nothing was found with these prices: with those of the programme alone something may be.
+      share = 0;
+      entered = true;
+      continue;
+    }
+    if (entered && !thorough) share = SHARE;
+    if (!entered && absent < MOST_PRICE) {
+      entered = makeDearer(absent, absent * 8);
+      absent *= 8;
+    }
+    // What rounding adds is looked at in the end.
+    if (!entered && !thorough) {
+      entered = true;
+      thorough = true;
+    }
   }
   return best;
 }
@@ -336,11 +271,12 @@ export function patternBound(enough: i64): i64 {
   if (rest < 0) return 0;
   if (known >= 0) return known;
   known = 0;
-  for (let kind = 0; kind < 2 && known < enough; kind++) {
-    onNodes = kind == 1;
-    if (!enterClasses()) continue;
-    begin();
-    known = max(known, rest + boundByRounds(enough - rest));
+  prepareLevels();
+  if (coresAreInGroups && levels > nodeLevel && enterClasses() ) {
+    let vms = 0;
+    for (let type = 0; type < types; type++) vms += typeCount[type];
+    const price = 2 * (<f64>enough / <f64>vms) + 1000.5;
+    if (begin(price)) known = rest + boundByRounds(enough - rest, price);
   }
   return known;
 }

@@ -3,7 +3,7 @@
 import { Flat } from '../flat';
 import { spend } from '../work';
 
-export const MOST_ROWS: i32 = 224;
+export const MOST_ROWS: i32 = 320;
 
 let rows: i32 = 0;
 const inverse = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MOST_ROWS * MOST_ROWS, 8));
@@ -93,9 +93,25 @@ function pivot(leaving: i32, cost: f64): void {
     for (let at = 0; at < rows; at++) inverse[row * MOST_ROWS + at] -= times * inverse[own + at];
     amount[row] = Math.max(0, amount[row] - times * amount[leaving]);
   }
+  priceRows();
+}
+
+function priceRows(): void {
   for (let at = 0; at < rows; at++) rowPrice[at] = 0;
   for (let row = 0; row < rows; row++) {
     const each = basicCost[row];
     for (let at = 0; at < rows && each != 0; at++) rowPrice[at] += each * inverse[row * MOST_ROWS + at];
   }
+}
+
+/** Makes the rows' own columns that are still in use, at a cost of `from` each, cost `to`; whether there were such. */
+export function makeDearer(from: f64, to: f64): bool {
+  let found = false;
+  for (let row = 0; row < rows; row++) {
+    if (basicCost[row] != from) continue;
+    basicCost[row] = to;
+    found = found || amount[row] > LEAST;
+  }
+  priceRows();
+  return found;
 }
