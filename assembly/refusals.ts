@@ -10,7 +10,7 @@ import { fitsNowhere, prepareBound } from './proof/bound';
 import { fitsNotAlone } from './proof/heaviest';
 import { isHeaviest } from './search/search';
 import { nodeIndex } from './problem/host';
-import { clearKept, keep, putBack } from './search/kept';
+import { clearKept, drop, keep, putBack } from './search/kept';
 import { isVm, vmCells, vmDedicated } from './problem/request';
 import { setWorkLimit, workDone } from './work';
 import { unsettled, unready } from './model/use';
@@ -79,4 +79,23 @@ export function costIfMoved(vm: i32, other: i32, away: i32): f64 {
   putBack(other);
   setWorkLimit(before);
   return cost;
+}
+
+/**
+ * Places a VM that is not placed where a placed one, `other`, makes room by going elsewhere on the host; all others stay where they are.
+ * Returns 1, or 0 where that does not let it in: then the plan stays as it is.
+ */
+export function placeByMoving(vm: i32, other: i32): i32 {
+  const status = unready(vm);
+  if (status < 0) return status;
+  if (!isVm(other)) return ERROR_UNKNOWN;
+  if (vmCells[other] == 0) return ERROR_ORDER;
+  const before = setWorkLimit(workDone + WORK_OF_ONE);
+  clearKept();
+  keep(other);
+  const placed = moveAside(vm, other);
+  if (placed) drop(other);
+  else putBack(other);
+  setWorkLimit(before);
+  return <i32>placed;
 }

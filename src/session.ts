@@ -11,7 +11,16 @@ import { orderMoves } from './planner/moves.js'
 import { type PlanOptions, planOptions } from './planner/planner.js'
 import { instantiatePlanner } from './planner/wasm.js'
 import { parsePlaced, withVms } from './request.js'
-import { COST_TERMS, type CostTerms, type Host, type Plan, type PlanVm, type Refusal, type Request } from './types.js'
+import {
+  COST_TERMS,
+  type CostTerms,
+  type Host,
+  type Plan,
+  type PlanVm,
+  type Refusal,
+  type Request,
+  type RequestVm,
+} from './types.js'
 import { checkPlan } from './verify.js'
 
 /** How a session places VMs. */
@@ -57,6 +66,9 @@ const NOT_WHERE_IT_IS = {
     { constraint: 'current', text: 'memory of what is there has to move first, and no plan with moves was found' },
   ],
 }
+
+/** VMs that are tried as the one that moves: the smallest. */
+const MOST_TRIED = 32
 
 /** Few: a VM that waits for its place waits for the search, too. */
 const DEFAULT_STEPS = 200
@@ -149,9 +161,10 @@ export class Session {
       return { refused: null, plan, request }
     }
     const refused = fits ? NOT_WHERE_IT_IS : this.#live.refusalOf(own.name)
+    const moved = this.#options.moves ? (this.#moveOne(request) ?? this.#replan(request)) : null
+    if (moved !== null) return { refused: null, plan: moved, request }
     this.#live.leave(own.name)
-    const moved = this.#options.moves ? this.#replan(request) : null
-    return moved === null ? { refused, plan: null, request: null } : { refused: null, plan: moved, request }
+    return { refused, plan: null, request: null }
   }
 
   /**
@@ -194,6 +207,34 @@ export class Session {
     const missing = vms.find(({ name }) => !this.#live.isPlaced(name))
     if (missing !== undefined) return missing.name
     return orderMoves(this.#host, this.#placed, { vms: this.#live.read() }).moves[0]?.vm ?? null
+  }
+
+  /**
+   * The last VM of the request comes in because one other moves, where that is cheapest; that is quick to see, and no more than one moves.
+   * `null`: that does not let it in.
+   */
+  #moveOne(request: Request): Plan | null {
+    const name = request.vms.at(-1)!.name
+    if (this.#live.isPlaced(name)) return null
+    const others = [...this.#placed.vms].sort((a, b) => a.vcpus - b.vcpus).slice(0, MOST_TRIED)
+    const costs = others.map((vm) => ({ vm, cost: this.#live.costIfMoved(name, vm.name) }))
+    const [best] = costs.filter(({ cost }) => cost !== null).sort((a, b) => a.cost! - b.cost!)
+    if (best === undefined || !this.#live.placeByMoving(name, best.vm.name)) return null
+    const plan = this.#planOf(request, this.#live.read())
+    if (plan.spare === undefined && (!mayBeAstray(request) || checkPlan(this.#host, request, plan).length === 0)) {
+      this.#placed = placedRequest(request, plan)
+      return plan
+    }
+    this.#restore(request.vms.at(-1)!)
+    return null
+  }
+
+  /** All VMs that are there are where they were; the one that is to come is not placed. */
+  #restore(vm: RequestVm): void {
+    const { vms } = this.#placed
+    this.#live.leaveAll()
+    if (this.#astray(vms.map(lighter)) !== null) throw new Error('VMs that are there do not find their places again')
+    this.#live.enter(vm, vms.length)
   }
 
   /** A plan in which all VMs are placed, and its moves go all the way; it is taken. `null`: none was found. */

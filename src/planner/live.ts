@@ -61,6 +61,20 @@ export class LiveProblem {
     return this.#problem.wasm.placeAlone(this.#handles.get(name)!) === 1
   }
 
+  /**
+   * What the plan would cost if a VM that is not placed came in because another one went elsewhere on the host; `null`: it does not come in
+   * by that. Nothing changes.
+   */
+  costIfMoved(name: string, other: string): number | null {
+    const cost = this.#problem.wasm.costIfMoved(this.#handles.get(name)!, this.#handles.get(other)!, 0)
+    return cost < 0 ? null : cost
+  }
+
+  /** Places a VM that is not placed where another one makes room by going elsewhere; `false`: that does not let it in, and nothing changes. */
+  placeByMoving(name: string, other: string): boolean {
+    return this.#problem.wasm.placeByMoving(this.#handles.get(name)!, this.#handles.get(other)!) === 1
+  }
+
   /** Places all that are not placed, and searches. */
   solve(steps: number, seed: number): void {
     this.#problem.wasm.solve(steps, seed)

@@ -77,6 +77,33 @@ test('VMs come and go: each plan holds, nobody moves without a move, and what is
   for (const [what, times] of Object.entries(met)) assert.ok(times > 0, `${what} is met: ${JSON.stringify(met)}`)
 })
 
+test('on a host that is full most that come in by a move move one VM, and every plan holds', async () => {
+  const met = { alone: 0, byOne: 0, byMore: 0, refused: 0 }
+  const host = syntheticHost('pack:3 [numa(memory=16GiB)] l3:2 core:4 pu:1')
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(fc.nat(2), fc.nat(99)), { minLength: 20, maxLength: 40 }), async (events) => {
+      const session = await Session.open(host, { vms: [] }, { steps: 50 })
+      for (const [at, [kind, number]] of events.entries()) {
+        const { vms } = session.placed
+        if (kind === 0 && vms.length > 0) {
+          session.remove(vms[number % vms.length]!.name)
+          continue
+        }
+        const vm = { name: `vm${at}`, vcpus: [1, 2, 3, 5, 8][number % 5], memory: '512MiB', cells: 1 }
+        const { plan, request } = session.add(vm)
+        if (plan === null) {
+          met.refused++
+          continue
+        }
+        assert.equal(checkPlan(host, request, plan), [])
+        met[(['alone', 'byOne'] as const)[movedIn(plan).size] ?? 'byMore']++
+      }
+    }),
+    { numRuns: 60, endOnFailure: true },
+  )
+  assert.ok(met.alone > met.byOne && met.byOne > met.byMore && met.byMore > 0, JSON.stringify(met))
+})
+
 test('a VM that fits beside the others moves nobody; one that does not moves the fewest, unless moves are forbidden', async () => {
   for (const moves of [true, false]) {
     const session = await Session.open(TWO, { vms: [] }, { moves })
