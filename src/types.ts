@@ -103,7 +103,7 @@ export interface HandOver {
   readonly nodes: NodeMatrix
 }
 
-/** What was measured on a host (`homenode calibrate`), or what its firmware says (HMAT): medians. */
+/** What was measured on a host (`homenode calibrate`): medians. */
 export interface Measures {
   /** ns that a load takes from a CPU of the row's node to the memory of the column's, each load waiting for the one before. */
   readonly latencies?: NodeMatrix
