@@ -48,6 +48,12 @@ export class LiveProblem {
     this.#problem.wasm.removeVm(this.#handles.get(name)!)
     this.#handles.delete(name)
     this.#vms.delete(name)
+    // Another one of that name is not the one that they meant.
+    for (const vm of this.#vms.values()) {
+      if (![...vm.near, ...vm.separateFrom].includes(name)) continue
+      const others = (names: readonly string[]) => names.filter((other) => other !== name)
+      this.#vms.set(vm.name, { ...vm, near: others(vm.near), separateFrom: others(vm.separateFrom) })
+    }
     this.#refer()
   }
 
