@@ -1,7 +1,7 @@
 /** `homenode ganeti-iallocator`: Ganeti asks it which node an instance goes to. */
 
 import { InputError, UnsupportedError } from '../errors.js'
-import { allocate } from '../fleet/ganeti/allocator.js'
+import { type AllocatorSources, allocate } from '../fleet/ganeti/allocator.js'
 import { type AllocatorAnswer, Hail } from '../fleet/ganeti/hail.js'
 import { HostFiles } from '../fleet/http/host-files.js'
 import { inFile, readJson } from './input.js'
@@ -21,17 +21,13 @@ export async function ganetiIallocator(
   file: string,
   ...options: string[]
 ): Promise<void> {
-  printJson(await answer(file, options, { files: new HostFiles(hosts), hail: new Hail(hail) }))
+  printJson(await answer(file, { files: new HostFiles(hosts), hail: new Hail(hail), options }))
 }
 
-async function answer(
-  file: string,
-  options: readonly string[],
-  sources: Parameters<typeof allocate>[3],
-): Promise<AllocatorAnswer> {
+async function answer(file: string, sources: AllocatorSources): Promise<AllocatorAnswer> {
   try {
     const content = await readJson(file)
-    return await inFile(file, () => allocate(file, content, options, sources))
+    return await inFile(file, () => allocate(file, content, sources))
   } catch (error) {
     if (!(error instanceof InputError || error instanceof UnsupportedError)) throw error
     return { success: false, info: `homenode: ${error.message}`, result: [] }

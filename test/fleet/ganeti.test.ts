@@ -237,7 +237,7 @@ test.after(() => rmSync(hosts, { recursive: true, force: true }))
 writeFileSync(join(hosts, 'whole.json'), JSON.stringify(whole))
 writeFileSync(join(hosts, 'pieces.json'), JSON.stringify(pieces))
 
-async function answerTo(content: unknown, ...more: readonly string[]) {
+async function answerTo(content: unknown, more: readonly string[] = [], options: readonly string[] = []) {
   const { code, stdout, stderr } = await homenode([
     'ganeti-iallocator',
     '--hosts',
@@ -245,6 +245,7 @@ async function answerTo(content: unknown, ...more: readonly string[]) {
     ...more,
     '--',
     file('asked.json', content),
+    ...options,
   ])
   assert.is(code, 0, stderr)
   return JSON.parse(stdout) as { success: boolean; info: string; result: unknown }
@@ -281,6 +282,15 @@ withHail("hail's word counts: a node without memory by its account takes nobody"
   )
   assert.equal(result, ['pieces'], info)
 })
+
+withHail(
+  "hail gets the options that Ganeti gave: one node alone takes an instance only where hail's checks are off",
+  async () => {
+    const alone = question(allocation(), {}, { pieces: nodeOf({ offline: true }) })
+    assert.match((await answerTo(alone)).info, /whole: hail: .*FailN1/)
+    assert.equal((await answerTo(alone, [], ['--no-capacity-checks'])).result, ['whole'])
+  },
+)
 
 withHail('several are placed beside each other, those that fit nowhere are named', async () => {
   // Without tags in between, the second sees the first by its memory alone.
@@ -344,7 +354,7 @@ test('what is no question of Ganeti is said in the answer, with its place', asyn
 })
 
 test('without hail the answer says so', async () => {
-  const { success, info } = await answerTo(question(allocation()), '--hail', join(folder, 'no-hail'))
+  const { success, info } = await answerTo(question(allocation()), ['--hail', join(folder, 'no-hail')])
   assert.not(success)
   assert.match(info, /^homenode: .*no-hail: there is no such program$/)
 })

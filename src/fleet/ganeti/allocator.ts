@@ -49,6 +49,8 @@ type Allocation = z.output<typeof allocation>
 export interface AllocatorSources {
   readonly files: HostFiles
   readonly hail: Hail
+  /** What Ganeti gave beside the file, for `hail`. */
+  readonly options: readonly string[]
 }
 
 /** In the information about an instance whose place was taken after it had been planned. */
@@ -59,16 +61,10 @@ export const NOT_THERE = 'homenode: not there'
 /**
  * The answer to what Ganeti asks.
  * @param file where `content` was read from, for `hail`
- * @param options that Ganeti gave beside the file
  * @throws {InputError} for what is no question of Ganeti's
  * @throws {UnsupportedError} where `hail` does not answer
  */
-export async function allocate(
-  file: string,
-  content: unknown,
-  options: readonly string[],
-  sources: AllocatorSources,
-): Promise<AllocatorAnswer> {
+export async function allocate(file: string, content: unknown, sources: AllocatorSources): Promise<AllocatorAnswer> {
   const asked = parseWith(question, content)
   switch (asked.request.type) {
     case 'allocate':
@@ -80,7 +76,7 @@ export async function allocate(
     case 'multi-allocate':
       return allocateSeveral(asked, within('request', () => parseWith(several, asked.request)).instances, sources)
     default:
-      return sources.hail.answer(file, options)
+      return sources.hail.answer(file, sources.options)
   }
 }
 
@@ -122,36 +118,26 @@ function withInstance(asked: Question, one: Allocation, nodes: readonly string[]
   return { ...asked, nodes: Object.fromEntries(less), instances: { ...asked.instances, [one.name]: instance } }
 }
 
-async function allocateOne(
-  asked: Question,
-  one: Allocation,
-  { files, hail }: AllocatorSources,
-): Promise<AllocatorAnswer> {
+async function allocateOne(asked: Question, one: Allocation, sources: AllocatorSources): Promise<AllocatorAnswer> {
   const only = one['restrict-to-nodes']
   const usable = Object.keys(asked.nodes).filter((name) => {
     const { offline, drained, vm_capable } = asked.nodes[name]!
     return vm_capable && !offline && !drained && (only == null || only.includes(name))
   })
-  const state = await clusterState(files, usable, instancesOf(asked))
+  const state = await clusterState(sources.files, usable, instancesOf(asked))
   const place = within('request.tags', () => placeFrom(one.tags))
-  if (place !== null) return takePlanned(asked, one, place, state, hail)
+  if (place !== null) return takePlanned(asked, one, place, state, sources)
   const vm = { name: one.name, vcpus: one.vcpus, memory: `${one.memory}MiB` }
   const placed = Object.fromEntries(state.nodes.map((there) => [there.name, there.placed]))
   const ranked = await rank(state.nodes, placed, vm, { moves: false })
-  return best(asked, one, ranked, state, hail)
+  return best(asked, one, ranked, state, sources)
 }
 
 function instancesOf({ instances }: Question): Instance[] {
-  return Object.entries(instances).flatMap(
-    ([
-      name,
-      {
-        nodes: [primary],
-        memory,
-        tags,
-      },
-    ]) => (primary === undefined ? [] : [{ name, node: primary, memory, tags }]),
-  )
+  return Object.entries(instances).flatMap(([name, { nodes, memory, tags }]) => {
+    const [node] = nodes
+    return node === undefined ? [] : [{ name, node, memory, tags }]
+  })
 }
 
 /** It was planned before Ganeti locked the nodes. While it asks they are locked, so that nobody else can take the place now. */
@@ -160,7 +146,7 @@ async function takePlanned(
   one: Allocation,
   { node: name, vm }: NonNullable<ReturnType<typeof placeFrom>>,
   { nodes, unknown }: ClusterState,
-  hail: Hail,
+  sources: AllocatorSources,
 ): Promise<AllocatorAnswer> {
   const there = nodes.find((state) => state.name === name)
   if (there === undefined) {
@@ -170,7 +156,7 @@ async function takePlanned(
   const problem = whyNot(there.host, placedWith(there.placed, [{ ...vm, name: one.name }]))
   if (problem !== null) return refusal(`${TAKEN}: ${name}: ${problem}`)
   const others = nodes.map((state) => state.name).filter((other) => other !== name)
-  const { found, said } = await permitted(asked, one, [name], others, hail)
+  const { found, said } = await permitted(asked, one, [name], others, sources)
   return found === null ? refusal(`${NOT_THERE}: ${said}`) : success(found, `${name} as planned`)
 }
 
@@ -180,7 +166,7 @@ async function best(
   one: Allocation,
   ranked: readonly RankedHost[],
   { unknown }: ClusterState,
-  hail: Hail,
+  sources: AllocatorSources,
 ): Promise<AllocatorAnswer> {
   const fitting = ranked.filter(({ refused }) => refused === null)
   const said: string[] = []
@@ -189,7 +175,7 @@ async function best(
     if (at > 0 && isAlike(fitting[at - 1]!)) continue
     const alike = fitting.filter(isAlike).map(({ host }) => host)
     const others = fitting.slice(at + alike.length).map(({ host }) => host)
-    const answer = await permitted(asked, one, alike, others, hail)
+    const answer = await permitted(asked, one, alike, others, sources)
     if (answer.found !== null) return success(answer.found, lossesText(fitting))
     said.push(answer.said)
   }
@@ -220,12 +206,12 @@ async function permitted(
   one: Allocation,
   wanted: readonly string[],
   others: readonly string[],
-  hail: Hail,
+  { hail, options }: AllocatorSources,
 ): Promise<{ readonly found: readonly string[] | null; readonly said: string }> {
   const said: string[] = []
   const allows = async (nodes: readonly string[]) => {
     const request = { ...one, type: 'allocate', 'restrict-to-nodes': nodes }
-    const { success: may, info, result } = await hail.ask({ ...asked, request })
+    const { success: may, info, result } = await hail.ask({ ...asked, request }, options)
     if (!may) said.push(`${nodes.join(', ')}: hail: ${info}`)
     return may ? (result as readonly string[]) : null
   }

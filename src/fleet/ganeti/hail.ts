@@ -45,13 +45,13 @@ export class Hail {
     return this.#read(text)
   }
 
-  /** Its answer to a question of ours. */
-  async ask(question: object): Promise<AllocatorAnswer> {
+  /** Its answer to a question of ours, with the options that Ganeti gave. */
+  async ask(question: object, options: readonly string[]): Promise<AllocatorAnswer> {
     const folder = await mkdtemp(join(tmpdir(), 'homenode-hail-'))
     try {
       const file = join(folder, 'question.json')
       await writeFile(file, JSON.stringify(question))
-      return await this.answer(file, [])
+      return await this.answer(file, options)
     } finally {
       await rm(folder, { recursive: true })
     }

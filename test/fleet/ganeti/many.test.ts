@@ -1,4 +1,7 @@
-/** Many instances at once on one node of Ganeti, which is said to be a host that it is not: they are not started. */
+/**
+ * Many instances at once on one node of Ganeti, which is said to be a host that it is not: they are not started. The other node is there for hail,
+ * which wants room elsewhere should one fail.
+ */
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -12,7 +15,7 @@ const MANY = Array.from({ length: 20 }, (_, at) => `vm${at + 1}`)
 
 let cluster: Cluster
 test.before(async () => {
-  if (why === null) cluster = await Cluster.start(1)
+  if (why === null) cluster = await Cluster.start(2)
 })
 test.after(() => cluster?.end())
 
