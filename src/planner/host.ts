@@ -40,8 +40,18 @@ function numbering(): (key: string) => number {
   }
 }
 
-/** The online CPUs, ascending. */
-export function onlineCpus(host: Host, request: Request): OnlineCpu[] {
+const cpusOf = new WeakMap<Host, { readonly reserve: Request['reserve']; readonly cpus: readonly OnlineCpu[] }>()
+
+/** The online CPUs, ascending: the same array for the same host and reserve as the last time. */
+export function onlineCpus(host: Host, request: Request): readonly OnlineCpu[] {
+  const known = cpusOf.get(host)
+  if (known?.reserve === request.reserve) return known.cpus
+  const cpus = makeOnlineCpus(host, request)
+  cpusOf.set(host, { reserve: request.reserve, cpus })
+  return cpus
+}
+
+function makeOnlineCpus(host: Host, request: Request): OnlineCpu[] {
   const online = host.cpus.filter((cpu) => cpu.online)
   const nodeOf = nodesOfCpus(host, request, online)
   const llcOf = numbering()
@@ -82,10 +92,16 @@ export function hasMemory({ id, memory, allowed }: HostNode, { reserve }: Reques
   return memory.total !== 0 && allowed !== false && !reserve.nodes.includes(id)
 }
 
+const sizesOf = new WeakMap<Host, readonly number[]>()
+
 /** All page sizes of the host in bytes, ascending: the first is the base page. */
-export function pageSizesOf({ nodes }: Host): number[] {
-  const sizes = new Set(nodes.flatMap(({ pages }) => pages.map(({ size }) => size)))
-  return sizes.size === 0 ? [BASE_PAGE] : [...sizes].sort((a, b) => a - b)
+export function pageSizesOf(host: Host): readonly number[] {
+  const known = sizesOf.get(host)
+  if (known !== undefined) return known
+  const found = new Set(host.nodes.flatMap(({ pages }) => pages.map(({ size }) => size)))
+  const sizes = found.size === 0 ? [BASE_PAGE] : [...found].sort((a, b) => a - b)
+  sizesOf.set(host, sizes)
+  return sizes
 }
 
 /** Pages of the size that the node has for VMs. */

@@ -27,24 +27,24 @@ interface Pool {
   domain: string | null | undefined
 }
 
-/** VMs with dedicated threads on a core, those of them whose vCPUs keep others off, and what else floats there. */
+/** Of the threads of a core: VMs with dedicated threads, those of them whose vCPUs keep others off, and what else floats there. */
 interface Residents {
-  readonly dedicated: Set<RequestVm>
-  readonly keepers: Set<RequestVm>
-  readonly pools: Set<Pool>
+  readonly dedicated: RequestVm[]
+  readonly keepers: RequestVm[]
+  readonly pools: Pool[]
 }
 
 export function householdOf(cpus: readonly OnlineCpu[], tenants: readonly Tenant[]): Household {
   const cores = new Map<number, Residents>()
-  for (const { core } of cpus) cores.set(core, { dedicated: new Set(), keepers: new Set(), pools: new Set() })
+  for (const { core } of cpus) cores.set(core, { dedicated: [], keepers: [], pools: [] })
   const coreOf = new Map(cpus.map(({ id, core }) => [id, cores.get(core)!]))
   for (const { vm, vcpus, threads } of tenants) {
     for (const { cpu } of vcpus) {
       if (cpu === null) continue
-      coreOf.get(cpu)!.dedicated.add(vm)
-      if (vm.threadPolicy === 'isolate' || vm.threadPolicy === 'require') coreOf.get(cpu)!.keepers.add(vm)
+      coreOf.get(cpu)!.dedicated.push(vm)
+      if (vm.threadPolicy === 'isolate' || vm.threadPolicy === 'require') coreOf.get(cpu)!.keepers.push(vm)
     }
-    for (const cpu of threads) coreOf.get(cpu)!.dedicated.add(vm)
+    for (const cpu of threads) coreOf.get(cpu)!.dedicated.push(vm)
   }
   const pools = poolsOf(cpus, tenants, coreOf)
   const lists = new Map([...pools].map(([node, pool]) => [node, formatCpulist(pool.cpus)]))
@@ -73,11 +73,11 @@ function poolsOf(
   const pools = new Map<NodeId, Pool>()
   for (const { id, node, use } of cpus) {
     const core = coreOf.get(id)!
-    if (use !== CPU.GUESTS || core.dedicated.size > 0) continue
+    if (use !== CPU.GUESTS || core.dedicated.length > 0) continue
     const pool = pools.get(node) ?? { cpus: [], domain: undefined }
     pools.set(node, pool)
     pool.cpus.push(id)
-    core.pools.add(pool)
+    core.pools.push(pool)
   }
   for (const { vm, vcpus } of tenants) {
     for (const { node, cpu } of vcpus) {
