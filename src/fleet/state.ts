@@ -5,7 +5,7 @@ import type { Planner, PlanOptions } from '../planner/planner.js'
 import { withVms } from '../request.js'
 import type { Host, Plan, Refusal, Request, RequestVm } from '../types.js'
 import { among } from './placed.js'
-import { hasMoves, planStaying } from './staying.js'
+import { hasMoves, planMoving, planStaying } from './staying.js'
 
 /** What is asked of a host. */
 export interface Question {
@@ -92,7 +92,7 @@ function answer(planner: Planner, host: Host, placed: Request, question: Questio
     const reason = light.refused.find(({ name }) => name === vm.name)
     return { refused: reason === undefined ? displaced(plan) : withoutName(reason) }
   }
-  if (!moves && hasMoves(plan)) return { refused: onlyMoved(plan) }
+  if (moves ? plan.spare !== undefined : hasMoves(plan)) return { refused: onlyMoved(plan, moves) }
   const after = roomsFor(planner, flavours, placed.vms.length + 1)
   const lost = flavours.map(({ vcpus }, at) => (rooms[at]! - after[at]!) * vcpus)
   const capacityLost = lost.length === 0 ? null : lost.reduce((sum, one) => sum + one, 0) / lost.length
@@ -102,12 +102,18 @@ function answer(planner: Planner, host: Host, placed: Request, question: Questio
 const LEAST_WEIGHT = 1e-6
 
 function before(planner: Planner, host: Host, placed: Request, { flavours, moves, options }: Question): Before {
-  const plan = moves ? planner.plan(host, placed, options) : planStaying(planner, host, placed, options)
-  return {
-    lostVcpus: plan.cost.lostVcpus,
-    broken: brokenBy(plan, moves),
-    rooms: flavours.map((vm) => planner.roomFor(vm)),
-  }
+  const { lostVcpus, broken } = moves ? moved(planner, host, placed, options) : staying(planner, host, placed, options)
+  return { lostVcpus, broken, rooms: flavours.map((vm) => planner.roomFor(vm)) }
+}
+
+function moved(planner: Planner, host: Host, placed: Request, options: PlanOptions) {
+  const { lostVcpus, refused } = planner.price(host, placed, options)
+  return { lostVcpus, broken: brokenBy(refused) }
+}
+
+function staying(planner: Planner, host: Host, placed: Request, options: PlanOptions) {
+  const plan = planStaying(planner, host, placed, options)
+  return { lostVcpus: plan.cost.lostVcpus, broken: brokenBy(plan.refused) ?? heldBy(plan) }
 }
 
 /** What is there and the VM. */
@@ -117,8 +123,8 @@ function requestWith(placed: Request, vm: RequestVm): Request {
 }
 
 function planFor(planner: Planner, host: Host, request: Request, { moves, options }: Question): Plan {
-  const plan = moves ? planner.plan.bind(planner) : planStaying.bind(null, planner)
-  return renamed(request.vms.length - 1, 'vm', () => plan(host, request, options))
+  const plan = moves ? planMoving : planStaying
+  return renamed(request.vms.length - 1, 'vm', () => plan(planner, host, request, options))
 }
 
 /** Errors about the VM with this number in a request name it as it was given. */
@@ -148,14 +154,15 @@ function refusedFor(constraint: string, text: string): Omit<Refusal, 'name'> {
   return { proven: false, because: [{ constraint, text }], nearest: [] }
 }
 
-function brokenBy(plan: Plan, moves: boolean): Omit<Refusal, 'name'> | null {
-  const [first] = plan.refused
-  if (first !== undefined) {
-    const why = first.because.map(({ text }) => text).join('; ')
-    return refusedFor('current', `what is placed there does not fit on it: ${first.name}: ${why}`)
-  }
-  if (moves || !hasMoves(plan)) return null
-  return refusedFor('current', `what is placed there does not hold as it is: ${movedText(plan)} would have to move`)
+function brokenBy([first]: readonly Refusal[]): Omit<Refusal, 'name'> | null {
+  if (first === undefined) return null
+  const why = first.because.map(({ text }) => text).join('; ')
+  return refusedFor('current', `what is placed there does not fit on it: ${first.name}: ${why}`)
+}
+
+function heldBy(plan: Plan): Omit<Refusal, 'name'> | null {
+  if (!hasMoves(plan)) return null
+  return refusedFor('current', `what is placed there does not hold as it is: ${moversOf(plan)} would have to move`)
 }
 
 function displaced({ refused }: Plan): Omit<Refusal, 'name'> {
@@ -163,10 +170,19 @@ function displaced({ refused }: Plan): Omit<Refusal, 'name'> {
   return refusedFor('capacity', `it fits only where others leave: ${names}`)
 }
 
-function onlyMoved(plan: Plan): Omit<Refusal, 'name'> {
-  return refusedFor('moves', `it was found to fit only where others move: ${movedText(plan)}`)
+function onlyMoved(plan: Plan, moves: boolean): Omit<Refusal, 'name'> {
+  const { spare = [] } = plan
+  if (!moves) return refusedFor('moves', `it was found to fit only where others move: ${moversOf(plan)}`)
+  const missing = spare.map(({ text }) => text).join('; ')
+  return refusedFor(
+    'moves',
+    `it was found to fit only where others move, and no order of their moves was found: ${missing}`,
+  )
 }
 
-function movedText({ moves = [] }: Plan): string {
-  return [...new Set(moves.map(({ vm }) => vm))].join(', ')
+/** Some moves have no order: then not all who would have to move are known. */
+function moversOf({ moves = [], spare }: Plan): string {
+  const names = [...new Set(moves.map(({ vm }) => vm))].join(', ')
+  if (spare === undefined) return names
+  return names === '' ? 'somebody' : `${names} and others`
 }

@@ -1,4 +1,4 @@
-/** Plans in which VMs that have a place stay there. */
+/** Plans in which VMs that have a place stay there, or can get to where they are planned. */
 
 import type { Planner, PlanOptions } from '../planner/planner.js'
 import { COST_TERMS, type CostTerms, type Host, type Plan, type Request, type RequestVm } from '../types.js'
@@ -27,8 +27,17 @@ export function lighter(vm: RequestVm): RequestVm {
   return { ...vm, weight: vm.weight / LIGHTER }
 }
 
-export function hasMoves({ moves = [] }: Pick<Plan, 'moves'>): boolean {
-  return moves.length > 0
+/** A plan whose moves have an order, where one is found: else it has `spare`. */
+export function planMoving(planner: Planner, host: Host, request: Request, options: PlanOptions): Plan {
+  const plan = planner.plan(host, request, options)
+  if (plan.spare === undefined) return plan
+  const staying = planStaying(planner, host, request, options)
+  return hasMoves(staying) ? plan : staying
+}
+
+/** Whether somebody would have to move, be there an order for it or not: with `spare` the moves that are missing are not in `moves`. */
+export function hasMoves({ moves = [], spare }: Pick<Plan, 'moves' | 'spare'>): boolean {
+  return moves.length > 0 || spare !== undefined
 }
 
 /** The same places at the prices of the request. Nothing is known of how much less could be lost. */

@@ -1,11 +1,11 @@
 /** Host + Request -> candidate Plan. What comes out of here is not trusted: `verifyPlan` checks it. */
 
 import { InputError, show } from '../errors.js'
-import type { Host, Plan, PlanStatus, Request, RequestVm } from '../types.js'
+import type { Host, Plan, PlanStatus, Refusal, Request, RequestVm } from '../types.js'
 import { MAX, type PlannerExports, SOLVED, VERSION } from './generated/abi.js'
 import { orderMoves } from './moves.js'
 import { addVm, buildProblem, type Problem } from './problem.js'
-import { readTotals, readVms } from './read.js'
+import { MICRO, readTotals, readVms } from './read.js'
 import { readRefusals } from './refusals.js'
 import { instantiatePlanner } from './wasm.js'
 
@@ -62,10 +62,7 @@ export class Planner {
    * @throws {InputError} where the request asks for what the host does not have
    */
   plan(host: Host, request: Request, options: PlanOptions = {}): Plan {
-    const { steps, seed } = planOptions(options)
-    this.#planned = undefined
-    const problem = buildProblem(this.#wasm, host, request)
-    const solved = this.#wasm.solve(steps, seed)
+    const { problem, solved, seed } = this.#solve(host, request, options)
     const status = STATUSES[solved]
     if (status === undefined) throw new Error(`planner.wasm: solve returned ${solved}`)
     const vms = readVms(problem)
@@ -87,6 +84,25 @@ export class Planner {
       solver: { planner: VERSION, seed, steps: taken },
     }
   }
+
+  /**
+   * What a plan would lose and whom it would refuse, with the plan itself left in the module: where nobody looks at the places.
+   * @throws {InputError} where the request asks for what the host does not have
+   */
+  price(host: Host, request: Request, options: PlanOptions = {}): { lostVcpus: number; refused: Refusal[] } {
+    const { problem } = this.#solve(host, request, options)
+    const refused = readRefusals(problem)
+    this.#planned = problem
+    return { lostVcpus: this.#wasm.planCost() / MICRO, refused }
+  }
+
+  #solve(host: Host, request: Request, options: PlanOptions) {
+    const { steps, seed } = planOptions(options)
+    this.#planned = undefined
+    const problem = buildProblem(this.#wasm, host, request)
+    return { problem, solved: this.#wasm.solve(steps, seed), seed }
+  }
+
   /**
    * How many more VMs like this one fit beside the plan that was made last, while all its VMs stay where they are; VMs that are placed one
    * after the other, each where it is cheapest, so there may be room for more. Of other VMs it may ask nothing (`near`, `separateFrom`).

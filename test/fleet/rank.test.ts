@@ -9,8 +9,8 @@ import { type RankedHost, rank } from '../../src/fleet/rank.js'
 import { plan } from '../../src/plan.js'
 import { parsePlaced, parseRequest } from '../../src/request.js'
 import { syntheticHost } from '../../src/topology/synthetic.js'
-import type { Host, Request } from '../../src/types.js'
-import { checkPlan, costAsIs } from '../../src/verify.js'
+import type { CurrentPlacement, Host, Request } from '../../src/types.js'
+import { checkPlan, costAsIs, verifyPlan } from '../../src/verify.js'
 import { request as anyRequest, hostShape, makeHost } from '../planner/cases.js'
 
 const GIB = 2 ** 30
@@ -169,6 +169,33 @@ test('others move to let it in, or with moves: false it is refused by who would 
   assert.match(refused!.refused!.because[0]!.text, /^it was found to fit only where others move: [ab]$/)
 })
 
+test('where others would have to change places, and there is no room for that on the way, it is refused', async () => {
+  const host = syntheticHost('pack:2 [numa(memory=8GiB)] core:4 pu:1')
+  const on = (name: string, node: number, memory: number) => ({
+    ...{ name, vcpus: 1, memory: `${memory}GiB`, cells: 1, trust: 'all' },
+    current: {
+      cells: [{ cell: 0, pageSize: 4096, memory: [{ node, bytes: memory * GIB }] }],
+      vcpus: [{ vcpu: 0, cell: 0, node, cpus: `${4 * node}`, dedicated: true }],
+    },
+  })
+  // 3 GiB are free on node 0 once the 7 GiB there and the 5 GiB of node 1 have changed places: 1 and 3 GiB are free for it.
+  const placed = { vms: [on('a', 0, 7), on('b', 1, 5)] }
+  const vm = { name: 'vm', vcpus: 1, memory: '3GiB', cells: 1, memoryNodes: '0', trust: 'all' }
+  const says = [
+    /^it was found to fit only where others move, and no order of their moves was found: ./,
+    /only where others move: ./,
+  ]
+  for (const [at, moves] of [true, false].entries()) {
+    const [one] = await rank([{ name: 'h', host }], { h: placed }, vm, { steps: 100, moves })
+    assert.is(one!.plan, null)
+    assert.equal(
+      one!.refused!.because.map(({ constraint }) => constraint),
+      ['moves'],
+    )
+    assert.match(one!.refused!.because[0]!.text, says[at]!)
+  }
+})
+
 test('what a VM asks of others counts where these are', async () => {
   const host = syntheticHost('pack:2 [numa(memory=8GiB)] core:2 pu:1')
   const hosts = [
@@ -315,8 +342,8 @@ test('the figure is the difference between two plans, and the plan holds; stayin
         seen.placed++
         assert.equal(checkPlan(host, file, moving!.plan), [])
         const before = placed.vms.length === 0 ? 0 : (await plan(host, asFile(placed), { steps: 20 })).cost.lostVcpus
-        const after = (await plan(host, file, { steps: 20 })).cost.lostVcpus
-        assert.is(moving!.lostMore, lessOf(after, before))
+        const after = await plan(host, file, { steps: 20 })
+        if (after.spare === undefined) assert.is(moving!.lostMore, lessOf(after.cost.lostVcpus, before))
         if (moving!.lostMore! > 0) seen.lost++
       } else {
         seen.refused++
@@ -335,6 +362,70 @@ test('the figure is the difference between two plans, and the plan holds; stayin
       assert.is(staying!.lostMore, lessOf(staying!.plan.cost.lostVcpus, now))
     }),
     { numRuns: 60, endOnFailure: true, includeErrorInReport: true },
+  )
+  for (const [what, times] of Object.entries(seen)) assert.ok(times > 3, `${what}: ${times} are met`)
+})
+
+/** Where VMs are, but for the CPUs that shared vCPUs float over: those are what others leave to them. */
+function placesOf(vms: readonly { readonly name: string; readonly current: CurrentPlacement }[]) {
+  return vms.map(({ name, current: { cells, vcpus } }) => ({
+    name,
+    cells,
+    vcpus: vcpus.map(({ cpus, ...vcpu }) => (vcpu.dedicated ? { ...vcpu, cpus } : vcpu)),
+  }))
+}
+
+test('with moves: false shared vCPUs stay on their nodes, others on their CPUs, all memory where it is', async () => {
+  const size = fc.record({
+    vcpus: fc.integer({ min: 1, max: 5 }),
+    cpuPolicy: fc.constantFrom('shared', 'shared', 'mixed', 'dedicated'),
+    demand: fc.constantFrom(0.25, 0.5, 1),
+    memory: fc.constantFrom('256MiB', '1GiB', '3GiB'),
+  })
+  const vmOf = (name: string, { vcpus, cpuPolicy, ...rest }: { vcpus: number; cpuPolicy: string }) => {
+    const isMixed = cpuPolicy === 'mixed' && vcpus > 1
+    const policy = isMixed
+      ? { cpuPolicy, dedicatedVcpus: '0' }
+      : { cpuPolicy: cpuPolicy === 'mixed' ? 'shared' : cpuPolicy }
+    return { name, vcpus, trust: 'all', ...policy, ...rest }
+  }
+  const seen = { placed: 0, refused: 0, beside: 0, dearer: 0 }
+  await fc.assert(
+    fc.asyncProperty(
+      hostShape,
+      fc.array(size, { minLength: 2, maxLength: 7 }),
+      size,
+      fc.nat(6),
+      fc.boolean(),
+      async (shape, sizes, asked, away, moves) => {
+        const host = makeHost(shape)
+        let placed = await placedOn(
+          host,
+          sizes.map((one, at) => vmOf(`vm${at}`, one)),
+        )
+        const gone = placed.vms[away % Math.max(1, placed.vms.length)]
+        if (gone !== undefined) placed = withoutVm(placed, gone.name)
+        const vm = vmOf('new', asked)
+        const [one] = await rank([{ name: 'h', host }], { h: placed }, vm, { steps: 20, moves })
+        if (one!.plan === null) {
+          seen.refused++
+          return
+        }
+        seen.placed++
+        const { vms } = verifyPlan(host, together(placed, vm), one!.plan)
+        assert.equal(one!.plan.refused, [])
+        assert.is(one!.plan.spare, undefined, 'there is a way to it')
+        assert.equal(vms.map(({ name }) => name).sort(), [...placed.vms.map(({ name }) => name), 'new'].sort())
+        if (moves) return
+        const others = vms.filter(({ name }) => name !== 'new')
+        const after = placesOf(others.map(({ name, cells, vcpus }) => ({ name, current: { cells, vcpus } })))
+        assert.equal(after, placesOf(placed.vms.map(({ name, current }) => ({ name, current: current! }))))
+        const hasShared = (vcpus: CurrentPlacement['vcpus']) => vcpus.some(({ dedicated }) => !dedicated)
+        if (placed.vms.some(({ current }) => hasShared(current!.vcpus))) seen.beside++
+        if (one!.lostMore! > 0) seen.dearer++
+      },
+    ),
+    { numRuns: 80, endOnFailure: true, includeErrorInReport: true },
   )
   for (const [what, times] of Object.entries(seen)) assert.ok(times > 3, `${what}: ${times} are met`)
 })
