@@ -122,7 +122,8 @@ export class ApiServer {
       ...(body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
     }
     return new Promise((resolve, reject) => {
-      const options = { method, headers, ...(signal === undefined ? {} : { signal }) }
+      // A connection of its own: one that is kept may be closed there just when it is used again.
+      const options = { agent: false, method, headers, ...(signal === undefined ? {} : { signal }) }
       const sent =
         target.protocol === 'https:'
           ? httpsRequest(target, { ...options, ...(ca === undefined ? {} : { ca }) })

@@ -88,17 +88,14 @@ function hopeless(error: unknown): Said {
 
 function filtered({ names, nodes }: ExtenderArgs, found: ReadonlyMap<string, Said>): ExtenderFilterResult {
   const fits = (name: string) => found.has(name) && 'lostMore' in found.get(name)!
-  const refusals = (isHopeless: boolean) =>
-    Object.fromEntries(
-      [...found].flatMap(([name, one]) =>
-        'refused' in one && one.isHopeless === isHopeless ? [[name, one.refused]] : [],
-      ),
-    )
+  const refused = [...found].flatMap(([name, one]) => ('refused' in one ? [{ name, ...one }] : []))
+  const reasons = (of: typeof refused) => Object.fromEntries(of.map(({ name, refused: why }) => [name, why]))
   return {
     Nodes: nodes === null ? null : { ...nodes, items: nodes.items.filter((_, at) => fits(names[at]!)) },
     NodeNames: nodes === null ? names.filter(fits) : null,
-    FailedNodes: refusals(false),
-    FailedAndUnresolvableNodes: refusals(true),
+    // Those that are in both are of the second; schedulers before 1.21 know only the first.
+    FailedNodes: reasons(refused),
+    FailedAndUnresolvableNodes: reasons(refused.filter(({ isHopeless }) => isHopeless)),
     Error: '',
   }
 }

@@ -18,6 +18,7 @@ import { skipUnless } from '../../skip.js'
 import { type ApiObject, FakeApiServer } from './api-server.js'
 import { nodeOf, podOf } from './objects.js'
 
+const recorded = JSON.parse(readFileSync(new URL('recorded.json', import.meta.url), 'utf8'))
 const whole = syntheticHost('pack:1 [numa(memory=64GiB)] l3:1 core:16 pu:1')
 const halves = syntheticHost('pack:1 [numa(memory=64GiB)] l3:2 core:8 pu:1')
 const quarters = syntheticHost('pack:1 [numa(memory=64GiB)] l3:4 core:4 pu:1')
@@ -161,6 +162,27 @@ test('nodes that come whole go back as they came; names of fields in lower case 
   })
 })
 
+test('questions as the published types write them are read; answers have their fields, and no other', async () => {
+  await inWorld(three(), async (world) => {
+    const pod = { ...recorded.filterByName.Pod, status: {} } as ApiObject
+    world.create({ ...pod, metadata: { ...pod.metadata } })
+    const byName = (await world.ask('/filter', recorded.filterByName)) as Filtered
+    assert.equal([byName.NodeNames, byName.Nodes], [['halves', 'quarters', 'whole'], null])
+    const fields = ['Nodes', 'NodeNames', 'FailedNodes', 'FailedAndUnresolvableNodes', 'Error']
+    assert.equal(Object.keys(byName), fields)
+    const withNodes = (await world.ask('/filter', recorded.filterWithNodes)) as Filtered
+    assert.equal([withNodes.NodeNames, withNodes.Nodes], [null, recorded.filterWithNodes.Nodes])
+    assert.equal(await world.ask('/prioritize', recorded.filterWithNodes), [
+      { Host: 'halves', Score: 3 },
+      { Host: 'quarters', Score: 0 },
+      { Host: 'whole', Score: 10 },
+    ])
+    assert.equal(await world.ask('/bind', recorded.bind), { Error: '' })
+    // 15500m are 16 CPUs.
+    assert.is(cpusOf(world.api.pods.get('vms/vm')!).length, 16)
+  })
+})
+
 test('who cannot be placed says why; where nobody could be, preemption is of no use', async () => {
   await inWorld(three(), async (world) => {
     world.api.set('nodes', nodeOf('bare'))
@@ -179,7 +201,7 @@ test('who cannot be placed says why; where nobody could be, preemption is of no 
       'whole',
     ])
     assert.equal(NodeNames, ['halves'])
-    assert.equal(Object.keys(FailedNodes), ['whole'])
+    assert.equal(Object.keys(FailedNodes).sort(), ['bare', 'broken', 'gone', 'whole'])
     assert.equal(Object.keys(FailedAndUnresolvableNodes), ['bare', 'broken', 'gone'])
     assert.match(
       FailedAndUnresolvableNodes.bare!,
@@ -437,11 +459,11 @@ test('questions that are none, and pods that ask for what is none, say where', a
 test('as pods come and go every place holds beside the others', async () => {
   const kinds = fc.array(
     fc.record({
-      cpu: fc.integer({ min: 1, max: 6 }),
+      cpu: fc.integer({ min: 2, max: 6 }),
       policy: fc.constantFrom('dedicated', 'shared'),
-      leaves: fc.boolean(),
+      leaves: fc.integer({ min: 0, max: 3 }).map((value) => value === 0),
     }),
-    { minLength: 4, maxLength: 12 },
+    { minLength: 8, maxLength: 14 },
   )
   const seen = { bound: 0, refused: 0, shared: 0 }
   const two = syntheticHost('pack:2 [numa(memory=16GiB)] l3:2 core:4 pu:1')
