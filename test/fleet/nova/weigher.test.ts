@@ -9,9 +9,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { syntheticHost } from '../../src/topology/synthetic.js'
-import { cli, root } from '../cli/command.js'
-import { skipUnless } from '../skip.js'
+import { syntheticHost } from '../../../src/topology/synthetic.js'
+import { cli, root } from '../../cli/command.js'
+import { skipUnless } from '../../skip.js'
 
 /** Debian's, which sees Debian's packages. */
 const PYTHON = '/usr/bin/python3'
@@ -49,7 +49,7 @@ interface Weighed {
 }
 
 async function weigh(endpoint: string, hosts: object, more: object = {}): Promise<Weighed> {
-  const script = join(dirname(fileURLToPath(import.meta.url)), 'nova-weigh.py')
+  const script = join(dirname(fileURLToPath(import.meta.url)), 'weigh.py')
   const child = spawn(PYTHON, [script, join(root, 'clients/nova')], { stdio: ['pipe', 'pipe', 'pipe'] })
   let out = ''
   let err = ''
