@@ -10,6 +10,7 @@ import { type Compared, compare, EXACT, PEERS } from './planner/compare.js'
 import { plannerPlot } from './planner/figure.js'
 import { RECORDINGS } from './planner/hosts.js'
 import { speedRows } from './planner/speed.js'
+import { strengthRows } from './planner/strength/rows.js'
 import { optimumRows, solverRows } from './planner/table.js'
 
 const FULL = { small: 30, medium: 6, exactSeconds: 5 }
@@ -24,7 +25,12 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
     kind: 'Bench',
     name: 'planner',
     host: hostFacts(),
-    rows: [...solverRows(compared), ...optimumRows(compared), ...(await speedRows({ quick }))],
+    rows: [
+      ...solverRows(compared),
+      ...optimumRows(compared),
+      ...(await speedRows({ quick })),
+      ...(await strengthRows({ quick })),
+    ],
     notes: [
       ...PEERS.flatMap(({ missing }) => missing ?? []),
       ...(!quick && recorded.length === 0 ? [`no recorded machines: ${RECORDINGS} is not there`] : []),

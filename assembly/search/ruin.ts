@@ -4,7 +4,6 @@
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
 import { mostCells } from '../problem/cells';
-import { model } from '../problem/coefficients';
 import { hopBetween, nodeCount } from '../problem/host';
 import { homeOf } from '../problem/nodes';
 import { vmCellsAsked, vmPages, vmVcpus } from '../problem/request';
