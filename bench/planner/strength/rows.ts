@@ -100,7 +100,8 @@ async function measure({ name, host, request }: Instance, seconds: number): Prom
     proven: refused === 0 && cost === bound,
     ratio: isKnown ? Math.min(1, bound / best) : best === 0 ? 1 : 0,
     boundMs,
-    above: isKnown ? (cost - best) / best : 0,
+    // Where nothing need be lost, what is lost counts as all of it.
+    above: isKnown ? (cost - best) / best : best === 0 && cost > 0 ? 1 : 0,
   }
 }
 
