@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 /** For all modules: no imports, and no more of WebAssembly than every runtime has. */
 const EVERYWHERE = ['--runtime', 'stub', '--use', 'abort=', '--disable', 'bulk-memory', '--disable', 'nontrapping-f2i']
 /** For modules that are used rather than looked into. */
-export const RELEASE = ['-O3', '--shrinkLevel', '2', '--converge', '--noAssert']
+export const RELEASE = ['-O3', '--shrinkLevel', '1', '--converge', '--noAssert']
 
 /**
  * Arguments of asc.

@@ -2,7 +2,7 @@
 // other cells), by cells, by cores that it does not fill or shares, and the price of its pieces on every level. A dynamic programme finds the
 // least but for rounding. From that the divisions near it are seen one by one, priced as the model rounds.
 import { Flat } from '../flat';
-import { MEMORY_STRICT, MODEL_HOME, THREADS_PREFER, THREADS_REQUIRE } from '../abi';
+import { MEMORY_STRICT, MODEL_HOME, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE, THREADS_SPREAD } from '../abi';
 import { fewestCells, mostCells } from '../problem/cells';
 import { pageShift, widestCore } from '../problem/host';
 import { isPicky } from '../problem/nodes';
@@ -158,7 +158,8 @@ function piecesOf(size: i32, siblings: i32): f64 {
 /** The same for a content. Where its cells, each by itself, touch more cores than its pieces, siblings cost nothing. */
 function allPieces(content: i32, size: i32): f64 {
   const bare = piecesOf(size, 0);
-  countsSiblings[content] = false;
+  countsSiblings[content] = vmThreads[vm] == THREADS_SPREAD;
+  if (countsSiblings[content]) return piecesOf(size, 1);
   if (!hasExcess()) return bare;
   const loaded = piecesOf(size, 1) - smtPrice * <f64>coresOfCells(content);
   if (loaded < bare) return bare;
@@ -290,7 +291,10 @@ function enterPiece(size: i32, sign: i32): void {
   takenPrice += <f64>sign * piecePrice[units];
   if (sign > 0) takePiece(0, units);
   else taken--;
-  if (partSiblings == 1 && widestCore == 2 && !keepsCores(vm) && units == size && (size & 1) == 1) rivals += sign;
+  if (partSiblings == 1 && widestCore == 2) {
+    if (vmThreads[vm] == THREADS_SPREAD && keepsCores(vm)) rivals += sign * 2 * (size - (units * grain) / 2);
+    if (vmThreads[vm] == THREADS_PREFER && !keepsCores(vm) && units == size && (size & 1) == 1) rivals += sign;
+  }
   if (!hasExcess()) return;
   excess -= max(0, partCores - partCells);
   partCores += sign * coresOf(size);

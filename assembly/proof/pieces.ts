@@ -1,6 +1,6 @@
 // What pieces of a VM cost: on one LLC, by what its vCPUs are together there, by siblings on cores, and by the prices of a programme.
 import { Flat } from '../flat';
-import { MODEL_COMMUNICATION, MODEL_SMT, THREADS_ISOLATE, THREADS_REQUIRE } from '../abi';
+import { MODEL_COMMUNICATION, MODEL_SMT, THREADS_ISOLATE, THREADS_PREFER, THREADS_REQUIRE, THREADS_SPREAD } from '../abi';
 import { widestCore } from '../problem/host';
 import { model } from '../problem/coefficients';
 import { MICRO, vmDedicated, vmThreads, vmTrust, vmWeight } from '../problem/request';
@@ -40,9 +40,9 @@ export function unitsOf(vm: i32, vcpus: i32): i32 {
   return keepsCores(vm) ? (coresOf(vcpus) * widestCore) / grain : vcpus / grain;
 }
 
-/** The most that are priced: whole cores. */
+/** The most that it may take: a core for each vCPU, or whole cores. */
 export function mostUnits(vm: i32, vcpus: i32): i32 {
-  return ((vmThreads[vm] == THREADS_ISOLATE ? vcpus : coresOf(vcpus)) * widestCore) / grain;
+  return ((vmThreads[vm] == THREADS_SPREAD || vmThreads[vm] == THREADS_ISOLATE ? vcpus : coresOf(vcpus)) * widestCore) / grain;
 }
 
 // The VM that is being priced.
@@ -69,13 +69,22 @@ export function takeVm(next: i32): void {
   smtPrice = vmWeight[vm] * model[MODEL_SMT] * <f64>MICRO;
 }
 
-/** What a piece of one LLC costs, and the units that it takes then. Under `spread` no sibling is priced: whole cores take no more than that. */
+/** What a piece of one LLC costs, and the units that it takes then. */
 function pricePiece(size: i32, siblings: i32): void {
   const at = siblings * CONTENTS + size;
   const fewest = unitsOf(vm, size);
   pieceTakes[at] = fewest;
   let cost = fewest <= levelUnits[0] ? piecePrice[fewest] : NEVER;
-  if (siblings == 1) {
+  if (siblings == 1 && vmThreads[vm] == THREADS_SPREAD && keepsCores(vm) && widestCore == 2) {
+    for (let cores = coresOf(size); cores <= size; cores++) {
+      const units = (cores * widestCore) / grain;
+      if (units > levelUnits[0]) break;
+      const spread = piecePrice[units] + 2 * smtPrice * <f64>(size - cores);
+      if (cores > coresOf(size) && spread >= cost) continue;
+      cost = spread;
+      pieceTakes[at] = units;
+    }
+  } else if (siblings == 1 && vmThreads[vm] == THREADS_PREFER) {
     if (!keepsCores(vm) && widestCore == 2 && (size & 1) == 1 && cost < NEVER) {
       // The last vCPU is beside another VM's, or its core is taken whole.
       cost += smtPrice;
@@ -85,6 +94,8 @@ function pricePiece(size: i32, siblings: i32): void {
         pieceTakes[at] = whole;
       }
     }
+    cost += smtPrice * <f64>coresOf(size);
+  } else if (siblings == 1 && vmThreads[vm] == THREADS_REQUIRE) {
     cost += smtPrice * <f64>coresOf(size);
   }
   pieceCost[at] = cost - together[0] * <f64>size * <f64>size;
