@@ -88,11 +88,11 @@ const DEFAULT_STEPS = 200
  * // Two CPUs are free on each node, and "wide" wants four on one: somebody moves.
  * const added = session.add({ name: 'wide', vcpus: 4, memory: '1GiB', cells: 1 })
  * added.refused // => null
- * new Set(added.plan.moves.map(({ vm }) => vm)).size // => 1
+ * new Set(added.plan?.moves?.map(({ vm }) => vm)).size // => 1
  * verifyPlan(host, added.request, added.plan).vms.length // => 3
  * session.placed.vms.map(({ name }) => name) // => ['b', 'd', 'wide']
  * const { refused } = session.add({ name: 'more', vcpus: 1, memory: '1GiB' })
- * refused.because[0].constraint // => 'cpu-exclusive'
+ * refused?.because[0]?.constraint // => 'cpu-exclusive'
  * ```
  */
 export class Session {
