@@ -9,7 +9,7 @@ import { vmHasCurrent } from '../problem/current';
 import { nodeCount, nodeTwin, pageSizes } from '../problem/host';
 import { homeOf, homesAreOpen, homesOf, isPicky } from '../problem/nodes';
 import { inPages, MOST_PAGES, takesSize } from '../model/memory';
-import { byOvercommit, leastLossOn, leavesTooFew, prepareLosses } from './least';
+import { byOvercommit, leastLossOn, leavesTooFew, prepareLosses, weighsLosses } from './least';
 import { offerLimit, offerPages, offerRoom, offersRest, offerShared, offerUntouched, takesThreads } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, mayBegin, missesDevice, pick, pickNode, picks, unpick } from './picks';
 import { beginsNear, firstNodeAsked, open } from '../model/relations';
@@ -111,7 +111,7 @@ function sumLosses(vm: i32, cells: i32): i64 {
   let ofNodes: i64 = 0;
   for (let depth = cells - 1; depth >= 0; depth--) {
     const at = vmStart[vm] + cellOrder[depth];
-    if (!vmSpan[vm] && (depth == cells - 1 || !cellsAreAlike(at, vmStart[vm] + cellOrder[depth + 1]))) {
+    if (weighsLosses && !vmSpan[vm] && (depth == cells - 1 || !cellsAreAlike(at, vmStart[vm] + cellOrder[depth + 1]))) {
       least = leastOf(vm, at, leastLossOn);
       ofNodes = leastOf(vm, at, byOvercommit);
     }
@@ -226,7 +226,7 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
     if ((cell == 0 && !takesThreads(vm, node, dedicated, shared)) || leavesTooFew(vm, at, node)) continue;
     const hops = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
     triesHops[base + node] = hops;
-    triesPrice[base + node] = (hops == 0 ? 0 : communicationPrice(vm, hops)) + leastLossOn(vm, at, node);
+    triesPrice[base + node] = weighsLosses ? (hops == 0 ? 0 : communicationPrice(vm, hops)) + leastLossOn(vm, at, node) : 0;
     sorted = sorted && (count == 0 || isTriedBefore(tries[base + count - 1], node));
     tries[base + count++] = node;
   }

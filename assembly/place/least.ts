@@ -13,6 +13,13 @@ import { vmTraffic } from '../problem/traffic';
 import { offerPages, offersRest } from './offer';
 import { assigned, hopsOnNode } from './picks';
 
+/** Whether losses are asked for. Where one VM of many is placed anew, over and over, that costs more than it saves. */
+export let weighsLosses: bool = false;
+
+export function weighLosses(on: bool): void {
+  weighsLosses = on;
+}
+
 /** What a vCPU loses for each unit of distance to all of the memory that it uses. */
 let perDistance: f64 = 0;
 /** What a vCPU loses that has another VM's beside it. */
@@ -97,7 +104,7 @@ function sharedTaken(vm: i32, dedicated: i32): i32 {
 export function leavesTooFew(vm: i32, at: i32, node: i32): bool {
   const dedicated = cellDedicated[at];
   const shared = cellVcpus[at] - dedicated;
-  if (!offersRest || dedicated == 0 || (shared == 0 && nodeDemand[node] == 0)) return false;
+  if (!weighsLosses || !offersRest || dedicated == 0 || (shared == 0 && nodeDemand[node] == 0)) return false;
   return !meetsDemand(vm, node, shared, nodeShared[node] - sharedTaken(vm, dedicated));
 }
 
@@ -111,8 +118,9 @@ export function byOvercommit(vm: i32, at: i32, node: i32): i64 {
   return max<i64>(0, more - max<i64>(0, MICRO * <i64>nodeShared[node] - nodeDemand[node]));
 }
 
-/** What a cell that is wholly on the node loses at the least. `at`: its entry. */
+/** What a cell that is wholly on the node loses at the least; 0 where that is not asked for. `at`: its entry. */
 export function leastLossOn(vm: i32, at: i32, node: i32): i64 {
+  if (!weighsLosses) return 0;
   let loss: i64 = perDistance == 0 ? 0 : byMemory(vm, at, node);
   if (!offersRest) return loss;
   const dedicated = cellDedicated[at];

@@ -4,6 +4,7 @@ import { MAX_VMS } from '../abi';
 import { unplace } from '../model/capacity';
 import { placedVms, placedWeight, refresh, refusedVms } from '../model/totals';
 import { PLACE_DENSE, PLACE_SOON, placeMany, placeVm, visitsToPlace } from '../place/construct';
+import { weighLosses } from '../place/least';
 import { clearKinds, enterKind, hasTies } from '../problem/alike';
 import { isMostInAll } from '../proof/weights';
 import { comesBefore } from '../problem/order';
@@ -47,12 +48,14 @@ function placeFirst(how: i32): void {
   const end = workDone + WORK_OF_PLACING;
   placeMany(max(1, listed));
   const least = min(WORK_OF_ONE, WORK_OF_PLACING / <i64>max(1, listed));
+  weighLosses(true);
   for (let at = 0; at < listed; at++) {
     const share = max<i64>(0, end - workDone) / min<i64>(<i64>(listed - at), VMS_TO_SHARE);
     const before = setWorkLimit(workDone + least + share);
     placeNext(list[at], how);
     setWorkLimit(before);
   }
+  weighLosses(false);
   placeMany(1);
   refresh();
 }

@@ -47,14 +47,32 @@ type Limit struct {
 	Cause string `json:"cause"`
 }
 
-// Host is a machine, as `homenode topo --json` prints it.
+// HandOver is how many ns a value takes from the CPU that writes it to one that waits for it; nil is not known.
+type HandOver struct {
+	Core  *float64     `json:"core"`
+	LLC   *float64     `json:"llc"`
+	Node  *float64     `json:"node"`
+	Nodes [][]*float64 `json:"nodes"`
+}
+
+// Measures is what `homenode calibrate` measured: ns, bytes a second, ns, and what two busy siblings yield, one alone being 1.
+type Measures struct {
+	Latencies  [][]*float64 `json:"latencies,omitempty"`
+	Bandwidths [][]*float64 `json:"bandwidths,omitempty"`
+	Hops       *HandOver    `json:"hops,omitempty"`
+	SMT        *float64     `json:"smt,omitempty"`
+}
+
+// Host is a machine, as `homenode topo --json` prints it, or `homenode calibrate`.
 type Host struct {
 	SchemaVersion int        `json:"schemaVersion"`
 	Kind          string     `json:"kind"`
 	Nodes         []HostNode `json:"nodes"`
 	Distances     [][]int    `json:"distances,omitempty"`
 	CPUs          []HostCPU  `json:"cpus"`
-	Limits        []Limit    `json:"limits,omitempty"`
+	Measures
+	Spread *Measures `json:"spread,omitempty"`
+	Limits []Limit   `json:"limits,omitempty"`
 }
 
 // Reserve is what is kept for the host.

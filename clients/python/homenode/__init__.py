@@ -12,8 +12,10 @@ from .model import (
     Device,
     Host,
     HostCpu,
+    HandOver,
     HostNode,
     Limit,
+    Measures,
     Memory,
     Model,
     Move,
@@ -35,7 +37,7 @@ from .model import (
 from .planner import Calls, InputError, LibraryError, Planner
 
 __all__ = [
-    "Because", "Calls", "Cell", "Cost", "Current", "Device", "Host", "HostCpu", "HostNode", "InputError", "LibraryError", "Limit", "Memory",
+    "Because", "Calls", "Cell", "Cost", "Current", "Device", "Host", "HostCpu", "HandOver", "HostNode", "InputError", "LibraryError", "Limit", "Measures", "Memory",
     "Model", "Move", "Nearest", "PagePool", "Part", "Plan", "PlanCell", "PlanCost", "PlanVcpu", "PlanVm", "Planner", "Refusal", "Request",
     "Reserve", "Solver", "Spare", "Vm",
 ]

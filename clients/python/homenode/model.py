@@ -64,12 +64,37 @@ class Limit:
 
 
 @dataclass
+class HandOver:
+    """ns that a value takes from the CPU that writes it to one that waits for it. None: not known."""
+
+    core: Optional[float] = field(default=None, metadata=NULLABLE)
+    llc: Optional[float] = field(default=None, metadata=NULLABLE)
+    node: Optional[float] = field(default=None, metadata=NULLABLE)
+    nodes: List[List[Optional[float]]] = field(default_factory=list)
+
+
+@dataclass
+class Measures:
+    """What `homenode calibrate` measured: ns, bytes a second, ns, and what two busy siblings yield, one alone being 1."""
+
+    latencies: Optional[List[List[Optional[float]]]] = None
+    bandwidths: Optional[List[List[Optional[float]]]] = None
+    hops: Optional[HandOver] = None
+    smt: Optional[float] = None
+
+
+@dataclass
 class Host:
-    """A machine, as `homenode topo --json` prints it."""
+    """A machine, as `homenode topo --json` prints it, or `homenode calibrate`: see Measures."""
 
     nodes: List[HostNode]
     cpus: List[HostCpu]
     distances: Optional[List[List[int]]] = None
+    latencies: Optional[List[List[Optional[float]]]] = None
+    bandwidths: Optional[List[List[Optional[float]]]] = None
+    hops: Optional[HandOver] = None
+    smt: Optional[float] = None
+    spread: Optional[Measures] = None
     limits: Optional[List[Limit]] = None
     schema_version: int = 1
     kind: str = "Host"
