@@ -1,6 +1,10 @@
 /** Ganeti's words without Ganeti: places in tags, what its API takes, wrong questions and files. With it: test/fleet/ganeti/. */
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -9,6 +13,7 @@ import * as assert from 'uvu/assert'
 import { InputError } from '../../src/errors.js'
 import { instanceBody, parseTemplate, requireCarriedOut } from '../../src/fleet/ganeti/instance.js'
 import { placeFrom, tagsOf } from '../../src/fleet/ganeti/place-tags.js'
+import { Rapi, RapiError } from '../../src/fleet/ganeti/rapi.js'
 import { NOTHING } from '../../src/fleet/placed.js'
 import { rank } from '../../src/fleet/rank.js'
 import { readVm } from '../../src/fleet/vm.js'
@@ -18,6 +23,8 @@ import { skipUnless } from '../skip.js'
 
 const HAIL = '/usr/lib/ganeti/iallocators/hail'
 const withHail = skipUnless(existsSync(HAIL), "Debian's ganeti is not installed")
+
+const withOpenssl = skipUnless(spawnSync('openssl', ['version']).status === 0, 'openssl is not installed')
 
 const folder = mkdtempSync(join(tmpdir(), 'homenode-ganeti-'))
 test.after(() => rmSync(folder, { recursive: true, force: true }))
@@ -382,7 +389,13 @@ test('ganeti-create: what is wrong is said, and what is away', async () => {
     /empty\.json: disk_template: expected a string, got nothing/,
   )
   const rest = [...login, '--instance', instance]
-  await says([...rest, '--rapi', 'ftp://cluster'], 2, /--rapi: expected an address/)
+  await says([...rest, '--rapi', 'ftp://cluster'], 2, /--rapi: expected an address .*, got "ftp:\/\/cluster"/)
+  // A password there is not shown.
+  await says(
+    [...rest, '--rapi', 'https://u:s3cret@cluster'],
+    2,
+    /expected an address [^@]*got one with a user in it, or none$/m,
+  )
   await says(
     [...rest, '--rapi', 'https://127.0.0.1:1'],
     1,
@@ -394,6 +407,55 @@ test('ganeti-create: what is wrong is said, and what is away', async () => {
     2,
     /nothing: expected a password in its first line/,
   )
+})
+
+withOpenssl('what answers in the place of the remote API is said to be another', async () => {
+  const key = join(folder, 'key.pem')
+  const certificate = join(folder, 'cert.pem')
+  const made = spawnSync('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=x'],
+    ...['-days', '2', '-keyout', key, '-out', certificate],
+  ])
+  assert.is(made.status, 0, `${made.stderr}`)
+  const answers: [number, string][] = [
+    [200, 'null'],
+    [200, '{}'],
+    [200, '{"data": [[1]]}'],
+    [500, 'null'],
+    [200, '<html>'],
+  ]
+  let next = answers[0]!
+  const server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (_request, response) => {
+    response.writeHead(next[0]).end(next[1])
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const rapi = new Rapi({
+    url: `https://127.0.0.1:${port}`,
+    user: 'u',
+    password: 's3cret',
+    certificate: readFileSync(certificate, 'utf8'),
+  })
+  try {
+    for (const answer of answers) {
+      next = answer
+      for (const work of [
+        () => rapi.query('node', ['name']),
+        () => rapi.submit('POST', '/2/x', {}),
+        () => rapi.ended(1),
+      ]) {
+        const error = await work().then(
+          () => assert.unreachable(answer[1]),
+          (reason: unknown) => reason,
+        )
+        assert.instance(error, RapiError)
+        assert.match((error as RapiError).message, answer[0] === 500 ? /: 500$/ : /no remote API of Ganeti$/)
+      }
+    }
+  } finally {
+    server.close()
+  }
 })
 
 test.run()

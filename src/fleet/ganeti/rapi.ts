@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto'
 import { Agent, request } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
 import { InputError, show } from '../../errors.js'
 
 export interface RapiAccess {
@@ -42,6 +43,17 @@ const MAX_BYTES = 256 * 1024 ** 2
 const POLL_MS = 300
 const FINAL = ['success', 'error', 'canceled']
 
+const queried = z.looseObject({ data: z.array(z.array(z.tuple([z.number(), z.unknown()]))) })
+const jobId = z.union([z.int(), z.string().regex(/^\d+$/)])
+const jobFormat = z.looseObject({
+  status: z.string(),
+  opresult: z
+    .array(z.unknown())
+    .nullish()
+    .transform((results) => results ?? []),
+})
+const refusedFormat = z.looseObject({ message: z.string().optional(), explain: z.string().optional() })
+
 export class Rapi {
   readonly #url: URL
   readonly #headers: Readonly<Record<string, string>>
@@ -51,7 +63,9 @@ export class Rapi {
   constructor({ url, user, password, certificate }: RapiAccess) {
     const parsed = URL.canParse(url) ? new URL(url) : null
     if (parsed?.protocol !== 'https:' || parsed.username !== '') {
-      throw new InputError('--rapi', 'an address such as https://cluster.example.org:5080', show(url))
+      // A password in it is nobody else's business.
+      const got = url.includes('@') ? 'one with a user in it, or none' : show(url)
+      throw new InputError('--rapi', 'an address such as https://cluster.example.org:5080', got)
     }
     this.#url = parsed
     const login = Buffer.from(`${user}:${password}`).toString('base64')
@@ -69,19 +83,18 @@ export class Rapi {
     filter: unknown = null,
   ): Promise<unknown[][]> {
     const answer = await this.call('PUT', `/2/query/${what}`, { fields, qfilter: filter })
-    const { data } = answer as { data: [status: number, value: unknown][][] }
-    return data.map((row) => row.map(([, value]) => value))
+    return this.#read(queried, answer).data.map((row) => row.map(([, value]) => value))
   }
 
   /** @returns the number of the job */
   async submit(method: 'POST' | 'DELETE', path: string, body: object): Promise<number> {
-    return Number(await this.call(method, path, body))
+    return Number(this.#read(jobId, await this.call(method, path, body)))
   }
 
   /** Until it has come to its end. */
   async ended(id: number): Promise<EndedJob> {
     for (;;) {
-      const job = (await this.call('GET', `/2/jobs/${id}`)) as { status: string; opresult: unknown[] }
+      const job = this.#read(jobFormat, await this.call('GET', `/2/jobs/${id}`))
       if (FINAL.includes(job.status)) {
         const isDone = job.status === 'success'
         return { id, isDone, error: isDone ? '' : errorText(job.status, job.opresult) }
@@ -100,13 +113,23 @@ export class Rapi {
     try {
       content = JSON.parse(text)
     } catch {
-      throw new RapiError(`${this.#url.host}: what answers there is no remote API of Ganeti`, status)
+      throw this.#isAnother(status)
     }
     if (status === 200) return content
     if (status === 401) throw new RapiError(`${this.#url.host}: it knows no such user, or another password`, status)
-    const { message = '', explain = '' } = content as { message?: string; explain?: string }
+    const { message = '', explain = '' } = refusedFormat.safeParse(content).data ?? {}
     const hint = status === 403 ? ': the user may not do that ("write" in its line of rapi/users)' : ''
     throw new RapiError(`${method} ${path}: ${[status, message, explain].filter(String).join(' ')}${hint}`, status)
+  }
+
+  #read<Content>(format: z.ZodType<Content>, content: unknown): Content {
+    const read = format.safeParse(content)
+    if (!read.success) throw this.#isAnother(200)
+    return read.data
+  }
+
+  #isAnother(status: number): RapiError {
+    return new RapiError(`${this.#url.host}: what answers there is no remote API of Ganeti`, status)
   }
 
   #send(method: string, path: string, body?: object): Promise<{ status: number; text: string }> {
