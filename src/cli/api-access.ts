@@ -40,5 +40,7 @@ function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isPlain = url !== undefined && url.search === '' && url.hash === '' && url.username === ''
   if (isPlain && ['http:', 'https:'].includes(url.protocol)) return url
-  throw new InputError('--api-server', 'an address such as https://192.0.2.1:6443', show(text))
+  // A password in it is nobody else's business.
+  const got = text.includes('@') ? 'one with a user in it, or none' : show(text)
+  throw new InputError('--api-server', 'an address such as https://192.0.2.1:6443', got)
 }

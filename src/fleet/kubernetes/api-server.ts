@@ -4,8 +4,8 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { createInterface } from 'node:readline'
 import * as z from 'zod'
 import { parseWith } from '../../schema.js'
@@ -124,15 +124,23 @@ export class ApiServer {
     return new Promise((resolve, reject) => {
       // A connection of its own: one that is kept may be closed there just when it is used again.
       const options = { agent: false, method, headers, ...(signal === undefined ? {} : { signal }) }
-      const sent =
-        target.protocol === 'https:'
-          ? httpsRequest(target, { ...options, ...(ca === undefined ? {} : { ca }) })
-          : httpRequest(target, options)
+      const sent = begun(target, { ...options, ...(ca === undefined ? {} : { ca }) }, (error) => reject(failed(error)))
+      if (sent === undefined) return
       sent.setTimeout(idleMs, () => sent.destroy(new Error(`no answer for ${idleMs / 1000} s`)))
       sent.once('response', resolve)
       sent.on('error', (error) => reject(failed(error)))
       sent.end(body)
     })
+  }
+}
+
+/** `undefined`: a token or a certificate that is none cannot even be sent. */
+function begun(target: URL, options: RequestOptions, refuse: (error: Error) => void): ClientRequest | undefined {
+  try {
+    return target.protocol === 'https:' ? httpsRequest(target, options) : httpRequest(target, options)
+  } catch (error) {
+    refuse(error as Error)
+    return undefined
   }
 }
 

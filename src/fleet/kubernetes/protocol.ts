@@ -52,11 +52,14 @@ const argsFormat = z.looseObject({
   nodenames: z.array(z.string()).nullish(),
 })
 
+/** It becomes a part of a path. */
+const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'a name as Kubernetes has them')
+
 const bindingFormat = z.looseObject({
-  podname: z.string().min(1),
-  podnamespace: z.string().min(1),
+  podname: name,
+  podnamespace: name,
   poduid: z.string().default(''),
-  node: z.string().min(1),
+  node: name,
 })
 
 /** @throws {InputError} that names the place, in lower case */

@@ -422,6 +422,7 @@ test('questions that are none, and pods that ask for what is none, say where', a
       ['/filter', { Pod: podOf('x'), NodeNames: [1] }, /^nodenames\[0\]: expected/],
       ['/prioritize', { Pod: podOf('x'), Nodes: { items: [{}] } }, /^nodes\.items\[0\]\.metadata: expected/],
       ['/bind', { PodName: 'x', PodNamespace: 'y' }, /^node: expected/],
+      ['/bind', { PodName: 'x', PodNamespace: '..', Node: 'z' }, /^podnamespace: expected a name .*got "\.\."$/],
     ]
     for (const [path, question, says] of cases) {
       await world.ask(path, question).then(

@@ -2,12 +2,13 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ApiError, ApiServer } from '../../../src/fleet/kubernetes/api-server.js'
 import { syntheticHost } from '../../../src/topology/synthetic.js'
 import { cli, homenode } from '../../cli/command.js'
 import { FakeApiServer } from './api-server.js'
@@ -51,6 +52,18 @@ test('it answers over HTTP, binds, says what it has not reached, and ends in goo
   assert.equal(await ended, [0, null])
 })
 
+test('a token that cannot be sent is an error of the call, and is not shown', async () => {
+  const tokenFile = join(folder, 'token')
+  writeFileSync(tokenFile, 's3\ncret')
+  const api = new ApiServer({ url: new URL('http://127.0.0.1:1'), tokenFile })
+  const error = await api.get('/api/v1/nodes').then(
+    () => assert.unreachable(),
+    (reason: unknown) => reason,
+  )
+  assert.instance(error, ApiError)
+  assert.not.match((error as ApiError).message, /cret/)
+})
+
 test('what it is told has to be there, and of the right kind', async () => {
   const none = { KUBERNETES_SERVICE_HOST: '' }
   const cases: readonly (readonly [readonly string[], RegExp, Record<string, string>?])[] = [
@@ -61,6 +74,10 @@ test('what it is told has to be there, and of the right kind', async () => {
     [['--extender', '--api-server', 'kubernetes'], /--api-server: expected an address .*got "kubernetes"/],
     [['--extender', '--api-server', 'ftp://a'], /--api-server: expected an address/],
     [['--extender', '--api-server', 'https://a?b=1'], /--api-server: expected an address/],
+    [
+      ['--extender', '--api-server', 'https://u:s3cret@a'],
+      /--api-server: expected an address [^@]*got one with a user in it/,
+    ],
     [
       ['--extender', '--api-server', 'https://a', '--api-token', '/nowhere'],
       /--api-token: expected a file, got "\/nowhere": no such file/,
