@@ -138,6 +138,7 @@ test('what is wrong is a status and a message, and the server goes on', async ()
     const cases: readonly (readonly [unknown, Asking, number, RegExp])[] = [
       ['{', {}, 400, /^expected JSON, got text that is none$/],
       ['', {}, 400, /^expected JSON, got nothing$/],
+      [`{"vm": ${'['.repeat(101)}`, {}, 400, /^expected at most 100 arrays and objects in each other, got more$/],
       [[], {}, 400, /expected/],
       [
         { vm: { ...vm, vcpus: 0 }, hosts: { whole: {} } },
@@ -158,6 +159,8 @@ test('what is wrong is a status and a message, and the server goes on', async ()
       assert.is(found.status, status, JSON.stringify(found.body))
       assert.match(found.body.error, says)
     }
+    // Brackets of a text count for nothing.
+    assert.is((await ask({ vm: { ...vm, name: `"\\${'['.repeat(200)}` }, hosts: { whole: {} } })).status, 200)
     assert.is((await ask('', { path: '/healthz', method: 'GET' })).status, 200)
   })
 })

@@ -13,6 +13,8 @@ export type Listening = { readonly socket: string } | { readonly host: string; r
 export type Answerer = (question: unknown) => Promise<unknown>
 
 const MAX_BODY_BYTES = 32 * 1024 ** 2
+/** A host file in a question is 8 deep. */
+const MAX_DEPTH = 100
 const MAX_CONNECTIONS = 64
 const MAX_HEADER_BYTES = 8192
 const HEADERS_MS = 5000
@@ -145,10 +147,26 @@ async function pageFor(
 }
 
 function parse(text: string): unknown {
+  requireShallow(text)
   try {
     return JSON.parse(text)
   } catch {
     throw new InputError('', 'JSON', text === '' ? 'nothing' : 'text that is none')
+  }
+}
+
+/** What is deeper takes very long to read, or more stack than there is. */
+function requireShallow(text: string): void {
+  let depth = 0
+  let isInString = false
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if (char === '"') isInString = !isInString
+    else if (isInString && char === '\\') at += 1
+    else if (isInString) continue
+    else if (char === '[' || char === '{') depth += 1
+    else if (char === ']' || char === '}') depth -= 1
+    if (depth > MAX_DEPTH) throw new InputError('', `at most ${MAX_DEPTH} arrays and objects in each other`, 'more')
   }
 }
 
