@@ -3,7 +3,7 @@
 import { requireBoolean, requireHost, requireObject } from './checks.js'
 import { InputError, show } from './errors.js'
 import { among, placedRequest, withoutVm } from './fleet/placed.js'
-import { lighter, priced } from './fleet/staying.js'
+import { keptOn, lighter, priced } from './fleet/staying.js'
 import { readVm } from './fleet/vm.js'
 import { VERSION } from './planner/generated/abi.js'
 import { LiveProblem } from './planner/live.js'
@@ -191,13 +191,19 @@ export class Session {
   /** What is there, where it is. */
   #begin(): void {
     const { vms } = this.#placed
-    if (vms.length === 0) return
-    if (this.#astray(vms) === null) return
-    // Some would lose less elsewhere.
-    this.#live.leaveAll()
-    const astray = this.#astray(vms.map(lighter))
+    if (vms.length === 0 || this.#astray(vms) === null) return
+    const astray = this.#hold()
     if (astray === null) return
-    throw new InputError('placed', 'VMs that fit where they are', `${show(astray)}, which does not`)
+    throw new InputError('placed', 'VMs that can be left where they are', `${show(astray)}, which the planner did not`)
+  }
+
+  /** VMs that are there are where they are, though some would lose less elsewhere; the name of one that is not. */
+  #hold(): string | null {
+    const { vms } = this.#placed
+    this.#live.leaveAll()
+    if (this.#astray(vms.map(lighter)) === null) return null
+    this.#live.leaveAll()
+    return this.#astray(vms.map(keptOn(this.#host)))
   }
 
   /** Enters VMs that are there; the name of one that is not where it should be. */
@@ -231,10 +237,8 @@ export class Session {
 
   /** All VMs that are there are where they were; the one that is to come is not placed. */
   #restore(vm: RequestVm): void {
-    const { vms } = this.#placed
-    this.#live.leaveAll()
-    if (this.#astray(vms.map(lighter)) !== null) throw new Error('VMs that are there do not find their places again')
-    this.#live.enter(vm, vms.length)
+    if (this.#hold() !== null) throw new Error('VMs that are there do not find their places again')
+    this.#live.enter(vm, this.#placed.vms.length)
   }
 
   /** A plan in which all VMs are placed, and its moves go all the way; it is taken. `null`: none was found. */

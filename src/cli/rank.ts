@@ -24,6 +24,7 @@ interface RankCommandOptions extends PlanOptions {
 export async function rank(options: RankCommandOptions): Promise<void> {
   const { request: file, vm: name, hostFile, moves, steps, seed } = options
   requireOneStdin({ '-f': file, ...Object.fromEntries(hostFile.map((host, at) => [`--host-file (${at + 1})`, host])) })
+  requireOwnNames(hostFile)
   const { vm, flavours, settings } = await readAsked(file, name)
   const there = await Promise.all(hostFile.map(readState))
   const placed = Object.fromEntries(there.map((state) => [state.name, state.placed ?? { ...settings, vms: [] }]))
@@ -55,7 +56,24 @@ export async function readAsked(file: string, name: string) {
 async function readState(file: string) {
   const content = await readJson(file)
   const state = await inFile(nameOf(file), () => parseHostState(content))
-  return { name: basename(file).replace(/\.json$/, ''), ...state }
+  return { name: nameOfHost(file), ...state }
+}
+
+function nameOfHost(file: string): string {
+  return basename(file).replace(/\.json$/, '')
+}
+
+function requireOwnNames(files: readonly string[]): void {
+  const seen = new Map<string, string>()
+  for (const file of files) {
+    const name = nameOfHost(file)
+    const other = seen.get(name)
+    if (name === '') throw new InputError('--host-file', 'a file that names a host, as NAME.json', show(file))
+    if (other !== undefined) {
+      throw new InputError('--host-file', `files that name a host each, unlike ${show(other)}`, show(file))
+    }
+    seen.set(name, file)
+  }
 }
 
 /** @throws {CommandError} where the verifier does not agree: a defect of the planner */

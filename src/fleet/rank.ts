@@ -2,7 +2,7 @@
 
 import { requireBoolean, requireHost, requireList, requireObject } from '../checks.js'
 import { InputError, show, within } from '../errors.js'
-import { Planner, type PlanOptions } from '../planner/planner.js'
+import { Planner, type PlanOptions, planOptions } from '../planner/planner.js'
 import { parsePlaced } from '../request.js'
 import type { Host, Plan, Refusal, Request } from '../types.js'
 import { NOTHING } from './placed.js'
@@ -57,7 +57,7 @@ const DEFAULT_STEPS = 0
  * Where there is none nothing is there
  * @param vm one VM as a request has it. Of VMs that it is `near` or `separateFrom` only those on the same host count
  * @param options `steps`: of search for each host, by default 0
- * @throws {InputError} where a host, the VM or what is placed is not valid, or asks for what its host does not have
+ * @throws {InputError} where a host, the VM or what is placed is not valid. One that asks for what a host does not have is `refused` there, for `host`
  */
 export async function rank(
   hosts: readonly RankHost[],
@@ -69,6 +69,7 @@ export async function rank(
   requireObject('placed', placed)
   requireObject('options', options)
   const { moves = true, flavours = [], steps = DEFAULT_STEPS, seed = 1 } = options
+  const search = planOptions({ steps, seed })
   requireBoolean('options.moves', moves)
   requireList('options.flavours', flavours)
   const there = readThere(hosts, placed)
@@ -79,7 +80,7 @@ export async function rank(
       vm: readVm(vm, request),
       flavours: readFlavours(flavours, request),
       moves,
-      options: { steps, seed },
+      options: search,
     }))
     return within(`hosts: ${name}`, () => rankedHost(name, askHost(planner, host, request, question)))
   })

@@ -1,6 +1,6 @@
 /** What a host in a state has to say to a VM, planned once and remembered. */
 
-import { InputError } from '../errors.js'
+import { InputError, within } from '../errors.js'
 import type { Planner, PlanOptions } from '../planner/planner.js'
 import { withVms } from '../request.js'
 import type { Host, Plan, Refusal, Request, RequestVm } from '../types.js'
@@ -67,19 +67,30 @@ function stateOf(host: Host, placed: Request): State {
   return state
 }
 
-/** @throws {InputError} where the VM asks for what the host does not have, or has the name of one that is there */
+/** @throws {InputError} where the VM has the name of one that is there */
 export function askHost(planner: Planner, host: Host, placed: Request, question: Question): Answer {
   const state = stateOf(host, placed)
   return state.remember(question.key, () => answer(planner, host, placed, question, state))
 }
 
 function answer(planner: Planner, host: Host, placed: Request, question: Question, state: State): Answer {
-  const { vm, flavours, moves, options } = question
+  const { vm } = question
   if (placed.vms.some(({ name }) => name === vm.name)) {
     throw new InputError('vm.name', 'the name of a VM that is not there yet', JSON.stringify(vm.name))
   }
+  try {
+    return planned(planner, host, placed, question, state)
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    return { refused: refusedFor('host', error.message) }
+  }
+}
+
+/** @throws {InputError} where the VM, or what is there, asks for what the host does not have */
+function planned(planner: Planner, host: Host, placed: Request, question: Question, state: State): Answer {
+  const { vm, flavours, moves, options } = question
   const { lostVcpus, broken, rooms } = state.remember(JSON.stringify([flavours, moves, options]), () =>
-    before(planner, host, placed, question),
+    within('placed', () => before(planner, host, placed, question)),
   )
   if (broken !== null) return { refused: broken }
   const request = requestWith(placed, vm)
@@ -93,7 +104,7 @@ function answer(planner: Planner, host: Host, placed: Request, question: Questio
     return { refused: reason === undefined ? displaced(plan) : withoutName(reason) }
   }
   if (moves ? plan.spare !== undefined : hasMoves(plan)) return { refused: onlyMoved(plan, moves) }
-  const after = roomsFor(planner, flavours, placed.vms.length + 1)
+  const after = roomsFor(planner, flavours)
   const lost = flavours.map(({ vcpus }, at) => (rooms[at]! - after[at]!) * vcpus)
   const capacityLost = lost.length === 0 ? null : lost.reduce((sum, one) => sum + one, 0) / lost.length
   return { lostMore: difference(plan.cost.lostVcpus, lostVcpus), capacityLost, plan, request }
@@ -103,7 +114,7 @@ const LEAST_WEIGHT = 1e-6
 
 function before(planner: Planner, host: Host, placed: Request, { flavours, moves, options }: Question): Before {
   const { lostVcpus, broken } = moves ? moved(planner, host, placed, options) : staying(planner, host, placed, options)
-  return { lostVcpus, broken, rooms: flavours.map((vm) => planner.roomFor(vm)) }
+  return { lostVcpus, broken, rooms: roomsFor(planner, flavours) }
 }
 
 function moved(planner: Planner, host: Host, placed: Request, options: PlanOptions) {
@@ -137,8 +148,16 @@ function renamed<Value>(at: number, name: string, work: () => Value): Value {
   }
 }
 
-function roomsFor(planner: Planner, flavours: readonly RequestVm[], vms: number): number[] {
-  return flavours.map((flavour, at) => renamed(vms, `options.flavours[${at}]`, () => planner.roomFor(flavour)))
+/** By flavour. There is no room for one that asks for what the host does not have. */
+function roomsFor(planner: Planner, flavours: readonly RequestVm[]): number[] {
+  return flavours.map((flavour) => {
+    try {
+      return planner.roomFor(flavour)
+    } catch (error) {
+      if (error instanceof InputError) return 0
+      throw error
+    }
+  })
 }
 
 /** In whole millionths, as both are. */
@@ -162,7 +181,10 @@ function brokenBy([first]: readonly Refusal[]): Omit<Refusal, 'name'> | null {
 
 function heldBy(plan: Plan): Omit<Refusal, 'name'> | null {
   if (!hasMoves(plan)) return null
-  return refusedFor('current', `what is placed there does not hold as it is: ${moversOf(plan)} would have to move`)
+  return refusedFor(
+    'current',
+    `no plan was found that leaves what is placed there where it is: ${moversOf(plan)} would move`,
+  )
 }
 
 function displaced({ refused }: Plan): Omit<Refusal, 'name'> {

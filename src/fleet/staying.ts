@@ -1,6 +1,8 @@
 /** Plans in which VMs that have a place stay there, or can get to where they are planned. */
 
+import { parseCpulist } from '../cpulist.js'
 import type { Planner, PlanOptions } from '../planner/planner.js'
+import type { KeptVm } from '../planner/problem.js'
 import { COST_TERMS, type CostTerms, type Host, type Plan, type Request, type RequestVm } from '../types.js'
 import { costOf, type MicroTerms, totalOf } from '../verify/cost.js'
 
@@ -19,7 +21,23 @@ export function planStaying(planner: Planner, host: Host, request: Request, opti
   const plan = planner.plan(host, request, options)
   if (!hasMoves(plan)) return plan
   const light = planner.plan(host, { ...request, vms: request.vms.map(lighter) }, options)
-  return hasMoves(light) ? light : priced(host, request, light)
+  if (!hasMoves(light)) return priced(host, request, light)
+  // What a node loses (overcommit, bandwidth) has no weight: only rules keep a VM from where there is less of it.
+  const kept = planner.plan(host, { ...request, vms: request.vms.map(keptOn(host)) }, options)
+  return hasMoves(kept) || kept.refused.length > 0 ? light : priced(host, request, kept)
+}
+
+/** The VM as one that rather loses something than moves, and keeps off nodes where nothing of it is. */
+export function keptOn({ nodes, cpus }: Host): (vm: RequestVm) => KeptVm {
+  const nodeOf = new Map(cpus.map(({ id, node }) => [id, node]))
+  return (vm) => {
+    if (vm.current === null) return lighter(vm)
+    const on = new Set([
+      ...vm.current.cells.flatMap(({ memory }) => memory.map(({ node }) => node)),
+      ...vm.current.vcpus.flatMap((one) => parseCpulist(one.cpus, { allowEmpty: true }).map((cpu) => nodeOf.get(cpu))),
+    ])
+    return { ...lighter(vm), avoidNodes: nodes.map(({ id }) => id).filter((id) => !on.has(id)) }
+  }
 }
 
 /** The VM as one that rather loses something than moves. */

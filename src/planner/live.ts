@@ -3,7 +3,7 @@
 import type { Host, PlanVm, Refusal, Request, RequestVm } from '../types.js'
 import type { PlannerExports } from './generated/abi.js'
 import { peersOf } from './peers.js'
-import { addVm, buildProblem, type Problem, relateVm } from './problem.js'
+import { addVm, buildProblem, type KeptVm, type Problem, relateVm } from './problem.js'
 import { isPlaced, readVms } from './read.js'
 import { becauseOf } from './refusal.js'
 
@@ -25,7 +25,7 @@ export class LiveProblem {
    * @param at its place in its request, for errors
    * @throws {InputError}
    */
-  enter(vm: RequestVm, at: number): void {
+  enter(vm: KeptVm, at: number): void {
     const vms = [...this.#vms.values(), vm]
     const trust = new Map(this.#problem.trust)
     if (vm.trust !== null && !trust.has(vm.trust)) trust.set(vm.trust, trust.size)

@@ -38,6 +38,11 @@ export interface Problem {
   readonly trust: ReadonlyMap<string, number>
 }
 
+/** A VM that is kept off nodes beyond those that its request rules out. */
+export interface KeptVm extends RequestVm {
+  readonly avoidNodes?: readonly NodeId[]
+}
+
 /** The planner's own checks are the last line: what this file lets through has to pass them. */
 function accepted(result: number, what: string): number {
   if (result < 0) throw new Error(`planner.wasm refused ${what} with status ${result}`)
@@ -178,12 +183,13 @@ function addPageSize({ wasm, host }: Problem, { pageSize }: RequestVm, handle: n
 }
 
 /** Nodes that the VM's memory is kept to, nodes that it keeps off, and those of its devices. */
-function addTies({ wasm, host, request }: Problem, vm: RequestVm, handle: number, where: string): void {
+function addTies({ wasm, host, request }: Problem, vm: KeptVm, handle: number, where: string): void {
   checkNodes(host, vm.memoryNodes ?? [], `${where}.memoryNodes`)
   for (const node of vm.memoryNodes ?? []) accepted(wasm.allowVmMemory(handle, node), 'a memory node')
   for (const node of vm.avoidDeviceNodes ? request.deviceNodes : []) {
     accepted(wasm.avoidVmNode(handle, node), 'a node of devices')
   }
+  for (const node of vm.avoidNodes ?? []) accepted(wasm.avoidVmNode(handle, node), 'a node to keep off')
   for (const [index, { node, strict }] of vm.devices.entries()) {
     checkNodes(host, [node], `${where}.devices[${index}].node`)
     const limit = `at most ${MAX.LINKS} devices in all VMs together`

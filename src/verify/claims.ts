@@ -55,12 +55,12 @@ function finding(text: string, vm?: string): Finding {
 }
 
 /**
- * `infeasible`: none placed; `partial`: some refused; else `optimal` or `feasible`. That a search was exhaustive cannot
+ * `infeasible`: some refused, none placed; `partial`: some refused; else `optimal` or `feasible`. That a search was exhaustive cannot
  * be seen in a plan, so `optimal` is believed; `feasible` with no gap is not: that is optimal.
  */
 export function checkStatus(plan: Plan): Finding[] {
-  const expected =
-    plan.vms.length === 0 ? ['infeasible'] : plan.refused.length > 0 ? ['partial'] : ['optimal', 'feasible']
+  const some = plan.vms.length === 0 ? ['infeasible'] : ['partial']
+  const expected = plan.refused.length > 0 ? some : ['optimal', 'feasible']
   const text = `the status is ${plan.status}, with ${plan.vms.length} VMs placed, ${plan.refused.length} refused`
   if (!expected.includes(plan.status)) return [{ constraint: 'status', text }]
   if (plan.status !== 'feasible' || microOf(plan.cost.gap) !== 0) return []

@@ -78,7 +78,10 @@ test('what is wrong is said with the file and the place in it', async () => {
     [['--vm', 'big', '--host-file', nowhere], /nowhere\.json: placed: vms\[0\]\.current: expected where the VM is/],
     [['--vm', 'big', '--host-file', bad('no-host', { host: {} })], /no-host\.json: host: /],
     [['--vm', 'big', '--host-file', bad('odd', { host: whole, place: 1 })], /odd\.json: .*place/],
-    [['--vm', 'big', ...on('whole', 'whole')], /hosts\[1\]\.name: expected a name of its own, got "whole"/],
+    [
+      ['--vm', 'big', ...on('whole', 'whole')],
+      /^homenode: --host-file: expected files that name a host each, unlike ".*whole\.json", got ".*whole\.json"$/m,
+    ],
     [['--vm', 'big', '--host-file', '-', '--host-file', '-'], /standard input: expected one option that reads it/],
   ]
   for (const [args, says] of cases) {

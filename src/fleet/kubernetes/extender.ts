@@ -65,7 +65,7 @@ async function rankAll(states: ReadonlyMap<string, NodeState>, vm: object): Prom
   } catch (error) {
     if (!(error instanceof InputError)) throw error
     if (states.size === 1) return new Map([[[...states.keys()][0]!, hopeless(error)]])
-    // It asks for what one of them does not have: that one is not in the way of the others.
+    // One of that name is on one of them still: that node is not in the way of the others.
     const each = await Promise.all([...states].map((one) => rankAll(new Map([one]), vm)))
     return new Map(each.flatMap((one) => [...one]))
   }
@@ -73,7 +73,8 @@ async function rankAll(states: ReadonlyMap<string, NodeState>, vm: object): Prom
 
 function saidBy({ lostMore, refused }: RankedHost): Said {
   if (refused === null) return { lostMore: lostMore! }
-  return { refused: reasonOf(refused), isHopeless: false }
+  const isHopeless = refused.because.some(({ constraint }) => constraint === 'host')
+  return { refused: reasonOf(refused), isHopeless }
 }
 
 export function reasonOf({ because }: NonNullable<RankedHost['refused']>): string {
