@@ -16,7 +16,6 @@ import {
   type CostTerms,
   type Host,
   type Plan,
-  type PlanVm,
   type Refusal,
   type Request,
   type RequestVm,
@@ -54,11 +53,6 @@ export interface Replanned {
 }
 
 const NOTHING_LOST = Object.fromEntries(COST_TERMS.map((term) => [term, 0])) as CostTerms
-
-/** What has gone may have left room that is nearer, or pages that are larger: a plan has to take them, if their policies say so. */
-function mayBeAstray({ vms }: Request): boolean {
-  return vms.some((vm) => vm.current !== null && (vm.memoryPolicy === 'preferred' || vm.pageSize === 'any'))
-}
 
 const NOT_WHERE_IT_IS = {
   proven: false,
@@ -155,8 +149,8 @@ export class Session {
     const request = withVms(this.#placed, [...this.#placed.vms, own])
     this.#named(() => this.#live.enter(own, request.vms.length - 1))
     const fits = this.#live.placeAlone(own.name)
-    const plan = fits ? this.#planOf(request, this.#live.read()) : null
-    if (plan !== null && (!mayBeAstray(request) || checkPlan(this.#host, request, plan).length === 0)) {
+    const plan = fits ? this.#planOf(request, this.#live) : null
+    if (plan !== null && this.#holds(request, plan)) {
       this.#placed = placedRequest(request, plan)
       return { refused: null, plan, request }
     }
@@ -182,7 +176,7 @@ export class Session {
    */
   replan(options: PlanOptions = {}): Replanned {
     const request = this.#placed
-    const before = this.#planOf(request, this.#live.read())
+    const before = this.#planOf(request, this.#live)
     if (request.vms.length === 0) return { plan: before, request }
     const plan = this.#replan(request, { ...this.#options, ...planOptions({ ...this.#options, ...options }) }, before)
     return { plan: plan ?? before, request }
@@ -226,8 +220,8 @@ export class Session {
     const costs = others.map((vm) => ({ vm, cost: this.#live.costIfMoved(name, vm.name) }))
     const [best] = costs.filter(({ cost }) => cost !== null).sort((a, b) => a.cost! - b.cost!)
     if (best === undefined || !this.#live.placeByMoving(name, best.vm.name)) return null
-    const plan = this.#planOf(request, this.#live.read())
-    if (plan.spare === undefined && (!mayBeAstray(request) || checkPlan(this.#host, request, plan).length === 0)) {
+    const plan = this.#planOf(request, this.#live)
+    if (plan.spare === undefined && this.#holds(request, plan)) {
       this.#placed = placedRequest(request, plan)
       return plan
     }
@@ -245,18 +239,30 @@ export class Session {
   #replan(request: Request, { steps, seed } = this.#options, before?: Plan): Plan | null {
     this.#trial.leaveAll()
     for (const [at, vm] of request.vms.entries()) this.#trial.enter(vm, at)
-    this.#trial.solve(steps, seed)
+    const taken = this.#trial.solve(steps, seed)
     if (!request.vms.every(({ name }) => this.#trial.isPlaced(name))) return null
-    const plan = this.#planOf(request, this.#trial.read())
+    const plan = this.#planOf(request, this.#trial, seed, taken)
     if (plan.spare !== undefined || (before !== undefined && plan.cost.lostVcpus >= before.cost.lostVcpus)) return null
+    if (!this.#holds(request, plan)) return null
     ;[this.#live, this.#trial] = [this.#trial, this.#live]
     this.#placed = placedRequest(request, plan)
     return plan
   }
 
-  /** What is placed as a plan for the request, at the request's prices. */
-  #planOf(request: Request, vms: readonly PlanVm[]): Plan {
-    const { seed, steps } = this.#options
+  /**
+   * Whether the verifier, which does not know the planner, takes the plan. What has gone may have left room that is nearer, or pages that are
+   * larger, which a plan has to take; and a VM that makes room may get pages of another size than it asks for.
+   */
+  #holds(request: Request, plan: Plan): boolean {
+    return checkPlan(this.#host, request, plan).length === 0
+  }
+
+  /**
+   * What is placed as a plan for the request, at the request's prices.
+   * @param steps of search that it took
+   */
+  #planOf(request: Request, problem: LiveProblem, seed = this.#options.seed, steps = 0): Plan {
+    const vms = problem.read()
     const isReplan = request.vms.some(({ current }) => current !== null)
     return priced(this.#host, request, {
       schemaVersion: 1,

@@ -81,9 +81,11 @@ export class LiveProblem {
     return this.#problem.wasm.placeByMoving(this.#handles.get(name)!, this.#handles.get(other)!) === 1
   }
 
-  /** Places all that are not placed, and searches. */
-  solve(steps: number, seed: number): void {
+  /** Places all that are not placed, and searches; how many steps that took. */
+  solve(steps: number, seed: number): number {
+    const before = this.#problem.wasm.steps()
     this.#problem.wasm.solve(steps, seed)
+    return this.#problem.wasm.steps() - before
   }
 
   isPlaced(name: string): boolean {

@@ -135,6 +135,9 @@ test('planning again moves only where that gains something, and the plan holds',
   assert.equal(checkPlan(host, again.request, again.plan), [])
   assert.is(again.request, before)
   assert.equal([...movedIn(again.plan)], ['split'])
+  // Steps that were taken, of those allowed; one that is placed alone takes none.
+  assert.ok(again.plan.solver.steps <= 1000)
+  assert.is(plan!.solver.steps, 0)
   assert.is(again.plan.vms.find(({ name }) => name === 'split')!.cost.terms.communication, undefined)
   assert.equal(session.replan().plan.moves, [])
   const empty = await Session.open(host, { vms: [] })
