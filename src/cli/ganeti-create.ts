@@ -37,7 +37,7 @@ const KEEPER = 'HOMENODE_GANETI_KEEPER'
  * instance then.
  */
 export async function ganetiCreate(options: CreateOptions): Promise<void> {
-  if (process.env[KEEPER] !== undefined && process.connected) return keep(options)
+  if (process.env[KEEPER] !== undefined) return keep(options)
   const [, script = '', ...args] = process.argv
   const keeper = fork(script, args, { detached: true, stdio: 'inherit', env: { ...process.env, [KEEPER]: '1' } })
   const stop = () => keeper.connected && keeper.disconnect()
@@ -57,6 +57,8 @@ export async function ganetiCreate(options: CreateOptions): Promise<void> {
 async function keep(options: CreateOptions): Promise<void> {
   const stopping = new AbortController()
   process.once('disconnect', () => stopping.abort())
+  // The one that started it was gone before it could look.
+  if (!process.connected) stopping.abort()
   try {
     await create(options, stopping.signal)
   } finally {

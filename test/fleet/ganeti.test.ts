@@ -409,6 +409,14 @@ test('ganeti-create: what is wrong is said, and what is away', async () => {
   )
 })
 
+test('ganeti-create: where whoever started the work is gone before it begins, nothing is asked of Ganeti', async () => {
+  const rest = ['--instance', instance, '--password-file', password, '--rapi', 'https://127.0.0.1:1']
+  const args = ['ganeti-create', '-f', request, '--vm', 'db', '--hosts', hosts, '--user', 'u', ...rest]
+  const { code, stdout, stderr } = await homenode(args, { env: { HOMENODE_GANETI_KEEPER: '1' } })
+  assert.equal([code, stdout], [130, ''])
+  assert.match(stderr, /stopped before anything was asked of Ganeti/)
+})
+
 withOpenssl('what answers in the place of the remote API is said to be another', async () => {
   const key = join(folder, 'key.pem')
   const certificate = join(folder, 'cert.pem')
