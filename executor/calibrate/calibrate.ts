@@ -164,7 +164,7 @@ class Calibrator {
     if (most <= WIDE) return
     const percent = Math.round(100 * most)
     this.#notes.push(
-      `quartiles are up to ${percent} % of a median apart: something else ran here, measure again when nothing does`,
+      `quartiles are up to ${percent} % of a median apart: something else ran here, most likely: measure again when nothing does`,
     )
   }
 

@@ -1,5 +1,5 @@
 /**
- * `node --import tsx bench/planner/strength/write-best.ts`: writes best-known.json, the least cost that annealing (3 seeds) or HiGHS found for each
+ * `node --import tsx bench/planner/strength/write-best.ts`: writes best-known.json, the least cost that annealing (2 seeds) or HiGHS found for each
  * medium instance whose plan is not proven to be the best. Costs are the verifier's. It takes about ten minutes.
  */
 

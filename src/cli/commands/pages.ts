@@ -50,7 +50,7 @@ takes nothing: no request changes anything. Ctrl-C ends it.
   homenode serve --rank --hosts ./hosts --port 8081
   homenode serve --rank --hosts ./hosts --socket /run/homenode/rank
 
-  homenode serve --extender --port 8081            beside the scheduler, in its pod
+  homenode serve --extender --port 8081          beside the scheduler, in its pod
   homenode serve --extender --api-server https://192.0.2.1:6443 \\
       --api-token token --api-ca ca.crt
 
