@@ -33,6 +33,8 @@ export class Terminal {
 
   constructor(args: readonly string[]) {
     const command = [
+      // Ctrl-C goes to this shell too: it is to live on and say how the command ended.
+      'trap : INT',
       'stty rows 16 cols 80',
       'echo "SET=$(stty -g)"',
       'echo "TTY=$(tty)"',
@@ -41,7 +43,7 @@ export class Terminal {
       'echo "SET=$(stty -g)"',
     ].join('; ')
     const { COLUMNS: _, LINES: __, ...env } = process.env
-    this.#child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...env, TERM: 'xterm', NO_COLOR: '1' } })
+    this.#child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...env, SHELL: '/bin/sh', TERM: 'xterm', NO_COLOR: '1' } })
     this.#child.stdout.on('data', (chunk) => {
       this.#output += chunk
     })
