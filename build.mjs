@@ -39,7 +39,7 @@ function install() {
 
 async function compilePlanner() {
   const sources = readdirSync(at('assembly'), { recursive: true })
-    .filter((name) => name.endsWith('.ts') && !name.startsWith('json'))
+    .filter((name) => /\.m?(ts|js)$/.test(name) && !name.startsWith('json'))
     .map((name) => at('assembly', name))
   const release = at('dist/planner.wasm')
   const debug = at('dist/planner.debug.wasm')

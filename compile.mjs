@@ -1,11 +1,15 @@
 // What build.mjs and clients/build.mjs have in common: files that are made anew where their sources are newer, and how asc is called.
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** For all modules: no imports, and no more of WebAssembly than every runtime has. */
 const EVERYWHERE = ['--runtime', 'stub', '--use', 'abort=', '--disable', 'bulk-memory', '--disable', 'nontrapping-f2i']
 /** For modules that are used rather than looked into. */
-export const RELEASE = ['-O3', '--shrinkLevel', '1', '--converge', '--noAssert']
+export const RELEASE = [
+  ...['-O3', '--shrinkLevel', '1', '--converge', '--noAssert'],
+  ...['--transform', fileURLToPath(new URL('assembly/flat.mjs', import.meta.url))],
+]
 
 /**
  * Arguments of asc.

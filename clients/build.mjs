@@ -21,7 +21,7 @@ function at(...parts) {
 
 function compileFront() {
   const sources = readdirSync(at('assembly'), { recursive: true })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => /\.m?(ts|js)$/.test(name))
     .map((name) => at('assembly', name))
   const file = join(build, 'planner-json.wasm')
   if (isNewer(file, [...sources, at('clients/build.mjs'), at('compile.mjs')])) return file

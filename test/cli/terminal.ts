@@ -43,7 +43,9 @@ export class Terminal {
       'echo "SET=$(stty -g)"',
     ].join('; ')
     const { COLUMNS: _, LINES: __, ...env } = process.env
-    this.#child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...env, SHELL: '/bin/sh', TERM: 'xterm', NO_COLOR: '1' } })
+    this.#child = spawn('script', ['-qec', command, '/dev/null'], {
+      env: { ...env, SHELL: '/bin/sh', TERM: 'xterm', NO_COLOR: '1' },
+    })
     this.#child.stdout.on('data', (chunk) => {
       this.#output += chunk
     })
