@@ -1,6 +1,7 @@
 // Runs the test files, each in a process of its own, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
 //   node test/run.mjs            every suite below test/ but those that CI runs on their own (APART)
 //   node test/run.mjs package    only files whose path contains `package`
+//   node test/run.mjs -package   all others of the first line
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -28,11 +29,13 @@ const IN_TURN = [
 /** A file that hangs is a failure, not a hung run. */
 const LIMIT_MS = 600_000
 
-const filters = process.argv.slice(2)
+const filters = process.argv.slice(2).filter((text) => !text.startsWith('-'))
+const leftOut = process.argv.slice(2).flatMap((text) => (text.startsWith('-') ? [text.slice(1)] : []))
 const files = readdirSync(join(root, 'test'), { recursive: true })
   .map((name) => join('test', name))
   .filter((file) => file.endsWith('.test.ts'))
   .filter((file) => (filters.length > 0 ? filters.some((text) => file.includes(text)) : !startsWithAny(file, APART)))
+  .filter((file) => !leftOut.some((text) => file.includes(text)))
   .sort()
 
 function startsWithAny(file, folders) {
