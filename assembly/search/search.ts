@@ -8,12 +8,14 @@ import { lowerBound, simpleBound } from '../proof/competition';
 import { forgetWeights, isMostCounted, mostInAll } from '../proof/weights';
 import { forgetPatterns } from '../proof/patterns';
 import { boundForWeight } from '../proof/others';
-import { unplace } from '../model/capacity';
+import { takeCpus, takeParts, unplace } from '../model/capacity';
 import { comesBefore } from '../problem/order';
 import { placeNext } from './first';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
 import { setThrifty } from '../model/thrift';
 import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
+import { beginWriting, list, readPlan, vms, writePlace } from './places';
+import { ruinAndRecreate } from './ruin';
 import { settleMemory } from './settle';
 import { makeRoom } from './exchange';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, tieScore } from '../place/construct';
@@ -243,6 +245,29 @@ function step(): void {
   placeJointly(PRICES_OF_JOINT << <i32>nextRandom(4), nextRandom(2) == 0, refused && nextRandom(2) == 0);
 }
 
+/** Searches among the pieces of VMs, as far as the work of so many steps goes, and takes what is better. */
+function rearrange(steps: i32): void {
+  // Where others are in the way, there is more to gain by moving those.
+  if (!readPlan() || vms < placedVms) return;
+  const weight = planWeight;
+  const cost = planCost;
+  const score = planScore;
+  clearKept();
+  ordered = 0;
+  while (ordered < vms) {
+    keep(list[ordered]);
+    order[ordered] = list[ordered++];
+  }
+  const found = ruinAndRecreate(<i64>steps * WORK_IN_STEP, random, bound - cost);
+  if (found) beginWriting();
+  for (let at = 0; at < ordered && found; at++) {
+    if (!takeParts(order[at], writePlace(at))) break;
+    takeCpus(order[at]);
+  }
+  measure();
+  settleFor(weight, cost, score);
+}
+
 /** Places all VMs together, if they are few and that has not been tried with so much work; if everything was seen, that is the best. */
 function proveWith(steps: i32, again: bool): void {
   const most = steps * PRICES_IN_STEP;
@@ -359,6 +384,7 @@ export function improve(steps: i32, seed: i32): void {
   heaviest = mostInAll();
   let left = steps;
   let proofs = 0;
+  let rearranged = false;
   while (left > 0 && canImprove()) {
     visitsOfStep = 0;
     pricesOfStep = 0;
@@ -372,6 +398,9 @@ export function improve(steps: i32, seed: i32): void {
     } else if (placedVms + refusedVms == 1) {
       // One VM alone has been tried everywhere.
       break;
+    } else if (!rearranged && refusedVms == 0) {
+      rearranged = true;
+      rearrange(left / 2);
     } else {
       step();
     }
