@@ -3,6 +3,8 @@
 
 /** Changes when a caller has to change. */
 export const ABI_VERSION: i32 = 2;
+/** Counts what is new within a version; a caller need not change for it. */
+export const ABI_MINOR: i32 = 1;
 
 // Limits. Beyond them a call returns ERROR_LIMIT.
 /** CPUs of the host. */

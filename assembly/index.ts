@@ -1,7 +1,7 @@
 // The exports: they check their arguments, call, and return a value or a status. Their comments are the reference
 // (docs/planner-abi.md is made of them). Nodes are named by the kernel's ids, VMs by the handle that addVm returns.
 // Here: the host, the options, the search; VMs, results and refusals have files of their own.
-import { ABI_VERSION, CPU_HOST, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY_BYTES_PER_SECOND, MODEL_HOME, MODEL_HORIZON_SECONDS, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
+import { ABI_MINOR, ABI_VERSION, CPU_HOST, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY_BYTES_PER_SECOND, MODEL_HOME, MODEL_HORIZON_SECONDS, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
 import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, limitPages, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizeIndex, pageSizes, resetHost, setHops, setSlit } from './problem/host';
 import { setOvercommitTo } from './model/capacity';
 import { model, resetModel } from './problem/coefficients';
@@ -24,6 +24,11 @@ const MAX_ID: i32 = 1 << 24;
 /** Version of this interface; see ABI_VERSION. */
 export function abiVersion(): i32 {
   return ABI_VERSION;
+}
+
+/** What this interface has beyond its version; see ABI_MINOR. Where there is no such function, it is 0. */
+export function abiMinor(): i32 {
+  return ABI_MINOR;
 }
 
 /** Forgets host, options and VMs. Returns 0. */

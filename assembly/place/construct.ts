@@ -9,7 +9,7 @@ import { lossOfNodes } from '../model/totals';
 import { isSpent, spend, workDone } from '../work';
 import { model, rounded } from '../problem/coefficients';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_ISOLATED, CHOOSE_KEPT, CHOOSE_NEAR, setAside, strategy } from './cpus';
-import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
+import { asItIs, vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { diveAssignments, diveOnWidest } from './dive';
 import { clearPicks, layParts, mayBegin, missesDevice, picks, pickVcpu, unpick } from './picks';
@@ -278,6 +278,7 @@ function findBest(vm: i32): bool {
   const last = mostCells(vm);
   const early = min(last, max(first, nodeCount));
   tryCurrent(vm);
+  if (asItIs) return bestCells != 0;
   // When the work is used up, only the largest number of cells is tried besides.
   for (let cells = first; cells <= early && !isDone(vm); cells = isSpent() ? max(cells + 1, early) : cells + 1) {
     if (effort != PLACE_WELL && bestCells != 0 && cells > bestCells + MORE_CELLS) break;
