@@ -32,10 +32,12 @@ async function addUp(what: string, warmUp: number, times: number, once: () => Pr
   atMost('residentBytes', NOISE.bytes)
 }
 
+const small = verified.sealPlan(planOf({ vcpus: [first], cells: [4 * MiB] }))
+const runSmall = () => run.runPlan(small, { seconds: 0.01 })
+
 test('many runs in one process do not add up in memory', async () => {
   // A guest is 4 MiB: one in ten that stayed would be seen.
-  const plan = verified.sealPlan(planOf({ vcpus: [first], cells: [4 * MiB] }))
-  await addUp('runs', 10, 100, () => run.runPlan(plan, { seconds: 0.01 }))
+  await addUp('runs', 10, 100, runSmall)
 })
 
 testWithKvm('a thousand VMs in turn do not add up in descriptors, mappings, threads or memory', async () => {
@@ -54,6 +56,7 @@ testWithKvm('guests that are made and closed without ever running do not add up'
 })
 
 test('threads that nobody needs end after a while', async () => {
+  await runSmall()
   assert.ok(holdings().threads > threadsBefore)
   for (let i = 0; i < 300 && holdings().threads > threadsBefore; i++) await delay(100)
   assert.is(holdings().threads, threadsBefore)
