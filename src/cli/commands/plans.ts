@@ -3,7 +3,7 @@
 import { Option } from 'commander'
 import { MAX } from '../../planner/generated/abi.js'
 import { wholeNumber } from '../numbers.js'
-import { CONNECT, HOST_OPTIONS, PICTURE_OPTIONS, POLICY } from '../options.js'
+import { CONNECT, HOST_OPTIONS, MEASURED, PICTURE_OPTIONS, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const MAX_SEED = 2 ** 31 - 1
@@ -44,6 +44,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
         '--running',
         'plan the VMs that run here, from where they are; -f adds further VMs, and wishes by name',
       ).conflicts(['root', 'host', 'synthetic']),
+      MEASURED,
       POLICY,
       CONNECT,
       new Option('--steps <n>', `the most steps of search, up to ${MAX.STEPS}`).argParser(
