@@ -31,6 +31,8 @@ export const MAX_MEMORY_ENTRIES: i32 = 131072;
 export const MAX_TRAFFIC: i32 = 1048576;
 /** Entries of memory that VMs have now, all together. */
 export const MAX_CURRENT: i32 = 65536;
+/** Sizes of VMs that are expected. */
+export const MAX_EXPECTED: i32 = 16;
 /** Search steps of one call of solve. */
 export const MAX_STEPS: i32 = 1000000;
 

@@ -3,7 +3,7 @@
  * @module homenode
  */
 
-export { capacity } from './capacity.js'
+export { capacity, expectedCapacity } from './capacity.js'
 export { type Finding, InputError, PlanError, SyscallError, UnsupportedError } from './errors.js'
 export { placedRequest, withoutVm } from './fleet/placed.js'
 export { type RankedHost, type RankHost, type RankOptions, rank } from './fleet/rank.js'

@@ -6,6 +6,8 @@ import { CPU_GUESTS, CPU_HOST, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES
 export let nodeCount: i32 = 0;
 export const nodeId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeHasMemory = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
+/** Whether VMs that are expected may be on the node. */
+export const nodeExpects = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 /** SLIT units, row = from; 0 = not given. */
 const slit = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * MAX_NODES, 8));
 /** Ten times the hop between vCPUs on two nodes; 0: as far as the distance says. */
@@ -117,6 +119,7 @@ export function addNodeEntry(id: i32, hasMemory: bool): i32 {
   nodeId[node] = id;
   nodeHasMemory[node] = hasMemory;
   nodeBandwidth[node] = 0;
+  nodeExpects[node] = true;
   for (let other = 0; other < MAX_NODES; other++) {
     slit[node * MAX_NODES + other] = 0;
     slit[other * MAX_NODES + node] = 0;
@@ -319,7 +322,7 @@ export function servesDevice(from: i32, node: i32): bool {
 /** Whether the nodes have alike cores, in the same LLCs, and alike memory. */
 function haveAlikeParts(a: i32, b: i32): bool {
   if (nodeUsable[a] != nodeUsable[b] || nodeLlcs[a] != nodeLlcs[b]) return false;
-  if (nodeHasMemory[a] != nodeHasMemory[b] || nodeBandwidth[a] != nodeBandwidth[b]) return false;
+  if (nodeHasMemory[a] != nodeHasMemory[b] || nodeBandwidth[a] != nodeBandwidth[b] || nodeExpects[a] != nodeExpects[b]) return false;
   for (let size = 0; size < pageSizes; size++) {
     if (nodePages[a * MAX_PAGE_SIZES + size] != nodePages[b * MAX_PAGE_SIZES + size]) return false;
   }

@@ -10,6 +10,7 @@ import { freePages, homePages, limitLeft } from '../model/memory';
 import { prepareRelations } from '../model/relations';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
 import { showPlacements, tryAssignment } from '../place/construct';
+import { roomForExpected } from '../model/expected';
 import { totalCost } from '../model/totals';
 import { rounded } from '../problem/coefficients';
 import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from '../problem/host';
@@ -56,6 +57,13 @@ let leastMemoryBound: f64 = 1;
 
 let bestWeight: i64 = 0;
 let bestCost: i64 = 0;
+/** Room for VMs that are expected. */
+let bestRoom: i64 = 0;
+/** Whether more of it makes plans of equal cost better. */
+let wantsRoom: bool = false;
+export function setWantsRoom(on: bool): void {
+  wantsRoom = on;
+}
 let improved: bool = false;
 let thorough: bool = false;
 /** Whether every placement has been looked at. */
@@ -184,6 +192,7 @@ function sortFound(from: i32): void {
 function keepPlan(weight: i64, cost: i64): void {
   bestWeight = weight;
   bestCost = cost;
+  bestRoom = roomForExpected();
   improved = true;
   bestTop = 0;
   for (let at = 0; at < count; at++) {
@@ -231,10 +240,15 @@ function boundOfRest(at: i32, weight: i64): i64 {
   return max(alone, lossOnFreeCpus(fewestVcpus(at, weight), leastWeight, leastMemoryBound));
 }
 
+/** Whether the plan may cost as much as the best because it keeps more room. No VM that is placed beside makes room. */
+function keepsMore(): bool {
+  return wantsRoom && roomForExpected() > bestRoom;
+}
+
 /** Goes on from the VM at `at` with so much weight placed; the plan as it stands costs `cost`. */
 function branch(at: i32, weight: i64, cost: i64): void {
   if (at == count) {
-    if (weight > bestWeight || (weight == bestWeight && cost < bestCost)) keepPlan(weight, cost);
+    if (weight > bestWeight || (weight == bestWeight && (cost < bestCost || (cost == bestCost && keepsMore())))) keepPlan(weight, cost);
     return;
   }
   const vm = list[at];
@@ -243,8 +257,8 @@ function branch(at: i32, weight: i64, cost: i64): void {
   const bottom = foundTop;
   const floor = poolTop;
   leastPlace = repeats[at] && usedAt[at - 1] >= 0 ? firstPlace(list[at - 1]) : 0;
-  // If no more weight can be won, only a lower cost counts.
-  const spare = most > bestWeight ? i64.MAX_VALUE >> 1 : bestCost - cost - 1;
+  // If no more weight can be won, only a lower cost counts, or the same with more room.
+  const spare = most > bestWeight ? i64.MAX_VALUE >> 1 : bestCost - cost - <i64>!keepsMore();
   // If VMs are the same, the first ones are placed.
   const waits = repeats[at] && usedAt[at - 1] < 0;
   if (spare >= 0 && !waits) {
@@ -265,7 +279,8 @@ function branch(at: i32, weight: i64, cost: i64): void {
     const further = thorough ? totalCost() : cost + foundCost[next];
     const placed = weight + weightFrom[at] - weightFrom[at + 1];
     const heaviest = placed + weightAllowed(at + 1);
-    if (heaviest > bestWeight || (heaviest == bestWeight && further + boundOfRest(at + 1, bestWeight - placed) < bestCost)) branch(at + 1, placed, further);
+    const below = bestCost + <i64>keepsMore();
+    if (heaviest > bestWeight || (heaviest == bestWeight && further + boundOfRest(at + 1, bestWeight - placed) < below)) branch(at + 1, placed, further);
     usedAt[at] = -1;
     unplace(vm);
   }
@@ -299,16 +314,17 @@ function prepare(order: Flat<i32>, vms: i32): void {
 
 /**
  * Places the VMs of `order`, none of which is placed, in the best way that it finds by pricing `most` placements. It does so only if that
- * places more than `weight`, or as much for less than `cost`; else it places none. `all`: looks at every seating, not only at those that
+ * places more than `weight`, or as much for less than `cost`, or for as much with more than `room` where that is wanted; else it places none. `all`: looks at every seating, not only at those that
  * promise most. Returns whether it placed them. `sawAllPlans` tells whether there is nothing better.
  */
-export function placeTogether(order: Flat<i32>, vms: i32, weight: i64, cost: i64, most: i32, all: bool): bool {
+export function placeTogether(order: Flat<i32>, vms: i32, weight: i64, cost: i64, room: i64, most: i32, all: bool): bool {
   thorough = all;
   prepare(order, vms);
   // A VM may be tied to nodes, by a device or by name. Then like nodes are not interchangeable for the other VMs.
   setTwinsAlike(!all || (devices == 0 && pickyVms == 0));
   bestWeight = weight;
   bestCost = cost;
+  bestRoom = room;
   improved = false;
   sawAllPlans = true;
   left = most;
