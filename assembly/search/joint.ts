@@ -4,6 +4,7 @@ import { Flat } from '../flat';
 import { MAX_PAGE_SIZES, MEMORY_STRICT } from '../abi';
 import { setTwinsAlike } from '../place/assign';
 import { lossOnFreeCpus } from '../proof/competition';
+import { arePriced, pricedLeast, pricedRoom } from '../proof/patterns';
 import { layOutCells } from '../problem/cells';
 import { freeCpus, takeCpus, takeParts, takeThread, unplace } from '../model/capacity';
 import { freePages, homePages, limitLeft } from '../model/memory';
@@ -46,6 +47,8 @@ const usedAt = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_JOINT, 8))
 /** Weight, and least cost, of the VMs from a place in the list on. */
 const weightFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_JOINT + 1), 8));
 const boundFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_JOINT + 1), 8));
+/** The same by the prices of patterns, in parts of a millionth. */
+const pricedFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_JOINT + 1), 8));
 /** What all weights are multiples of. */
 let weightUnit: i64 = 1;
 /** Whether the VM is the same as the one before it in the list. */
@@ -75,6 +78,9 @@ let left: i32 = 0;
 let pricedNow: i32 = 0;
 /** What a placement may add to the cost; what is dearer is not kept. */
 let dearest: i64 = 0;
+/** The same less what the rest costs at the least by the prices of patterns, but for what is left free: in parts of a millionth. */
+let dearestPriced: i64 = 0;
+let isPriced: bool = false;
 /** The first core of the VM before, where VMs repeat. */
 let leastPlace: i32 = 0;
 /** Prices of single placements and of whole plans are rounded apart; this is more than they differ by. */
@@ -96,7 +102,7 @@ function firstPlace(vm: i32): i32 {
 function push(vm: i32, cells: i32, cost: i64): bool {
   left -= 1 + vmVcpus[vm] / VCPUS_IN_PRICE;
   pricedNow++;
-  if (cost > dearest || firstPlace(vm) < leastPlace) return true;
+  if (cost > dearest || firstPlace(vm) < leastPlace || (isPriced && (cost << 10) - pricedRoom() >= dearestPriced)) return true;
   if (foundTop == MOST_FOUND || poolTop + recordSize(vm) > POOL) {
     sawAllPlans = false;
     return true;
@@ -236,8 +242,9 @@ function fewestVcpus(at: i32, weight: i64): i32 {
 function boundOfRest(at: i32, weight: i64): i64 {
   if (at == count || weight <= 0) return 0;
   // If some VMs may be left out, it is not known which ones lose what they lose alone.
-  const alone = weight < weightFrom[at] ? 0 : boundFrom[at];
-  return max(alone, lossOnFreeCpus(fewestVcpus(at, weight), leastWeight, leastMemoryBound));
+  const all = weight == weightFrom[at];
+  const alone = max(all ? boundFrom[at] : 0, lossOnFreeCpus(fewestVcpus(at, weight), leastWeight, leastMemoryBound));
+  return all && thorough && arePriced ? max(alone, (pricedFrom[at] - pricedRoom() + 1023) >> 10) : alone;
 }
 
 /** Whether the plan may cost as much as the best because it keeps more room. No VM that is placed beside makes room. */
@@ -264,6 +271,8 @@ function branch(at: i32, weight: i64, cost: i64): void {
   if (spare >= 0 && !waits) {
     pricedNow = 0;
     dearest = spare + SLACK;
+    isPriced = arePriced && thorough && weight + weightFrom[at] == bestWeight;
+    dearestPriced = ((bestCost - cost + SLACK) << 10) - pricedFrom[at + 1];
     if (!showPlacements(vm, MOST_VISITS, dearest, push, onLeaf)) sawAllPlans = false;
     // A VM that cannot be seated at all costs time too.
     left -= pricedNow == 0 ? 1 : 0;
@@ -294,6 +303,7 @@ function prepare(order: Flat<i32>, vms: i32): void {
   count = vms;
   weightFrom[count] = 0;
   boundFrom[count] = 0;
+  pricedFrom[count] = 0;
   weightUnit = 0;
   leastWeight = 1000;
   leastMemoryBound = 1;
@@ -304,6 +314,7 @@ function prepare(order: Flat<i32>, vms: i32): void {
     weightFrom[at] = weightFrom[at + 1] + weightOf(vm);
     weightUnit = greatestCommonDivisor(weightUnit, weightFrom[at] - weightFrom[at + 1]);
     boundFrom[at] = boundFrom[at + 1] + vmBound[vm];
+    pricedFrom[at] = pricedFrom[at + 1] + pricedLeast(vm);
     leastWeight = Math.min(leastWeight, vmWeight[vm]);
     leastMemoryBound = Math.min(leastMemoryBound, vmMemoryBound[vm]);
     repeats[at] = thorough && at > 0 && areSame(order[at - 1], vm);

@@ -16,6 +16,9 @@ import { addPiece, BEFORE, BEST, cheapest, copyPlace, coresFor, enterLlcs, heldB
 /** Numbers of cells beyond the fewest that are tried where a VM is divided among nodes. */
 const MOST_CELLS: i32 = 8;
 
+/** Nodes with room from which it is divided. */
+const MOST_STARTS: i32 = 3;
+
 let random: u32 = 1;
 
 function below(most: i32): i32 {
@@ -155,11 +158,13 @@ function findPlaceIn(vm: i32, before: i32): i32 {
   const fewest = max(2, asked);
   const most = asked > 0 ? asked : min(mostCells(vm), fewest + MOST_CELLS);
   const begin = below(nodeCount);
-  for (let step = 0; step < nodeCount; step++) {
+  for (let step = 0, looks = 0; step < nodeCount && looks < MOST_STARTS; step++) {
     const node = (begin + step) % nodeCount;
     if (roomFor(vm, nodeFree[node], nodeOdd[node]) <= 0) continue;
+    looks++;
     for (let cells = fewest; cells <= most; cells++) {
       if (found != NOTHING && cellsPrice(vm, cells) >= least) break;
+      if (below(2) == 0) continue;
       if (makePlace(vm, cells, node)) found = keepIfCheaper(vm, found);
     }
   }

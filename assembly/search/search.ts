@@ -50,6 +50,8 @@ const WORK_OF_BOUNDS: i64 = 40000000;
 const PRICES_OF_JOINT: i32 = 96;
 /** Steps of search to each that looks for room for VMs that are expected. */
 const STEPS_TO_ROOM: i32 = 8;
+/** Rearranging begins anew with twice the work, from this part of all steps on. */
+const SHORTEST_BURST: i32 = 32;
 let visitsOfStep: i32 = 0;
 let pricesOfStep: i32 = 0;
 
@@ -253,10 +255,10 @@ function step(): void {
   placeJointly(PRICES_OF_JOINT << <i32>nextRandom(4), nextRandom(2) == 0, refused && nextRandom(2) == 0);
 }
 
-/** Searches among the pieces of VMs, as far as the work of so many steps goes, and takes what is better. */
-function rearrange(steps: i32): void {
+/** Searches among the pieces of VMs, as far as the work of so many steps goes, and takes what is better; whether that can be done. */
+function rearrange(steps: i32): bool {
   // Where others are in the way, there is more to gain by moving those.
-  if (!readPlan() || vms < placedVms) return;
+  if (!readPlan() || vms < placedVms) return false;
   const weight = planWeight;
   const cost = planCost;
   const room = planRoom;
@@ -275,6 +277,7 @@ function rearrange(steps: i32): void {
   }
   measure();
   settleFor(weight, cost, room, score);
+  return true;
 }
 
 /** Whether all VMs can be placed together. */
@@ -418,11 +421,11 @@ export function improve(steps: i32, seed: i32): void {
   if (random == 0) random = 1;
   measure();
   prepareBounds();
-  bound = lowerBound();
+  bound = boundForWeight();
   heaviest = mostInAll();
   let left = steps;
   let proofs = 0;
-  let rearranged = false;
+  let burst = max(1, steps / SHORTEST_BURST);
   while (left > 0 && canImprove()) {
     const before = beginStep(left);
     const weight = planWeight;
@@ -433,13 +436,12 @@ export function improve(steps: i32, seed: i32): void {
     } else if (placedVms + refusedVms == 1) {
       // One VM alone has been tried everywhere.
       break;
-    } else if (!rearranged && refusedVms == 0) {
-      rearranged = true;
-      rearrange(left / 2);
+    } else if (refusedVms == 0 && burst > 0 && burst < left / 2) {
+      burst = rearrange(burst) ? 2 * burst : 0;
     } else {
       step();
     }
-    if (planWeight != weight) bound = lowerBound();
+    if (planWeight != weight) bound = boundForWeight();
     left -= endStep(left, before);
   }
 }
