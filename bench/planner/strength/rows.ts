@@ -114,10 +114,10 @@ async function stallingRows(): Promise<Row[]> {
   const instances = stallingInstances()
   const plans = instances.map(({ host, request }) => planner.plan(host, request, { steps: STALLING_STEPS }))
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
-  const least = rounded(sum(instances.map((instance) => instance.least)))
+  const least = sum(instances.map((instance) => instance.least)).toFixed(3)
   const what = `odd sizes, ${instances.length} full hosts with VMs that must be divided, ${STALLING_STEPS.toLocaleString('en')} steps`
   return [
-    figure(`${what}: lost`, sum(plans.map(({ cost }) => cost.lostVcpus)), 'vCPUs', `${least}`),
+    figure(`${what}: lost`, sum(plans.map(({ cost }) => cost.lostVcpus)), 'vCPUs', least),
     figure(`${what}: proven`, plans.filter(({ cost }) => cost.gap === 0).length, 'plans', `${instances.length}`),
   ]
 }
