@@ -421,6 +421,7 @@ export function improve(steps: i32, seed: i32): void {
   if (random == 0) random = 1;
   measure();
   prepareBounds();
+  // Of any VMs of that weight: the plan may come to place others.
   bound = boundForWeight();
   heaviest = mostInAll();
   let left = steps;
