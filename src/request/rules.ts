@@ -48,10 +48,11 @@ function checkNames(vms: readonly VmWithSets[]): void {
 export function checkExpected(expected: readonly { readonly vcpus: number; readonly memory: number }[]): void {
   const places = new Map<string, number>()
   for (const [at, { vcpus, memory }] of expected.entries()) {
-    const size = `${vcpus} vCPUs with ${formatBytes(memory)}`
+    const size = `${vcpus} ${memory}`
     const earlier = places.get(size)
     if (earlier !== undefined) {
-      throw new InputError(`expect[${at}]`, 'a size of its own', `${size}, the size of expect[${earlier}] too`)
+      const got = `${vcpus} vCPUs with ${formatBytes(memory)}, the size of expect[${earlier}] too`
+      throw new InputError(`expect[${at}]`, 'a size of its own', got)
     }
     places.set(size, at)
   }

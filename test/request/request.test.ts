@@ -262,6 +262,8 @@ test('sizes that are expected are whole, few and each another', () => {
   const twice = at({ vcpus: 2, memory: '4096MiB', share: 7 })
   assert.is(twice.where, 'expect[1]')
   assert.match(twice.message, /expected a size of its own, got 2 vCPUs with 4 GiB, the size of expect\[0\] too/)
+  // As text both are 4 GiB.
+  assert.is(parseRequest({ vms: [VM], expect: [size, { ...size, memory: '4194308KiB' }] }).expect.length, 2)
   const many = Array.from({ length: 17 }, (_, more) => ({ vcpus: 1 + more, memory: '1GiB' }))
   assert.match(refused({ vms: [VM], expect: many }).message, /expect: expected at most 16 elements/)
   assert.is(parseRequest({ vms: [VM], expect: many.slice(1) }).expect.length, 16)
