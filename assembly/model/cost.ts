@@ -155,7 +155,7 @@ export function deviceCost(vm: i32): i64 {
   return devicePrice(vm, far);
 }
 
-/** `far`: the sum over devices of the distance beyond 10. */
+/** What the VM loses that is so far from its devices, as a sum of distances beyond 10. */
 export function devicePrice(vm: i32, far: i64): i64 {
   return rounded((vmWeight[vm] * model[MODEL_DEVICE] * <f64>vmDemand(vm) * <f64>far) / 10);
 }

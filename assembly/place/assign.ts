@@ -202,19 +202,14 @@ function isTriedBefore(base: i32, a: i32, b: i32): bool {
   return hopsA != hopsB ? hopsA < hopsB : a < b;
 }
 
-/** Puts a node into the heap of `count` nodes at `base`, at the place or further down: most often it belongs near the end. */
+/** Puts a node into the heap of `count` nodes at `base`, at the place or further down. */
 function sift(base: i32, count: i32, place: i32, node: i32): void {
   let at = place;
   for (let child = 2 * at + 1; child < count; child = 2 * at + 1) {
     if (child + 1 < count && isTriedBefore(base, tries[base + child + 1], tries[base + child])) child++;
+    if (!isTriedBefore(base, tries[base + child], node)) break;
     tries[base + at] = tries[base + child];
     at = child;
-  }
-  while (at > place) {
-    const parent = (at - 1) >> 1;
-    if (!isTriedBefore(base, node, tries[base + parent])) break;
-    tries[base + at] = tries[base + parent];
-    at = parent;
   }
   tries[base + at] = node;
 }
