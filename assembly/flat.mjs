@@ -1,5 +1,6 @@
 // A transform of asc for flat.ts: an array's place, which is a constant, goes into the offset of the load or store, where it takes less
 // room than in an addition: 8 % of the module. The sum is the same number, since no index is negative.
+// `binaryen` has to be asc's own: package.json has the version that asc asks for, so there is one.
 import { Transform } from 'assemblyscript/transform'
 import binaryen from 'binaryen'
 

@@ -1,7 +1,7 @@
 // Runs the test files, each in a process of its own, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
 //   node test/run.mjs            every suite below test/ but those that CI runs on their own (APART)
 //   node test/run.mjs package    only files whose path contains `package`
-//   node test/run.mjs -package   all others of the first line
+//   node test/run.mjs -package   those of the first line whose path does not contain `package`
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -115,6 +115,6 @@ await Promise.all(
 )
 
 const sum = (key) => results.reduce((total, result) => total + result[key], 0)
-if (files.length === 0) console.log(`no test file matches ${filters.join(' ')}`)
+if (files.length === 0) console.log(`no test file matches ${process.argv.slice(2).join(' ')}`)
 console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`)
 process.exitCode = sum('failed') > 0 || files.length === 0 ? 1 : 0
