@@ -607,7 +607,9 @@ testBound('a closed optimizer has given everything back, and gives nothing more'
     false,
   )
   assert.equal(await leftSince(before), [])
-  assert.equal(holdings().fds, before.fds)
+  // Nor is anything of others closed; a thread of the pool that ends meanwhile takes its event loop along.
+  const lasting = (fds: readonly string[]) => fds.filter((name) => !name.startsWith('anon_inode:[event'))
+  assert.equal(lasting(holdings().fds), lasting(before.fds))
   await optimizer.close()
   const { address } = batch[0]!
   for (const call of [
