@@ -65,7 +65,7 @@ export interface VcpuRates extends Use {
 export interface ExitRates {
   /** Of all kinds. */
   readonly all: number
-  /** By KVM's names of their counters; not every exit has one. */
+  /** By KVM's names of their counters; not every exit has one. None is above `all`, whose counter is read at another moment. */
   readonly byReason: Readonly<Record<string, number>>
 }
 
@@ -209,7 +209,10 @@ function exitsOf<Value>(reading: Rationed<Value> | null, kvmOf: KvmOf<Value>): E
   const all = rationedRate(reading, (value) => kvmOf(value)?.exits)
   if (all === null) return null
   const reasons = Object.keys(EXIT_REASONS).flatMap((name): [string, number][] => {
-    const rate = rationedRate(reading, (value) => kvmOf(value)?.[name])
+    const rate = atMost(
+      all,
+      rationedRate(reading, (value) => kvmOf(value)?.[name]),
+    )
     return rate === null ? [] : [[name, rate]]
   })
   return { all, byReason: Object.fromEntries(reasons) }
