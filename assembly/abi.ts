@@ -3,6 +3,8 @@
 
 /** Changes when a caller has to change. */
 export const ABI_VERSION: i32 = 2;
+/** Counts what is new within a version; a caller need not change for it. */
+export const ABI_MINOR: i32 = 1;
 
 // Limits. Beyond them a call returns ERROR_LIMIT.
 /** CPUs of the host. */
@@ -29,6 +31,8 @@ export const MAX_MEMORY_ENTRIES: i32 = 131072;
 export const MAX_TRAFFIC: i32 = 1048576;
 /** Entries of memory that VMs have now, all together. */
 export const MAX_CURRENT: i32 = 65536;
+/** Sizes of VMs that are expected. */
+export const MAX_EXPECTED: i32 = 16;
 /** Search steps of one call of solve. */
 export const MAX_STEPS: i32 = 1000000;
 

@@ -1,18 +1,19 @@
 // The exports: they check their arguments, call, and return a value or a status. Their comments are the reference
 // (docs/planner-abi.md is made of them). Nodes are named by the kernel's ids, VMs by the handle that addVm returns.
 // Here: the host, the options, the search; VMs, results and refusals have files of their own.
-import { ABI_VERSION, CPU_HOST, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MODEL_COPY_BYTES_PER_SECOND, MODEL_HOME, MODEL_HORIZON_SECONDS, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
-import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, limitPages, nodeBandwidth, nodeCount, nodeId, nodeIndex, nodePages, pageSizeIndex, pageSizes, resetHost, setHops, setSlit } from './problem/host';
+import { ABI_MINOR, ABI_VERSION, CPU_HOST, ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_CPUS, MAX_EXPECTED, MAX_NODES, MAX_PAGE_SIZES, MAX_STEPS, MAX_VM_VCPUS, MODEL_COPY_BYTES_PER_SECOND, MODEL_HOME, MODEL_HORIZON_SECONDS, SOLVED_FEASIBLE, SOLVED_INFEASIBLE, SOLVED_OPTIMAL, SOLVED_PARTIAL, STRATEGY_SPREAD } from './abi';
+import { addCpuEntry, addNodeEntry, cpuCount, cpuId, enterPageSize, limitPages, nodeBandwidth, nodeCount, nodeExpects, nodeId, nodeIndex, nodePages, pageSizeIndex, pageSizes, resetHost, setHops, setSlit } from './problem/host';
 import { setOvercommitTo } from './model/capacity';
-import { model, resetModel } from './problem/coefficients';
+import { addExpected, clearExpected, expectedSizes } from './model/expected';
+import { model, resetModel, rounded } from './problem/coefficients';
 import { forgetExplanations } from './proof/explain';
 import { renewProofs } from './proof/heaviest';
 import { setStrategyTo } from './place/cpus';
 import { clearTotals, placedVms, refresh, refusedVms } from './model/totals';
-import { resetRequest, vmAlive, vmSlots } from './problem/request';
+import { MICRO, resetRequest, vmAlive, vmSlots } from './problem/request';
 import { resetWork } from './work';
 import { placeAll } from './search/first';
-import { improve, isOptimal, makeRoomWith, prepareBounds, refine, resetSearch, settle, stepsTaken } from './search/search';
+import { improve, isOptimal, keepRoom, makeRoomWith, prepareBounds, refine, resetSearch, settle, stepsTaken } from './search/search';
 import { MAX_SHIFT, MAX_WHOLE, MIN_SHIFT, beginUse, cellsAddUp, endUse, hostInUse, isWholeNumber } from './model/use';
 
 export * from './vms';
@@ -26,9 +27,15 @@ export function abiVersion(): i32 {
   return ABI_VERSION;
 }
 
+/** What this interface has beyond its version; see ABI_MINOR. Where there is no such function, it is 0. */
+export function abiMinor(): i32 {
+  return ABI_MINOR;
+}
+
 /** Forgets host, options and VMs. Returns 0. */
 export function reset(): i32 {
   resetHost();
+  clearExpected();
   resetRequest();
   resetModel();
   resetSearch();
@@ -159,6 +166,26 @@ export function setStrategy(value: i32): i32 {
 }
 
 /**
+ * Says that VMs of so many vCPUs and base pages are expected, in a `share` (above 0, at most 1000) to other sizes: of plans of equal cost the one
+ * that keeps most room for them is taken. After setPages. Returns its number.
+ */
+export function expectVm(vcpus: i32, pages: f64, share: f64): i32 {
+  if (vcpus < 1 || vcpus > MAX_VM_VCPUS || !isWholeNumber(pages, 1, MAX_WHOLE) || !(share > 0 && share <= 1000)) return ERROR_ARGUMENT;
+  if (hostInUse || pageSizes == 0) return ERROR_ORDER;
+  if (expectedSizes == MAX_EXPECTED) return ERROR_LIMIT;
+  return addExpected(vcpus, <i64>pages, max<i64>(1, rounded(share * <f64>MICRO)));
+}
+
+/** Keeps the VMs that are expected off the node: nothing of it is room for them. Returns 0. */
+export function keepExpectedOff(node: i32): i32 {
+  const index = nodeIndex(node);
+  if (index < 0) return ERROR_UNKNOWN;
+  if (hostInUse) return ERROR_ORDER;
+  nodeExpects[index] = false;
+  return 0;
+}
+
+/**
  * Places the VMs that are not placed, then improves the plan in up to `maxSteps` steps (0 to MAX_STEPS); called again it goes on,
  * and never makes the plan worse. 0 steps: only what is needed to have a plan, which is said to be optimal only where it costs nothing. The same calls with the same seed give the same plan. Returns a SOLVED_ number, or
  * ERROR_ARGUMENT where given cells do not add up to their VM.
@@ -177,6 +204,7 @@ export function solve(maxSteps: i32, seed: i32): i32 {
     improve(maxSteps, seed);
     makeRoomWith(maxSteps);
     refine(maxSteps);
+    keepRoom(maxSteps);
   }
   settle();
   if (isOptimal(maxSteps == 0)) return SOLVED_OPTIMAL;

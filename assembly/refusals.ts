@@ -9,6 +9,7 @@ import { clashOf } from './proof/explain';
 import { fitsNowhere, prepareBound } from './proof/bound';
 import { fitsNotAlone } from './proof/heaviest';
 import { isHeaviest } from './search/search';
+import { setAsItIs } from './problem/current';
 import { nodeIndex } from './problem/host';
 import { clearKept, drop, keep, putBack } from './search/kept';
 import { isVm, vmCells, vmDedicated } from './problem/request';
@@ -55,6 +56,17 @@ export function placeAlone(vm: i32): i32 {
   const placed = placeVm(vm, PLACE_WELL);
   setWorkLimit(before);
   return <i32>placed;
+}
+
+/**
+ * Places one VM that is not placed where it is now, as addVmCurrentCpu and addVmCurrentMemory have it: its memory, too, whatever its policy. Threads of
+ * its VMM get CPUs anew. All others stay where they are. Returns 1, or 0 where it cannot be there.
+ */
+export function placeCurrent(vm: i32): i32 {
+  setAsItIs(true);
+  const placed = placeAlone(vm);
+  setAsItIs(false);
+  return placed;
 }
 
 /**

@@ -3,6 +3,7 @@ import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN, MAX_PAGE_SIZES, NONE, TERM_
 import { cpuId, limitPages, NO_LIMIT, nodeId, nodeIndex, nodePages, pageShift, pageSizeIndex } from './problem/host';
 import { nodeDemand, nodeShared } from './model/capacity';
 import { termOf, vmCost } from './model/cost';
+import { roomForExpected } from './model/expected';
 import { bandwidthCost, overcommitCost, totalCost } from './model/totals';
 import { entryNode, entryPages, freePages, limitLeft, nextEntry } from './model/memory';
 import { cellMemory, cellPageSize, cellVcpus, isVm, threadCpu, vcpuCpu, vcpuNode, vmCells, vmStart, vmThreadsPlaced, vmThreadStart, vmVcpus } from './problem/request';
@@ -28,6 +29,11 @@ export function planOvercommit(): f64 {
 /** TERM_BANDWIDTH of the plan in micro-vCPUs. */
 export function planBandwidth(): f64 {
   return <f64>bandwidthCost();
+}
+
+/** Room that the plan keeps for VMs that are expected: the sum over their sizes of the share x whole VMs, in millionths. */
+export function planRoom(): f64 {
+  return <f64>roomForExpected();
 }
 
 /** Number of the VM's cells; NONE: it is refused. */

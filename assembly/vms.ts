@@ -1,11 +1,11 @@
 // Exports: adding, describing and removing VMs.
 import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MEMORY_INTERLEAVE, THREADS_SPREAD } from './abi';
-import { cpuIndex, nodeIndex, pageSizes } from './problem/host';
+import { cpuIndex, nodeIndex, pageSizeIndex, pageSizes } from './problem/host';
 import { addCurrentCpu, addCurrentMemory } from './problem/current';
 import { keepOff, keepTo } from './problem/nodes';
 import { unplace } from './model/capacity';
 import { model, rounded } from './problem/coefficients';
-import { addDevice, addRelation, addVmEntry, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './problem/request';
+import { addDevice, addRelation, addVmEntry, cellPageSize, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './problem/request';
 import { setTraffic } from './problem/traffic';
 import { forgetProof } from './search/search';
 import { MAX_SHIFT, MAX_WHOLE, MIN_SHIFT, beginUse, isWholeNumber, unsettled } from './model/use';
@@ -198,10 +198,13 @@ export function avoidVmNode(vm: i32, node: i32): i32 {
   return 0;
 }
 
-/** Asks for pages of 2^`shift` bytes; 0: the largest that divide a cell's memory and are free. Returns 0. */
+/**
+ * Asks for pages of 2^`shift` bytes; 0: the largest that divide a cell's memory and are free. Of a placed VM it can be what its first cell has:
+ * it has such pages wherever it moves. Returns 0.
+ */
 export function setVmPageSize(vm: i32, shift: i32): i32 {
-  const status = unsettled(vm);
-  if (status < 0) return status;
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  if (vmCells[vm] != 0 && pageSizeIndex(shift) != cellPageSize[vmStart[vm]]) return ERROR_ORDER;
   if (shift != 0 && (shift < MIN_SHIFT || shift > MAX_SHIFT)) return ERROR_ARGUMENT;
   vmPageShift[vm] = shift;
   changed(vm);

@@ -5,8 +5,8 @@ import { InputError, show } from './errors.js'
 import { Planner, type PlanOptions } from './planner/planner.js'
 import { MAX_VCPUS, MAX_VMS } from './request/schema.js'
 import { parseRequest, withVms } from './request.js'
-import type { Capacity, Host, Plan, Request, RequestVm } from './types.js'
-import { verifyPlan } from './verify.js'
+import type { Capacity, ExpectedCapacity, ExpectedVm, Host, Plan, Request, RequestVm } from './types.js'
+import { roomBeside, verifyPlan } from './verify.js'
 
 /**
  * How many more VMs like the one named `vm` fit beside those of the request that are placed, and what stops the next. The number is
@@ -41,6 +41,40 @@ export async function capacity(host: Host, request: unknown, vm: string, options
       ? [{ constraint: 'limit', text: `a request has at most ${MAX_VMS} VMs and ${MAX_VCPUS} vCPUs` }]
       : (stopper(planOf(fits + 1))?.because ?? [])
   return { schemaVersion: 1, kind: 'Capacity', vm, more: fits, lostVcpus: plan.cost.lostVcpus, because }
+}
+
+/**
+ * How many more VMs of each size that the request expects fit beside its plan, whose VMs stay where they are.
+ * @param request the content of a request file, or what `parseRequest` made of it; with `expect`
+ * @throws {InputError} where the request is not valid, does not go with the host or expects nothing
+ * @throws {PlanError} if the plan does not hold: a defect of the planner
+ */
+export async function expectedCapacity(
+  host: Host,
+  request: unknown,
+  options: PlanOptions = {},
+): Promise<ExpectedCapacity> {
+  requireHost(host)
+  requireObject('options', options)
+  const parsed = parseRequest(request)
+  if (parsed.expect.length === 0) throw new InputError('expect', 'sizes of VMs that may come', 'none')
+  const planner = await Planner.load()
+  const { vms, cost } = verifyPlan(host, parsed, planner.plan(host, parsed, options))
+  const { mean, sizes } = roomBeside(host, parsed, vms)
+  return {
+    schemaVersion: 1,
+    kind: 'ExpectedCapacity',
+    lostVcpus: cost.lostVcpus,
+    room: mean,
+    sizes: sizes.map((size) => ({ ...size, more: planner.roomFor(oneOf(parsed, size)) })),
+  }
+}
+
+/** A VM of a size, with the default wishes. */
+function oneOf({ deviceNodes }: Request, { vcpus, memory }: ExpectedVm): RequestVm {
+  const vms = [{ name: 'expected', vcpus, memory: '4KiB' }]
+  const [vm] = parseRequest({ deviceNodes: deviceNodes.join(), vms }).vms
+  return { ...vm!, memory }
 }
 
 /** The largest number up to `most` that fits, where `from` fits. First the distance is doubled until one does not fit, then halved. */

@@ -3,7 +3,7 @@
 import * as z from 'zod'
 import { InputError } from './errors.js'
 import { freezeDeep } from './freeze.js'
-import { avoidsDevices, checkCount, checkTogether, checkTotal } from './request/rules.js'
+import { avoidsDevices, checkCount, checkExpected, checkTogether, checkTotal } from './request/rules.js'
 import { requestFormat } from './request/schema.js'
 import { readVcpuSets, type VmWithSets } from './request/vcpu-sets.js'
 import { parseWith } from './schema.js'
@@ -22,9 +22,10 @@ export function parseRequest(input: unknown): Request {
   checkCount(input)
   const given = parseWith(requestFormat, input)
   checkTotal(given.vms)
+  checkExpected(given.expect)
   const vms = given.vms.map((vm, at) => readVcpuSets(vm, `vms[${at}]`))
   checkTogether(vms, given)
-  const { reserve, freeMemoryOnly, deviceNodes, overcommit, strategy, model } = given
+  const { reserve, freeMemoryOnly, deviceNodes, overcommit, strategy, model, expect } = given
   const request: Request = freezeDeep({
     reserve,
     freeMemoryOnly,
@@ -32,6 +33,7 @@ export function parseRequest(input: unknown): Request {
     overcommit,
     strategy,
     model,
+    expect,
     vms: vms.map((vm) => complete(vm, deviceNodes)),
   })
   parsed.add(request)

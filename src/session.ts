@@ -2,7 +2,7 @@
 
 import { requireBoolean, requireHost, requireObject } from './checks.js'
 import { InputError, show } from './errors.js'
-import { among, placedRequest, withoutVm } from './fleet/placed.js'
+import { among, placedRequest, withItsPages, withoutVm } from './fleet/placed.js'
 import { keptOn, lighter, priced } from './fleet/staying.js'
 import { readVm } from './fleet/vm.js'
 import { VERSION } from './planner/generated/abi.js'
@@ -20,7 +20,7 @@ import {
   type Request,
   type RequestVm,
 } from './types.js'
-import { checkPlan } from './verify.js'
+import { checkPlaced, checkPlan } from './verify.js'
 
 /** How a session places VMs. */
 export interface SessionOptions extends PlanOptions {
@@ -114,14 +114,17 @@ export class Session {
    * @param host what it is, its memory as free as it were without the VMs that are there
    * @param placed what is there: a request whose VMs have `current`, with the settings of all that come; `vms` may be empty
    * @param options `steps` of search for a VM that does not fit without moves, by default 200
-   * @throws {InputError} where something is not valid, or what is there does not hold where it is, or would go elsewhere for nothing
+   * @throws {InputError} where something is not valid, or what is there does not hold where it is. In two cases it is not said
+   * how all of it is, and may not be found: CPUs of VMMs' own threads (`emulator: "dedicated"`), and VMs of any page size whose cells have pages of several
    */
   static async open(host: Host, placed: unknown, options: SessionOptions = {}): Promise<Session> {
     requireHost(host)
     requireObject('options', options)
     const { moves = true } = options
     requireBoolean('options.moves', moves)
-    const request = parsePlaced(placed)
+    const given = parsePlaced(placed)
+    const vms = given.vms.map(withItsPages)
+    const request = vms.every((vm, at) => vm === given.vms[at]) ? given : withVms(given, vms)
     const problems = await Promise.all(
       [0, 1].map(async () => new LiveProblem(await instantiatePlanner(), host, request)),
     )
@@ -151,7 +154,7 @@ export class Session {
     const fits = this.#live.placeAlone(own.name)
     const plan = fits ? this.#planOf(request, this.#live) : null
     if (plan !== null && this.#holds(request, plan)) {
-      this.#placed = placedRequest(request, plan)
+      this.#take(request, plan)
       return { refused: null, plan, request }
     }
     const refused = fits ? NOT_WHERE_IT_IS : this.#live.refusalOf(own.name)
@@ -166,8 +169,10 @@ export class Session {
    * @throws {InputError} where it is not there
    */
   remove(name: string): void {
-    this.#placed = withoutVm(this.#placed, name)
+    const left = withoutVm(this.#placed, name)
     this.#live.leave(name)
+    // Shared vCPUs may have CPUs that it had.
+    this.#placed = placedRequest(left, { vms: this.#live.read() })
   }
 
   /**
@@ -184,29 +189,49 @@ export class Session {
 
   /** What is there, where it is. */
   #begin(): void {
-    const { vms } = this.#placed
-    if (vms.length === 0 || this.#astray(vms) === null) return
+    if (this.#placed.vms.length === 0) return
+    const expected = 'VMs that can be left where they are'
+    const [finding] = checkPlaced(this.#host, this.#placed)
+    if (finding !== undefined) throw new InputError('placed', expected, finding.text)
     const astray = this.#hold()
-    if (astray === null) return
-    throw new InputError('placed', 'VMs that can be left where they are', `${show(astray)}, which the planner did not`)
+    if (astray !== null) throw new InputError('placed', expected, `${astray}, which the planner did not`)
   }
 
-  /** VMs that are there are where they are, though some would lose less elsewhere; the name of one that is not. */
+  /** VMs that are there are where they are, though some would lose less elsewhere; one that is not. */
   #hold(): string | null {
     const { vms } = this.#placed
+    this.#live.leaveAll()
+    if (this.#puts(vms)) return null
+    // Where threads of VMMs have CPUs that others are on, or cells have pages of several sizes, the search may find how all of it was.
     this.#live.leaveAll()
     if (this.#astray(vms.map(lighter)) === null) return null
     this.#live.leaveAll()
     return this.#astray(vms.map(keptOn(this.#host)))
   }
 
-  /** Enters VMs that are there; the name of one that is not where it should be. */
+  /** Enters VMs that are there, and puts each where it is; whether all are there. */
+  #puts(vms: Request['vms']): boolean {
+    for (const [at, vm] of vms.entries()) this.#live.enter(vm, at)
+    // Of VMMs' own threads it is not known where they are: they get CPUs that no vCPU has.
+    const last = vms.filter(({ emulator }) => emulator === 'dedicated')
+    const first = vms.filter(({ emulator }) => emulator !== 'dedicated')
+    return [...first, ...last].every(({ name }) => this.#live.placeCurrent(name)) && this.#moved() === null
+  }
+
+  /** Enters VMs that are there; one that is not where it should be. */
   #astray(vms: Request['vms']): string | null {
     for (const [at, vm] of vms.entries()) this.#live.enter(vm, at)
     this.#live.solve(0, this.#options.seed)
     const missing = vms.find(({ name }) => !this.#live.isPlaced(name))
-    if (missing !== undefined) return missing.name
-    return orderMoves(this.#host, this.#placed, { vms: this.#live.read() }).moves[0]?.vm ?? null
+    if (missing !== undefined) return show(missing.name)
+    return this.#moved()
+  }
+
+  /** One that is elsewhere in the instance than it is; `null`: none is. */
+  #moved(): string | null {
+    const { moves, spare } = orderMoves(this.#host, this.#placed, { vms: this.#live.read() })
+    if (moves[0] !== undefined) return show(moves[0].vm)
+    return spare === undefined ? null : 'one'
   }
 
   /**
@@ -222,7 +247,7 @@ export class Session {
     if (best === undefined || !this.#live.placeByMoving(name, best.vm.name)) return null
     const plan = this.#planOf(request, this.#live)
     if (plan.spare === undefined && this.#holds(request, plan)) {
-      this.#placed = placedRequest(request, plan)
+      this.#take(request, plan)
       return plan
     }
     this.#restore(request.vms.at(-1)!)
@@ -245,13 +270,19 @@ export class Session {
     if (plan.spare !== undefined || (before !== undefined && plan.cost.lostVcpus >= before.cost.lostVcpus)) return null
     if (!this.#holds(request, plan)) return null
     ;[this.#live, this.#trial] = [this.#trial, this.#live]
-    this.#placed = placedRequest(request, plan)
+    this.#take(request, plan)
     return plan
+  }
+
+  /** What is placed is there from now on. Other pages would be a move: who could have any size has what it got. */
+  #take(request: Request, plan: Plan): void {
+    this.#placed = placedRequest(request, plan)
+    for (const { name, pageSize } of this.#placed.vms) this.#live.keepPages(name, pageSize)
   }
 
   /**
    * Whether the verifier, which does not know the planner, takes the plan. What has gone may have left room that is nearer, or pages that are
-   * larger, which a plan has to take; and a VM that makes room may get pages of another size than it asks for.
+   * larger, which a plan has to take.
    */
   #holds(request: Request, plan: Plan): boolean {
     return checkPlan(this.#host, request, plan).length === 0

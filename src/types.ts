@@ -227,6 +227,16 @@ export interface RequestVm {
   readonly current: CurrentPlacement | null
 }
 
+/** VMs of a size that may come later: for them a plan keeps room where that costs nothing (model.md, "Room for those to come"). */
+export interface ExpectedVm {
+  /** How many one of them has. */
+  readonly vcpus: number
+  /** Bytes. */
+  readonly memory: number
+  /** How many of them to how many of the other sizes; above 0. */
+  readonly share: number
+}
+
 /** VMs that are to be placed together on a host, complete, as `parseRequest` returns it. */
 export interface Request {
   /** What is kept for the host. */
@@ -248,6 +258,8 @@ export interface Request {
   readonly strategy: Strategy
   /** What the cost is reckoned with. */
   readonly model: CostModel
+  /** Sizes of VMs that may come, no two of them the same; mostly none. */
+  readonly expect: readonly ExpectedVm[]
   /** In the order in which they were given. */
   readonly vms: readonly RequestVm[]
 }
@@ -402,6 +414,25 @@ export interface Capacity {
   readonly lostVcpus: number
   /** What stops the next one. */
   readonly because: Refusal['because']
+}
+
+/** How many more VMs of the sizes that a request expects fit beside its plan. */
+export interface ExpectedCapacity {
+  /** Of this format. */
+  readonly schemaVersion: 1
+  /** What this object is. */
+  readonly kind: 'ExpectedCapacity'
+  /** Of the plan. */
+  readonly lostVcpus: number
+  /** The mean of the sizes' `room`, by their shares (model.md, "Room for those to come"). */
+  readonly room: number
+  /** In the order of the request. */
+  readonly sizes: readonly (ExpectedVm & {
+    /** As many as are counted, free CPUs and pages of each node taken for themselves. */
+    readonly room: number
+    /** As many as were placed one after the other, while all VMs of the plan stay where they are, and no VM of another size comes. */
+    readonly more: number
+  })[]
 }
 
 declare const verified: unique symbol

@@ -20,12 +20,14 @@ import { occupancyOf } from './verify/occupancy.js'
 import { examinePart } from './verify/part.js'
 import { examinePlaced } from './verify/placed.js'
 import { checkShape, placedVms } from './verify/placement.js'
+import { meanRoom, type RoomForSize, roomsOf } from './verify/room.js'
 import { findingOf } from './verify/violation.js'
 
 export type { Resident } from './verify/as-is/residents.js'
 export type { AsIsCost, AsIsVmCost } from './verify/as-is.js'
 export { parsePlan } from './verify/format.js'
 export { residentsAfter } from './verify/part.js'
+export type { RoomForSize } from './verify/room.js'
 
 /**
  * A frozen copy of `candidate`, marked as verified: the only thing that the executor takes.
@@ -67,6 +69,25 @@ export function checkPlaced(host: Host, request: unknown): Finding[] {
 export function costAsIs(host: Host, request: unknown, residents: readonly Resident[]): AsIsCost {
   requireHost(host)
   return priceAsIs(host, parseRequest(request), residents)
+}
+
+/** Room that a plan keeps for the VMs that its request expects (docs/model.md, "Room for those to come"). */
+export interface Room {
+  /** The mean of the sizes, by their shares; 0 where nothing is expected. */
+  readonly mean: number
+  /** In the order of the request. */
+  readonly sizes: readonly RoomForSize[]
+}
+
+/**
+ * Room that VMs which are placed keep for those that the request expects.
+ * @throws {InputError} for a request that is malformed
+ */
+export function roomBeside(host: Host, request: Request, vms: VerifiedPlan['vms']): Room {
+  requireHost(host)
+  const parsed = parseRequest(request)
+  const sizes = roomsOf(machineOf(host, parsed), parsed, placedVms(parsed, vms))
+  return { mean: meanRoom(sizes), sizes }
 }
 
 /**

@@ -204,6 +204,18 @@ function addTies(problem: Problem, vm: RequestVm, handle: i32, where: string): v
   }
 }
 
+/** They have the default wishes: they keep off nodes of devices. */
+function addExpected(problem: Problem): void {
+  const expected = problem.request.expect;
+  for (let at = 0; at < expected.length && !failed; at++) {
+    checkWhole(expected[at].memory, problem.basePage, 'expect[' + at.toString() + '].memory');
+    if (failed) return;
+    accepted(planner.expectVm(expected[at].vcpus, expected[at].memory / problem.basePage, expected[at].share), 'a size that is expected');
+  }
+  const devices = problem.request.deviceNodes;
+  for (let at = 0; at < devices.length && expected.length > 0; at++) accepted(planner.keepExpectedOff(devices[at]), 'a node of devices');
+}
+
 /** Adds one VM to the problem; its handle. `at` is its place in the request, for failures. */
 export function addVm(problem: Problem, vm: RequestVm, at: i32): i32 {
   const where = 'vms[' + at.toString() + ']';
@@ -277,6 +289,7 @@ export function buildProblem(host: Host, request: Request): Problem {
   }
   accepted(planner.setOvercommit(request.overcommit), 'overcommit');
   accepted(planner.setStrategy(request.spreads ? STRATEGY_SPREAD : STRATEGY_PACK), 'strategy');
+  addExpected(problem);
   for (let at = 0; at < request.vms.length && !failed; at++) {
     const vm = request.vms[at];
     const handle = addVm(problem, vm, at);

@@ -1,19 +1,19 @@
 // A request file: the format, field by field, with its defaults (src/request/schema.ts). What holds between fields is in rules.ts.
-import { MAX_VCPUS, MAX_VMS, MAX_VM_VCPUS } from '../abi';
+import { MAX_EXPECTED, MAX_VCPUS, MAX_VMS, MAX_VM_VCPUS } from '../abi';
 import { SAFE, adopt, anyNumber, apart, beginCheck, between, endCheck, enter, enterAt, flag, integer, isObject, issue, leave, listOf, oneOf, onlyFields, positive, settle, versionOne, wholeFrom } from './check';
 import { MAX_ID, listExpected, listFailed, listGot, parseCpulist } from './cpulist';
 import { failed, fail } from './failure';
 import { bandwidth, cpulistText, guestMemory, hostCpus, isAllBut, isOnly, name, nodeList, pageSize, size } from './fields';
-import { COUNTED, CPU_POLICIES, Device, GIVEN, MEMORY_POLICIES, Request, RequestCell, RequestVm, THREAD_POLICIES } from './request';
+import { COUNTED, CPU_POLICIES, Device, ExpectedVm, GIVEN, MEMORY_POLICIES, Request, RequestCell, RequestVm, THREAD_POLICIES } from './request';
 import { readCurrent } from './placement-format';
-import { checkRange, checkTogether } from './rules';
+import { checkExpected, checkRange, checkTogether } from './rules';
 import { show } from './show';
 import { LIST, Value } from './value';
 
 const MAX_LINKS: i32 = 16_384;
 const MAX_TRAFFIC: f64 = 1e12;
 
-const REQUEST_FIELDS: StaticArray<string> = ['schemaVersion', 'kind', 'reserve', 'freeMemoryOnly', 'deviceNodes', 'overcommit', 'strategy', 'model', 'vms'];
+const REQUEST_FIELDS: StaticArray<string> = ['schemaVersion', 'kind', 'reserve', 'freeMemoryOnly', 'deviceNodes', 'overcommit', 'strategy', 'model', 'expect', 'vms'];
 const RESERVE_FIELDS: StaticArray<string> = ['cpus', 'memory', 'nodes'];
 const MODEL_FIELDS: StaticArray<string> = ['home', 'communication', 'smt', 'cells', 'device', 'copyBytesPerSecond', 'horizonSeconds'];
 /** By MODEL_ number: the least and the most of each. */
@@ -23,6 +23,7 @@ const VM_FIELDS: StaticArray<string> = [
   'name', 'vcpus', 'memory', 'cells', 'span', 'cpuPolicy', 'dedicatedVcpus', 'threadPolicy', 'memoryPolicy', 'pageSize', 'demand', 'memoryNodes',
   'avoidDeviceNodes', 'devices', 'trust', 'separateFrom', 'near', 'emulator', 'iothreads', 'weight', 'traffic', 'memoryBound', 'bandwidth', 'current',
 ];
+const EXPECTED_FIELDS: StaticArray<string> = ['vcpus', 'memory', 'share'];
 const CELL_FIELDS: StaticArray<string> = ['vcpus', 'memory'];
 const DEVICE_FIELDS: StaticArray<string> = ['node', 'strict'];
 const KINDS: StaticArray<string> = ['Request'];
@@ -44,6 +45,7 @@ export function readRequest(value: Value): Request {
   let total: f64 = 0;
   for (let at = 0; at < request.vms.length; at++) total += request.vms[at].vcpus;
   if (total > MAX_VCPUS) fail('vms', 'at most ' + MAX_VCPUS.toString() + ' vCPUs in all', (<i32>total).toString());
+  if (!failed) checkExpected(request.expect);
   for (let at = 0; at < request.vms.length && !failed; at++) readVcpuSets(request.vms[at], 'vms[' + at.toString() + '].');
   if (!failed) checkTogether(request);
   return request;
@@ -84,6 +86,7 @@ function readFields(request: Request, value: Value): void {
     readModel(request, model);
     leave();
   }
+  readExpected(request, value.at('expect'));
   enter('vms');
   const vms = listOf(value.at('vms'), 1, MAX_VMS);
   for (let at = 0; at < vms.length; at++) {
@@ -156,6 +159,29 @@ function readModel(request: Request, value: Value): void {
     leave();
   }
   onlyFields(value, MODEL_FIELDS);
+}
+
+function readExpected(request: Request, value: Value | null): void {
+  if (value == null) return;
+  enter('expect');
+  const expected = listOf(value, 0, MAX_EXPECTED);
+  for (let at = 0; at < expected.length; at++) {
+    enterAt(at);
+    const size = new ExpectedVm();
+    if (isObject(expected[at])) {
+      enter('vcpus');
+      size.vcpus = <i32>wholeFrom(expected[at].at('vcpus'), 1, MAX_VM_VCPUS);
+      leave();
+      enter('memory');
+      size.memory = guestMemory(expected[at].at('memory'));
+      leave();
+      size.share = above(expected[at], 'share', 1000, 1);
+      onlyFields(expected[at], EXPECTED_FIELDS);
+    }
+    request.expect.push(size);
+    leave();
+  }
+  leave();
 }
 
 function readVm(value: Value, deviceNodes: i32[]): RequestVm {

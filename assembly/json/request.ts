@@ -128,6 +128,13 @@ export class RequestVm {
   }
 }
 
+/** VMs of a size that may come. */
+export class ExpectedVm {
+  vcpus: i32 = 1;
+  memory: f64 = 0;
+  share: f64 = 1;
+}
+
 export class Request {
   /** Whether `reserveCpus` are those that are not reserved. */
   reserveAllBut: bool = false;
@@ -140,5 +147,6 @@ export class Request {
   spreads: bool = false;
   /** By MODEL_ number; `smt` is NaN where the host says it. */
   model: f64[] = [0.9, 0.1, NaN, 0.01, 0.05, 4_294_967_296, 600];
+  expect: ExpectedVm[] = [];
   vms: RequestVm[] = [];
 }

@@ -2,8 +2,9 @@
 import { formatCpulist } from './cpulist';
 import { numberText } from './decimal';
 import { fail, failed } from './failure';
-import { AUTO, COUNTED, MIXED, Request, RequestVm } from './request';
+import { AUTO, COUNTED, ExpectedVm, MIXED, Request, RequestVm } from './request';
 import { showText } from './show';
+import { formatBytes } from './units';
 
 export function checkTogether(request: Request): void {
   checkNames(request);
@@ -15,6 +16,19 @@ export function checkTogether(request: Request): void {
     checkTraffic(vm, where);
     checkCurrent(vm, where);
     checkMemoryNodes(vm, where, request);
+  }
+}
+
+/** Shares of one size would add up: that is more likely a slip. */
+export function checkExpected(expected: ExpectedVm[]): void {
+  for (let at = 0; at < expected.length && !failed; at++) {
+    const vcpus = expected[at].vcpus;
+    const memory = expected[at].memory;
+    for (let earlier = 0; earlier < at && !failed; earlier++) {
+      if (expected[earlier].vcpus != vcpus || expected[earlier].memory != memory) continue;
+      const got = vcpus.toString() + ' vCPUs with ' + formatBytes(memory) + ', the size of expect[' + earlier.toString() + '] too';
+      fail('expect[' + at.toString() + ']', 'a size of its own', got);
+    }
   }
 }
 

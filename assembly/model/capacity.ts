@@ -41,8 +41,9 @@ export const nodeDemand = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_
 /** Dedicated vCPUs on the node, and on the LLC. */
 const nodeDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 const llcDedicated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CPUS, 8));
-/** CPUs on the node's cores without a dedicated vCPU or thread; such cores without the host's threads, and CPUs on these. */
+/** CPUs on the node's cores without a dedicated vCPU or thread; such cores; those without the host's threads, and CPUs on these. */
 export const nodeFresh = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const nodeFreshCores = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeFreshWhole = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeFreshWholeCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** The most CPUs that one of its LLCs has on cores without a dedicated vCPU or thread, as rooms.ts finds it. */
@@ -79,6 +80,7 @@ export function clearOccupancy(): void {
   for (let node = 0; node < nodeCount; node++) {
     clearWaiting(node);
     nodeFresh[node] = 0;
+    nodeFreshCores[node] = 0;
     nodeFreshWhole[node] = 0;
     nodeFreshWholeCpus[node] = 0;
     nodeBeside[node] = 0;
@@ -108,6 +110,7 @@ function countCore(core: i32, sign: i32): void {
   if (!isDedicated(core)) {
     nodeWidest[node] = UNKNOWN;
     nodeFresh[node] += cpus;
+    nodeFreshCores[node] += sign;
     if (coreHasHost[core]) return;
     nodeFreshWhole[node] += sign;
     nodeFreshWholeCpus[node] += cpus;

@@ -152,6 +152,11 @@ export function deviceCost(vm: i32): i64 {
     }
     far += <i64>least;
   }
+  return devicePrice(vm, far);
+}
+
+/** What the VM loses that is so far from its devices, as a sum of distances beyond 10. */
+export function devicePrice(vm: i32, far: i64): i64 {
   return rounded((vmWeight[vm] * model[MODEL_DEVICE] * <f64>vmDemand(vm) * <f64>far) / 10);
 }
 

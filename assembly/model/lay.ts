@@ -1,6 +1,7 @@
 // Where the memory of a VM goes, as its parts and its memory policy have it (docs/model.md, "Cells").
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_PAGE_SIZES, MEMORY_PREFERRED } from '../abi';
+import { asItIs } from '../problem/current';
 import { distance, nodeCount, pageShift, pageSizeIndex, pageSizes } from '../problem/host';
 import { mayHaveMemory } from '../problem/nodes';
 import { barred, countMemory, forgetMemory, freePages, inPages, limitLeft, releaseMemory, take, takesSize } from './memory';
@@ -113,7 +114,7 @@ function takeForCells(vm: i32): bool {
   for (let cell = largestWithout(vm); cell >= 0; cell = largestWithout(vm)) {
     findHomes(vm, cell - start);
     // A cell of which nothing was taken has no memory.
-    if ((vmMemory[vm] == MEMORY_PREFERRED ? layNearHome(vm, cell) : layAtHome(vm, cell)) && cellMemory[cell] >= 0) continue;
+    if ((vmMemory[vm] == MEMORY_PREFERRED && !asItIs ? layNearHome(vm, cell) : layAtHome(vm, cell)) && cellMemory[cell] >= 0) continue;
     releaseMemory(vm);
     forgetMemory(vm);
     return false;

@@ -2,7 +2,8 @@
 // has: then pages go where they are free and cost least.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MODEL_HOME } from '../abi';
-import { distance } from '../problem/host';
+import { asItIs, currentBytes } from '../problem/current';
+import { distance, nodeCount, pageShift } from '../problem/host';
 import { homeOf, homesOf } from '../problem/nodes';
 import { barred, freePages, limitLeft, MOST_PAGES } from './memory';
 import { thrifty } from './thrift';
@@ -241,17 +242,22 @@ function divideEvenly(pages: i64): bool {
 
 /**
  * Divides so many pages of the size among the homes that findHomes found, into `shares`; false where they are not free.
- * `real` false: as if every home had enough.
+ * `real` false: as if every home had enough. Of a VM that is to be as it is every node is a home, with what is there now.
  */
 export function divide(vm: i32, cell: i32, size: i32, pages: i64, real: bool): bool {
+  if (asItIs) homeCount = nodeCount;
   if (homeCount == 0 || (real && limitLeft[size] < pages)) return false;
   hadChoice = hadChoice || homeCount > 1;
   const evenly = vmMemory[vm] == MEMORY_INTERLEAVE;
+  let given: i64 = 0;
   const priced = homeCount > 1 && !(evenly && pages % <i64>homeCount == 0);
   for (let place = 0; place < homeCount; place++) {
+    if (asItIs) homes[place] = place;
     room[place] = barred[homes[place]] ? 0 : real ? freePages[homes[place] * MAX_PAGE_SIZES + size] : MOST_PAGES;
     price[place] = priced ? priceOn(vm, cell, homes[place]) : 0;
-    shares[place] = 0;
+    shares[place] = asItIs ? min(room[place], <i64>currentBytes(vm, cell, homes[place]) >> <i64>pageShift[size]) : 0;
+    given += shares[place];
   }
+  if (asItIs) return given == pages;
   return evenly ? divideEvenly(pages) : divideByParts(vm, cell, pages);
 }

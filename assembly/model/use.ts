@@ -3,6 +3,7 @@ import { ERROR_ARGUMENT, ERROR_ORDER, ERROR_UNKNOWN } from '../abi';
 import { pageSizes, prepared, prepareHost } from '../problem/host';
 import { prepareNodes } from '../problem/nodes';
 import { clearOccupancy } from './capacity';
+import { prepareExpected } from './expected';
 import { cellPagesAsked, cellVcpusAsked, isVm, vmCells, vmCellsAsked, vmCellsGiven, vmPages, vmStart, vmVcpus } from '../problem/request';
 
 /** 2^53: the largest whole number that a double counts to. */
@@ -27,6 +28,7 @@ export function beginUse(): void {
   if (!prepared) prepareHost();
   prepareNodes();
   clearOccupancy();
+  prepareExpected();
   hostInUse = true;
 }
 

@@ -15,7 +15,6 @@ import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, mayBegin, 
 import { beginsNear, firstNodeAsked, open } from '../model/relations';
 import { cellDedicated, cellPages, cellVcpus, vmBound, vmDevice, vmMemory, vmSpan, vmStart, vmThreadCpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
-import { sortBy } from '../sort';
 import { isSpent, spend } from '../work';
 
 /** Assignments that cost more are cut; the leaf lowers it. */
@@ -60,7 +59,6 @@ const tries = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_CELLS * M
 const triesHops = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VM_CELLS * MAX_NODES, 8));
 /** What the cell adds there to the cost, as far as that is known. */
 const triesPrice = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VM_CELLS * MAX_NODES, 8));
-let triesBase: i32 = 0;
 
 /** Nodes tried that looking at a whole assignment counts as. It takes that much longer. */
 const VISITS_OF_LEAF: i32 = 8;
@@ -194,15 +192,44 @@ function runFits(vm: i32, cells: i32, depth: i32, first: i32): bool {
   return run == 0;
 }
 
-/** Whether a node is tried before another for the cell that is being assigned: the cell costs less there, or has fewer hops, or the node is lower. */
-function isTriedBefore(a: i32, b: i32): bool {
-  const priceA = triesPrice[triesBase + a];
-  const priceB = triesPrice[triesBase + b];
+/** Whether a node is tried before another at the depth: the cell costs less there, or has fewer hops, or the node is lower. */
+function isTriedBefore(base: i32, a: i32, b: i32): bool {
+  const priceA = triesPrice[base + a];
+  const priceB = triesPrice[base + b];
   if (priceA != priceB) return priceA < priceB;
-  const hopsA = triesHops[triesBase + a];
-  const hopsB = triesHops[triesBase + b];
+  const hopsA = triesHops[base + a];
+  const hopsB = triesHops[base + b];
   return hopsA != hopsB ? hopsA < hopsB : a < b;
 }
+
+/** Puts a node into the heap of `count` nodes at `base`, at the place or further down. */
+function sift(base: i32, count: i32, place: i32, node: i32): void {
+  let at = place;
+  for (let child = 2 * at + 1; child < count; child = 2 * at + 1) {
+    if (child + 1 < count && isTriedBefore(base, tries[base + child + 1], tries[base + child])) child++;
+    if (!isTriedBefore(base, tries[base + child], node)) break;
+    tries[base + at] = tries[base + child];
+    at = child;
+  }
+  tries[base + at] = node;
+}
+
+/** Makes a heap of the nodes: most often only the first few of them are tried. Counts as sorting them. */
+function heapTries(base: i32, count: i32): void {
+  for (let at = (count >> 1) - 1; at >= 0; at--) sift(base, count, at, tries[base + at]);
+  let gap = 1;
+  for (spend(count); gap < count; gap = 3 * gap + 1) spend(count);
+}
+
+/** Takes the node that is tried first out of the heap of `count` nodes. */
+function nextTry(base: i32, count: i32): i32 {
+  const node = tries[base];
+  sift(base, count - 1, 0, tries[base + count - 1]);
+  return node;
+}
+
+/** Whether `tries` are in order at the depth that was filled last; else they are a heap. */
+let triesSorted: bool = false;
 
 /** Enters the nodes that the cell may go to as a whole into `tries`, those first where it costs least as far as that is known; how many. */
 function findTries(vm: i32, cells: i32, depth: i32): i32 {
@@ -219,7 +246,6 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   if (!runFits(vm, cells, depth, cellsAlike ? first : 0)) return 0;
   let count = 0;
   let sorted = true;
-  triesBase = base;
   for (let node = first; node < nodeCount; node++) {
     if (!open[node] || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
     if (offerRoom[node] < dedicated || offerShared[node] < shared || twinStandsFor(node)) continue;
@@ -227,10 +253,11 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
     const hops = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
     triesHops[base + node] = hops;
     triesPrice[base + node] = weighsLosses ? (hops == 0 ? 0 : communicationPrice(vm, hops)) + leastLossOn(vm, at, node) : 0;
-    sorted = sorted && (count == 0 || isTriedBefore(tries[base + count - 1], node));
+    sorted = sorted && (count == 0 || isTriedBefore(base, tries[base + count - 1], node));
     tries[base + count++] = node;
   }
-  if (!sorted) sortBy(changetype<Flat<i32>>(changetype<usize>(tries) + <usize>base * sizeof<i32>()), count, isTriedBefore);
+  triesSorted = sorted;
+  if (!sorted) heapTries(base, count);
   visits += (count * picks) / LOOKS_IN_VISIT;
   spend(2 * nodeCount);
   return count;
@@ -243,12 +270,14 @@ function descend(vm: i32, cells: i32, depth: i32, hops: f64): bool {
   const at = vmStart[vm] + cell;
   if (vmSpan[vm]) return descendSpan(vm, cells, depth, hops);
   const count = findTries(vm, cells, depth);
-  for (let next = depth * MAX_NODES; next < depth * MAX_NODES + count; next++) {
-    const node = tries[next];
-    const price = triesPrice[depth * MAX_NODES + node];
+  const sorted = triesSorted;
+  const base = depth * MAX_NODES;
+  for (let next = 0; next < count; next++) {
+    const node = sorted ? tries[base + next] : nextTry(base, count - next);
+    const price = triesPrice[base + node];
     // Those that come after this one cost no less. Prices are rounded one by one.
     if (isTooDear(vm, hops, price - 1 + lossFrom[depth + 1])) break;
-    const further = hops + triesHops[depth * MAX_NODES + node];
+    const further = hops + triesHops[base + node];
     const loss = leastLossOn(vm, at, node);
     if (isTooDear(vm, further, loss + lossFrom[depth + 1])) continue;
     if (!visit()) return false;

@@ -5,11 +5,12 @@ import { coreCpus, coreCpuStart, cpuCore, cpuNode, isolatedCpus, nodeCount, spee
 import { coresInUse, cpuOwner, isolationScore, isUntouched, packScore, spreadScore, takeCpus, takeParts, takePartsAlone, unplace } from '../model/capacity';
 import { cpuRoom, dedicatedRoom, sharedRoom, trustsPools, UNLIMITED } from '../model/rooms';
 import { cellsPrice, vmCost } from '../model/cost';
+import { expectedSizes, roomForExpected } from '../model/expected';
 import { lossOfNodes } from '../model/totals';
 import { isSpent, spend, workDone } from '../work';
 import { model, rounded } from '../problem/coefficients';
 import { CHOOSE_DENSE, CHOOSE_FAST, CHOOSE_ISOLATED, CHOOSE_KEPT, CHOOSE_NEAR, setAside, strategy } from './cpus';
-import { vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
+import { asItIs, vcpuCurrentCpu, vmCurrentCells, vmHasCurrent } from '../problem/current';
 import { complete, limitVisits, setCeiling, visits, walkAssignments } from './assign';
 import { diveAssignments, diveOnWidest } from './dive';
 import { clearPicks, layParts, mayBegin, missesDevice, picks, pickVcpu, unpick } from './picks';
@@ -52,6 +53,7 @@ export const PLACE_WELL: i32 = 2;
 let bestCells: i32 = 0;
 let bestCost: i64 = 0;
 let bestScore: i64 = 0;
+let bestRoom: i64 = 0;
 let bestParts: i32 = 0;
 /** The least score that the plan can have with the VM where that costs no more than its bound, and where it costs more, if it is looked for. */
 let leastScore: i64 = 0;
@@ -77,10 +79,11 @@ function lossOfNeighbours(vm: i32): i64 {
   return cost;
 }
 
-function keepBest(vm: i32, cells: i32, cost: i64, score: i64): void {
+function keepBest(vm: i32, cells: i32, cost: i64, room: i64, score: i64): void {
   bestCells = cells;
   bestCost = cost;
   bestScore = score;
+  bestRoom = room;
   bestParts = vmParts[vm];
   record(vm, cells, BEST, BEST);
   // Of those that cost as much in so many cells none has a better score.
@@ -97,11 +100,12 @@ function takeBest(vm: i32): void {
   takeRecordedThreads(vm, BEST);
 }
 
-function isBetter(cells: i32, cost: i64, score: i64): bool {
+function isBetter(cells: i32, cost: i64, room: i64, score: i64): bool {
   if (bestCells == 0) return true;
   if (effort == PLACE_DENSE && score != bestScore) return score < bestScore;
   if (cost != bestCost) return cost < bestCost;
-  return cells != bestCells ? cells < bestCells : score < bestScore;
+  if (cells != bestCells) return cells < bestCells;
+  return room != bestRoom ? room > bestRoom : score < bestScore;
 }
 
 let effort: i32 = PLACE_SOON;
@@ -137,15 +141,19 @@ let onSeated: (vm: i32, cells: i32, cost: i64) => bool = keepIfBetter;
 
 function keepIfBetter(vm: i32, cells: i32, cost: i64): bool {
   const score = effort == PLACE_DENSE ? coresInUse() : tieScore();
+  const room = effort == PLACE_DENSE ? 0 : roomForExpected();
   spend(strategy == STRATEGY_SPREAD ? nodeCount : 1);
   if (bestCells == 0) limitVisits(visitsToImprove);
-  if (isBetter(cells, cost, score)) keepBest(vm, cells, cost, score);
+  if (isBetter(cells, cost, room, score)) keepBest(vm, cells, cost, room, score);
   return true;
 }
 
-/** The least score before the VM is placed. It takes no node and no LLC that is not in use. `beside`: it may be on cores with others. */
+/**
+ * The least score before the VM is placed. It takes no node and no LLC that is not in use. `beside`: it may be on cores with others. Where
+ * room counts before the score, none is the least.
+ */
 function scoreAtLeast(vm: i32, beside: bool): i64 {
-  if (!many || (effort != PLACE_DENSE && strategy == STRATEGY_SPREAD)) return i64.MIN_VALUE;
+  if (!many || (effort != PLACE_DENSE && (strategy == STRATEGY_SPREAD || expectedSizes > 0))) return i64.MIN_VALUE;
   const dedicated = vmDedicated[vm];
   const alone = vmTrust[vm] < 0 || !beside;
   const cores = vmThreads[vm] == THREADS_ISOLATE ? dedicated : alone ? (dedicated + widestCore - 1) / widestCore : 0;
@@ -278,6 +286,7 @@ function findBest(vm: i32): bool {
   const last = mostCells(vm);
   const early = min(last, max(first, nodeCount));
   tryCurrent(vm);
+  if (asItIs) return bestCells != 0;
   // When the work is used up, only the largest number of cells is tried besides.
   for (let cells = first; cells <= early && !isDone(vm); cells = isSpent() ? max(cells + 1, early) : cells + 1) {
     if (effort != PLACE_WELL && bestCells != 0 && cells > bestCells + MORE_CELLS) break;

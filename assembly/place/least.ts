@@ -3,12 +3,13 @@
 import { MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MEMORY_PREFERRED, MODEL_HOME, MODEL_SMT } from '../abi';
 import { nodeDemand, nodeFresh, nodeShared } from '../model/capacity';
 import { communicationPrice, sharedHop } from '../model/communication';
+import { devicePrice } from '../model/cost';
 import { inPages, takesSize } from '../model/memory';
 import { meetsDemand, widestLlc } from '../model/rooms';
 import { model, rounded } from '../problem/coefficients';
 import { distance, fewestGuests, llcSpansNodes, pageSizes, widestCore } from '../problem/host';
 import { beyondHomes, homeOf, homesOf } from '../problem/nodes';
-import { cellDedicated, cellPages, cellVcpus, demandOf, MICRO, threads, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmTrust, vmVcpus, vmWeight } from '../problem/request';
+import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, deviceStrict, MICRO, nextDevice, threads, vmDedicated, vmDevice, vmMemory, vmMemoryBound, vmPages, vmTrust, vmVcpus, vmWeight } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
 import { offerPages, offersRest } from './offer';
 import { assigned, hopsOnNode } from './picks';
@@ -118,10 +119,20 @@ export function byOvercommit(vm: i32, at: i32, node: i32): i64 {
   return max<i64>(0, more - max<i64>(0, MICRO * <i64>nodeShared[node] - nodeDemand[node]));
 }
 
+/** What the VM loses by its devices where all of it is on the node. */
+function byDevices(vm: i32, node: i32): i64 {
+  let far: i64 = 0;
+  for (let device = vmDevice[vm]; device >= 0; device = nextDevice[device]) {
+    if (!deviceStrict[device]) far += <i64>(distance(node, deviceNode[device]) - 10);
+  }
+  return devicePrice(vm, far);
+}
+
 /** What a cell that is wholly on the node loses at the least; 0 where that is not asked for. `at`: its entry. */
 export function leastLossOn(vm: i32, at: i32, node: i32): i64 {
   if (!weighsLosses) return 0;
   let loss: i64 = perDistance == 0 ? 0 : byMemory(vm, at, node);
+  if (vmDevice[vm] >= 0 && cellVcpus[at] == vmVcpus[vm]) loss += byDevices(vm, node);
   if (!offersRest) return loss;
   const dedicated = cellDedicated[at];
   const shared = cellVcpus[at] - dedicated;

@@ -7,7 +7,7 @@ import { coreRoom } from '../model/rooms';
 import { aside, CHOOSE_KEPT, chooseCpus, chosen } from './cpus';
 import { communication, prepareShares, tenHopsBetween, trafficShare } from '../model/communication';
 import { thrifty } from '../model/thrift';
-import { vcpuCurrentCpu, vmHasCurrent } from '../problem/current';
+import { asItIs, vcpuCurrentCpu, vmHasCurrent } from '../problem/current';
 import { beginsNear, firstNodeAsked } from '../model/relations';
 import { cellVcpus, partCell, partDedicated, partNode, partShared, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmThreads, vmVcpus } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
@@ -107,7 +107,9 @@ function seatPart(vm: i32, node: i32, first: i32, count: i32, way: i32): bool {
   let wait = 0;
   for (let vcpu = first; vcpu < first + count; vcpu++) {
     if (vcpuShared[vcpu] || vcpuNode[vcpu] != node) continue;
-    if (way != CHOOSE_KEPT || !keepsCpu(vm, vcpu)) waiting[wait++] = vcpu;
+    if (way == CHOOSE_KEPT && keepsCpu(vm, vcpu)) continue;
+    if (asItIs) return false;
+    waiting[wait++] = vcpu;
   }
   spend(count);
   const taken = chooseCpus(vm, node, wait, needed[node], way);

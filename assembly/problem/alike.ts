@@ -9,7 +9,12 @@ import { spend } from '../work';
 
 /** Whether the VM asks for something that concerns certain nodes, VMs or vCPUs. */
 export function hasTies(vm: i32): bool {
-  return vmDevice[vm] >= 0 || vmRelation[vm] >= 0 || isPicky(vm) || vmTraffic[vm] >= 0 || vmHasCurrent[vm] || vmThreadCpus[vm] > 0;
+  return vmDevice[vm] >= 0 || hasTiesBeyondDevices(vm);
+}
+
+/** The same, devices aside. */
+export function hasTiesBeyondDevices(vm: i32): bool {
+  return vmRelation[vm] >= 0 || isPicky(vm) || vmTraffic[vm] >= 0 || vmHasCurrent[vm] || vmThreadCpus[vm] > 0;
 }
 
 /** Whether two VMs without ties are the same in everything, so that exchanging them changes nothing. */

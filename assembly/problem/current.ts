@@ -11,6 +11,12 @@ export const vcpuCurrentSet = changetype<Flat<u64>>(memory.data(sizeof<u64>() * 
 /** One of these CPUs by index; -1: none that the host has. */
 export const vcpuCurrentCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 
+/** Whether the VM that is being placed is to be where it is now, all of it. */
+export let asItIs: bool = false;
+export function setAsItIs(on: bool): void {
+  asItIs = on;
+}
+
 const firstOf = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 const next = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CURRENT, 8));
 const entryCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_CURRENT, 8));

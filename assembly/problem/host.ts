@@ -3,13 +3,21 @@
 import { Flat } from '../flat';
 import { CPU_GUESTS, CPU_HOST, CPU_ISOLATED, MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES } from '../abi';
 
+/** Distances where none are given, in SLIT units. */
+const LOCAL: i32 = 10;
+const REMOTE: i32 = 20;
+
 export let nodeCount: i32 = 0;
 export const nodeId = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeHasMemory = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
-/** SLIT units, row = from; 0 = not given. */
+/** Whether VMs that are expected may be on the node. */
+export const nodeExpects = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
+/** SLIT units, row = from. */
 const slit = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES * MAX_NODES, 8));
-/** Ten times the hop between vCPUs on two nodes; 0: as far as the distance says. */
+/** Ten times the hop between vCPUs on two nodes, as given; 0: as far as the distance says. */
 const hops = changetype<Flat<u16>>(memory.data(sizeof<u16>() * MAX_NODES * MAX_NODES, 8));
+/** The same with what the distance says, once the host is prepared. */
+const hopOf = changetype<Flat<u16>>(memory.data(sizeof<u16>() * MAX_NODES * MAX_NODES, 8));
 
 /** Bytes a second that the node's memory gives; 0: not known. */
 export const nodeBandwidth = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
@@ -117,12 +125,14 @@ export function addNodeEntry(id: i32, hasMemory: bool): i32 {
   nodeId[node] = id;
   nodeHasMemory[node] = hasMemory;
   nodeBandwidth[node] = 0;
+  nodeExpects[node] = true;
   for (let other = 0; other < MAX_NODES; other++) {
-    slit[node * MAX_NODES + other] = 0;
-    slit[other * MAX_NODES + node] = 0;
+    slit[node * MAX_NODES + other] = REMOTE;
+    slit[other * MAX_NODES + node] = REMOTE;
     hops[node * MAX_NODES + other] = 0;
     hops[other * MAX_NODES + node] = 0;
   }
+  slit[node * MAX_NODES + node] = LOCAL;
   for (let size = 0; size < MAX_PAGE_SIZES; size++) nodePages[node * MAX_PAGE_SIZES + size] = 0;
   prepared = false;
   return node;
@@ -135,9 +145,7 @@ export function setSlit(from: i32, to: i32, distance: i32): void {
 
 /** SLIT distance between two nodes by index: 10 and 20 where the caller gave none. */
 export function distance(from: i32, to: i32): i32 {
-  const given = slit[from * MAX_NODES + to];
-  if (given != 0) return given;
-  return from == to ? 10 : 20;
+  return slit[from * MAX_NODES + to];
 }
 
 export function setHops(from: i32, to: i32, tenHops: i32): void {
@@ -147,8 +155,11 @@ export function setHops(from: i32, to: i32, tenHops: i32): void {
 
 /** Ten times the hop between vCPUs on two nodes by index: their distance where the caller gave none. */
 export function hopBetween(from: i32, to: i32): i32 {
-  const given = hops[from * MAX_NODES + to];
-  return given != 0 ? <i32>given : distance(from, to);
+  return <i32>hopOf[from * MAX_NODES + to];
+}
+
+function deriveHops(): void {
+  for (let at = 0; at < nodeCount * MAX_NODES; at++) hopOf[at] = hops[at] != 0 ? hops[at] : <u16>slit[at];
 }
 
 /** Index of a page size, which is entered where it is new; -1 when there are too many. */
@@ -319,7 +330,7 @@ export function servesDevice(from: i32, node: i32): bool {
 /** Whether the nodes have alike cores, in the same LLCs, and alike memory. */
 function haveAlikeParts(a: i32, b: i32): bool {
   if (nodeUsable[a] != nodeUsable[b] || nodeLlcs[a] != nodeLlcs[b]) return false;
-  if (nodeHasMemory[a] != nodeHasMemory[b] || nodeBandwidth[a] != nodeBandwidth[b]) return false;
+  if (nodeHasMemory[a] != nodeHasMemory[b] || nodeBandwidth[a] != nodeBandwidth[b] || nodeExpects[a] != nodeExpects[b]) return false;
   for (let size = 0; size < pageSizes; size++) {
     if (nodePages[a * MAX_PAGE_SIZES + size] != nodePages[b * MAX_PAGE_SIZES + size]) return false;
   }
@@ -365,6 +376,7 @@ export function prepareHost(): void {
   deriveCores();
   sortCores();
   deriveNodes();
+  deriveHops();
   deriveTwins();
   prepared = true;
   hostVersion++;

@@ -2,7 +2,7 @@
 // memory that the VM may use: all that are at the least distance.
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_VMS } from '../abi';
-import { distance, nodeCount, nodeHasMemory } from './host';
+import { distance, nodeCount, nodeExpects, nodeHasMemory } from './host';
 import { spend } from '../work';
 
 const WORDS: i32 = MAX_NODES / 64;
@@ -14,14 +14,17 @@ export const vmKeepsOff = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MA
 /** VMs that may not use every node. */
 export let pickyVms: i32 = 0;
 
-// Memory nodes by node, in two tables: one for VMs that may use every node, one for the nodes of the last other VM that was asked about.
-const counts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * 2 * MAX_NODES, 8));
-const lists = changetype<Flat<u8>>(memory.data(sizeof<u8>() * 2 * MAX_NODES * MAX_NODES, 8));
+// Memory nodes by node, in three tables: one for VMs that may use every node, one for the nodes of the last other VM that was asked about, one
+// for VMs that are expected.
+const TABLES: i32 = 3;
+const OF_EXPECTED: i32 = 2;
+const counts = changetype<Flat<i32>>(memory.data(sizeof<i32>() * TABLES * MAX_NODES, 8));
+const lists = changetype<Flat<u8>>(memory.data(sizeof<u8>() * TABLES * MAX_NODES * MAX_NODES, 8));
 let table: i32 = 0;
 /** The nodes of the second table. */
 const tableNodes = changetype<Flat<u64>>(memory.data(sizeof<u64>() * WORDS, 8));
 /** Whether some node has several memory nodes in the table. */
-const choices = changetype<Flat<bool>>(memory.data(sizeof<bool>() * 2, 8));
+const choices = changetype<Flat<bool>>(memory.data(sizeof<bool>() * TABLES, 8));
 
 /** Whether the VM may not use every node. */
 export function isPicky(vm: i32): bool {
@@ -72,10 +75,13 @@ export function mayHaveMemory(vm: i32, node: i32): bool {
 /** Nodes with memory, all or those that a VM may use. */
 const candidates = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 
-/** Fills a table for the VM; -1: for one that may use every node. */
+/** Fills a table for the VM; -1: for one that may use every node, or for those that are expected. */
 function fill(vm: i32, into: i32): void {
   let count = 0;
-  for (let node = 0; node < nodeCount; node++) if (vm < 0 ? nodeHasMemory[node] : mayHaveMemory(vm, node)) candidates[count++] = node;
+  for (let node = 0; node < nodeCount; node++) {
+    if (into == OF_EXPECTED && !nodeExpects[node]) continue;
+    if (vm < 0 ? nodeHasMemory[node] : mayHaveMemory(vm, node)) candidates[count++] = node;
+  }
   choices[into] = false;
   spend(nodeCount * (1 + count));
   for (let node = 0; node < nodeCount; node++) {
@@ -107,9 +113,10 @@ function findBeyond(): void {
   }
 }
 
-/** Fills the table for VMs that may use every node: when the host is complete. */
+/** Fills the tables for VMs that may use every node and for those that are expected: when the host is complete. */
 export function prepareNodes(): void {
   fill(-1, 0);
+  fill(-1, OF_EXPECTED);
   table = 0;
   findBeyond();
   for (let word = 0; word < WORDS; word++) tableNodes[word] = 0;
@@ -144,6 +151,14 @@ export function homesOf(node: i32): i32 {
 /** One of the memory nodes of the node, ascending. */
 export function homeOf(node: i32, at: i32): i32 {
   return <i32>lists[(table * MAX_NODES + node) * MAX_NODES + at];
+}
+
+/** Pages of a size that VMs which are expected find free for CPUs of the node; `free` is by node, at `stride`. */
+export function pagesExpected(node: i32, free: Flat<i64>, stride: i32, size: i32): i64 {
+  const at = OF_EXPECTED * MAX_NODES + node;
+  let pages: i64 = 0;
+  for (let next = 0; next < counts[at]; next++) pages += free[<i32>lists[at * MAX_NODES + next] * stride + size];
+  return pages;
 }
 
 /** Distance beyond 10 from the node to the nearest memory that is on none of its memory nodes, at the least. */

@@ -74,6 +74,11 @@ function joinNearest(level: i32): bool {
   return false;
 }
 
+/** The group of the core, as a place among those of all levels. */
+export function groupAt(level: i32, core: i32): i32 {
+  return level * MAX_CPUS + (level < nodeLevel ? coreLlc[core] : groupOf[level * MAX_NODES + coreNode[core]]);
+}
+
 function countCores(): void {
   coresAreInGroups = true;
   for (let at = 0; at < levels * MAX_CPUS; at++) groupCores[at] = 0;
@@ -82,8 +87,7 @@ function countCores(): void {
     for (let cpu = coreCpuStart[core]; cpu < coreCpuStart[core + 1]; cpu++) {
       if (cpuNode[coreCpus[cpu]] != coreNode[core] || cpuLlc[coreCpus[cpu]] != coreLlc[core]) coresAreInGroups = false;
     }
-    if (nodeLevel > 0) groupCores[coreLlc[core]]++;
-    for (let level = nodeLevel; level < levels; level++) groupCores[level * MAX_CPUS + groupOf[level * MAX_NODES + coreNode[core]]]++;
+    for (let level = 0; level < levels; level++) groupCores[groupAt(level, core)]++;
   }
 }
 

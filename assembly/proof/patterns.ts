@@ -3,14 +3,15 @@
 // each level. With any prices at all this holds: no plan costs less than what every VM costs at the least, its pieces with it, minus what the
 // pieces in every group bring at the most. Prices are multiples of 1/1024, and so are their sums, so it holds exactly.
 import { Flat } from '../flat';
-import { MAX_CPUS } from '../abi';
-import { widestCore } from '../problem/host';
+import { MAX_CPUS, MAX_VMS } from '../abi';
+import { freeOnCore } from '../model/capacity';
+import { coreCpuStart, coreList, nodeCoreStart, nodeCount, widestCore } from '../problem/host';
 import { areAlike } from '../problem/alike';
 import { vmAlive, vmBound, vmCells, vmDedicated, vmSlots } from '../problem/request';
 import { spend, workDone } from '../work';
 import { isPlain } from './bound';
 import { divisionCost, pieceLevel, pieces, pieceUnits, priceDivisions } from './divisions';
-import { coresAreInGroups, groupCores, groupUnits, levels, MOST_LEVELS, nodeLevel, prepareLevels } from './levels';
+import { coresAreInGroups, groupAt, groupCores, groupUnits, levels, MOST_LEVELS, nodeLevel, prepareLevels } from './levels';
 import { keepsCores, LARGEST, levelUnits, MOST_UNITS, mostUnits, NEVER, piecePrice, setGrain } from './pieces';
 import { addRow, beginColumns, clearRows, column, enterColumn, makeDearer, MOST_ROWS, rowPrice } from './simplex';
 
@@ -28,6 +29,11 @@ const SCALE: f64 = 1024;
 let types: i32 = 0;
 const typeVm = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_TYPES, 8));
 const typeCount = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_TYPES, 8));
+/** Parts of a millionth that a VM of the type costs at the least, by the prices of this round and of the best. */
+const typeCost = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MOST_TYPES, 8));
+const typeLeast = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MOST_TYPES, 8));
+/** By VM; -1: it has none. */
+const vmType = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 /** Groups of one size, by level. */
 let classes: i32 = 0;
 const classLevel = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_CLASSES, 8));
@@ -52,6 +58,7 @@ function enterTypes(): i64 {
     if (!vmAlive[vm]) continue;
     if (vmCells[vm] == 0) return -1;
     const vcpus = vmDedicated[vm];
+    vmType[vm] = -1;
     if (vcpus == 0 || vcpus > LARGEST) {
       rest += vmBound[vm];
       continue;
@@ -59,6 +66,7 @@ function enterTypes(): i64 {
     let type = 0;
     while (type < types && !isOfType(vm, typeVm[type])) type++;
     if (type == MOST_TYPES) return -1;
+    vmType[vm] = type;
     if (type < types) {
       typeCount[type]++;
       continue;
@@ -130,6 +138,7 @@ const bestPrice = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MOST_LEVELS 
 
 function keepPrices(): void {
   for (let at = 0; at < levels * (MOST_UNITS + 1); at++) bestPrice[at] = piecePrice[at];
+  for (let type = 0; type < types; type++) typeLeast[type] = typeCost[type];
 }
 
 /**
@@ -219,7 +228,8 @@ function boundByRounds(enough: i64, price: f64): i64 {
       const cost = priceDivisions(typeVm[type], thorough);
       // No such VM fits: there is a plan, so that cannot be.
       if (cost >= NEVER) return 0;
-      sum += <i64>typeCount[type] * <i64>Math.floor(cost * SCALE);
+      typeCost[type] = <i64>Math.floor(cost * SCALE);
+      sum += <i64>typeCount[type] * typeCost[type];
       if (pieces == 0) continue;
       column[type] = 1;
       for (let at = 0; at < pieces; at++) column[pieceRow(pieceLevel[at], pieceUnits[at])] += 1;
@@ -254,7 +264,41 @@ function boundByRounds(enough: i64, price: f64): i64 {
       thorough = true;
     }
   }
+  takePrices(1);
+  arePriced = best > 0;
   return best;
+}
+
+/** Whether the prices of the best round are for the VMs as they are. */
+export let arePriced: bool = false;
+
+/** Parts of a millionth that the VM costs at the least by these prices. */
+export function pricedLeast(vm: i32): i64 {
+  return vmType[vm] < 0 ? vmBound[vm] << 10 : typeLeast[vmType[vm]];
+}
+
+/** By level and group: units that are free. */
+const freeUnits = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_LEVELS * MAX_CPUS, 8));
+
+/** Parts of a millionth that pieces in what is free bring at the most by these prices. */
+export function pricedRoom(): i64 {
+  let most: f64 = 0;
+  const cores = nodeCoreStart[nodeCount];
+  spend(levels * cores);
+  for (let at = 0; at < cores; at++) {
+    const core = coreList[at];
+    const cpus = freeOnCore(core);
+    const units = grain == 1 ? cpus : cpus < coreCpuStart[core + 1] - coreCpuStart[core] ? 0 : 1;
+    for (let level = 0; level < levels; level++) freeUnits[groupAt(level, core)] += units;
+  }
+  for (let at = 0; at < cores; at++) {
+    for (let level = 0; level < levels; level++) {
+      const group = groupAt(level, coreList[at]);
+      most += mostPrice[level * (MAX_CPUS + 1) + freeUnits[group]];
+      freeUnits[group] = 0;
+    }
+  }
+  return <i64>(most * SCALE);
 }
 
 /** What `patternBound` found; -1: VMs have come, gone or changed since. */
@@ -263,12 +307,16 @@ let known: i64 = -1;
 /** VMs have come, gone or changed. */
 export function forgetPatterns(): void {
   known = -1;
+  arePriced = false;
 }
 
 /** A number that no plan which places all VMs is below, as far as patterns tell: 0 where some VM is not placed. It need not be more than `enough`. */
 export function patternBound(enough: i64): i64 {
   const rest = enterTypes();
-  if (rest < 0) return 0;
+  if (rest < 0) {
+    arePriced = false;
+    return 0;
+  }
   if (known >= 0) return known;
   known = 0;
   prepareLevels();

@@ -4,12 +4,14 @@ import { Flat } from '../flat';
 import { MAX_PAGE_SIZES, MEMORY_STRICT } from '../abi';
 import { setTwinsAlike } from '../place/assign';
 import { lossOnFreeCpus } from '../proof/competition';
+import { arePriced, pricedLeast, pricedRoom } from '../proof/patterns';
 import { layOutCells } from '../problem/cells';
 import { freeCpus, takeCpus, takeParts, takeThread, unplace } from '../model/capacity';
 import { freePages, homePages, limitLeft } from '../model/memory';
 import { prepareRelations } from '../model/relations';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
 import { showPlacements, tryAssignment } from '../place/construct';
+import { roomForExpected } from '../model/expected';
 import { totalCost } from '../model/totals';
 import { rounded } from '../problem/coefficients';
 import { corePlace, cpuCore, llcSpansNodes, nodeCount, nodePages, pageSizes, speedsDiffer } from '../problem/host';
@@ -45,6 +47,8 @@ const usedAt = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_JOINT, 8))
 /** Weight, and least cost, of the VMs from a place in the list on. */
 const weightFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_JOINT + 1), 8));
 const boundFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_JOINT + 1), 8));
+/** The same by the prices of patterns, in parts of a millionth. */
+const pricedFrom = changetype<Flat<i64>>(memory.data(sizeof<i64>() * (MOST_JOINT + 1), 8));
 /** What all weights are multiples of. */
 let weightUnit: i64 = 1;
 /** Whether the VM is the same as the one before it in the list. */
@@ -56,6 +60,13 @@ let leastMemoryBound: f64 = 1;
 
 let bestWeight: i64 = 0;
 let bestCost: i64 = 0;
+/** Room for VMs that are expected. */
+let bestRoom: i64 = 0;
+/** Whether more of it makes plans of equal cost better. */
+let wantsRoom: bool = false;
+export function setWantsRoom(on: bool): void {
+  wantsRoom = on;
+}
 let improved: bool = false;
 let thorough: bool = false;
 /** Whether every placement has been looked at. */
@@ -67,6 +78,9 @@ let left: i32 = 0;
 let pricedNow: i32 = 0;
 /** What a placement may add to the cost; what is dearer is not kept. */
 let dearest: i64 = 0;
+/** The same less what the rest costs at the least by the prices of patterns, but for what is left free: in parts of a millionth. */
+let dearestPriced: i64 = 0;
+let isPriced: bool = false;
 /** The first core of the VM before, where VMs repeat. */
 let leastPlace: i32 = 0;
 /** Prices of single placements and of whole plans are rounded apart; this is more than they differ by. */
@@ -88,7 +102,7 @@ function firstPlace(vm: i32): i32 {
 function push(vm: i32, cells: i32, cost: i64): bool {
   left -= 1 + vmVcpus[vm] / VCPUS_IN_PRICE;
   pricedNow++;
-  if (cost > dearest || firstPlace(vm) < leastPlace) return true;
+  if (cost > dearest || firstPlace(vm) < leastPlace || (isPriced && (cost << 10) - pricedRoom() >= dearestPriced)) return true;
   if (foundTop == MOST_FOUND || poolTop + recordSize(vm) > POOL) {
     sawAllPlans = false;
     return true;
@@ -184,6 +198,7 @@ function sortFound(from: i32): void {
 function keepPlan(weight: i64, cost: i64): void {
   bestWeight = weight;
   bestCost = cost;
+  bestRoom = roomForExpected();
   improved = true;
   bestTop = 0;
   for (let at = 0; at < count; at++) {
@@ -227,14 +242,20 @@ function fewestVcpus(at: i32, weight: i64): i32 {
 function boundOfRest(at: i32, weight: i64): i64 {
   if (at == count || weight <= 0) return 0;
   // If some VMs may be left out, it is not known which ones lose what they lose alone.
-  const alone = weight < weightFrom[at] ? 0 : boundFrom[at];
-  return max(alone, lossOnFreeCpus(fewestVcpus(at, weight), leastWeight, leastMemoryBound));
+  const all = weight == weightFrom[at];
+  const alone = max(all ? boundFrom[at] : 0, lossOnFreeCpus(fewestVcpus(at, weight), leastWeight, leastMemoryBound));
+  return all && thorough && arePriced ? max(alone, (pricedFrom[at] - pricedRoom() + 1023) >> 10) : alone;
+}
+
+/** Whether the plan may cost as much as the best because it keeps more room. No VM that is placed beside makes room. */
+function keepsMore(): bool {
+  return wantsRoom && roomForExpected() > bestRoom;
 }
 
 /** Goes on from the VM at `at` with so much weight placed; the plan as it stands costs `cost`. */
 function branch(at: i32, weight: i64, cost: i64): void {
   if (at == count) {
-    if (weight > bestWeight || (weight == bestWeight && cost < bestCost)) keepPlan(weight, cost);
+    if (weight > bestWeight || (weight == bestWeight && (cost < bestCost || (cost == bestCost && keepsMore())))) keepPlan(weight, cost);
     return;
   }
   const vm = list[at];
@@ -243,13 +264,15 @@ function branch(at: i32, weight: i64, cost: i64): void {
   const bottom = foundTop;
   const floor = poolTop;
   leastPlace = repeats[at] && usedAt[at - 1] >= 0 ? firstPlace(list[at - 1]) : 0;
-  // If no more weight can be won, only a lower cost counts.
-  const spare = most > bestWeight ? i64.MAX_VALUE >> 1 : bestCost - cost - 1;
+  // If no more weight can be won, only a lower cost counts, or the same with more room.
+  const spare = most > bestWeight ? i64.MAX_VALUE >> 1 : bestCost - cost - <i64>!keepsMore();
   // If VMs are the same, the first ones are placed.
   const waits = repeats[at] && usedAt[at - 1] < 0;
   if (spare >= 0 && !waits) {
     pricedNow = 0;
     dearest = spare + SLACK;
+    isPriced = arePriced && thorough && weight + weightFrom[at] == bestWeight;
+    dearestPriced = ((bestCost - cost + SLACK) << 10) - pricedFrom[at + 1];
     if (!showPlacements(vm, MOST_VISITS, dearest, push, onLeaf)) sawAllPlans = false;
     // A VM that cannot be seated at all costs time too.
     left -= pricedNow == 0 ? 1 : 0;
@@ -265,7 +288,8 @@ function branch(at: i32, weight: i64, cost: i64): void {
     const further = thorough ? totalCost() : cost + foundCost[next];
     const placed = weight + weightFrom[at] - weightFrom[at + 1];
     const heaviest = placed + weightAllowed(at + 1);
-    if (heaviest > bestWeight || (heaviest == bestWeight && further + boundOfRest(at + 1, bestWeight - placed) < bestCost)) branch(at + 1, placed, further);
+    const below = bestCost + <i64>keepsMore();
+    if (heaviest > bestWeight || (heaviest == bestWeight && further + boundOfRest(at + 1, bestWeight - placed) < below)) branch(at + 1, placed, further);
     usedAt[at] = -1;
     unplace(vm);
   }
@@ -279,6 +303,7 @@ function prepare(order: Flat<i32>, vms: i32): void {
   count = vms;
   weightFrom[count] = 0;
   boundFrom[count] = 0;
+  pricedFrom[count] = 0;
   weightUnit = 0;
   leastWeight = 1000;
   leastMemoryBound = 1;
@@ -289,6 +314,7 @@ function prepare(order: Flat<i32>, vms: i32): void {
     weightFrom[at] = weightFrom[at + 1] + weightOf(vm);
     weightUnit = greatestCommonDivisor(weightUnit, weightFrom[at] - weightFrom[at + 1]);
     boundFrom[at] = boundFrom[at + 1] + vmBound[vm];
+    pricedFrom[at] = pricedFrom[at + 1] + pricedLeast(vm);
     leastWeight = Math.min(leastWeight, vmWeight[vm]);
     leastMemoryBound = Math.min(leastMemoryBound, vmMemoryBound[vm]);
     repeats[at] = thorough && at > 0 && areSame(order[at - 1], vm);
@@ -299,16 +325,17 @@ function prepare(order: Flat<i32>, vms: i32): void {
 
 /**
  * Places the VMs of `order`, none of which is placed, in the best way that it finds by pricing `most` placements. It does so only if that
- * places more than `weight`, or as much for less than `cost`; else it places none. `all`: looks at every seating, not only at those that
+ * places more than `weight`, or as much for less than `cost`, or for as much with more than `room` where that is wanted; else it places none. `all`: looks at every seating, not only at those that
  * promise most. Returns whether it placed them. `sawAllPlans` tells whether there is nothing better.
  */
-export function placeTogether(order: Flat<i32>, vms: i32, weight: i64, cost: i64, most: i32, all: bool): bool {
+export function placeTogether(order: Flat<i32>, vms: i32, weight: i64, cost: i64, room: i64, most: i32, all: bool): bool {
   thorough = all;
   prepare(order, vms);
   // A VM may be tied to nodes, by a device or by name. Then like nodes are not interchangeable for the other VMs.
   setTwinsAlike(!all || (devices == 0 && pickyVms == 0));
   bestWeight = weight;
   bestCost = cost;
+  bestRoom = room;
   improved = false;
   sawAllPlans = true;
   left = most;

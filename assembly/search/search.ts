@@ -8,12 +8,15 @@ import { lowerBound, simpleBound } from '../proof/competition';
 import { forgetWeights, isMostCounted, mostInAll } from '../proof/weights';
 import { forgetPatterns } from '../proof/patterns';
 import { boundForWeight } from '../proof/others';
-import { unplace } from '../model/capacity';
+import { takeCpus, takeParts, unplace } from '../model/capacity';
 import { comesBefore } from '../problem/order';
 import { placeNext } from './first';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
+import { expectedSizes, roomForExpected } from '../model/expected';
 import { setThrifty } from '../model/thrift';
-import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans } from './joint';
+import { MOST_JOINT, placementsLeft, placeTogether, provesOptimum, sawAllPlans, setWantsRoom } from './joint';
+import { beginWriting, list, readPlan, vms, writePlace } from './places';
+import { ruinAndRecreate } from './ruin';
 import { settleMemory } from './settle';
 import { makeRoom } from './exchange';
 import { PLACE_DENSE, PLACE_SOON, PLACE_WELL, tieScore } from '../place/construct';
@@ -45,6 +48,10 @@ const MOST_STEPS_AT_ONCE: i64 = 64;
 const WORK_OF_BOUNDS: i64 = 40000000;
 /** Placements priced in one step of joint placing, the fewest; some steps get up to eight times as many. */
 const PRICES_OF_JOINT: i32 = 96;
+/** Steps of search to each that looks for room for VMs that are expected. */
+const STEPS_TO_ROOM: i32 = 8;
+/** Rearranging begins anew with twice the work, from this part of all steps on. */
+const SHORTEST_BURST: i32 = 32;
 let visitsOfStep: i32 = 0;
 let pricesOfStep: i32 = 0;
 
@@ -59,6 +66,7 @@ let ordered: i32 = 0;
 // The plan as it stands, as the objective sees it.
 let planWeight: i64 = 0;
 let planCost: i64 = 0;
+let planRoom: i64 = 0;
 let planScore: i64 = 0;
 let bound: i64 = 0;
 let heaviest: i64 = 0;
@@ -98,6 +106,7 @@ function placeOrdered(how: i32): void {
 function measure(): void {
   planCost = totalCost();
   planWeight = placedWeight;
+  planRoom = roomForExpected();
   planScore = tieScore();
 }
 
@@ -182,9 +191,9 @@ function placesTheSame(): bool {
 }
 
 /** Leaves the VMs of `order` as they are now if the plan is better than the given one; else puts them back. Returns whether it is better. */
-function settleFor(weight: i64, cost: i64, score: i64): bool {
+function settleFor(weight: i64, cost: i64, room: i64, score: i64): bool {
   // If other VMs are placed, perhaps smaller ones, leaving more nodes free does not make the plan better.
-  const packsBetter = planScore < score && placesTheSame();
+  const packsBetter = (planRoom != room ? planRoom > room : planScore < score) && placesTheSame();
   const better = planWeight != weight ? planWeight > weight : planCost != cost ? planCost < cost : packsBetter;
   for (let at = 0; at < ordered; at++) {
     const vm = order[at];
@@ -198,6 +207,7 @@ function settleFor(weight: i64, cost: i64, score: i64): bool {
   for (let at = 0; at < ordered; at++) if (isKept(order[at])) putBack(order[at]);
   planWeight = weight;
   planCost = cost;
+  planRoom = room;
   planScore = score;
   return false;
 }
@@ -206,25 +216,27 @@ function settleFor(weight: i64, cost: i64, score: i64): bool {
 function placeInTurn(how: i32): bool {
   const weight = planWeight;
   const cost = planCost;
+  const room = planRoom;
   const score = planScore;
   placeOrdered(how);
-  return settleFor(weight, cost, score);
+  return settleFor(weight, cost, room, score);
 }
 
 /** Places the VMs of `order` together, pricing up to `most` placements; `thrifty`: where most is left for others. */
 function placeJointly(most: i32, all: bool, thrifty: bool): bool {
   const weight = planWeight;
   const cost = planCost;
+  const room = planRoom;
   const score = planScore;
   let out: i64 = 0;
   for (let at = 0; at < ordered; at++) if (isKept(order[at])) out += weightOf(order[at]);
   sortBy(order, ordered, comesBeforeTogether);
   setThrifty(thrifty);
-  const improved = placeTogether(order, ordered, out, cost, most, all);
+  const improved = placeTogether(order, ordered, out, cost, room, most, all);
   setThrifty(false);
   pricesOfStep += most - placementsLeft();
   if (improved) measure();
-  return settleFor(weight, cost, score);
+  return settleFor(weight, cost, room, score);
 }
 
 function step(): void {
@@ -243,11 +255,47 @@ function step(): void {
   placeJointly(PRICES_OF_JOINT << <i32>nextRandom(4), nextRandom(2) == 0, refused && nextRandom(2) == 0);
 }
 
+/** Searches among the pieces of VMs, as far as the work of so many steps goes, and takes what is better; whether that can be done. */
+function rearrange(steps: i32): bool {
+  // Where others are in the way, there is more to gain by moving those.
+  if (!readPlan() || vms < placedVms) return false;
+  const weight = planWeight;
+  const cost = planCost;
+  const room = planRoom;
+  const score = planScore;
+  clearKept();
+  ordered = 0;
+  while (ordered < vms) {
+    keep(list[ordered]);
+    order[ordered] = list[ordered++];
+  }
+  const found = ruinAndRecreate(<i64>steps * WORK_IN_STEP, random, bound - cost);
+  if (found) beginWriting();
+  for (let at = 0; at < ordered && found; at++) {
+    if (!takeParts(order[at], writePlace(at))) break;
+    takeCpus(order[at]);
+  }
+  measure();
+  settleFor(weight, cost, room, score);
+  return true;
+}
+
+/** Whether all VMs can be placed together. */
+function areFew(): bool {
+  refresh();
+  return placedVms + refusedVms <= MOST_JOINT;
+}
+
 /** Places all VMs together, if they are few and that has not been tried with so much work; if everything was seen, that is the best. */
 function proveWith(steps: i32, again: bool): void {
   const most = steps * PRICES_IN_STEP;
-  refresh();
-  if (placedVms + refusedVms > MOST_JOINT || most <= 2 * pricedForProof) return;
+  if (!areFew() || most <= 2 * pricedForProof) return;
+  placeAllTogether(steps, again && refusedVms > 0);
+  pricedForProof = most;
+  proven = sawAllPlans && provesOptimum();
+}
+
+function placeAllTogether(steps: i32, thrifty: bool): void {
   const before = setWorkLimit(workDone + <i64>steps * WORK_IN_STEP);
   clearKept();
   ordered = 0;
@@ -256,10 +304,8 @@ function proveWith(steps: i32, again: bool): void {
     order[ordered++] = vm;
     if (vmCells[vm] != 0) keep(vm);
   }
-  placeJointly(most, true, again && refusedVms > 0);
+  placeJointly(steps * PRICES_IN_STEP, true, thrifty);
   setWorkLimit(before);
-  pricedForProof = most;
-  proven = sawAllPlans && provesOptimum();
 }
 
 /** Lets refused VMs in where one other that moves makes room, as far as the work of a quarter of `steps` steps goes. */
@@ -349,22 +395,41 @@ function canImprove(): bool {
   return !proven && ((refusedVms > 0 && planWeight < heaviest) || planCost > bound);
 }
 
+/** Work when the step began. */
+let workBefore: i64 = 0;
+
+/** Begins a step that may count as up to `left`; the limit of work before it. */
+function beginStep(left: i32): i64 {
+  visitsOfStep = 0;
+  pricesOfStep = 0;
+  workBefore = workDone;
+  return setWorkLimit(workDone + min<i64>(<i64>left, MOST_STEPS_AT_ONCE) * WORK_IN_STEP);
+}
+
+/** Ends it; as how many it counts. */
+function endStep(left: i32, limit: i64): i32 {
+  setWorkLimit(limit);
+  const byWork = <i32>((workDone - workBefore) / WORK_IN_STEP);
+  const taken = min(left, max(1 + visitsOfStep / VISITS_IN_STEP + pricesOfStep / PRICES_IN_STEP, byWork));
+  stepsTaken = min(stepsTaken + taken, MOST_STEPS);
+  return taken;
+}
+
 /** Up to `steps` steps of search, fewer where nothing is to be gained. A step that looks at much counts more than once. */
 export function improve(steps: i32, seed: i32): void {
   random = (<u32>seed * 2654435761) ^ (<u32>stepsTaken * 40503) ^ 0x9e3779b9;
   if (random == 0) random = 1;
   measure();
   prepareBounds();
-  bound = lowerBound();
+  // Of any VMs of that weight: the plan may come to place others.
+  bound = boundForWeight();
   heaviest = mostInAll();
   let left = steps;
   let proofs = 0;
+  let burst = max(1, steps / SHORTEST_BURST);
   while (left > 0 && canImprove()) {
-    visitsOfStep = 0;
-    pricesOfStep = 0;
+    const before = beginStep(left);
     const weight = planWeight;
-    const done = workDone;
-    const before = setWorkLimit(done + min<i64>(<i64>left, MOST_STEPS_AT_ONCE) * WORK_IN_STEP);
     // Once early, for what is quick to see, then with half of the work.
     if (proofs == 0 || (proofs == 1 && (left <= steps / 2 || placedVms + refusedVms == 1))) {
       proveWith(proofs == 0 ? steps / 8 : steps / 2, proofs > 0);
@@ -372,14 +437,36 @@ export function improve(steps: i32, seed: i32): void {
     } else if (placedVms + refusedVms == 1) {
       // One VM alone has been tried everywhere.
       break;
+    } else if (refusedVms == 0 && burst > 0 && burst < left / 2) {
+      burst = rearrange(burst) ? 2 * burst : 0;
     } else {
       step();
     }
-    if (planWeight != weight) bound = lowerBound();
-    setWorkLimit(before);
-    const byWork = <i32>((workDone - done) / WORK_IN_STEP);
-    const taken = min(left, max(1 + visitsOfStep / VISITS_IN_STEP + pricesOfStep / PRICES_IN_STEP, byWork));
-    left -= taken;
-    stepsTaken = min(stepsTaken + taken, MOST_STEPS);
+    if (planWeight != weight) bound = boundForWeight();
+    left -= endStep(left, before);
   }
+}
+
+/**
+ * Makes room for VMs that are expected where that costs nothing: places all VMs together where they are few, else goes on with steps, as far as an
+ * eighth of `steps` goes. After `improve`.
+ */
+export function keepRoom(steps: i32): void {
+  if (expectedSizes == 0) return;
+  setWantsRoom(true);
+  const few = areFew();
+  let left = max(1, steps / STEPS_TO_ROOM);
+  let seen = false;
+  if (few) {
+    const before = beginStep(left);
+    placeAllTogether(left, false);
+    seen = sawAllPlans;
+    left -= endStep(left, before);
+  }
+  while (left > 0 && !seen && placedVms > 0) {
+    const before = beginStep(left);
+    step();
+    left -= endStep(left, before);
+  }
+  setWantsRoom(false);
 }

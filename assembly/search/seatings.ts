@@ -1,15 +1,17 @@
 // Every way to seat a VM's dedicated vCPUs on the cores of the nodes that its parts are on, up to symmetry. Cores in the same state are
-// interchangeable, and so are LLCs. Of two such cores or LLCs the first gets no less than the second.
+// interchangeable, and so are LLCs. Of two such cores or LLCs the first gets no less than the second. No part has half of two cores of an LLC:
+// one whole core in place of them costs no more, and who is on their other halves can be on the second one together.
 import { Flat } from '../flat';
-import { MAX_CPUS } from '../abi';
-import { coreList, coreLlc, nodeCoreStart } from '../problem/host';
+import { MAX_CPUS, THREADS_PREFER, THREADS_REQUIRE } from '../abi';
+import { vmHasCurrent } from '../problem/current';
+import { coreList, coreLlc, isolatedCpus, nodeCoreStart, speedsDiffer, widestCore } from '../problem/host';
 import { coresAlike, freeCpu, releaseCpu, releaseThreads, takeCpu, takesThread, takeParts, unplace } from '../model/capacity';
 import { coreRoom } from '../model/rooms';
 import { isSpent, spend } from '../work';
 import { addedCost } from '../place/construct';
 import { takeThreads, takeThreadsFrom } from '../place/threads';
 import { assignNodes } from '../place/seat';
-import { cellVcpus, partCell, partDedicated, partNode, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmVcpus } from '../problem/request';
+import { cellVcpus, partCell, partDedicated, partNode, vcpuCpu, vcpuNode, vcpuShared, vmParts, vmStart, vmThreadCpus, vmThreads, vmVcpus } from '../problem/request';
 
 /** VMs with more parts, or with parts on nodes of more cores, have only the seatings that place/construct.ts tries. */
 const MOST_PARTS: i32 = 16;
@@ -90,7 +92,7 @@ function seatPart(vm: i32, cells: i32, part: i32): void {
   const at = vmStart[vm] + part;
   const node = partNode[at];
   prepareNode(vm, part, node);
-  seatOnCores(vm, cells, part, nodeCoreStart[node], partDedicated[at], false);
+  seatOnCores(vm, cells, part, nodeCoreStart[node], partDedicated[at], false, false);
 }
 
 /** Entry of the part's dedicated vCPU that is next when `left` of them have no CPU. */
@@ -104,8 +106,14 @@ function nextVcpu(vm: i32, part: i32, left: i32): i32 {
   return vcpu;
 }
 
-/** Gives the core at `place` every number of the `left` vCPUs of the part. `tied`: this LLC has got the same as the like one before so far. */
-function seatOnCores(vm: i32, cells: i32, part: i32, place: i32, left: i32, tied: bool): void {
+/** Whether no part of the VM need have half of two cores of an LLC. */
+let joins: bool = false;
+
+/**
+ * Gives the core at `place` every number of the `left` vCPUs of the part. `tied`: this LLC has got the same as the like one before so far; `hasHalf`:
+ * half of one of its cores.
+ */
+function seatOnCores(vm: i32, cells: i32, part: i32, place: i32, left: i32, tied: bool, hasHalf: bool): void {
   spend(2);
   if (left == 0) {
     seatPart(vm, cells, part + 1);
@@ -121,17 +129,21 @@ function seatOnCores(vm: i32, cells: i32, part: i32, place: i32, left: i32, tied
   const step = llcStep[base + place];
   const startsLlc = place == nodeCoreStart[node] || coreLlc[core] != coreLlc[coreList[place - 1]];
   const bound = step > 0 && (startsLlc || tied);
-  let most = min(coreRoom(vm, core, 0), left);
+  const room = coreRoom(vm, core, 0);
+  const before = hasHalf && !startsLlc;
+  let most = min(room, left);
   if (alike[base + place]) most = min(most, given[base + place - 1]);
   if (bound) most = min(most, given[base + place - step]);
   for (let here = most; here >= 0 && !stopped; here--) {
+    const isHalf = joins && here == 1 && room == 2;
+    if (isHalf && before) continue;
     given[base + place] = here;
     for (let seat = 0; seat < here; seat++) {
       const cpu = freeCpu(core);
       takeCpu(vm, cpu);
       vcpuCpu[nextVcpu(vm, part, left - seat)] = cpu;
     }
-    seatOnCores(vm, cells, part, place + 1, left - here, bound && here == given[base + place - step]);
+    seatOnCores(vm, cells, part, place + 1, left - here, bound && here == given[base + place - step], before || isHalf);
     for (let seat = 0; seat < here; seat++) {
       const vcpu = nextVcpu(vm, part, left - seat);
       releaseCpu(vcpuCpu[vcpu]);
@@ -155,6 +167,7 @@ export function showSeatings(vm: i32, cells: i32, most: i32, onFound: (vm: i32, 
   if (!sawAllSeatings) return;
   for (let vcpu = start; vcpu < start + vmVcpus[vm]; vcpu++) vcpuCpu[vcpu] = -1;
   if (!assignNodes(vm, cells) || !takeParts(vm, cells)) return;
+  joins = widestCore == 2 && !speedsDiffer && isolatedCpus == 0 && !vmHasCurrent[vm] && (vmThreads[vm] == THREADS_PREFER || vmThreads[vm] == THREADS_REQUIRE);
   budget = most;
   stopped = false;
   onSeating = onFound;

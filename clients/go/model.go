@@ -158,7 +158,15 @@ type Request struct {
 	Overcommit     float64            `json:"overcommit,omitempty"`
 	Strategy       string             `json:"strategy,omitempty"`
 	Model          map[string]float64 `json:"model,omitempty"`
+	Expect         []Expected         `json:"expect,omitempty"`
 	VMs            []VM               `json:"vms"`
+}
+
+// Expected is VMs of a size that may come later. A share of 0 is left out, and counts as 1.
+type Expected struct {
+	VCPUs  int     `json:"vcpus"`
+	Memory string  `json:"memory"`
+	Share  float64 `json:"share,omitempty"`
 }
 
 // Cost is lost vCPUs, and by cause. LowerBound and Gap are those of a plan.

@@ -23,6 +23,7 @@ const PROBLEMS = 2
 const RANDOM_CALLS = 10
 const PLANS = 20
 const REPLANS = 10
+const EXPECTING = 4
 const MISTAKES = 24
 
 const wholes = new Map(signatures.map(({ name, parameters }) => [name, parameters.map(({ type }) => type === 'i32')]))
@@ -61,7 +62,13 @@ function inputs(): Input[] {
     request: input,
   }))
   const again = sample(replans, REPLANS)
-  const texts = [...plans, ...again].map(({ host, request }) => ({
+  const expect = [
+    { vcpus: 2, memory: '256MiB', share: 2 },
+    { vcpus: 5, memory: '1GiB', share: 0.5 },
+    { vcpus: 64, memory: '4GiB' },
+  ]
+  const expecting = plans.slice(0, EXPECTING).map(({ host, request }) => ({ host, request: { ...request, expect } }))
+  const texts = [...plans, ...again, ...expecting].map(({ host, request }) => ({
     host: JSON.stringify(host),
     request: JSON.stringify(request),
   }))

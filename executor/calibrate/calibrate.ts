@@ -3,10 +3,12 @@
 import { UnsupportedError } from '../../src/errors.js'
 import { type CacheLevel, readCaches } from '../../src/topology/caches.js'
 import { directoryReader } from '../../src/topology/node-fs.js'
-import type { CpuId, Host, HostCpu, Measures, NodeId } from '../../src/types.js'
+import { readLatencies } from '../../src/topology/nodes.js'
+import type { CpuId, Host, HostCpu, Measures, NodeId, NodeMatrix } from '../../src/types.js'
 import { count } from '../../src/units.js'
 import { getAffinity } from '../ffi/threads.js'
 import { MemoryBlock } from '../memory/memory-block.js'
+import { filledBy } from './firmware.js'
 import {
   acrossNodes,
   coresOn,
@@ -41,11 +43,11 @@ export interface CalibrateOptions {
 
 /** What was measured. */
 export interface Calibration {
-  /** Medians; what could not be measured is `null`. */
+  /** Medians; what could not be measured is `null`, but for latencies that HMAT has in proportion to one that was (`notes` say so). */
   readonly measures: Required<Measures>
   /** Of each, the distance between its quartiles as a share of its median. */
   readonly spread: Required<Measures>
-  /** What could not be measured, and why, as sentences. */
+  /** What could not be measured, and why, and what HMAT says of latencies, as sentences. */
   readonly notes: readonly string[]
 }
 
@@ -138,7 +140,35 @@ class Calibrator {
     })
     const spread = part('spread')
     this.#noteSpread(spread)
-    return { measures: part('median'), spread, notes: this.#notes }
+    const measures = part('median')
+    return { measures: { ...measures, latencies: this.#filled(measures.latencies) }, spread, notes: this.#notes }
+  }
+
+  /** What could not be measured is as the firmware has it, where it says so. */
+  #filled(measured: NodeMatrix): NodeMatrix {
+    const nodes = this.#host.nodes.map(({ id }) => id)
+    const firmware = readLatencies(directoryReader('/'), nodes)
+    this.#noteFirmware(firmware, measured, nodes)
+    const filled = measured.map((row) => [...row])
+    for (const { from, to, ns, local, latency } of filledBy(firmware, measured, nodes)) {
+      filled[this.#at(from)]![this.#at(to)] = rounded(latency)
+      this.#notes.push(
+        `latency of the memory of node ${to} from node ${from} is by HMAT: ${(ns / local).toFixed(2)} times what was measured of its own`,
+      )
+    }
+    return filled
+  }
+
+  /** The firmware's figures beside those that were measured. */
+  #noteFirmware(firmware: NodeMatrix, measured: NodeMatrix, nodes: readonly NodeId[]): void {
+    const pairs = nodes.flatMap((from, row) => nodes.map((to, column) => ({ from, to, row, column })))
+    const told = pairs.flatMap(({ from, to, row, column }) => {
+      const [ns, found] = [firmware[row]![column]!, measured[row]![column]!]
+      return ns === null
+        ? []
+        : [`node ${from} to node ${to} ${ns} (measured: ${found === null ? '-' : found.toFixed(0)})`]
+    })
+    if (told.length > 0) this.#notes.push(`latencies by the firmware's HMAT, ns: ${told.join(', ')}`)
   }
 
   #noteUnusable(): void {

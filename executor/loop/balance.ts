@@ -44,7 +44,7 @@ export async function balance(options: BalanceOptions = {}): Promise<void> {
   openStateFolder(folder)
   const lock = takeLock(folder, 'balance.lock', 'keeps VMs balanced with this state folder')
   try {
-    using observer = await Observer.open(connect === undefined ? {} : { connect })
+    using observer = await Observer.open(connect === undefined ? {} : { connect }, options.measured)
     const keeper = new Keeper({ ...options, folder, settings, graceMs, observer }, recall(folder))
     options.onStart?.(keeper.start())
     for (let round = 0; round < rounds && !isEnded(signal); round++) {

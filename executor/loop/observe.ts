@@ -1,5 +1,6 @@
 /** What runs here, round by round: counters between two readings, and where all of it is. */
 
+import { withMeasures } from '../../src/topology/measured.js'
 import { detectHost } from '../../src/topology/node-fs.js'
 import type { Host } from '../../src/types.js'
 import type { Observation } from '../balance/types.js'
@@ -21,7 +22,7 @@ export interface Seen {
   readonly reading: Reading
   /** Where it is: threads and memory. */
   readonly found: Found
-  /** As the kernel shows it now. */
+  /** As the kernel shows it now, with what was measured. */
   readonly host: Host
   /** Others who place the same. */
   readonly rivals: readonly Rival[]
@@ -44,22 +45,27 @@ export function now(): number {
 
 export class Observer implements Disposable {
   readonly #connect: { readonly connect?: string }
+  readonly #measured: Host | undefined
   readonly #meter: Meter
   #before: Reading
   #found: { readonly found: Found; readonly restUntil: number } | null = null
   #rivals: { readonly rivals: readonly Rival[]; readonly restUntil: number } | null = null
 
-  private constructor(connect: { readonly connect?: string }, meter: Meter, before: Reading) {
+  private constructor(connect: { readonly connect?: string }, meter: Meter, before: Reading, measured?: Host) {
     this.#connect = connect
+    this.#measured = measured
     this.#meter = meter
     this.#before = before
   }
 
-  /** @throws {UnsupportedError} as `findVms` does */
-  static async open(connect: { readonly connect?: string }): Promise<Observer> {
+  /**
+   * @param measured what was measured of this machine
+   * @throws {UnsupportedError} as `findVms` does
+   */
+  static async open(connect: { readonly connect?: string }, measured?: Host): Promise<Observer> {
     const meter = await Meter.open({ ...connect, memory: false })
     try {
-      return new Observer(connect, meter, await meter.read())
+      return new Observer(connect, meter, await meter.read(), measured)
     } catch (error) {
       meter.close()
       throw error
@@ -78,7 +84,8 @@ export class Observer implements Disposable {
     this.#before = after
     const at = now()
     const found = await this.#findThese(after.vms.map(({ vm }) => vm))
-    const host = await detectHost()
+    const detected = await detectHost()
+    const host = this.#measured === undefined ? detected : withMeasures(detected, this.#measured)
     const rivals = this.#rivalsOf(found, host)
     return { observation: observationOf(rates, at), rates, reading: after, found, host, rivals }
   }

@@ -24,6 +24,8 @@ export interface BalanceOptions extends StateOptions {
   readonly rounds?: number
   /** What pays, and how patient it is. */
   readonly settings?: SettingsInput
+  /** What was measured of this machine (`calibrate`): each round reckons with it. */
+  readonly measured?: Host
   /** Asked in each round for the rules that hold now. */
   readonly policy?: () => Policy
   /** At most so many bytes are copied a second. */

@@ -28,7 +28,7 @@ export async function apply(options: ApplyCommandOptions, file?: string): Promis
   if ((file === undefined) === (options.running === undefined)) {
     throw new InputError('PLAN', 'a plan file, or --running', file === undefined ? 'neither' : 'both')
   }
-  requireOneStdin({ PLAN: file, '-f': options.request, '--policy': options.policy })
+  requireOneStdin({ PLAN: file, '-f': options.request, '--policy': options.policy, '--measured': options.measured })
   if (!options.dryRun) requireConsent(options)
   const target = file === undefined ? await aimAtBest(options) : await aimAtFile(file, options)
   const style = styleOf(process.stdout, options.color)

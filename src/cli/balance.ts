@@ -10,6 +10,8 @@ import { type ListenAddress, showAddress } from '../service/address.js'
 import { Service } from '../service/service.js'
 import { type BalanceView, jsonView, textView } from './balance-view.js'
 import { EXIT } from './errors.js'
+import { readThisHost } from './host-source.js'
+import { requireOneStdin } from './input.js'
 import { type ColorWhen, styleOf } from './output.js'
 import { readPolicy } from './policy-source.js'
 
@@ -25,6 +27,7 @@ interface BalanceCommandOptions {
   readonly rate?: number
   readonly set?: Readonly<Record<string, number>>
   readonly policy?: string
+  readonly measured?: string
   readonly connect?: string
   readonly state?: string
   readonly metrics?: ListenAddress
@@ -34,6 +37,9 @@ interface BalanceCommandOptions {
 
 export async function balance(options: BalanceCommandOptions): Promise<void> {
   const view = options.json ? jsonView() : textView(styleOf(process.stdout, options.color))
+  requireOneStdin({ '--policy': options.policy, '--measured': options.measured })
+  // What is wrong with it is said before anything begins. Each round has what the machine is by then.
+  const measured = options.measured === undefined ? undefined : await readThisHost(options)
   const rules = await RulesInForce.read(options.policy, view)
   const service = await Service.open({
     interval: options.interval,
@@ -65,6 +71,7 @@ export async function balance(options: BalanceCommandOptions): Promise<void> {
   try {
     await keepBalanced({
       ...loopOptions(options),
+      ...(measured === undefined ? {} : { measured }),
       policy: () => rules.policy,
       signal: end.signal,
       onStart: (start) => {

@@ -14,6 +14,12 @@ export const HOST_OPTIONS: readonly Option[] = [
 /** For commands that look for VMs. */
 export const CONNECT = new Option('--connect <uri>', "ask this libvirt; without it the system's, where a VM is its own")
 
+/** For commands that plan on this machine. */
+export const MEASURED = new Option(
+  '--measured <file>',
+  'what "calibrate --out" wrote for this machine: plans go by what was measured',
+).conflicts(['root', 'host', 'synthetic'])
+
 /** For an option that takes the name of a folder. */
 export function folderName(option: string): (text: string) => string {
   return (text) => {

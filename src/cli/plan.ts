@@ -54,14 +54,14 @@ async function planFile(options: PlanCommandOptions): Promise<Planned> {
   for (const option of ['connect', 'policy'] as const) {
     if (options[option] !== undefined) throw new InputError(`--${option}`, '--running, too', `--${option} alone`)
   }
-  requireOneStdin({ '-f': file, '--host': options.host })
+  requireOneStdin({ '-f': file, '--host': options.host, '--measured': options.measured })
   const request = await readRequest(file)
   const host = await readHost(options)
   return { planned: await planVerified(host, request, nameOf(file), options), host, request, before: [] }
 }
 
 async function planHere(options: PlanCommandOptions, style: Style): Promise<Planned> {
-  requireOneStdin({ '-f': options.request, '--policy': options.policy })
+  requireOneStdin({ '-f': options.request, '--policy': options.policy, '--measured': options.measured })
   const here = await planRunning(options)
   return { planned: here.plan, host: here.asked.host, request: here.request, before: [showNow(here, style)] }
 }

@@ -3,7 +3,7 @@
 import { requestOf } from '../../executor/found/as-request.js'
 import { findVms } from '../../executor/found/find.js'
 import { InputError, show } from '../errors.js'
-import { detectHost } from '../topology/node-fs.js'
+import { readThisHost } from './host-source.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
 import { type PictureOptions, pictures } from './picture.js'
 import { showVm, showVms } from './ps-view.js'
@@ -12,6 +12,7 @@ import { sceneOfRunning } from './running-scene.js'
 
 interface PsOptions extends PictureOptions {
   readonly connect?: string
+  readonly measured?: string
   readonly json?: true
   readonly color: ColorWhen
 }
@@ -19,8 +20,8 @@ interface PsOptions extends PictureOptions {
 export async function ps(options: PsOptions, name?: string): Promise<void> {
   const { connect, json, color } = options
   const drawing = await pictures(options)
+  const host = await readThisHost(options)
   const found = await findVms(connect === undefined ? {} : { connect })
-  const host = await detectHost()
   const running = await judge(found, host)
   const shown = name === undefined ? running : { ...running, vms: namedIn(running, name) }
   await drawing.draw(() => sceneOfRunning(requestOf(found.vms, host), running))

@@ -6,9 +6,9 @@ import { basename, delimiter, join } from 'node:path'
 import type { GuestCommand, GuestDisk, LinuxGuest, LinuxReport, RunLinuxOptions } from '../../executor/index.js'
 import { InputError, show } from '../errors.js'
 import { parseRequest } from '../request.js'
-import { detectHost } from '../topology/node-fs.js'
 import type { Host } from '../types.js'
 import { CommandError, EXIT } from './errors.js'
+import { readThisHost } from './host-source.js'
 import { nameOf, readBinary, requireOneStdin } from './input.js'
 import { kernelVersionOf, modulesOf } from './kernel-modules.js'
 import { showLinux } from './kernel-view.js'
@@ -22,6 +22,8 @@ import { planVerified } from './verified-plan.js'
 export interface KernelOptions {
   /** `true`: the one of this machine. */
   readonly kernel?: string | true
+  /** What was measured of this machine. */
+  readonly measured?: string
   readonly initrd?: string
   readonly append?: string
   readonly exec?: string
@@ -80,13 +82,13 @@ export async function runKernel(options: KernelCommandOptions): Promise<void> {
   const kernelFile = kernel === true ? ownKernel() : kernel
   const readsFile = options.file?.includes('-') ? '-' : undefined
   requireOneStdin({
-    ...{ '--request': requestFile, '--kernel': kernelFile, '--initrd': initrd },
+    ...{ '--measured': options.measured, '--request': requestFile, '--kernel': kernelFile, '--initrd': initrd },
     ...{ '--busybox': options.busybox, '--file': readsFile },
   })
   const style = styleOf(process.stderr, options.color)
   const say = (text: string) => process.stderr.write(`${text}\n`)
   const given = requestFile === undefined ? undefined : await readRequest(requestFile)
-  const host = await detectHost()
+  const host = await readThisHost(options)
   const request = given ?? parseRequest(kernelRequest(host))
   const image = await readBinary(kernelFile)
   const initramfs = await initramfsOf(options, image)

@@ -4,11 +4,11 @@ import type { RunOptions, RunProgress } from '../../executor/index.js'
 import { sceneOfPlan } from '../picture/of-plan.js'
 import { hostText } from '../picture/words.js'
 import { parseRequest } from '../request.js'
-import { detectHost } from '../topology/node-fs.js'
 import type { Backend, Host, PartitionKind, RunReport, VerifiedPlan } from '../types.js'
 import { demoRequest } from './demo-request.js'
 import { CommandError, EXIT } from './errors.js'
-import { nameOf } from './input.js'
+import { readThisHost } from './host-source.js'
+import { nameOf, requireOneStdin } from './input.js'
 import { loadExecutor } from './load-executor.js'
 import { formatCount } from './numbers.js'
 import { type ColorWhen, print, printJson, styleOf } from './output.js'
@@ -33,10 +33,11 @@ export async function run(options: RunCommandOptions): Promise<void> {
   requireKernelOptions(options)
   if (options.kernel !== undefined) return runKernel({ ...options, kernel: options.kernel })
   const { request: file, json } = options
+  requireOneStdin({ '-f': file, '--measured': options.measured })
   const style = styleOf(process.stdout, options.color)
   const drawing = await pictures(options)
   const given = file === undefined ? undefined : await readRequest(file)
-  const host = await detectHost()
+  const host = await readThisHost(options)
   const request = given ?? parseRequest(demoRequest(host))
   const planned = await planVerified(host, request, file === undefined ? 'the demo request' : nameOf(file))
   const fits = planned.refused.length === 0

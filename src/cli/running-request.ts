@@ -4,9 +4,9 @@ import { nameIn, type RunningRequest, requestOf } from '../../executor/found/as-
 import { findVms } from '../../executor/found/find.js'
 import type { Found } from '../../executor/found/types.js'
 import { parseRequest } from '../request.js'
-import { detectHost } from '../topology/node-fs.js'
 import type { Host, Request } from '../types.js'
 import { CommandError, EXIT } from './errors.js'
+import { readThisHost } from './host-source.js'
 import { inFile, nameOf, readJson } from './input.js'
 import { count } from './table.js'
 
@@ -16,6 +16,8 @@ export interface RunningSource {
   readonly request?: string
   /** A file with rules. */
   readonly policy?: string
+  /** A file with what was measured of this machine. */
+  readonly measured?: string
 }
 
 /** What is here now. */
@@ -24,8 +26,10 @@ export interface Here {
   readonly host: Host
 }
 
-export async function lookHere({ connect }: RunningSource): Promise<Here> {
-  return { found: await findVms(connect === undefined ? {} : { connect }), host: await detectHost() }
+export async function lookHere(source: Pick<RunningSource, 'connect' | 'measured'>): Promise<Here> {
+  const { connect } = source
+  const host = await readThisHost(source)
+  return { found: await findVms(connect === undefined ? {} : { connect }), host }
 }
 
 /** What runs here, and a request for it. */

@@ -1,5 +1,6 @@
 /** `homenode serve --rank` and `--extender`: answers engines that pick hosts. */
 
+import { accessSync, constants, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { InputError, show } from '../errors.js'
 import { HostFiles } from '../fleet/http/host-files.js'
@@ -27,7 +28,7 @@ export async function serveFleet(options: FleetOptions): Promise<void> {
   const access = options.extender ? apiAccess(options) : undefined
   const routes: Record<string, Answerer> = {}
   if (options.rank) {
-    const files = options.hosts === undefined ? undefined : new HostFiles(options.hosts)
+    const files = options.hosts === undefined ? undefined : new HostFiles(requireFolder(options.hosts))
     routes['/rank'] = rankAnswerer(files)
   }
   const kubernetes = access === undefined ? undefined : extender(access, (text) => console.error(text))
@@ -42,4 +43,18 @@ export async function serveFleet(options: FleetOptions): Promise<void> {
   } finally {
     await kubernetes?.close()
   }
+}
+
+/** @throws {InputError} where files in it cannot be read; they may come later */
+function requireFolder(path: string): string {
+  const wrong = (got: string) =>
+    new InputError('--hosts', 'a folder with a file for each host', `${show(path)}: ${got}`)
+  try {
+    accessSync(path, constants.X_OK)
+    if (statSync(path).isDirectory()) return path
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw wrong(code === 'ENOENT' ? 'no such folder' : `${code}`)
+  }
+  throw wrong('no folder')
 }

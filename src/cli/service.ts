@@ -25,12 +25,14 @@ interface BalanceOptions {
   readonly interval: number
   readonly metrics?: ListenAddress
   readonly policy?: string
+  readonly measured?: string
   readonly state?: string
 }
 
 export async function install(options: ServiceOptions & { readonly now?: true }, ...words: string[]): Promise<void> {
-  const { interval, metrics, policy, state } = balanceOptions(words)
+  const { interval, metrics, policy, measured, state } = balanceOptions(words)
   requireWhole('--policy', policy)
+  requireWhole('--measured', measured)
   requireWhole('--state', state)
   if (state !== undefined && !existsSync(join(options.root ?? '/', state))) {
     throw new InputError('--state', 'a folder that is there (the service cannot make it)', show(state))

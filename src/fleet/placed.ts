@@ -46,8 +46,10 @@ export function placedWith(placed: Request, vms: readonly object[]): Request {
   return withVms(placed, [...placed.vms, ...further].map(among(names)))
 }
 
-function withItsPages(vm: RequestVm): RequestVm {
-  return { ...vm, pageSize: pageSizeOf(vm, vm.current!) }
+/** A VM that is there: it keeps the pages that it has. */
+export function withItsPages(vm: RequestVm): RequestVm {
+  const pageSize = pageSizeOf(vm, vm.current!)
+  return pageSize === vm.pageSize ? vm : { ...vm, pageSize }
 }
 
 /**

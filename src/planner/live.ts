@@ -67,6 +67,20 @@ export class LiveProblem {
     return this.#problem.wasm.placeAlone(this.#handles.get(name)!) === 1
   }
 
+  /** Places a VM where it is, as its `current` has it, while all others stay; `false`: it cannot be there. */
+  placeCurrent(name: string): boolean {
+    return this.#problem.wasm.placeCurrent(this.#handles.get(name)!) === 1
+  }
+
+  /** A VM that is placed, and may have pages of any size, has those that it got wherever it moves. Its cells have pages of that one size. */
+  keepPages(name: string, pageSize: RequestVm['pageSize']): void {
+    const vm = this.#vms.get(name)!
+    if (pageSize === 'any' || vm.pageSize !== 'any') return
+    this.#problem.wasm.setVmPageSize(this.#handles.get(name)!, Math.log2(pageSize))
+    this.#vms.set(name, { ...vm, pageSize })
+    this.#refer()
+  }
+
   /**
    * What the plan would cost if a VM that is not placed came in because another one went elsewhere on the host; `null`: it does not come in
    * by that. Nothing changes.

@@ -14,8 +14,8 @@ import {
   type Seat,
 } from './moves/layout.js'
 import { advance, beginRun, makeAll, type Run } from './moves/order.js'
-import { type Change, type Relations, relationsOf } from './moves/rules.js'
-import { type Guest, isShared, MICRO, openSite, place, type Site } from './moves/site.js'
+import { type Change, type Drift, driftOf, type Relations, relationsOf } from './moves/rules.js'
+import { type Guest, isShared, MICRO, openSite, place, placeAll, type Site } from './moves/site.js'
 import { spareFor } from './moves/spare.js'
 import { type Step, stepsOf } from './moves/steps.js'
 
@@ -57,10 +57,11 @@ const MOST_DETOURS = 2
  */
 function bestRun(site: Site, relations: Relations, steps: readonly Step[]): Run {
   const ascending = [...steps].sort((a, b) => a.bytes - b.bytes)
+  const drift = driftOf(site, relations)
   const orders = [ascending, steps, [...ascending].reverse(), [...steps].reverse()]
   const left: { readonly order: readonly Step[]; readonly pending: number }[] = []
   for (const order of orders) {
-    const run = beginAgain(site, relations, order)
+    const run = beginAgain(site, drift, relations, order)
     makeAll(run)
     if (run.pending.size === 0) return run
     left.push({ order, pending: run.pending.size })
@@ -68,18 +69,25 @@ function bestRun(site: Site, relations: Relations, steps: readonly Step[]): Run 
   left.sort((a, b) => a.pending - b.pending)
   let best: { readonly run: Run; readonly layouts: readonly Layout[] } | undefined
   for (const { order } of left.slice(0, MOST_DETOURS)) {
-    const run = beginAgain(site, relations, order)
+    const run = beginAgain(site, drift, relations, order)
     advance(run)
     if (best === undefined || isBetter(run, best.run)) best = { run, layouts: [...site.layouts] }
   }
   const { run, layouts } = best!
-  for (const [guest, layout] of layouts.entries()) place(site, guest, layout)
+  placeAll(site, layouts)
   return run
 }
 
-function beginAgain(site: Site, relations: Relations, order: readonly Step[]): Run {
-  for (const [guest, { start }] of site.guests.entries()) place(site, guest, start)
-  return beginRun(site, relations, order, { left: EFFORT_TO_ORDER })
+function beginAgain(site: Site, drift: Drift, relations: Relations, order: readonly Step[]): Run {
+  placeAtStart(site)
+  return beginRun(site, drift, relations, order, { left: EFFORT_TO_ORDER })
+}
+
+function placeAtStart(site: Site): void {
+  placeAll(
+    site,
+    site.guests.map(({ start }) => start),
+  )
 }
 
 function isBetter({ pending, detour }: Run, than: Run): boolean {
@@ -96,7 +104,7 @@ function stays({ start, final }: Guest): boolean {
 /** Goes through the steps once more, from the start, for what shared vCPUs float over at each. */
 function movesOf(site: Site, made: Run['made']): Move[] {
   const ends = [...site.layouts]
-  for (const [guest, { start }] of site.guests.entries()) place(site, guest, start)
+  placeAtStart(site)
   const moves: Move[] = []
   let step = 1
   for (const changes of made) {
@@ -105,7 +113,7 @@ function movesOf(site: Site, made: Run['made']): Move[] {
     moves.push(...moved)
     if (moved.length > 0) step++
   }
-  for (const [guest, end] of ends.entries()) place(site, guest, end)
+  placeAll(site, ends)
   return moves
 }
 
@@ -138,5 +146,5 @@ function cpusOf(site: Site, { node, cpus, dedicated }: Seat): readonly number[] 
 }
 
 function sharedCpus(site: Site, on: NodeId): number[] {
-  return [...site.cpus.values()].filter((cpu) => cpu.node === on && isShared(site, cpu)).map(({ id }) => id)
+  return (site.onNode.get(on) ?? []).filter((cpu) => isShared(site, cpu)).map(({ id }) => id)
 }

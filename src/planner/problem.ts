@@ -256,6 +256,16 @@ export function relateVm(
 
 const NO_PEERS: Peers = { separate: new Set(), near: new Set() }
 
+/** They have the default wishes: they keep off nodes of devices. */
+function addExpected({ wasm, request, basePage }: Problem): void {
+  const { expect, deviceNodes } = request
+  for (const [at, { vcpus, memory, share }] of expect.entries()) {
+    checkWhole(memory, basePage, `expect[${at}].memory`)
+    accepted(wasm.expectVm(vcpus, memory / basePage, share), 'a size that is expected')
+  }
+  for (const node of expect.length > 0 ? deviceNodes : []) accepted(wasm.keepExpectedOff(node), 'a node of devices')
+}
+
 function addVms(problem: Problem): Map<string, number> {
   const handles = new Map<string, number>()
   for (const [at, vm] of problem.request.vms.entries()) {
@@ -299,6 +309,7 @@ export function buildProblem(wasm: PlannerExports, host: Host, request: Request)
   }
   accepted(wasm.setOvercommit(overcommit), 'overcommit')
   accepted(wasm.setStrategy(strategy === 'spread' ? STRATEGY.SPREAD : STRATEGY.PACK), 'strategy')
+  addExpected(problem)
   const handleOf = addVms(problem)
   return { ...problem, handles: [...handleOf.values()], handleOf }
 }

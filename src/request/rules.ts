@@ -2,6 +2,7 @@
 
 import { formatCpulist } from '../cpulist.js'
 import { InputError, show } from '../errors.js'
+import { formatBytes } from '../units.js'
 import { MAX_VCPUS, MAX_VMS } from './schema.js'
 import type { VmWithSets } from './vcpu-sets.js'
 
@@ -40,6 +41,20 @@ function checkNames(vms: readonly VmWithSets[]): void {
         throw new InputError(`vms[${at}].${relation}[${index}]`, 'the name of another VM of the request', got)
       }
     }
+  }
+}
+
+/** Shares of one size would add up: that is more likely a slip. */
+export function checkExpected(expected: readonly { readonly vcpus: number; readonly memory: number }[]): void {
+  const places = new Map<string, number>()
+  for (const [at, { vcpus, memory }] of expected.entries()) {
+    const size = `${vcpus} ${memory}`
+    const earlier = places.get(size)
+    if (earlier !== undefined) {
+      const got = `${vcpus} vCPUs with ${formatBytes(memory)}, the size of expect[${earlier}] too`
+      throw new InputError(`expect[${at}]`, 'a size of its own', got)
+    }
+    places.set(size, at)
   }
 }
 

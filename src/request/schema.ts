@@ -22,6 +22,8 @@ import { planCell, planVcpu } from './placement.js'
 export const MAX_VMS = 4096
 export const MAX_VCPUS = 16_384
 export const MAX_VCPUS_PER_VM = 4096
+const MAX_EXPECTED = 16
+const MAX_SHARE = 1000
 /** Devices, and relations to other VMs. */
 const MAX_LINKS = 16_384
 const MAX_IOTHREADS = 64
@@ -50,6 +52,12 @@ const reserve = z.strictObject({
 })
 
 const cell = z.strictObject({ vcpus: cpulistText, memory: guestMemory })
+
+const expected = z.strictObject({
+  vcpus: whole(1, MAX_VCPUS_PER_VM),
+  memory: guestMemory,
+  share: positive(MAX_SHARE).default(1),
+})
 
 export const vmFormat = z.strictObject({
   name,
@@ -100,6 +108,7 @@ export const requestFormat = z.strictObject({
   overcommit: positive(MAX_OVERCOMMIT).default(4),
   strategy: z.enum(['pack', 'spread']).default('pack'),
   model: model.prefault({}),
+  expect: z.array(expected).max(MAX_EXPECTED).default([]),
   vms: z.array(vmFormat).min(1).max(MAX_VMS),
 })
 

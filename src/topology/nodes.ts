@@ -64,15 +64,54 @@ export function defaultDistances(count: number): readonly (readonly number[])[] 
   )
 }
 
+/** Class 1 of a node's memory is its access by CPUs; class 0 may be that by a device. */
+const ACCESS_CLASSES = ['access1', 'access0']
+
+const initiatorsOf = (node: number, accessClass: string) => `${nodeDirectory(node)}/${accessClass}/initiators`
+
 /**
- * Bytes a second from the node's memory to the CPUs nearest to it, as HMAT has it (the kernel shows MB/s); access
- * class 1 is that of CPUs, class 0 may be a device's.
+ * Bytes a second from the node's memory to the CPUs nearest to it, as HMAT has it (the kernel shows MB/s).
  * Source: Documentation/admin-guide/mm/numaperf.rst
  */
 export function readBandwidth(reader: SysReader, node: number): number | undefined {
-  for (const accessClass of ['access1', 'access0']) {
-    const megabytes = readInteger(reader, `${nodeDirectory(node)}/${accessClass}/initiators/read_bandwidth`)
+  for (const accessClass of ACCESS_CLASSES) {
+    const megabytes = readInteger(reader, `${initiatorsOf(node, accessClass)}/read_bandwidth`)
     if (megabytes !== undefined && megabytes > 0 && megabytes < 1e9) return megabytes * 1e6
   }
   return undefined
+}
+
+/** More ns than a load takes of any memory. */
+const MOST_NS = 1e6
+
+/**
+ * ns that a load takes from each node (rows) to each node's memory (columns), as HMAT has it; `null`: not known. The kernel says it of each
+ * memory for the nodes that reach it best, and links these beside it; of all others it says nothing.
+ * Source: Documentation/admin-guide/mm/numaperf.rst; HMAT: ACPI 6.5, 5.2.29
+ */
+export function readLatencies(reader: SysReader, nodes: readonly number[]): (number | null)[][] {
+  const columns = nodes.map((node) => {
+    for (const accessClass of ACCESS_CLASSES) {
+      const directory = initiatorsOf(node, accessClass)
+      const ns = readInteger(reader, `${directory}/read_latency`)
+      if (ns !== undefined && ns > 0 && ns < MOST_NS)
+        return { ns, from: new Set(listNumbered(reader, directory, 'node')) }
+    }
+    return undefined
+  })
+  return nodes.map((from) => columns.map((column) => (column?.from.has(from) ? column.ns : null)))
+}
+
+/**
+ * Of these latencies the rows that say something of distances: with a figure for each node with memory, of which there are several. `undefined`:
+ * there is none.
+ * @param hasMemory by node, in the order of the columns
+ */
+export function wholeLatencies(
+  latencies: readonly (readonly (number | null)[])[],
+  hasMemory: readonly boolean[],
+): (readonly (number | null)[])[] | undefined {
+  const isWhole = (row: readonly (number | null)[]) => row.every((ns, column) => ns !== null || !hasMemory[column])
+  if (hasMemory.filter((has) => has).length < 2 || !latencies.some(isWhole)) return undefined
+  return latencies.map((row) => (isWhole(row) ? row : row.map(() => null)))
 }

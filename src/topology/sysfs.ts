@@ -9,7 +9,7 @@ import { type Cpuset, readCpuset } from './cpuset.js'
 import type { SysReader } from './files.js'
 import { indexOfMembers } from './groups.js'
 import { readNodes } from './host-nodes.js'
-import { readDistances, readNodeIds, readNodeOfCpus } from './nodes.js'
+import { readDistances, readLatencies, readNodeIds, readNodeOfCpus, wholeLatencies } from './nodes.js'
 import { readPackages } from './packages.js'
 
 /**
@@ -27,11 +27,15 @@ export function readHost(reader: SysReader): Host {
   const nodeIds = numaIds.length > 0 ? numaIds : [0]
   const nodeOfCpu = readNodeOfCpus(reader, numaIds, present)
   const nodeOf = (cpu: number) => (numaIds.length === 0 ? 0 : (nodeOfCpu.get(cpu) ?? null))
+  const nodes = readNodes(reader, nodeIds, cpuset.nodes, cgroups)
+  const hasMemory = nodes.nodes.map(({ memory }) => memory.total !== 0)
+  const latencies = wholeLatencies(readLatencies(reader, nodeIds), hasMemory)
   return {
     schemaVersion: 1,
     kind: 'Host',
-    ...readNodes(reader, nodeIds, cpuset.nodes, cgroups),
+    ...nodes,
     distances: readDistances(reader, nodeIds),
+    ...(latencies === undefined ? {} : { latencies }),
     cpus: readCpus(reader, present, online, nodeOf, cpuset),
   }
 }

@@ -14,6 +14,9 @@ export interface MachineCpu {
   readonly isolated: boolean
 }
 
+/** What a VM says of the nodes that its memory may be on. */
+type NodeWishes = Pick<RequestVm, 'memoryNodes' | 'avoidDeviceNodes'>
+
 export interface Machine {
   /** The online CPUs. */
   readonly cpus: ReadonlyMap<CpuId, MachineCpu>
@@ -39,9 +42,9 @@ export interface Machine {
   /** Lost vCPUs per busy SMT sibling. */
   readonly smt: number
   /** The nodes with memory that the VM may use, ascending. */
-  memoryOf(vm: RequestVm): ReadonlySet<NodeId>
+  memoryOf(vm: NodeWishes): ReadonlySet<NodeId>
   /** Those of them that are nearest to `node`: the VM's memory for CPUs of `node` is there. */
-  memoryNodes(vm: RequestVm, node: NodeId): readonly NodeId[]
+  memoryNodes(vm: NodeWishes, node: NodeId): readonly NodeId[]
   /** Distinct LLCs of the node's online CPUs. */
   llcs(node: NodeId): number
   /** Pages of the size that are free for guests. */
@@ -88,7 +91,7 @@ export function machineOf(host: Host, request: Request): Machine {
     return known.length > 0 ? Math.max(...known) : nodes.get(node)?.bandwidth
   }
 
-  const memoryOf = remembered(({ memoryNodes, avoidDeviceNodes }: RequestVm): ReadonlySet<NodeId> => {
+  const memoryOf = remembered(({ memoryNodes, avoidDeviceNodes }: NodeWishes): ReadonlySet<NodeId> => {
     const named = new Set(memoryNodes ?? withMemory)
     const avoided = new Set(avoidDeviceNodes ? deviceNodes : [])
     return new Set(withMemory.filter((node) => named.has(node) && !avoided.has(node)))

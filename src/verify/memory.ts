@@ -40,7 +40,7 @@ export function checkMemory(
 /** By size and node. */
 type Taken = ReadonlyMap<number, ReadonlyMap<NodeId, number>>
 
-function takenPages(vms: readonly PlacedVm[]): Taken {
+export function takenPages(vms: readonly PlacedVm[]): Taken {
   const bytes = new Map<number, Map<NodeId, number>>()
   for (const { pageSize, memory } of vms.flatMap((vm) => vm.cells)) {
     const nodes = bytes.get(pageSize) ?? new Map<NodeId, number>()

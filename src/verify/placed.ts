@@ -4,11 +4,14 @@ import type { Finding } from '../errors.js'
 import type { Host, PlanVm, Request } from '../types.js'
 import { checkSeats, checkState } from './constraints.js'
 import { machineOf } from './machine.js'
-import { occupancyOf } from './occupancy.js'
-import { checkShape, placedVms } from './placement.js'
+import { checkShape } from './placement.js'
+import { stateReader } from './states.js'
 import { findingOf } from './violation.js'
 
-/** @param request all of its VMs have `current`. Of the VMMs' own threads nothing is known */
+/**
+ * @param request all of its VMs have `current`. Of the VMMs' own threads nothing is known, so shared vCPUs float over what their node has to share
+ * without these, whatever `current` says
+ */
 export function examinePlaced(host: Host, request: Request): Finding[] {
   const machine = machineOf(host, request)
   const vms = request.vms.map(({ name, current, iothreads }): PlanVm => {
@@ -17,8 +20,8 @@ export function examinePlaced(host: Host, request: Request): Finding[] {
   })
   const shape = checkShape(machine, request, { vms, refused: [] })
   if (shape.length > 0) return shape
-  const placed = placedVms(request, vms)
-  const occupancy = occupancyOf(machine, placed)
+  const current = new Map(request.vms.map((vm) => [vm.name, vm.current!]))
+  const { placed, occupancy } = stateReader(machine, request)(current)
   const seats = checkSeats(machine, occupancy, placed)
   const violations = seats.length > 0 ? seats : checkState(machine, occupancy, request, placed)
   return violations.map(findingOf)

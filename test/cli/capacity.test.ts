@@ -30,4 +30,48 @@ test('a name that the request does not have is bad input, with the names that it
   assert.match(stderr, 'expected the name of a VM of the request ("web"), got "wb"')
 })
 
+const expecting = JSON.stringify({
+  expect: [
+    { vcpus: 3, memory: '64MiB' },
+    { vcpus: 1, memory: '1GiB', share: 0.5 },
+  ],
+  vms: [{ name: 'web', vcpus: 2, memory: '64MiB' }],
+})
+
+test('capacity without --vm says how much room there is for the sizes that are expected', async () => {
+  const { code, stdout } = await homenode(on, { input: expecting })
+  assert.is(code, 0)
+  // One node has two CPUs left, the other four: a second VM of three is divided. A node has 1 GiB, or less where "web" is.
+  assert.is(
+    stdout,
+    `room for VMs to come: 1 in the mean, beside a plan with 0 lost vCPUs
+
+VCPUS  MEMORY  SHARE  ROOM  FIT
+    3  64 MiB      1     1    2
+    1   1 GiB    0.5     1    1
+`,
+  )
+  assert.ok(stdout.split('\n').every((line) => line.length <= 80))
+})
+
+test('capacity --json without --vm prints one object', async () => {
+  const { stdout } = await homenode([...on, '--json'], { input: expecting })
+  assert.equal(JSON.parse(stdout), {
+    schemaVersion: 1,
+    kind: 'ExpectedCapacity',
+    lostVcpus: 0,
+    room: 1,
+    sizes: [
+      { vcpus: 3, memory: 64 * 2 ** 20, share: 1, room: 1, more: 2 },
+      { vcpus: 1, memory: 2 ** 30, share: 0.5, room: 1, more: 1 },
+    ],
+  })
+})
+
+test('without --vm and without sizes that are expected there is nothing to look for', async () => {
+  const { code, stderr } = await homenode(on, { input: request })
+  assert.is(code, 2)
+  assert.match(stderr, /--vm: expected the name of a VM, for a request without "expect", got nothing/)
+})
+
 test.run()

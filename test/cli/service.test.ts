@@ -79,6 +79,7 @@ test('options that balance would refuse are refused now, and nothing is written'
     [['--metrics', '9464'], /--metrics: expected "HOST:PORT"/],
     [['--policy', 'policy.yaml'], /--policy: expected a whole path, from \/, got "policy\.yaml"/],
     [['--policy', '-'], /--policy: expected a whole path/],
+    [['--measured', 'host.json'], /--measured: expected a whole path/],
     [['--state', 'state'], /--state: expected a whole path/],
     [['--state', '/nowhere/state'], /--state: expected a folder that is there/],
     [['more'], /too many arguments/],

@@ -183,7 +183,11 @@ const cases: Case[] = [
     args: ['plan'],
     says: /required option '-f, --request <file>' \(or '--running'\) not specified/,
   },
-  { name: 'no VM for capacity', args: ['capacity', '-f', small], says: /required option '--vm <name>' not specified/ },
+  {
+    name: 'no VM for capacity',
+    args: ['capacity', '-f', small],
+    says: /--vm: expected the name of a VM, for a request/,
+  },
   { name: 'an option that is none and no request', args: ['plan', '--bogus'], says: /unknown option '--bogus'/ },
   {
     name: 'a misspelt required option',

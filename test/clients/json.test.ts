@@ -56,6 +56,21 @@ test('plans of hosts and requests at random are equal to the byte', () => {
   for (const outcome of ['feasible', 'partial', 'infeasible']) assert.ok(seen[outcome]! > 0, `${outcome} is met`)
 })
 
+test('plans that keep room for sizes which are expected are, and two of one size are refused alike', () => {
+  const size = fc.record({
+    vcpus: fc.integer({ min: 1, max: 3 }),
+    // Two of them are 4 GiB, as text.
+    memory: fc.constantFrom('64MiB', '4GiB', '4194308KiB', '1GiB'),
+    share: fc.constantFrom(1, 0.3, 7),
+  })
+  fc.assert(
+    fc.property(hostShape, request, fc.array(size, { minLength: 1, maxLength: 5 }), (shape, input, expect) => {
+      compare(JSON.stringify(makeHost(shape)), JSON.stringify({ ...input, expect }), 25)
+    }),
+    { numRuns: 60 },
+  )
+})
+
 test('re-plans are, from one plan to another and from any place at all', () => {
   fc.assert(
     fc.property(replans, ({ host, request }) => compare(JSON.stringify(host), JSON.stringify(request), 20)),

@@ -81,6 +81,10 @@ const REQUEST = {
     copyBytesPerSecond: 1e9,
     horizonSeconds: 600,
   },
+  expect: [
+    { vcpus: 1, memory: '1MiB', share: 2 },
+    { vcpus: 2, memory: '1MiB' },
+  ],
   vms: [
     {
       name: 'a',

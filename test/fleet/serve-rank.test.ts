@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Interned } from '../../src/fleet/http/rank.js'
 import { syntheticHost } from '../../src/topology/synthetic.js'
 import type { Plan } from '../../src/types.js'
 import { cli, homenode } from '../cli/command.js'
@@ -97,6 +98,58 @@ test('hosts of a folder are ranked; one that is not known is named, and does not
     assert.match(others[0]!.refused!.because[0]!.text, /none\.json: expected a host .*, got no such file$/)
     assert.match(others[1]!.refused!.because[0]!.text, /broken\.json: expected JSON, got text that is none$/)
   })
+})
+
+test('a host may have any name, also one that objects of JavaScript have of their own', async () => {
+  await serving(['--hosts', hosts, '--port', '0'], async (ask) => {
+    const current = {
+      cells: [{ cell: 0, pageSize: 4096, memory: [{ node: 0, bytes: 2 ** 30 }] }],
+      vcpus: [{ vcpu: 0, cell: 0, node: 0, cpus: '0', dedicated: true }],
+    }
+    const placed = { vms: [{ name: 'old', vcpus: 1, memory: '1GiB', current }] }
+    const one = JSON.stringify({ host: whole, placed })
+    const { status, body } = await ask(
+      `{"vm": ${JSON.stringify(vm)}, "hosts": {"__proto__": ${one}, "constructor": {"host": ${JSON.stringify(whole)}}}}`,
+    )
+    assert.is(status, 200, JSON.stringify(body))
+    // Where one CPU is taken there is no room for 16 vCPUs.
+    assert.equal(
+      body.hosts.map(({ host, lostMore }) => [host, lostMore]),
+      [
+        ['constructor', 0],
+        ['__proto__', null],
+      ],
+    )
+    const wrong = await ask(`{"vm": ${JSON.stringify(vm)}, "hosts": {"__proto__": {"at": 1}}}`)
+    assert.equal([wrong.status, wrong.body.error.startsWith('hosts: __proto__: at: ')], [400, true], wrong.body.error)
+  })
+})
+
+test('texts are remembered up to a number of characters, those that were asked for last', () => {
+  const interned = new Interned<object>(100)
+  let reads = 0
+  const get = (name: string, length: number) =>
+    interned.get(name.padEnd(length - 2, '-'), () => {
+      reads++
+      return {}
+    })
+  const first = get('a', 40)
+  get('b', 40)
+  assert.is(get('a', 40), first)
+  assert.is(reads, 2)
+  // 120 characters: "b" goes, which was asked for before "a".
+  get('c', 40)
+  assert.is(get('a', 40), first)
+  assert.is(reads, 3)
+  get('b', 40)
+  assert.is(reads, 4)
+  // One that is longer than all together drives all others out, and goes with the next.
+  const long = get('long', 500)
+  assert.is(get('long', 500), long)
+  assert.is(reads, 5)
+  get('a', 40)
+  get('long', 500)
+  assert.is(reads, 7)
 })
 
 test('what is placed comes with the question, and plans with the answer where they are asked for', async () => {
@@ -191,6 +244,15 @@ test('options of ranking take --rank', async () => {
   const { code, stderr } = await homenode(['serve', '--hosts', hosts])
   assert.is(code, 2)
   assert.match(stderr, /--hosts: expected --rank, too, got --hosts alone/)
+  for (const [path, got] of [
+    [join(folder, 'nowhere'), 'no such folder'],
+    [join(hosts, 'whole.json', 'in-a-file'), 'ENOTDIR'],
+    [cli, 'no folder'],
+  ] as const) {
+    const { code, stdout, stderr } = await homenode(['serve', '--rank', '--hosts', path, '--port', '0'])
+    assert.equal([code, stdout], [2, ''])
+    assert.ok(stderr.includes(`--hosts: expected a folder with a file for each host, got "${path}": ${got}`), stderr)
+  }
   const wrong = await homenode(['serve', '--rank', '--host', 'localhost'])
   assert.equal([wrong.code, /--host: expected an IP address/.test(wrong.stderr)], [2, true])
 })

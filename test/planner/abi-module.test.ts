@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { plannerBytes } from '../../src/planner/wasm.js'
+import { instantiatePlanner, plannerBytes } from '../../src/planner/wasm.js'
 import { signatures } from './abi-table.js'
 import { FUEL, meter, readModule } from './wasm-module.js'
 
@@ -34,6 +35,17 @@ test('docs/planner-abi.md shows every exported function with the types that it h
     { parameters: parameters.map(({ type }) => type), results: [returns] },
   ])
   assert.equal(Object.fromEntries(module.exports), Object.fromEntries(shown))
+})
+
+test('the last row of the table of versions is that of the module, and every call in it is there', async () => {
+  const text = readFileSync(new URL('../../docs/planner-abi.md', import.meta.url), 'utf8')
+  const rows = [...text.matchAll(/^\| (\d+)\.(\d+) \| (.*) \|$/gm)]
+  const planner = await instantiatePlanner()
+  const [, major, minor] = rows.at(-1)!
+  assert.equal([planner.abiVersion(), planner.abiMinor()], [Number(major), Number(minor)])
+  const calls = rows.flatMap(([, , , added]) => [...added!.matchAll(/`(\w+)`/g)].map(([, name]) => name!))
+  assert.ok(calls.length > 0)
+  for (const name of calls) assert.type((planner as unknown as Record<string, unknown>)[name], 'function', name)
 })
 
 test('the copy that counts its work works out the same, and stops where it has none left', () => {

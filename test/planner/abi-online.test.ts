@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { NONE, type PlannerExports, SOLVED } from '../../src/planner/generated/abi.js'
+import { ERROR, NONE, type PlannerExports, SOLVED } from '../../src/planner/generated/abi.js'
 import { instantiatePlanner } from '../../src/planner/wasm.js'
 
 const NODES = [0, 1, 2]
@@ -171,6 +171,119 @@ test('what removed VMs leave behind is nothing: the next ones are planned as in 
     ),
     { numRuns: 200 },
   )
+})
+
+/** Says of a VM that it is where another instance has it. */
+function enterAsIn(planner: PlannerExports, there: PlannerExports, from: number, one: Vm): number {
+  const handle = enter(planner, one)
+  for (let vcpu = 0; vcpu < one.vcpus; vcpu++) {
+    const cpu = there.vcpuCpuId(from, vcpu)
+    planner.addVmCurrentCpu(handle, vcpu, cpu === NONE ? there.vcpuNodeId(from, vcpu) * CPUS_PER_NODE : cpu)
+  }
+  for (let cell = 0; cell < there.cellCount(from); cell++) {
+    for (let part = 0; part < there.cellMemoryCount(from, cell); part++) {
+      const bytes = there.cellMemoryPages(from, cell, part) * 4096
+      planner.addVmCurrentMemory(handle, cell, there.cellMemoryNodeId(from, cell, part), bytes)
+    }
+  }
+  return handle
+}
+
+test('VMs are placed where they are, in any order, whatever is cheaper, and books hold as where they came from', async () => {
+  const first = await instantiatePlanner()
+  const second = await instantiatePlanner()
+  const met = { placed: 0, elsewhere: 0 }
+  fc.assert(
+    fc.property(fc.array(vm, { minLength: 2, maxLength: 8 }), fc.nat(), (vms, turn) => {
+      buildHost(first)
+      const handles = vms.map((one) => enter(first, one))
+      first.solve(0, 1)
+      // Those that are left have places that nobody would choose now.
+      first.removeVm(handles[turn % vms.length]!)
+      const left = vms.flatMap((one, at) => {
+        const handle = handles[at]!
+        return at !== turn % vms.length && isPlaced(first, handle) ? [[handle, one] as const] : []
+      })
+      buildHost(second)
+      const again = left.map(([handle, one]) => [enterAsIn(second, first, handle, one), handle, one] as const).reverse()
+      for (const [handle] of again) assert.is(second.placeCurrent(handle), 1)
+      for (const [handle, from, one] of again) {
+        assert.equal(whereIs(second, handle, one), whereIs(first, from, one))
+        assert.is(second.placeCurrent(handle), ERROR.ORDER)
+        met.placed++
+      }
+      for (const node of NODES) {
+        assert.is(second.pagesLeft(node, 12), first.pagesLeft(node, 12))
+        assert.is(second.sharedCpus(node), first.sharedCpus(node))
+        assert.is(second.sharedDemand(node), first.sharedDemand(node))
+      }
+      buildHost(second)
+      const cheapest = left.map(([, one]) => enter(second, one))
+      second.solve(0, 1)
+      const same = left.every(([from, one], at) => {
+        return (
+          JSON.stringify(whereIs(second, cheapest[at]!, one).cpus) === JSON.stringify(whereIs(first, from, one).cpus)
+        )
+      })
+      if (!same) met.elsewhere++
+    }),
+    { numRuns: 200 },
+  )
+  assert.ok(met.placed > 200 && met.elsewhere > 20, JSON.stringify(met))
+})
+
+test('where a CPU, or a page, is not to be had, or not all is said, a VM is not placed where it is', async () => {
+  const planner = await instantiatePlanner()
+  const one = { vcpus: 1, pages: 100, threads: 0, shared: false }
+  const said = (cpu: number, node: number, bytes: number) => {
+    const handle = enter(planner, one)
+    planner.addVmCurrentCpu(handle, 0, cpu)
+    planner.addVmCurrentMemory(handle, 0, node, bytes)
+    return handle
+  }
+  buildHost(planner)
+  assert.is(planner.placeCurrent(enter(planner, one)), 0, 'nothing is said of it')
+  // Far memory is no reason: it is there.
+  assert.is(planner.placeCurrent(said(3, 2, 409600)), 1)
+  for (const [cpu, node, bytes] of [
+    [3, 2, 409600],
+    [4, 2, 409600 - 4096],
+    [4, 2, 409600 + 4096],
+    [99, 0, 409600],
+  ] as const) {
+    assert.is(planner.placeCurrent(said(cpu, node, bytes)), 0, `${cpu} ${node} ${bytes}`)
+    assert.is(planner.pagesLeft(2, 12), PAGES - 100)
+  }
+  const all = enter(planner, { ...one, pages: PAGES })
+  planner.addVmCurrentCpu(all, 0, 5)
+  planner.addVmCurrentMemory(all, 0, 2, PAGES * 4096)
+  assert.is(planner.placeCurrent(all), 0, 'of that node 100 pages are taken')
+  assert.is(planner.placeAlone(all), 1, 'elsewhere there are as many')
+})
+
+test('a placed VM can be told to keep its pages, and has them where it goes to make room', async () => {
+  const planner = await instantiatePlanner()
+  for (const keeps of [false, true]) {
+    planner.reset()
+    for (const node of [0, 1]) planner.addNode(node, 1)
+    for (const node of [0, 1]) planner.setPages(node, 12, PAGES)
+    planner.setPages(1, 21, 10)
+    for (let cpu = 0; cpu < 4; cpu++) planner.addCpu(cpu, cpu >> 1, cpu >> 1, cpu, 1024, 1)
+    const vm = planner.addVm(1, 512)
+    planner.addVmCurrentCpu(vm, 0, 0)
+    planner.addVmCurrentMemory(vm, 0, 0, 2 ** 21)
+    assert.is(planner.placeCurrent(vm), 1)
+    assert.is(planner.cellPageShift(vm, 0), 12)
+    for (const shift of [0, 13, 21, 99]) assert.is(planner.setVmPageSize(vm, shift), ERROR.ORDER)
+    if (keeps) assert.is(planner.setVmPageSize(vm, 12), 0)
+    const wide = planner.addVm(2, 512)
+    planner.setVmCells(wide, 1)
+    planner.avoidVmNode(wide, 1)
+    assert.is(planner.placeAlone(wide), 0)
+    assert.is(planner.placeByMoving(wide, vm), 1)
+    assert.is(planner.vcpuNodeId(vm, 0), 1)
+    assert.is(planner.cellPageShift(vm, 0), keeps ? 12 : 21)
+  }
 })
 
 test.run()

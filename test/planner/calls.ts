@@ -117,7 +117,7 @@ function hostCalls(random: Random): Call[] {
 /** Functions that are called more often than others, that there are VMs and plans, and room for more. */
 const OFTEN = ['addVm', 'addVm', 'solve', 'removeVm']
 
-/** What chance hardly ever does: cells that add up to their VM, threads with CPUs of their own in a plan. */
+/** What chance hardly ever does: cells that add up to their VM, threads with CPUs of their own in a plan, a VM that is where it was. */
 const OPENINGS: readonly (readonly Call[])[] = [
   [
     ['addVm', 3, 1000],
@@ -129,6 +129,14 @@ const OPENINGS: readonly (readonly Call[])[] = [
     ['setVmThreadCpus', 0, 2],
     ['solve', 1, 1],
     ['threadCpuId', 0, 1],
+  ],
+  [
+    ['addVm', 2, 100],
+    ['addVmCurrentCpu', 0, 0, 1],
+    ['addVmCurrentCpu', 0, 1, 0],
+    ['addVmCurrentMemory', 0, 0, 0, 100 * 4096],
+    ['placeCurrent', 0],
+    ['setVmPageSize', 0, 12],
   ],
 ]
 

@@ -66,7 +66,7 @@ for (const [name, count] of SLOW) {
 test('a step costs no more where the host has four times the VMs', () => {
   for (const [name, most] of [
     ['near chain', 1500],
-    ['devices', 2800],
+    ['current elsewhere', 2048],
   ] as const) {
     const turns = [1 / 4, 1].map((share) => {
       enter(problemOf(name, share * most))

@@ -41,6 +41,7 @@ test('every default is filled in', () => {
       copyBytesPerSecond: 2 ** 32,
       horizonSeconds: 600,
     },
+    expect: [],
     vms: [
       {
         name: 'db',
@@ -82,6 +83,10 @@ test('every field is read', () => {
     overcommit: 2.5,
     strategy: 'spread',
     model: { smt: 0.5, cells: 0.1 },
+    expect: [
+      { vcpus: 4, memory: '2GiB' },
+      { vcpus: 2, memory: '2GiB', share: 0.5 },
+    ],
     vms: [
       { ...VM, near: ['web'], current: CURRENT },
       {
@@ -120,6 +125,10 @@ test('every field is read', () => {
   assert.is(request.model.smt, 0.5)
   assert.is(request.model.cells, 0.1)
   assert.is(request.model.home, 0.9)
+  assert.equal(request.expect, [
+    { vcpus: 4, memory: 2 ** 31, share: 1 },
+    { vcpus: 2, memory: 2 ** 31, share: 0.5 },
+  ])
   assert.equal(db!.near, ['web'])
   assert.equal(db!.current, CURRENT)
   assert.equal(web!.cells, [
@@ -237,6 +246,28 @@ test('words are the ones of the model', () => {
   refusedVm({ span: 'yes' }, 'span')
   refusedVm({ pageSize: '3MiB' }, 'pageSize', /4KiB, 2MiB or 1GiB \(a power of two from 4 KiB\), or "any"/)
   assert.is(refused({ vms: [VM], strategy: 'balance' }).where, 'strategy')
+})
+
+test('sizes that are expected are whole, few and each another', () => {
+  const size = { vcpus: 2, memory: '4GiB' }
+  const at = (fields: object) => refused({ vms: [VM], expect: [size, { ...size, vcpus: 3, ...fields }] })
+  for (const share of [0, -1, 1001, '1', null]) {
+    const error = at({ share })
+    assert.is(error.where, 'expect[1].share')
+    assert.match(error.message, /a number above 0, up to 1000/)
+  }
+  for (const vcpus of [0, 4097, 1.5, '2']) assert.is(at({ vcpus }).where, 'expect[1].vcpus')
+  for (const memory of ['0', 4096, '4097B', '2PiB']) assert.is(at({ memory }).where, 'expect[1].memory')
+  assert.match(at({ weight: 1 }).message, /expect\[1\]\.weight: expected one of the fields vcpus, memory, share, got 1/)
+  const twice = at({ vcpus: 2, memory: '4096MiB', share: 7 })
+  assert.is(twice.where, 'expect[1]')
+  assert.match(twice.message, /expected a size of its own, got 2 vCPUs with 4 GiB, the size of expect\[0\] too/)
+  // As text both are 4 GiB.
+  assert.is(parseRequest({ vms: [VM], expect: [size, { ...size, memory: '4194308KiB' }] }).expect.length, 2)
+  const many = Array.from({ length: 17 }, (_, more) => ({ vcpus: 1 + more, memory: '1GiB' }))
+  assert.match(refused({ vms: [VM], expect: many }).message, /expect: expected at most 16 elements/)
+  assert.is(parseRequest({ vms: [VM], expect: many.slice(1) }).expect.length, 16)
+  for (const expect of [null, {}, 3]) assert.is(refused({ vms: [VM], expect }).where, 'expect')
 })
 
 test('names are unique and printable', () => {

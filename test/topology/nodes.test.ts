@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { column, cpu, hostOf, meminfo, node } from './tree.js'
+import { readLatencies } from '../../src/topology/nodes.js'
+import { column, cpu, hostOf, meminfo, node, treeReader } from './tree.js'
 
 const GIB = 2 ** 30
 
@@ -109,6 +110,44 @@ test('bandwidth is that of the CPUs nearest to the node', () => {
     host.nodes.map(({ bandwidth }) => bandwidth),
     [8e9, undefined],
   )
+})
+
+const reached = (accessClass: number, ns: string, ...from: number[]) => ({
+  [`access${accessClass}/initiators/read_latency`]: ns,
+  ...Object.fromEntries(from.map((node) => [`access${accessClass}/initiators/node${node}/uevent`, ''])),
+})
+const kilobytes = (node: number) => ({ meminfo: meminfo(node, 4096, 1024) })
+
+test('latencies of HMAT are taken where all of a row is said: those of the nodes that reach each memory best', () => {
+  const tree = {
+    ...cpu(0),
+    ...cpu(1),
+    ...node(0, { cpulist: '0', ...kilobytes(0), ...reached(1, '80', 0), ...reached(0, '70', 2) }),
+    ...node(1, { cpulist: '1', ...kilobytes(1), ...reached(0, '90', 1, 0) }),
+    ...node(2, { cpulist: '', ...kilobytes(2), ...reached(1, '250', 0, 1) }),
+  }
+  // Of node 0's memory nothing is said to node 1, and node 2, perhaps a device, is no CPU's.
+  assert.equal(readLatencies(treeReader(tree), [0, 1, 2]), [
+    [80, 90, 250],
+    [null, 90, 250],
+    [null, null, null],
+  ])
+  assert.equal(hostOf(tree).latencies, [
+    [80, 90, 250],
+    [null, null, null],
+    [null, null, null],
+  ])
+})
+
+test('latencies that say nothing of distances, or cannot be right, are left out', () => {
+  const alone = { ...cpu(0), ...node(0, { cpulist: '0', ...kilobytes(0), ...reached(1, '80', 0) }) }
+  assert.is(hostOf(alone).latencies, undefined)
+  const far = (ns: string) => node(1, { cpulist: '', ...kilobytes(1), ...reached(1, ns, 0) })
+  assert.equal(hostOf({ ...alone, ...far('250') }).latencies![0], [80, 250])
+  for (const ns of ['0', '-1', '4294967295', 'no', '']) assert.is(hostOf({ ...alone, ...far(ns) }).latencies, undefined)
+  // A node without memory needs no figure.
+  const empty = node(2, { cpulist: '', meminfo: meminfo(2, 0, 0) })
+  assert.equal(hostOf({ ...alone, ...far('250'), ...empty }).latencies![0], [80, 250, null])
 })
 
 test('a distance row that cannot be right is replaced, the others stay', () => {

@@ -33,6 +33,7 @@ test('what a plan has placed holds', async () => {
     memory: fc.constantFrom('1GiB', '3GiB'),
     threadPolicy: fc.constantFrom('prefer', 'require', 'isolate', 'spread'),
     cpuPolicy: fc.constantFrom('dedicated', 'shared'),
+    emulator: fc.constantFrom('housekeeping', 'dedicated'),
     memoryPolicy: fc.constantFrom('strict', 'preferred', 'interleave'),
   })
   let placed = 0

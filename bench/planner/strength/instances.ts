@@ -160,3 +160,22 @@ function tinyRequest(random: Random, sizes: readonly number[], { nodes }: Shape)
     })),
   })
 }
+
+/** Hosts that VMs of odd sizes fill, some of which must be divided: a search that moves whole VMs stays above the least, however long it goes on. */
+export function stallingInstances(): (Instance & { readonly least: number })[] {
+  const first = [7, 9, 11, 11, 5, 5, 3, 11, 7, 3, 11, 3, 15, 11, 3, 13, 3, 7, 7, 11, 3, 12]
+  const second = [13, 3, 5, 3, 5, 11, 7, 9, 3, 9, 11, 15, 15, 13, 11, 15, 13, 7, 6]
+  const third = [13, 11, 5, 9, 5, 3, 13, 13, 9, 11, 5, 7, 12]
+  return [
+    { llcs: 4, cores: 6, sizes: first, least: 0.714286 },
+    { llcs: 4, cores: 6, sizes: second, least: 2.142858 },
+    { llcs: 2, cores: 8, sizes: third, least: 0.6 },
+  ].map(({ llcs, cores, sizes, least }, at) => ({
+    name: `stalling/${at}`,
+    host: hostOf({ nodes: 4, llcs, cores, threads: 2, distance: () => 21 }),
+    request: parseRequest({
+      vms: sizes.map((vcpus, vm) => ({ name: `vm${vm}`, vcpus, memory: `${vcpus * 64}MiB` })),
+    }),
+    least,
+  }))
+}

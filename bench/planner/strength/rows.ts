@@ -7,7 +7,7 @@ import type { Host, Request } from '../../../src/types.js'
 import { MICRO } from '../../../src/verify/micro.js'
 import { type Row, rounded } from '../../bench.js'
 import { solveExactly } from '../exact/solve.js'
-import { type Instance, mediumInstances, tinyInstances } from './instances.js'
+import { type Instance, mediumInstances, stallingInstances, tinyInstances } from './instances.js'
 
 /** Medium instances of each mix of sizes. */
 export const PER_MIX = 8
@@ -22,6 +22,7 @@ export async function strengthRows({ quick }: { readonly quick: boolean }): Prom
   return [
     ...(await tinyRows(tinyInstances(quick ? 5 : TINY))),
     ...(await mediumRows(mediumInstances(quick ? 1 : PER_MIX), quick ? 0.05 : 1)),
+    ...(await stallingRows()),
     figure('module', plannerBytes().length, 'bytes', '<= 98,304'),
   ]
 }
@@ -103,6 +104,22 @@ async function measure({ name, host, request }: Instance, seconds: number): Prom
     // Where nothing need be lost, what is lost counts as all of it.
     above: isKnown ? (cost - best) / best : best === 0 && cost > 0 ? 1 : 0,
   }
+}
+
+const STALLING_STEPS = 1000
+
+/** What needs more than whole VMs that move. */
+async function stallingRows(): Promise<Row[]> {
+  const planner = await Planner.load()
+  const instances = stallingInstances()
+  const plans = instances.map(({ host, request }) => planner.plan(host, request, { steps: STALLING_STEPS }))
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
+  const least = sum(instances.map((instance) => instance.least)).toFixed(3)
+  const what = `odd sizes, ${instances.length} full hosts with VMs that must be divided, ${STALLING_STEPS.toLocaleString('en')} steps`
+  return [
+    figure(`${what}: lost`, sum(plans.map(({ cost }) => cost.lostVcpus)), 'vCPUs', least),
+    figure(`${what}: proven`, plans.filter(({ cost }) => cost.gap === 0).length, 'plans', `${instances.length}`),
+  ]
 }
 
 /** Solves in small steps until so much CPU time is used, or nothing is left to gain. */

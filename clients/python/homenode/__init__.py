@@ -10,6 +10,7 @@ from .model import (
     Cost,
     Current,
     Device,
+    Expected,
     Host,
     HostCpu,
     HandOver,
@@ -37,7 +38,7 @@ from .model import (
 from .planner import Calls, InputError, LibraryError, Planner
 
 __all__ = [
-    "Because", "Calls", "Cell", "Cost", "Current", "Device", "Host", "HostCpu", "HandOver", "HostNode", "InputError", "LibraryError", "Limit", "Measures", "Memory",
+    "Because", "Calls", "Cell", "Cost", "Current", "Device", "Expected", "Host", "HostCpu", "HandOver", "HostNode", "InputError", "LibraryError", "Limit", "Measures", "Memory",
     "Model", "Move", "Nearest", "PagePool", "Part", "Plan", "PlanCell", "PlanCost", "PlanVcpu", "PlanVm", "Planner", "Refusal", "Request",
     "Reserve", "Solver", "Spare", "Vm",
 ]

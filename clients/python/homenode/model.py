@@ -206,6 +206,15 @@ class Vm:
 
 
 @dataclass
+class Expected:
+    """VMs of a size that may come later."""
+
+    vcpus: int
+    memory: str
+    share: Optional[float] = None
+
+
+@dataclass
 class Request:
     """VMs that are to be placed together on a host."""
 
@@ -216,6 +225,7 @@ class Request:
     overcommit: Optional[float] = None
     strategy: Optional[str] = None
     model: Optional[Model] = None
+    expect: Optional[List[Expected]] = None
 
 
 @dataclass

@@ -80,6 +80,7 @@ impl Vm {
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     members: Vec<(String, Value)>,
+    expect: Vec<Value>,
     vms: Vec<Value>,
 }
 
@@ -96,6 +97,17 @@ impl Request {
         self
     }
 
+    /// Adds a size of VMs that may come later, `share` of them to those of other sizes: `expect(4, "8GiB", 1.0)`.
+    #[must_use]
+    pub fn expect(mut self, vcpus: u32, memory: &str, share: f64) -> Request {
+        let mut size = Vec::new();
+        put(&mut size, "vcpus", vcpus.into());
+        put(&mut size, "memory", memory.into());
+        put(&mut size, "share", share.into());
+        self.expect.push(Value::Object(size));
+        self
+    }
+
     /// Any field of the format beside `vms`, such as `strategy`.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Request {
@@ -106,6 +118,9 @@ impl Request {
     /// The request as JSON text.
     pub fn to_json(&self) -> String {
         let mut members = self.members.clone();
+        if !self.expect.is_empty() {
+            members.push(("expect".to_string(), Value::List(self.expect.clone())));
+        }
         members.push(("vms".to_string(), Value::List(self.vms.clone())));
         let mut text = String::new();
         Value::Object(members).write(&mut text);

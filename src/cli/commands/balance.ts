@@ -4,7 +4,7 @@ import { Option } from 'commander'
 import { InputError, show } from '../../errors.js'
 import { listenAddress } from '../../service/address.js'
 import { byteCount, byteRate, duration, wholeNumber } from '../numbers.js'
-import { CONNECT, folderName, POLICY } from '../options.js'
+import { CONNECT, folderName, MEASURED, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const DAY = 86_400
@@ -41,6 +41,7 @@ export const BALANCE_COMMAND: CommandEntry = {
     new Option('--rate <bytes>', 'copy at most so much a second, such as 200MiB').argParser(byteRate('--rate')),
     new Option('--set <name=value>', 'any of the settings of docs/balance.md; can be repeated').argParser(setting),
     POLICY,
+    MEASURED,
     CONNECT,
     new Option('--state <dir>', 'where its state and undo files are').argParser(folderName('--state')),
     new Option('--metrics <host:port>', 'answer GET /metrics (Prometheus) and /healthz there').argParser(

@@ -2,7 +2,7 @@
 
 import { Option } from 'commander'
 import { positiveNumber } from '../numbers.js'
-import { PICTURE_OPTIONS } from '../options.js'
+import { MEASURED, PICTURE_OPTIONS } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const SHELLS = ['bash', 'zsh', 'fish']
@@ -26,6 +26,7 @@ export const GUEST_COMMANDS: readonly CommandEntry[] = [
         '-f, --request <file>',
         'the request, in JSON; - is standard input; without it one VM that suits the host',
       ),
+      MEASURED,
       new Option('--seconds <s>', 'how long the guests run')
         .argParser(positiveNumber('--seconds', MAX_SECONDS))
         .default(DEFAULT_SECONDS),
@@ -101,14 +102,15 @@ reset, as by a panic.`,
     description:
       'Measures latency and bandwidth of memory for each pair of nodes, hand-over between CPUs, and what two busy SMT siblings yield. Plans on a host file with these figures use them instead of distances and rules of thumb.',
     options: [
-      new Option('--out <file>', 'write the host with what was measured, for --host'),
+      new Option('--out <file>', 'write the host with what was measured, for --measured and --host'),
       new Option('--json', 'print the host as a JSON object'),
     ],
     needs: [],
     examples: `
   homenode calibrate                       tables, and what they change
   homenode calibrate --out host.json       a file for --host and --host-file
-  homenode plan -f request.json --host host.json
+  homenode plan -f request.json --measured host.json
+  homenode apply --running --measured host.json
   homenode calibrate --json | jq .latencies
 
 It takes seconds, on many nodes minutes, and the CPUs and some memory of each

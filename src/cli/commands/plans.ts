@@ -3,7 +3,7 @@
 import { Option } from 'commander'
 import { MAX } from '../../planner/generated/abi.js'
 import { wholeNumber } from '../numbers.js'
-import { CONNECT, HOST_OPTIONS, PICTURE_OPTIONS, POLICY } from '../options.js'
+import { CONNECT, HOST_OPTIONS, MEASURED, PICTURE_OPTIONS, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const MAX_SEED = 2 ** 31 - 1
@@ -44,6 +44,7 @@ export const PLAN_COMMANDS: readonly CommandEntry[] = [
         '--running',
         'plan the VMs that run here, from where they are; -f adds further VMs, and wishes by name',
       ).conflicts(['root', 'host', 'synthetic']),
+      MEASURED,
       POLICY,
       CONNECT,
       new Option('--steps <n>', `the most steps of search, up to ${MAX.STEPS}`).argParser(
@@ -81,18 +82,27 @@ Exit code: 0 every VM is placed, 3 some VM does not fit.`,
   },
   {
     name: 'capacity',
-    summary: 'how many more VMs like one of a request fit',
-    description: 'Says how many more VMs like one of a request fit beside it, and what stops the next.',
+    summary: 'how many more VMs fit',
+    description:
+      'Says how many more VMs like one of a request fit beside it, and what stops the next; or how many of the sizes that the request expects.',
     options: [
       ...HOST_OPTIONS,
       new Option('-f, --request <file>', 'the request, in JSON; - is standard input'),
-      new Option('--vm <name>', 'the VM that the others are like'),
+      new Option('--vm <name>', 'the VM that the others are like; without it the sizes that the request expects'),
       new Option('--json', 'print a JSON object'),
     ],
-    needs: [{ option: 'request' }, { option: 'vm' }],
+    needs: [{ option: 'request' }],
     examples: `
   homenode capacity -f request.json --vm web
-  homenode capacity -f request.json --vm web --host host.json --json`,
+  homenode capacity -f request.json --vm web --host host.json --json
+  homenode capacity -f request.json   the sizes that it expects:
+  {"expect": [{"vcpus": 4, "memory": "8GiB"},
+              {"vcpus": 16, "memory": "64GiB", "share": 0.2}],
+   "vms": [{"name": "db", "vcpus": 2, "memory": "8GiB"}]}
+
+With --vm all VMs are planned together, so that those of the request may go
+elsewhere. Sizes that are expected are placed beside the plan: ROOM is counted
+from the free CPUs and pages of each node, FIT is how many were placed.`,
     load: async () => (await import('../capacity.js')).capacity,
   },
   {

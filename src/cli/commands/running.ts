@@ -2,7 +2,7 @@
 
 import { Option } from 'commander'
 import { byteRate, positiveNumber, wholeNumber } from '../numbers.js'
-import { CONNECT, folderName, PICTURE_OPTIONS, POLICY } from '../options.js'
+import { CONNECT, folderName, MEASURED, PICTURE_OPTIONS, POLICY } from '../options.js'
 import type { CommandEntry } from './entry.js'
 
 const RATE = new Option('--rate <bytes>', 'copy at most so much a second, such as 200MiB').argParser(byteRate('--rate'))
@@ -20,7 +20,7 @@ export const RUNNING_COMMANDS: readonly CommandEntry[] = [
     description:
       'Finds the VMs that run on this machine, whoever started them, and prices where their vCPUs and memory are. Changes nothing.',
     arguments: [['[name]', 'only this VM (name or pid), with its threads and memory']],
-    options: [CONNECT, ...PICTURE_OPTIONS, new Option('--json', 'print what was found as a JSON object')],
+    options: [CONNECT, MEASURED, ...PICTURE_OPTIONS, new Option('--json', 'print what was found as a JSON object')],
     needs: [],
     examples: `
   homenode ps                 all of them, a line each
@@ -92,6 +92,7 @@ accesses to other nodes; EXITS a second; - is what nothing measures.`,
       new Option('--running', 'make a plan now, instead of one from a file'),
       new Option('-f, --request <file>', 'further VMs and wishes: the file that the plan was made with'),
       POLICY,
+      MEASURED,
       new Option('--yes', 'do not ask'),
       new Option('--dry-run', 'show what would be done, and end'),
       RATE,

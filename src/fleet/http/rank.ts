@@ -9,20 +9,14 @@ import type { Host, Request } from '../../types.js'
 import { withLessMemory } from '../host-state.js'
 import { type RankedHost, rank } from '../rank.js'
 import type { HostFiles } from './host-files.js'
-import type { Answerer } from './server.js'
+import { type Answerer, MAX_BODY_BYTES } from './server.js'
 
 const MAX_HOSTS = 10_000
 
 const format = z.strictObject({
   vm: z.record(z.string(), z.unknown()),
-  hosts: z.record(
-    z.string(),
-    z.strictObject({
-      host: z.unknown().optional(),
-      placed: z.unknown().optional(),
-      usedMemory: z.record(z.string().regex(/^\d{1,5}$/, 'the number of a node'), z.int().min(0)).default({}),
-    }),
-  ),
+  // By name, and a record of zod's has no "__proto__": each is read alone.
+  hosts: z.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'an object'),
   flavours: z.array(z.unknown()).max(64).default([]),
   moves: z.boolean().default(true),
   steps: z.int().min(0).optional(),
@@ -30,19 +24,38 @@ const format = z.strictObject({
   plans: z.boolean().default(false),
 })
 
+const hostFormat = z.strictObject({
+  host: z.unknown().optional(),
+  placed: z.unknown().optional(),
+  usedMemory: z.record(z.string().regex(/^\d{1,5}$/, 'the number of a node'), z.int().min(0)).default({}),
+})
+
+/** Characters of texts that are remembered: those of two of the largest questions. */
+const MAX_REMEMBERED = 2 * MAX_BODY_BYTES
+
 /** Texts of what is placed that were read before: the same text is the same object, so that `rank` knows it again. */
-class Interned<Value> {
+export class Interned<Value> {
   readonly #known = new Map<string, Value>()
+  readonly #most: number
+  #characters = 0
+
+  /** @param most characters of all texts together; the last one is remembered whatever it has */
+  constructor(most: number) {
+    this.#most = most
+  }
 
   get(content: unknown, read: (content: unknown) => Value): Value {
     const text = JSON.stringify(content)
     const known = this.#known.get(text)
     const value = known ?? read(content)
     // The one that was asked for last is the last that goes.
-    this.#known.delete(text)
+    if (!this.#known.delete(text)) this.#characters += text.length
     this.#known.set(text, value)
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > 2 * MAX_HOSTS) this.#known.delete(oldest!)
+    for (const oldest of this.#known.keys()) {
+      if (this.#characters <= this.#most || oldest === text) break
+      this.#known.delete(oldest)
+      this.#characters -= oldest.length
+    }
     return value
   }
 }
@@ -64,18 +77,20 @@ class LessMemory {
 
 /** @param files of hosts that a question names without saying what they are */
 export function rankAnswerer(files: HostFiles | undefined): Answerer {
-  const hostTexts = new Interned<Host>()
+  const hostTexts = new Interned<Host>(MAX_REMEMBERED)
   const lessMemory = new LessMemory()
-  const placedTexts = new Interned<Request>()
+  const placedTexts = new Interned<Request>(MAX_REMEMBERED)
   return async (question) => {
     const { vm, hosts: asked, flavours, moves, steps, seed, plans } = parseWith(format, question)
-    const names = Object.keys(asked)
-    if (names.length > MAX_HOSTS) throw new InputError('hosts', `at most ${MAX_HOSTS} hosts`, `${names.length}`)
+    const entries = Object.entries(asked)
+    if (entries.length > MAX_HOSTS) throw new InputError('hosts', `at most ${MAX_HOSTS} hosts`, `${entries.length}`)
+    const read = entries.map(
+      ([name, one]) => [name, within(`hosts: ${name}`, () => parseWith(hostFormat, one))] as const,
+    )
     const hosts: { name: string; host: Host }[] = []
-    const placed: Record<string, Request> = {}
+    const placed = Object.create(null) as Record<string, Request>
     const unknown: object[] = []
-    for (const name of names) {
-      const given = asked[name]!
+    for (const [name, given] of read) {
       try {
         const state = given.host === undefined ? await readFile(files, name) : undefined
         const host = state?.host ?? within('host', () => hostTexts.get(given.host, parseHost))

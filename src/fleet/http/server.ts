@@ -12,7 +12,8 @@ export type Listening = { readonly socket: string } | { readonly host: string; r
 /** Answers a question, both as JSON. Errors of what was asked are InputErrors. */
 export type Answerer = (question: unknown) => Promise<unknown>
 
-const MAX_BODY_BYTES = 32 * 1024 ** 2
+/** Of a question. */
+export const MAX_BODY_BYTES = 32 * 1024 ** 2
 /** A host file in a question is 8 deep. */
 const MAX_DEPTH = 100
 const MAX_CONNECTIONS = 64

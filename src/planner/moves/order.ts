@@ -4,7 +4,7 @@ import type { CpuId } from '../../types.js'
 import { type Effort, isSpent, spend, spendOnLooks } from './effort.js'
 import { bytesOf, copiedBytes, isSameSeat } from './layout.js'
 import { placesFor, type Wishes } from './parking.js'
-import { type Blocker, type Change, type Drift, driftOf, type Obstacle, obstacleTo, type Relations } from './rules.js'
+import { type Blocker, type Change, type Drift, type Obstacle, obstacleTo, type Relations } from './rules.js'
 import { holdersOf, place, type Site } from './site.js'
 import { changesOf, type Step } from './steps.js'
 
@@ -30,7 +30,7 @@ export interface Run {
 const WEIGHED = 64
 
 /** @param site with every guest at its start */
-export function beginRun(site: Site, relations: Relations, steps: readonly Step[], effort: Effort): Run {
+export function beginRun(site: Site, drift: Drift, relations: Relations, steps: readonly Step[], effort: Effort): Run {
   const ofGuest = new Map<number, Step[]>()
   const ofCpu = new Map<CpuId, Step>()
   for (const step of steps) {
@@ -43,7 +43,7 @@ export function beginRun(site: Site, relations: Relations, steps: readonly Step[
   }
   return {
     site,
-    drift: driftOf(site, relations),
+    drift,
     relations,
     pending: new Set(steps),
     keptBy: new Map(),

@@ -6,7 +6,7 @@ import { isUsable } from '../host.js'
 import { type Effort, isSpent, spendOnLooks } from './effort.js'
 import { bytesOf, type Layout, type Seat } from './layout.js'
 import { type Blocker, type Change, strangersBeside } from './rules.js'
-import { holdersOf, isBusy, keepsOff, roomOn, type Site, type SiteCpu } from './site.js'
+import { isBusy, keepsOff, roomOn, type Site, type SiteCpu } from './site.js'
 
 export interface Wishes {
   /** CPUs that have to stay free. */
@@ -78,13 +78,13 @@ function seatsOn(site: Site, guest: number, moved: readonly Seat[], node: NodeId
 function freeCpus(site: Site, guest: number, node: NodeId, { avoid, wanted, effort }: Wishes): SiteCpu[] {
   const { threadPolicy } = site.guests[guest]!.vm
   const wantsCore = threadPolicy === 'require' || threadPolicy === 'isolate'
-  const isFree = (cpu: SiteCpu) => holdersOf(site, cpu.id).length === 0
   const free: { cpu: SiteCpu; rank: number }[] = []
   const cores = new Set<number>()
   const cpus = site.onNode.get(node) ?? []
   spendOnLooks(effort, cpus.length)
+  if (!site.free.get(node)) return []
   for (const cpu of cpus) {
-    if (!isUsable(cpu) || !isFree(cpu) || avoid(cpu.id)) continue
+    if (cpu.held !== 0 || !isUsable(cpu) || avoid(cpu.id)) continue
     const core = site.cores.get(cpu.core)!
     if (wantsCore && core.some((other) => other !== cpu && other.use === CPU.HOST)) continue
     if (isBusy(site, cpu.core)) {

@@ -5,7 +5,7 @@
 
 import type { CpuId, NodeId } from '../../types.js'
 import { isUsable } from '../host.js'
-import { firstNode, isSameSeat, type Layout } from './layout.js'
+import { firstNode, isSameSeat, type Layout, type Seat } from './layout.js'
 import { amount, type Holder, holdersOf, isNear, MICRO, nodesOf, type Site, type SiteCpu, siblingsOf } from './site.js'
 
 /** What a step does to one guest. */
@@ -130,8 +130,8 @@ export function obstacleTo(
 const nobody = (): Blocker[] => []
 const MISSING_NOTHING = { cpus: 0, bytes: 0, pageSize: 0 }
 
-function reseated({ from, to }: Change): Layout['seats'][number][] {
-  return to.seats.filter((seat, at) => !isSameSeat(from.seats[at]!, seat))
+function reseated({ from, to }: Change): Seat[] {
+  return to.seats.filter((seat, at) => seat !== from.seats[at] && !isSameSeat(from.seats[at]!, seat))
 }
 
 /** CPUs that others hold, and cores that hold someone who must not be there with this guest. */
@@ -139,17 +139,20 @@ function occupied(site: Site, change: Change): Obstacle | undefined {
   const { guest } = change
   const found = new Map<string, { guest: number; cell: number; vcpus: Set<number> }>()
   let node: NodeId | undefined
+  const note = (other: Holder, seat: Seat) => {
+    node ??= seat.node
+    const { cell } = site.layouts[other.guest]!.seats[other.vcpu]!
+    const key = cellKey(other.guest, cell)
+    const blocker = found.get(key) ?? { guest: other.guest, cell, vcpus: new Set<number>() }
+    blocker.vcpus.add(other.vcpu)
+    found.set(key, blocker)
+  }
   for (const seat of reseated(change)) {
     for (const cpu of seat.cpus) {
-      const others = holdersOf(site, cpu).filter((other) => other.guest !== guest || other.vcpu !== seat.vcpu)
-      for (const other of [...others, ...strangersBeside(site, guest, cpu)]) {
-        node ??= seat.node
-        const { cell } = site.layouts[other.guest]!.seats[other.vcpu]!
-        const key = cellKey(other.guest, cell)
-        const blocker = found.get(key) ?? { guest: other.guest, cell, vcpus: new Set<number>() }
-        blocker.vcpus.add(other.vcpu)
-        found.set(key, blocker)
+      for (const other of holdersOf(site, cpu)) {
+        if (other.guest !== guest || other.vcpu !== seat.vcpu) note(other, seat)
       }
+      for (const other of strangersBeside(site, guest, cpu)) note(other, seat)
     }
   }
   if (node === undefined) return undefined
@@ -160,15 +163,19 @@ function occupied(site: Site, change: Change): Obstacle | undefined {
 /** Those on the other CPUs of the core that must not share it with a vCPU of the guest. */
 export function strangersBeside(site: Site, guest: number, cpu: CpuId): Holder[] {
   const one = site.guests[guest]!.vm
-  return siblingsOf(site, cpu).flatMap(({ id }) =>
-    holdersOf(site, id).filter((holder) => {
-      const other = site.guests[holder.guest]!.vm
-      if (one.threadPolicy === 'isolate' || other.threadPolicy === 'isolate') return true
-      if (holder.guest === guest) return false
-      const trusted = one.trust !== null && one.trust === other.trust
-      return !trusted || one.threadPolicy === 'require' || other.threadPolicy === 'require'
-    }),
-  )
+  const isStrange = (holder: Holder) => {
+    const other = site.guests[holder.guest]!.vm
+    if (one.threadPolicy === 'isolate' || other.threadPolicy === 'isolate') return true
+    if (holder.guest === guest) return false
+    const trusted = one.trust !== null && one.trust === other.trust
+    return !trusted || one.threadPolicy === 'require' || other.threadPolicy === 'require'
+  }
+  const strangers: Holder[] = []
+  const core = site.cpus.get(cpu)?.core
+  for (const { id } of (core === undefined ? undefined : site.cores.get(core)) ?? []) {
+    if (id !== cpu) for (const holder of holdersOf(site, id)) if (isStrange(holder)) strangers.push(holder)
+  }
+  return strangers
 }
 
 /** Under `require` a cell leaves at most one of its cores partly idle. */
@@ -243,8 +250,7 @@ function inAll(of: Drift['taken'], size: number): number {
 function distrusted(site: Site, { mixed }: Drift, { guest, from, to }: Change): Obstacle | undefined {
   const { trust } = site.guests[guest]!.vm
   for (const node of new Set([...from.seats, ...to.seats].map((seat) => seat.node))) {
-    const guests = mixedOn(site, node)
-    if (guests.length === 0 || guests.every((other) => mixed.get(node)?.has(other))) continue
+    if (!isNewlyMixed(site, node, mixed.get(node))) continue
     const strangers = ({ seats }: Layout, cell: number, other: number) =>
       site.guests[other]!.vm.trust !== trust &&
       seats.some((seat) => seat.cell === cell && seat.node === node && !seat.dedicated)
@@ -254,9 +260,15 @@ function distrusted(site: Site, { mixed }: Drift, { guest, from, to }: Change): 
 }
 
 /** Who floats over the CPUs of a node, if not all of them may together. */
-function mixedOn(site: Site, node: NodeId): number[] {
+function mixedOn(site: Site, node: NodeId): Iterable<number> {
   const domains = site.domains.get(node)?.size ?? 0
-  return domains > 1 && (site.shared.get(node) ?? 0) > 0 ? [...site.floating.get(node)!.keys()] : []
+  return domains > 1 && (site.shared.get(node) ?? 0) > 0 ? site.floating.get(node)!.keys() : []
+}
+
+/** Whether somebody floats there beside others and did not at the start. */
+function isNewlyMixed(site: Site, node: NodeId, were: ReadonlySet<number> | undefined): boolean {
+  for (const guest of mixedOn(site, node)) if (!were?.has(guest)) return true
+  return false
 }
 
 function overcommitted(site: Site, drift: Drift, { from, to }: Change): Obstacle | undefined {
@@ -323,9 +335,12 @@ function cellsWhere(
   holds: (layout: Layout, cell: number, guest: number) => boolean,
 ): Blocker[] {
   const guests = [...(site.users.get(node) ?? [])].sort((a, b) => a - b)
-  return guests.flatMap((guest) => {
+  const found: Blocker[] = []
+  for (const guest of guests) {
     const layout = site.layouts[guest]!
-    const cells = [...layout.cells.keys()].filter((cell) => holds(layout, cell, guest))
-    return cells.map((cell) => ({ guest, cell, vcpus: [] }))
-  })
+    for (let cell = 0; cell < layout.cells.length; cell++) {
+      if (holds(layout, cell, guest)) found.push({ guest, cell, vcpus: [] })
+    }
+  }
+  return found
 }

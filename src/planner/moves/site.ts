@@ -11,7 +11,10 @@ const LOCAL = 10
 const REMOTE = 20
 const NOBODY: readonly Holder[] = []
 
-export type SiteCpu = Pick<OnlineCpu, 'id' | 'node' | 'core' | 'use'>
+export interface SiteCpu extends Readonly<Pick<OnlineCpu, 'id' | 'node' | 'core' | 'use'>> {
+  /** Dedicated vCPUs that are on it. */
+  held: number
+}
 
 /** A VM that is there and stays. */
 export interface Guest {
@@ -56,6 +59,8 @@ export interface Site {
   /** Numbers of CPUs and cores below which none is used. */
   readonly lowest: { cpu: number; core: number }
   readonly holders: Map<CpuId, Holder[]>
+  /** Usable CPUs of the node that nobody holds. */
+  readonly free: Map<NodeId, number>
   /** Dedicated vCPUs on each core. */
   readonly busy: Map<number, number>
   /** Bytes taken, by page size and node. */
@@ -89,6 +94,7 @@ export function openSite(host: Host, request: Request, guests: readonly Guest[])
     users: new Map(),
     lowest: { cpu: 0, core: Math.min(0, ...cpus.map(({ core }) => core)) },
     holders: new Map(),
+    free: new Map(),
     busy: new Map(),
     taken: new Map(),
     demand: new Map(),
@@ -96,7 +102,7 @@ export function openSite(host: Host, request: Request, guests: readonly Guest[])
     domains: new Map(),
     shared: new Map(),
   }
-  for (const cpu of cpus) addCpu(site, cpu)
+  for (const { id, node, core, use } of cpus) addCpu(site, { id, node, core, use, held: 0 })
   for (const node of host.nodes) {
     for (const size of pageSizes) addTo(site.room, size, node.id, freePages(node, request, size, pageSize) * size)
   }
@@ -155,6 +161,7 @@ export function addCpu(site: Site, cpu: SiteCpu): void {
   site.cpus.set(cpu.id, cpu)
   addMember(site.cores, cpu.core, cpu)
   addMember(site.onNode, cpu.node, cpu)
+  if (isUsable(cpu)) add(site.free, cpu.node, 1)
   if (cpu.use === CPU.GUESTS) add(site.shared, cpu.node, 1)
 }
 
@@ -162,36 +169,69 @@ export function addCpu(site: Site, cpu: SiteCpu): void {
 export function removeCpu(site: Site, cpu: SiteCpu): void {
   site.cpus.delete(cpu.id)
   for (const members of [site.cores.get(cpu.core)!, site.onNode.get(cpu.node)!]) members.splice(members.indexOf(cpu), 1)
+  if (isUsable(cpu)) add(site.free, cpu.node, -1)
   if (cpu.use === CPU.GUESTS) add(site.shared, cpu.node, -1)
 }
 
+const NOWHERE: Layout = { cells: [], seats: [] }
+
 /** Moves a guest to where `layout` says. Whether that state holds is for rules.ts to say. */
 export function place(site: Site, guest: number, layout: Layout): void {
-  const before = site.layouts[guest]
-  if (before !== undefined) count(site, guest, before, -1)
+  const before = site.layouts[guest] ?? NOWHERE
   site.layouts[guest] = layout
-  count(site, guest, layout, 1)
+  count(site, guest, before, layout, -1)
+  count(site, guest, layout, before, 1)
 }
 
-function count(site: Site, guest: number, layout: Layout, sign: 1 | -1): void {
-  const { cells, seats } = layout
+/** Moves each guest to where `layouts` has it. Of those who hold a CPU the first guest comes first then. */
+export function placeAll(site: Site, layouts: readonly Layout[]): void {
+  for (const [guest, layout] of layouts.entries()) if (site.layouts[guest] !== layout) place(site, guest, layout)
+  for (const holders of site.holders.values()) {
+    if (holders.length > 1) holders.sort((a, b) => a.guest - b.guest || a.vcpu - b.vcpu)
+  }
+}
+
+/** Counts (1) what a guest has in one layout and not in the other, or takes it back (-1). Cells and seats that stay are the same objects in both. */
+function count(site: Site, guest: number, layout: Layout, other: Layout, sign: 1 | -1): void {
+  const others = nodesOf(other)
   for (const node of nodesOf(layout)) {
+    if (others.has(node)) continue
     const users = site.users.get(node) ?? new Set<number>()
-    site.users.set(node, users)
+    if (users.size === 0) site.users.set(node, users)
     if (sign > 0) users.add(guest)
     else users.delete(guest)
   }
   const { demand } = site.guests[guest]!
-  for (const { pageSize, memory } of cells) {
-    for (const { node, bytes } of memory) addTo(site.taken, pageSize, node, sign * bytes)
+  for (let at = 0; at < layout.cells.length; at++) {
+    const cell = layout.cells[at]!
+    if (cell === other.cells[at]) continue
+    for (const { node, bytes } of cell.memory) addTo(site.taken, cell.pageSize, node, sign * bytes)
   }
-  for (const { vcpu, node, cpus, dedicated } of seats) {
+  for (let at = 0; at < layout.seats.length; at++) {
+    const seat = layout.seats[at]!
+    const { vcpu, node, cpus, dedicated } = seat
+    if (seat === other.seats[at]) {
+      if (sign > 0) for (const cpu of cpus) holdLast(site.holders.get(cpu)!, guest, vcpu)
+      continue
+    }
     if (!dedicated) {
       add(site.demand, node, sign * demand)
       float(site, node, guest, sign)
     }
     for (const cpu of cpus) hold(site, { guest, vcpu }, cpu, sign)
   }
+}
+
+/** Who was placed last comes last among those who hold a CPU. */
+function holdLast(holders: Holder[], guest: number, vcpu: number): void {
+  if (holders.length > 1) holders.push(...takeHolder(holders, guest, vcpu))
+}
+
+function takeHolder(holders: Holder[], guest: number, vcpu: number): Holder[] {
+  return holders.splice(
+    holders.findIndex((other) => other.guest === guest && other.vcpu === vcpu),
+    1,
+  )
 }
 
 function float({ floating, domains, guests }: Site, node: NodeId, guest: number, sign: 1 | -1): void {
@@ -209,17 +249,14 @@ function float({ floating, domains, guests }: Site, node: NodeId, guest: number,
 }
 
 function hold(site: Site, holder: Holder, id: CpuId, sign: 1 | -1): void {
-  const holders = site.holders.get(id)
-  if (sign < 0) {
-    const { guest, vcpu } = holder
-    holders!.splice(
-      holders!.findIndex((other) => other.guest === guest && other.vcpu === vcpu),
-      1,
-    )
-  } else if (holders === undefined) site.holders.set(id, [holder])
-  else holders.push(holder)
-  const core = site.cpus.get(id)?.core
-  if (core === undefined) return
+  const holders = site.holders.get(id) ?? []
+  if (sign < 0) takeHolder(holders, holder.guest, holder.vcpu)
+  else if (holders.push(holder) === 1) site.holders.set(id, holders)
+  const cpu = site.cpus.get(id)
+  if (cpu === undefined) return
+  cpu.held += sign
+  if (isUsable(cpu) && cpu.held === (sign < 0 ? 0 : 1)) add(site.free, cpu.node, -sign)
+  const { core } = cpu
   const were = site.busy.get(core) ?? 0
   site.busy.set(core, were + sign)
   if ((were === 0) === (were + sign === 0)) return
@@ -233,7 +270,7 @@ export function holdersOf(site: Site, cpu: CpuId): readonly Holder[] {
 /** The other CPUs of a CPU's core, usable or not. */
 export function siblingsOf(site: Site, id: CpuId): SiteCpu[] {
   const core = site.cpus.get(id)?.core
-  return core === undefined ? [] : (site.cores.get(core) ?? []).filter((cpu) => cpu.id !== id)
+  return core === undefined ? [] : site.cores.get(core)!.filter((cpu) => cpu.id !== id)
 }
 
 /** Whether a dedicated vCPU is on the core. */

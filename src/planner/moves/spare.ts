@@ -91,7 +91,7 @@ function give(site: Site, gifts: Gifts, { constraint, node, cpus, bytes, pageSiz
   }, 0)
   const more = constraint === 'overcommit' ? cpus : constraint === 'cpu-exclusive' && gifts.cpus.length < most ? 1 : 0
   for (let number = 0; number < more; number++) {
-    const cpu = { id: --site.lowest.cpu, node, core: --site.lowest.core, use: CPU.GUESTS }
+    const cpu = { id: --site.lowest.cpu, node, core: --site.lowest.core, use: CPU.GUESTS, held: 0 }
     gifts.cpus.push(cpu)
     addCpu(site, cpu)
   }
