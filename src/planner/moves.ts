@@ -2,7 +2,7 @@
 
 import { formatCpulist } from '../cpulist.js'
 import type { Host, Move, NodeId, Plan, Request, Spare } from '../types.js'
-import { EFFORT_TO_ORDER } from './moves/effort.js'
+import { EFFORT_TO_ORDER, type Effort } from './moves/effort.js'
 import {
   copiedBytes,
   isCellMoved,
@@ -61,15 +61,17 @@ function bestRun(site: Site, relations: Relations, steps: readonly Step[]): Run 
   const orders = [ascending, steps, [...ascending].reverse(), [...steps].reverse()]
   const left: { readonly order: readonly Step[]; readonly pending: number }[] = []
   for (const order of orders) {
-    const run = beginAgain(site, drift, relations, order)
+    const run = beginAgain(site, drift, relations, order, { left: EFFORT_TO_ORDER })
     makeAll(run)
     if (run.pending.size === 0) return run
     left.push({ order, pending: run.pending.size })
   }
   left.sort((a, b) => a.pending - b.pending)
   let best: { readonly run: Run; readonly layouts: readonly Layout[] } | undefined
+  // The second one has what the first has left of it.
+  const effort = { left: EFFORT_TO_ORDER }
   for (const { order } of left.slice(0, MOST_DETOURS)) {
-    const run = beginAgain(site, drift, relations, order)
+    const run = beginAgain(site, drift, relations, order, effort)
     advance(run)
     if (best === undefined || isBetter(run, best.run)) best = { run, layouts: [...site.layouts] }
   }
@@ -78,9 +80,9 @@ function bestRun(site: Site, relations: Relations, steps: readonly Step[]): Run 
   return run
 }
 
-function beginAgain(site: Site, drift: Drift, relations: Relations, order: readonly Step[]): Run {
+function beginAgain(site: Site, drift: Drift, relations: Relations, order: readonly Step[], effort: Effort): Run {
   placeAtStart(site)
-  return beginRun(site, drift, relations, order, { left: EFFORT_TO_ORDER })
+  return beginRun(site, drift, relations, order, effort)
 }
 
 function placeAtStart(site: Site): void {

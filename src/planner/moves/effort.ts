@@ -6,7 +6,7 @@ export interface Effort {
   left: number
 }
 
-/** For each order that is tried, and for what would have to be free where none is found. */
+/** For each order that is tried without detours, for all with them, and for what would have to be free where none is found. */
 export const EFFORT_TO_ORDER = 100_000
 export const EFFORT_TO_SPARE = 60_000
 /** What trying a change costs. Each seat of the change costs one more. */
