@@ -59,8 +59,8 @@ export function placeAlone(vm: i32): i32 {
 }
 
 /**
- * Places one VM that is not placed where it is now, as addVmCurrentCpu and addVmCurrentMemory have it: its memory, too, whatever its policy. Threads of
- * its VMM get CPUs anew. All others stay where they are. Returns 1, or 0 where it cannot be there.
+ * Places one VM that is not placed where it is now, as addVmCurrentCpu, addVmCurrentMemory and setVmCurrentPageSize have it: its memory, too, whatever its policy.
+ * Threads of its VMM get CPUs anew. All others stay where they are. Returns 1, or 0 where it cannot be there.
  */
 export function placeCurrent(vm: i32): i32 {
   setAsItIs(true);

@@ -1,11 +1,12 @@
 // Exports: adding, describing and removing VMs.
-import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MEMORY_INTERLEAVE, THREADS_SPREAD } from './abi';
+import { ERROR_ARGUMENT, ERROR_LIMIT, ERROR_ORDER, ERROR_UNKNOWN, MAX_VM_CELLS, MAX_VM_THREADS, MAX_VM_VCPUS, MEMORY_INTERLEAVE, NONE, THREADS_SPREAD } from './abi';
 import { cpuIndex, nodeIndex, pageSizeIndex, pageSizes } from './problem/host';
-import { addCurrentCpu, addCurrentMemory } from './problem/current';
+import { addCurrentCpu, addCurrentMemory, cellCurrentSize } from './problem/current';
 import { keepOff, keepTo } from './problem/nodes';
 import { unplace } from './model/capacity';
+import { takeThreads } from './place/threads';
 import { model, rounded } from './problem/coefficients';
-import { addDevice, addRelation, addVmEntry, cellPageSize, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreads, vmTrust, vmVcpus, vmWeight } from './problem/request';
+import { addDevice, addRelation, addVmEntry, cellPageSize, cellPagesAsked, cellVcpusAsked, isVm, MICRO, removeVmEntry, setThreadCpus, vcpuShared, vmBandwidth, vmBound, vmCells, vmCellsAsked, vmCellsGiven, vmDedicated, vmMemory, vmMemoryBound, vmPageShift, vmSharedDemand, vmSpan, vmStart, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from './problem/request';
 import { setTraffic } from './problem/traffic';
 import { forgetProof } from './search/search';
 import { MAX_SHIFT, MAX_WHOLE, MIN_SHIFT, beginUse, isWholeNumber, unsettled } from './model/use';
@@ -151,15 +152,29 @@ export function addVmCurrentMemory(vm: i32, cell: i32, node: i32, bytes: f64): i
   return 0;
 }
 
-/**
- * Asks for so many CPUs, on the node of the first cell, that the emulator and I/O threads have for themselves (0 to
- * MAX_VM_THREADS). Returns 0.
- */
-export function setVmThreadCpus(vm: i32, cpus: i32): i32 {
+/** Says that a cell has pages of 2^`shift` bytes now: placeCurrent gives it these. Where it is not called, the largest that are free. Returns 0. */
+export function setVmCurrentPageSize(vm: i32, cell: i32, shift: i32): i32 {
   const status = unsettled(vm);
   if (status < 0) return status;
+  const size = pageSizeIndex(shift);
+  if (cell < 0 || cell >= vmVcpus[vm] || size < 0) return ERROR_UNKNOWN;
+  cellCurrentSize[vmStart[vm] + cell] = size + 1;
+  return 0;
+}
+
+/**
+ * Asks for so many CPUs, on the node of the first cell, that the emulator and I/O threads have for themselves (0 to
+ * MAX_VM_THREADS). A placed VM that has none gets them at once; NONE where it does not find them. Returns 0.
+ */
+export function setVmThreadCpus(vm: i32, cpus: i32): i32 {
+  if (!isVm(vm)) return ERROR_UNKNOWN;
+  if (vmCells[vm] != 0 && vmThreadCpus[vm] != 0) return ERROR_ORDER;
   if (cpus < 0 || cpus > MAX_VM_THREADS) return ERROR_ARGUMENT;
   if (!setThreadCpus(vm, cpus)) return ERROR_LIMIT;
+  if (vmCells[vm] != 0 && !takeThreads(vm, vmCells[vm], 0)) {
+    setThreadCpus(vm, 0);
+    return NONE;
+  }
   changed(vm);
   return 0;
 }

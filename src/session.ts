@@ -114,8 +114,9 @@ export class Session {
    * @param host what it is, its memory as free as it were without the VMs that are there
    * @param placed what is there: a request whose VMs have `current`, with the settings of all that come; `vms` may be empty
    * @param options `steps` of search for a VM that does not fit without moves, by default 200
-   * @throws {InputError} where something is not valid, or what is there does not hold where it is. In two cases it is not said
-   * how all of it is, and may not be found: CPUs of VMMs' own threads (`emulator: "dedicated"`), and VMs of any page size whose cells have pages of several
+   * @throws {InputError} where something is not valid, or what is there does not hold where it is. In one case it is not said
+   * how all of it is, and may not be found: which CPUs the VMMs' own threads have (`emulator: "dedicated"`), where cores have several CPUs and
+   * not every thread may be on every core
    */
   static async open(host: Host, placed: unknown, options: SessionOptions = {}): Promise<Session> {
     requireHost(host)
@@ -202,7 +203,7 @@ export class Session {
     const { vms } = this.#placed
     this.#live.leaveAll()
     if (this.#puts(vms)) return null
-    // Where threads of VMMs have CPUs that others are on, or cells have pages of several sizes, the search may find how all of it was.
+    // Where threads of VMMs do not find CPUs one after another, the search may find how all of it was.
     this.#live.leaveAll()
     if (this.#astray(vms.map(lighter)) === null) return null
     this.#live.leaveAll()
@@ -213,9 +214,11 @@ export class Session {
   #puts(vms: Request['vms']): boolean {
     for (const [at, vm] of vms.entries()) this.#live.enter(vm, at)
     // Of VMMs' own threads it is not known where they are: they get CPUs that no vCPU has.
-    const last = vms.filter(({ emulator }) => emulator === 'dedicated')
-    const first = vms.filter(({ emulator }) => emulator !== 'dedicated')
-    return [...first, ...last].every(({ name }) => this.#live.placeCurrent(name)) && this.#moved() === null
+    return (
+      vms.every(({ name }) => this.#live.placeCurrent(name)) &&
+      vms.every(({ name }) => this.#live.seatThreads(name)) &&
+      this.#moved() === null
+    )
   }
 
   /** Enters VMs that are there; one that is not where it should be. */

@@ -1,7 +1,7 @@
 // Where the memory of a VM goes, as its parts and its memory policy have it (docs/model.md, "Cells").
 import { Flat } from '../flat';
 import { MAX_NODES, MAX_PAGE_SIZES, MEMORY_PREFERRED } from '../abi';
-import { asItIs } from '../problem/current';
+import { asItIs, cellCurrentSize } from '../problem/current';
 import { distance, nodeCount, pageShift, pageSizeIndex, pageSizes } from '../problem/host';
 import { mayHaveMemory } from '../problem/nodes';
 import { barred, countMemory, forgetMemory, freePages, inPages, limitLeft, releaseMemory, take, takesSize } from './memory';
@@ -16,10 +16,10 @@ function takeShares(cell: i32, size: i32): bool {
   return true;
 }
 
-/** Lays the cell on its homes, in the largest pages that are free there. False where none are. */
+/** Lays the cell on its homes, in the largest pages that are free there, or in those that it has now where it is to be as it is. False where none are. */
 function layAtHome(vm: i32, cell: i32): bool {
   for (let size = pageSizes - 1; size >= 0; size--) {
-    if (!takesSize(vm, cellPages[cell], size)) continue;
+    if (!takesSize(vm, cellPages[cell], size) || (asItIs && cellCurrentSize[cell] != 0 && cellCurrentSize[cell] != size + 1)) continue;
     if (divide(vm, cell - vmStart[vm], size, inPages(cellPages[cell], size), true)) return takeShares(cell, size);
   }
   return false;

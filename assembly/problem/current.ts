@@ -11,6 +11,9 @@ export const vcpuCurrentSet = changetype<Flat<u64>>(memory.data(sizeof<u64>() * 
 /** One of these CPUs by index; -1: none that the host has. */
 export const vcpuCurrentCpu = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
 
+/** One more than the index of the page size that a cell has now, cells counted from the VM's first vCPU; 0: it is not said. */
+export const cellCurrentSize = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VCPUS, 8));
+
 /** Whether the VM that is being placed is to be where it is now, all of it. */
 export let asItIs: bool = false;
 export function setAsItIs(on: bool): void {
@@ -72,6 +75,7 @@ export function currentBytes(vm: i32, cell: i32, node: i32): f64 {
 export function moveCurrent(from: i32, to: i32): void {
   vcpuCurrentSet[to] = vcpuCurrentSet[from];
   vcpuCurrentCpu[to] = vcpuCurrentCpu[from];
+  cellCurrentSize[to] = cellCurrentSize[from];
 }
 
 export function forgetCurrent(vm: i32, start: i32, vcpus: i32): void {
@@ -86,5 +90,6 @@ export function forgetCurrent(vm: i32, start: i32, vcpus: i32): void {
   for (let vcpu = start; vcpu < start + vcpus; vcpu++) {
     vcpuCurrentSet[vcpu] = 0;
     vcpuCurrentCpu[vcpu] = -1;
+    cellCurrentSize[vcpu] = 0;
   }
 }

@@ -67,9 +67,23 @@ export class LiveProblem {
     return this.#problem.wasm.placeAlone(this.#handles.get(name)!) === 1
   }
 
-  /** Places a VM where it is, as its `current` has it, while all others stay; `false`: it cannot be there. */
+  /**
+   * Places a VM where it is, as its `current` has it, while all others stay; `false`: it cannot be there. Threads of its VMM that have CPUs of
+   * their own wait for `seatThreads`: nobody knows which, and they must not be those of vCPUs that are placed later.
+   */
   placeCurrent(name: string): boolean {
-    return this.#problem.wasm.placeCurrent(this.#handles.get(name)!) === 1
+    const { wasm } = this.#problem
+    const handle = this.#handles.get(name)!
+    const { current, emulator } = this.#vms.get(name)!
+    for (const { cell, pageSize } of current!.cells) wasm.setVmCurrentPageSize(handle, cell, Math.log2(pageSize))
+    if (emulator === 'dedicated') wasm.setVmThreadCpus(handle, 0)
+    return wasm.placeCurrent(handle) === 1
+  }
+
+  /** Gives the threads of the VMM of a VM that `placeCurrent` placed their CPUs, where they have some of their own; `false`: there are none for them. */
+  seatThreads(name: string): boolean {
+    const { emulator, iothreads } = this.#vms.get(name)!
+    return emulator !== 'dedicated' || this.#problem.wasm.setVmThreadCpus(this.#handles.get(name)!, 1 + iothreads) === 0
   }
 
   /** A VM that is placed, and may have pages of any size, has those that it got wherever it moves. Its cells have pages of that one size. */

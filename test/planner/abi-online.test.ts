@@ -286,4 +286,55 @@ test('a placed VM can be told to keep its pages, and has them where it goes to m
   }
 })
 
+test('a VM that is placed where it is has the pages of each cell that were said', async () => {
+  const planner = await instantiatePlanner()
+  for (const said of [[], [12], [12, 21], [21, 12], [21, 21]]) {
+    planner.reset()
+    planner.addNode(0, 1)
+    planner.setPages(0, 12, PAGES)
+    planner.setPages(0, 21, 1)
+    for (let cpu = 0; cpu < 2; cpu++) planner.addCpu(cpu, 0, 0, cpu, 1024, 1)
+    const vm = planner.addVm(2, 1024)
+    planner.setVmCells(vm, 2)
+    for (const cell of [0, 1]) {
+      planner.addVmCurrentCpu(vm, cell, cell)
+      planner.addVmCurrentMemory(vm, cell, 0, 2 ** 21)
+    }
+    for (const [cell, shift] of said.entries()) assert.is(planner.setVmCurrentPageSize(vm, cell, shift), 0)
+    assert.is(planner.setVmCurrentPageSize(vm, 2, 12), ERROR.UNKNOWN)
+    assert.is(planner.setVmCurrentPageSize(vm, 0, 13), ERROR.UNKNOWN)
+    const twice = said[0] === said[1] && said.length > 0
+    assert.is(planner.placeCurrent(vm), twice ? 0 : 1, 'there is one such page')
+    if (twice) continue
+    assert.is(planner.setVmCurrentPageSize(vm, 0, 12), ERROR.ORDER)
+    const [first = 21, second = first === 12 ? 21 : 12] = said
+    assert.equal([planner.cellPageShift(vm, 0), planner.cellPageShift(vm, 1)], [first, second])
+  }
+})
+
+test('threads of a placed VM get CPUs that nobody has, or none', async () => {
+  const planner = await instantiatePlanner()
+  planner.reset()
+  for (const node of [0, 1]) planner.addNode(node, 1)
+  for (const node of [0, 1]) planner.setPages(node, 12, PAGES)
+  for (let cpu = 0; cpu < 8; cpu++) planner.addCpu(cpu, cpu >> 2, cpu >> 2, cpu, 1024, 1)
+  const [a, b] = [3, 0].map((cpu) => {
+    const vm = planner.addVm(1, 1)
+    planner.addVmCurrentCpu(vm, 0, cpu)
+    planner.addVmCurrentMemory(vm, 0, 0, 4096)
+    assert.is(planner.placeCurrent(vm), 1)
+    return vm
+  }) as [number, number]
+  assert.is(planner.setVmThreadCpus(a, 3), NONE)
+  assert.is(planner.threadCpuId(a, 0), ERROR.UNKNOWN)
+  assert.is(planner.setVmThreadCpus(a, 1), 0)
+  assert.is(planner.setVmThreadCpus(a, 1), ERROR.ORDER, 'it has some')
+  assert.is(planner.setVmThreadCpus(b, 2), NONE)
+  assert.is(planner.setVmThreadCpus(b, 1), 0)
+  assert.equal([planner.threadCpuId(a, 0), planner.threadCpuId(b, 0)].sort(), [1, 2])
+  assert.is(planner.sharedCpus(0), 0)
+  for (const vm of [a, b]) planner.removeVm(vm)
+  assert.is(planner.sharedCpus(0), 4)
+})
+
 test.run()

@@ -135,8 +135,10 @@ const OPENINGS: readonly (readonly Call[])[] = [
     ['addVmCurrentCpu', 0, 0, 1],
     ['addVmCurrentCpu', 0, 1, 0],
     ['addVmCurrentMemory', 0, 0, 0, 100 * 4096],
+    ['setVmCurrentPageSize', 0, 0, 12],
     ['placeCurrent', 0],
     ['setVmPageSize', 0, 12],
+    ['setVmThreadCpus', 0, 1],
   ],
 ]
 

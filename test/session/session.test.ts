@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { InputError } from '../../src/errors.js'
 import { Session } from '../../src/session.js'
 import { syntheticHost } from '../../src/topology/index.js'
-import type { Plan, Request, RequestVm } from '../../src/types.js'
+import type { Plan, Request } from '../../src/types.js'
 import { checkPlan } from '../../src/verify.js'
 import { hostShape, makeHost, request as requests } from '../planner/cases.js'
 
@@ -64,13 +64,13 @@ test('VMs come and go: each plan holds, nobody moves without a move, and what is
           assert.equal(pinned(now.get(name)!), pinned(place), name)
         }
       }
-      // Who opens a session with what is there has the same host again, unless it cannot be known which CPUs or pages something had.
+      // Who opens a session with what is there has the same host again, unless it cannot be known which CPUs threads had.
       const again = await Session.open(host, session.placed).catch((error: Error) => error)
       if (again instanceof Error) {
         assert.is((again as InputError).where, 'placed')
-        const sizes = (vm: RequestVm) => new Set(vm.current!.cells.map(({ pageSize }) => pageSize)).size
         assert.ok(
-          session.placed.vms.some((vm) => vm.emulator === 'dedicated' || sizes(vm) > 1),
+          host.cpus.some(({ thread }) => (thread ?? 0) > 0) &&
+            session.placed.vms.some((vm) => vm.emulator === 'dedicated'),
           again.message,
         )
       } else {
