@@ -53,20 +53,35 @@ async function serving(
   ) => Promise<void>,
 ): Promise<void> {
   const child = spawn(process.execPath, [cli, 'serve', '--rank', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let complaints = ''
+  child.stderr!.on('data', (part) => {
+    complaints += part
+  })
   const ended = once(child, 'close')
+  const unheard = ended.then(([code]) => {
+    throw new Error(`the server ended with ${code}: ${complaints}`)
+  })
   try {
-    const [address] = (await once(createInterface(child.stdout!), 'line')) as [string]
+    const [address] = (await Promise.race([once(createInterface(child.stdout!), 'line'), unheard])) as [string]
     const target = address.startsWith('/')
       ? { socketPath: address }
       : { host: '127.0.0.1', port: new URL(address).port }
     await work((body, { path = '/rank', method = 'POST', headers = {} } = {}) => {
       return new Promise((resolve, reject) => {
-        const sent = httpRequest({ ...target, path, method, headers }, (response) => {
+        // A connection of its own: one that was used before may be closed by the server, which ends those that wait for long, as it is used again.
+        const sent = httpRequest({ ...target, path, method, headers, agent: false }, (response) => {
           let text = ''
           response.on('data', (part) => {
             text += part
           })
-          response.on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }))
+          response.on('error', reject)
+          response.on('end', () => {
+            try {
+              resolve({ status: response.statusCode!, body: JSON.parse(text) })
+            } catch {
+              reject(new Error(`${response.statusCode} with a body that is no JSON: ${text}`))
+            }
+          })
         })
         sent.on('error', reject)
         sent.end(typeof body === 'string' ? body : JSON.stringify(body))

@@ -82,7 +82,8 @@ async function removeDeadSocket(path: string): Promise<void> {
   if (statSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return
   const isDead = await new Promise<boolean>((resolve) => {
     const socket = connect(path)
-    socket.once('error', () => resolve(true))
+    // Any other error, such as too many who wait for it, says nothing of that.
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'))
     socket.once('connect', () => {
       socket.destroy()
       resolve(false)
