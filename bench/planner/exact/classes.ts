@@ -68,7 +68,10 @@ export function whyNotCovered(host: Host, request: Request): string | undefined 
   if (cores.some((cpus) => new Set(cpus.map(({ node, llc }) => `${node}/${llc}`)).size > 1)) return 'cores across LLCs'
   const llcNodes = groupBy(machine.cpus.values(), ({ llc }) => llc)
   if ([...llcNodes.values()].some((cpus) => new Set(cpus.map(({ node }) => node)).size > 1)) return 'LLCs across nodes'
-  const trusts = request.vms.filter(({ cpuPolicy }) => cpuPolicy === 'dedicated').map(({ trust }) => trust)
+  // A VM without `trust` has a domain of its own.
+  const trusts = request.vms.flatMap(({ cpuPolicy, trust }) =>
+    cpuPolicy === 'dedicated' && trust !== null ? [trust] : [],
+  )
   if (new Set(trusts).size < trusts.length && cores.some((cpus) => cpus.length > 1)) return 'VMs that may share a core'
   if (request.vms.some(({ bandwidth }) => bandwidth > 0)) return 'bandwidth'
   const huge = host.nodes.some(({ pages }) =>

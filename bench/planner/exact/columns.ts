@@ -168,7 +168,10 @@ function columnsOn(
 
   const used = [...new Set(nodes)].sort((a, b) => a - b)
   const demand = demandOf(vm)
-  const fixed = remoteMemory(host, request, vm, cells, ids, demand) + device(host, request, vm, ids, demand)
+  const fixed =
+    remoteMemory(host, request, vm, cells, ids, demand) +
+    round(vm.weight * request.model.cells * MICRO * vm.vcpus * (cells.length - 1)) +
+    device(host, request, vm, ids, demand)
   const across = pairsAcross(host, used, nodes, cells)
   const hops = (apart: number) => communication(request, vm, across + 10 * apart)
   const base = { cells, nodes, memory }
