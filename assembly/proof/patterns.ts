@@ -18,11 +18,11 @@ import { addRow, beginColumns, clearRows, column, enterColumn, makeDearer, MOST_
 /** VMs of more types, or groups of more sizes, have no such bound. */
 const MOST_TYPES: i32 = 96;
 const MOST_CLASSES: i32 = 64;
-const WORK: i64 = 4000000;
+const WORK: i64 = 3000000;
 /** In millionths: what a VM costs that is not placed. Prices beyond it count as so much. */
 const MOST_PRICE: f64 = 1e9;
 /** Of the prices of the best round, in those of the next. */
-const SHARE: f64 = 0.7;
+const SHARE: f64 = 0.9;
 /** Parts of a millionth. */
 const SCALE: f64 = 1024;
 

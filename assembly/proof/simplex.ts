@@ -57,7 +57,7 @@ export function enterColumn(cost: f64): bool {
     }
     const leaving = leavingRow();
     if (leaving >= 0) {
-      pivot(leaving, cost);
+      pivot(leaving, cost, saved);
       clearColumn();
       return true;
     }
@@ -80,23 +80,28 @@ function leavingRow(): i32 {
   return leaving;
 }
 
-function pivot(leaving: i32, cost: f64): void {
-  spend(rows * rows);
+/** The column comes in for the basic one of the row, and saves so much for each of it. */
+function pivot(leaving: i32, cost: f64, saved: f64): void {
+  spend(2 * rows);
   const own = leaving * MOST_ROWS;
   const by = direction[leaving];
-  for (let at = own; at < own + rows; at++) inverse[at] /= by;
+  for (let at = 0; at < rows; at++) {
+    inverse[own + at] /= by;
+    rowPrice[at] -= saved * inverse[own + at];
+  }
   amount[leaving] /= by;
   basicCost[leaving] = cost;
   for (let row = 0; row < rows; row++) {
     const times = direction[row];
     if (row == leaving || times == 0) continue;
+    spend(rows);
     for (let at = 0; at < rows; at++) inverse[row * MOST_ROWS + at] -= times * inverse[own + at];
     amount[row] = Math.max(0, amount[row] - times * amount[leaving]);
   }
-  priceRows();
 }
 
 function priceRows(): void {
+  spend(rows * rows);
   for (let at = 0; at < rows; at++) rowPrice[at] = 0;
   for (let row = 0; row < rows; row++) {
     const each = basicCost[row];
