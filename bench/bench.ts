@@ -33,6 +33,12 @@ export function hostFacts(): Row {
   return { cpu: cpus()[0]?.model ?? 'unknown', cpus: cpus().length, kernel: release(), node: process.version }
 }
 
+/** CPU time of this process so far, all of its threads. Of short times the kernel knows no more than the sum of user's and its own. */
+export function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 }

@@ -208,6 +208,9 @@ function isLarger(a: i32, b: i32): bool {
   return vmVcpus[list[a]] > vmVcpus[list[b]];
 }
 
+/** Times that VMs were taken out and put back: a bench reads it (counted.ts). */
+export let ruins: i32 = 0;
+
 /**
  * Searches for so much work from the plan that was read, while the VMs of the list are out of the model's plan; whether a better one was
  * found. `enough`: a change of cost (below 0) that need not be gone below.
@@ -231,6 +234,7 @@ export function ruinAndRecreate(work: i64, seed: u32, enough: i64): bool {
   while (workDone - begin < work && best - first > enough) {
     let next = cost - sharedPrice * <i64>shared;
     const count = ruin();
+    ruins++;
     // In any order now and then.
     if (below(4) > 0) sortBy(out, count, isLarger);
     let placed = 0;

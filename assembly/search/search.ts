@@ -256,7 +256,7 @@ function step(): void {
 }
 
 /** Searches among the pieces of VMs, as far as the work of so many steps goes, and takes what is better; whether that can be done. */
-function rearrange(steps: i32): bool {
+export function rearrange(steps: i32): bool {
   // Where others are in the way, there is more to gain by moving those.
   if (!readPlan() || vms < placedVms) return false;
   const weight = planWeight;

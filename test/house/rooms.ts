@@ -447,8 +447,8 @@ export const ROOMS: readonly Room[] = [
     may: ['assembly/index', 'assembly/abi'],
   },
   {
-    files: ['assembly/index', 'assembly/vms', 'assembly/results', 'assembly/refusals'],
-    holds: 'the exports of `planner.wasm`: arguments are checked, no algorithm',
+    files: ['assembly/index', 'assembly/counted', 'assembly/vms', 'assembly/results', 'assembly/refusals'],
+    holds: 'the exports of `planner.wasm`, and what a bench counts beside: arguments are checked, no algorithm',
     may: [
       'assembly/search/',
       'assembly/proof/',
