@@ -59,12 +59,13 @@ export async function expectedCapacity(
   const parsed = parseRequest(request)
   if (parsed.expect.length === 0) throw new InputError('expect', 'sizes of VMs that may come', 'none')
   const planner = await Planner.load()
-  const { vms, cost } = verifyPlan(host, parsed, planner.plan(host, parsed, options))
+  const { vms, refused, cost } = verifyPlan(host, parsed, planner.plan(host, parsed, options))
   const { mean, sizes } = roomBeside(host, parsed, vms)
   return {
     schemaVersion: 1,
     kind: 'ExpectedCapacity',
     lostVcpus: cost.lostVcpus,
+    refused: refused.map(({ name }) => name),
     room: mean,
     sizes: sizes.map((size) => ({ ...size, more: planner.roomFor(oneOf(parsed, size)) })),
   }

@@ -424,6 +424,8 @@ export interface ExpectedCapacity {
   readonly kind: 'ExpectedCapacity'
   /** Of the plan. */
   readonly lostVcpus: number
+  /** Names of the VMs that the plan refuses: where there are some, what is left is room for smaller ones. */
+  readonly refused: readonly string[]
   /** The mean of the sizes' `room`, by their shares (model.md, "Room for those to come"). */
   readonly room: number
   /** In the order of the request. */

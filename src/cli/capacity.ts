@@ -19,7 +19,7 @@ interface CapacityCommandOptions extends HostSource {
 }
 
 export async function capacity(options: CapacityCommandOptions): Promise<void> {
-  requireOneStdin({ '-f': options.request, '--host': options.host })
+  requireOneStdin({ '-f': options.request, '--host': options.host, '--measured': options.measured })
   const { vm } = options
   const request = await readRequest(options.request)
   if (vm === undefined && request.expect.length === 0) {
@@ -47,7 +47,7 @@ const COLUMNS: readonly Column[] = [
   { head: 'FIT', align: 'right' },
 ]
 
-function showExpected({ lostVcpus, room, sizes }: ExpectedCapacity, style: Style): string {
+function showExpected({ lostVcpus, refused, room, sizes }: ExpectedCapacity, style: Style): string {
   const mean = Math.round(room * 100) / 100
   const said = `room for VMs to come: ${mean} in the mean, beside a plan with ${countLost(lostVcpus)}`
   const rows = sizes.map((size) => [
@@ -57,5 +57,6 @@ function showExpected({ lostVcpus, room, sizes }: ExpectedCapacity, style: Style
     `${size.room}`,
     `${size.more}`,
   ])
-  return [paragraph(style, said), table(style, COLUMNS, rows)].join('\n\n')
+  const without = refused.length === 0 ? [] : [paragraph(style, `not placed: ${refused.join(', ')}`)]
+  return [[paragraph(style, said), ...without].join('\n'), table(style, COLUMNS, rows)].join('\n\n')
 }

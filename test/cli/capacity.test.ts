@@ -60,12 +60,23 @@ test('capacity --json without --vm prints one object', async () => {
     schemaVersion: 1,
     kind: 'ExpectedCapacity',
     lostVcpus: 0,
+    refused: [],
     room: 1,
     sizes: [
       { vcpus: 3, memory: 64 * 2 ** 20, share: 1, room: 1, more: 2 },
       { vcpus: 1, memory: 2 ** 30, share: 0.5, room: 1, more: 1 },
     ],
   })
+})
+
+test('VMs of the request that have no place are named beside what still fits', async () => {
+  const { vms, expect } = JSON.parse(expecting)
+  const input = JSON.stringify({ expect, vms: [...vms, { name: 'wide', vcpus: 9, memory: '4KiB' }] })
+  const { code, stdout } = await homenode(on, { input })
+  assert.is(code, 0)
+  assert.match(stdout, /^room for VMs to come: 1 in the mean, .*\nnot placed: wide\n\nVCPUS /)
+  const { refused } = JSON.parse((await homenode([...on, '--json'], { input })).stdout)
+  assert.equal(refused, ['wide'])
 })
 
 test('without --vm and without sizes that are expected there is nothing to look for', async () => {
