@@ -32,7 +32,7 @@ export async function check(options: CheckOptions, file: string): Promise<void> 
   if (options.connect !== undefined) throw new InputError('--connect', '--drift, too', '--connect alone')
   const drawing = await pictures(options)
   const requestFile = options.request!
-  requireOneStdin({ PLAN: file, '-f': requestFile, '--host': options.host })
+  requireOneStdin({ PLAN: file, '-f': requestFile, '--host': options.host, '--measured': options.measured })
   const candidate = await readJson(file)
   const request = await readRequest(requestFile)
   const host = await readHost(options)

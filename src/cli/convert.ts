@@ -44,7 +44,10 @@ export async function convert(options: ConvertOptions, ...files: string[]): Prom
   write(text)
 }
 
-function checkOptions({ to, from, domain, request, vm, host }: ConvertOptions, files: readonly string[]): void {
+function checkOptions(
+  { to, from, domain, request, vm, host, measured }: ConvertOptions,
+  files: readonly string[],
+): void {
   if (to === undefined && from === undefined) throw new InputError('--to', 'a format, or one with --from', 'nothing')
   if (from === undefined && files.length > 1) throw new InputError('', 'one plan or request', `${files.length} files`)
   if (domain !== undefined && to !== 'libvirt')
@@ -54,7 +57,7 @@ function checkOptions({ to, from, domain, request, vm, host }: ConvertOptions, f
     throw new InputError('--vm', 'it for a format of one VM', to === undefined ? 'no --to' : show(to))
   }
   const several = Object.fromEntries(files.map((file, at) => [at === 0 ? 'FILE' : `FILE ${at + 1}`, file]))
-  requireOneStdin({ ...several, '-f': request, '--domain': domain, '--host': host })
+  requireOneStdin({ ...several, '-f': request, '--domain': domain, '--host': host, '--measured': measured })
 }
 
 /** A request file's content, which is known to be a request's. */
@@ -88,7 +91,7 @@ async function sourceOf(content: unknown, options: ConvertOptions, name: string)
   const request =
     options.request === undefined ? null : await (await import('./request-source.js')).readRequest(options.request)
   // A plan may be for another machine than this one. Its host is known only if it is named.
-  const isNamed = [options.root, options.host, options.synthetic].some((from) => from !== undefined)
+  const isNamed = [options.root, options.host, options.synthetic, options.measured].some((from) => from !== undefined)
   return { plan, name, request, host: isNamed ? await readHost(options) : null }
 }
 

@@ -38,6 +38,24 @@ test('a plan on this machine has the price of what was measured, and what is fre
   assert.match(drawn.stdout, /lost to bandwidth 0\.5/)
 })
 
+test('a plan that was made with it holds with it, and what fits beside it and is converted is planned with it', async () => {
+  const made = await homenode(['plan', '-f', request, '--measured', measured, '--json'])
+  const plan = write('plan.json', made.stdout)
+  const checked = (...args: string[]) => homenode(['check', plan, '-f', request, ...args])
+  assert.is((await checked()).code, 3)
+  const held = await checked('--measured', measured)
+  assert.is(held.code, 0, held.stderr)
+  assert.match(held.stdout, /^the plan holds: 1 of 1 VM placed, 0\.5 lost vCPUs/)
+  const lost = await homenode(['capacity', '-f', request, '--vm', 'a', '--measured', measured, '--json'])
+  assert.ok(JSON.parse(lost.stdout).lostVcpus >= 0.5, lost.stderr)
+  const converted = await homenode(['convert', request, '--to', 'json', '--measured', measured])
+  assert.is(JSON.parse(converted.stdout).cost.terms.bandwidth, 0.5)
+  const qemu = await homenode(['convert', plan, '--to', 'qemu', '--measured', measured])
+  assert.is(qemu.code, 0, qemu.stderr)
+  const drift = await homenode(['check', plan, '--drift', '--measured', measured])
+  assert.is(drift.code, 2)
+})
+
 skipUnless(hasQemu, NO_QEMU)('so has one for what runs', async () => {
   const name = `measured ${process.pid}`
   const rules = [
@@ -107,6 +125,8 @@ test('the file of another machine, one without measures, and one beside another 
   const commands = [
     ['plan', '-f', request],
     ['plan', '--running'],
+    ['capacity', '-f', request, '--vm', 'a'],
+    ['convert', request, '--to', 'json'],
     ['apply', '--running', '--dry-run'],
     ['ps'],
     ['run', '-f', request],

@@ -87,6 +87,7 @@ Exit code: 0 every VM is placed, 3 some VM does not fit.`,
       'Says how many more VMs like one of a request fit beside it, and what stops the next; or how many of the sizes that the request expects.',
     options: [
       ...HOST_OPTIONS,
+      MEASURED,
       new Option('-f, --request <file>', 'the request, in JSON; - is standard input'),
       new Option('--vm <name>', 'the VM that the others are like; without it the sizes that the request expects'),
       new Option('--json', 'print a JSON object'),
@@ -144,12 +145,14 @@ Exit code: 0 it fits on some host, 3 on none. docs/fleet.md says more.`,
     arguments: [['<plan>', 'the plan, as "plan --json" prints it; - is standard input']],
     options: [
       ...HOST_OPTIONS,
+      MEASURED,
       new Option('-f, --request <file>', 'the request that it is for; - is standard input'),
       new Option('--drift', 'whether the VMs that run here are where the plan has them').conflicts([
         'request',
         'root',
         'host',
         'synthetic',
+        'measured',
         'svg',
         'png',
       ]),
@@ -161,6 +164,7 @@ Exit code: 0 it fits on some host, 3 on none. docs/fleet.md says more.`,
     examples: `
   homenode check plan.json -f request.json
   homenode check plan.json -f request.json --host host.json --json
+  homenode check plan.json -f request.json --measured host.json   as it was made
   homenode plan -f request.json --json | homenode check - -f request.json
   homenode check plan.json -f request.json --svg plan.svg
 
@@ -190,6 +194,7 @@ plan has it, 5 something is not, or is not known.`,
       new Option('-f, --request <file>', 'the request of a plan, for its memory policies'),
       new Option('--vm <name>', 'which VM, where there are several'),
       ...HOST_OPTIONS,
+      MEASURED,
     ],
     needs: [],
     examples: `
