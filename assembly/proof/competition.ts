@@ -2,16 +2,17 @@
 // and what scarcity costs: only so many VMs of a size find a node or an LLC for themselves, and only so many vCPUs find a good CPU.
 import { Flat } from '../flat';
 import { MAX_CPUS, MAX_NODES, MAX_PAGE_SIZES, MAX_VMS, MEMORY_STRICT } from '../abi';
-import { coreList, coreCapacity, coreCpuStart, coreLlc, hostVersion, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from '../problem/host';
+import { coreList, coreCapacity, coreCpuStart, coreLlc, distance, hostVersion, nodeCoreStart, nodeCount, nodeGuests, nodePages, nodeReach, nodeUsable, pageShift, pageSizes } from '../problem/host';
 import { homeOf, homesOf, isPicky, useAllNodes } from '../problem/nodes';
 import { sortBy } from '../sort';
-import { spend } from '../work';
+import { spend, workDone } from '../work';
 import { freeOnCore } from '../model/capacity';
+import { devicePrice } from '../model/cost';
 import { totalCost } from '../model/totals';
 import { rounded } from '../problem/coefficients';
-import { demandOf, MICRO, vmAlive, vmBound, vmCells, vmDedicated, vmMemory, vmMemoryBound, vmPages, vmSlots, vmVcpus, vmWeight } from '../problem/request';
+import { demandOf, devices, deviceNode, deviceStrict, MICRO, nextDevice, vmAlive, vmBound, vmCells, vmCellsAsked, vmDedicated, vmDevice, vmMemory, vmMemoryBound, vmPages, vmSlots, vmSpan, vmVcpus, vmWeight } from '../problem/request';
 import { fitsNowhere, isPlain, lossApart, smallestPiece, talkApart } from './bound';
-import { patternBound } from './patterns';
+import { arePriced, patternBound, pricedBeyond } from './patterns';
 
 // VMs that compete for groups: what each saves by having all of itself in one, and its size.
 let rivals: i32 = 0;
@@ -334,10 +335,43 @@ export function simpleBound(): i64 {
   return bound + demandBeyondAll();
 }
 
+const WORK_OF_DEVICES: i64 = 1000000;
+
+/**
+ * What is lost beyond the prices of patterns because a node has no room for all VMs that have their device there: some, with as many vCPUs as are too
+ * many, are off the node or divided. Of VMs with one device whose cells are open.
+ */
+function lossForDevices(): i64 {
+  const end = workDone + WORK_OF_DEVICES;
+  let loss: i64 = 0;
+  for (let node = 0; node < nodeCount && devices > 0; node++) {
+    let far = i32.MAX_VALUE;
+    for (let other = 0; other < nodeCount; other++) if (other != node && nodeUsable[other] > 0) far = min(far, distance(other, node) - 10);
+    let over = -nodeUsable[node];
+    let least: i64 = 0;
+    for (let round = 0; round < 2; round++) {
+      spend(vmSlots);
+      for (let vm = 0; vm < vmSlots; vm++) {
+        const device = vmDevice[vm];
+        if (!vmAlive[vm] || device < 0 || nextDevice[device] >= 0 || deviceNode[device] != node || deviceStrict[device] || !isPlain(vm) || vmCellsAsked[vm] != 0 || vmSpan[vm]) continue;
+        const own = vmVcpus[vm];
+        if (round == 0) over += own;
+        else least = min(least, workDone < end ? (max<i64>(0, pricedBeyond(vm, devicePrice(vm, far))) * <i64>over) / <i64>min(own, over) : 0);
+      }
+      if (over <= 0) break;
+      if (round == 0) least = NO_END;
+    }
+    loss += least;
+  }
+  return loss;
+}
+
 /** The bound of the plan as it stands: the best of three. One takes each VM by itself, one each term, and one all VMs by patterns. */
 export function lowerBound(): i64 {
   const demand = demandBeyondAll();
   const bound = max(simpleBound() + lossOfDivided(false), lossForCpus() + lossByTalk() + demand);
   const cost = totalCost();
-  return cost > bound ? max(bound, patternBound(cost - demand) + demand) : bound;
+  if (cost <= bound) return bound;
+  const priced = patternBound(cost - demand) + demand;
+  return max(bound, arePriced && priced < cost ? priced + lossForDevices() : priced);
 }

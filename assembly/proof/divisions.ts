@@ -36,6 +36,8 @@ let smallSize: i32 = 0;
 let exact: bool = false;
 /** The fewest vCPUs on a node. */
 let leastPart: i32 = 1;
+/** Whether no node has all of the VM. */
+let apart: bool = false;
 let cells: i32 = 1;
 /** For each pair of cells in one group, by sizes: memory that is near, per unit of distance. */
 let nearBig: f64 = 0;
@@ -126,7 +128,7 @@ function priceContents(): f64 {
       groupCost[at] = NEVER;
       groupAll[at] = NEVER;
       leastGroups[at] = NEVER;
-      if (units <= levelUnits[level] && (level > nodeLevel || size >= leastPart)) {
+      if (units <= levelUnits[level] && (level > nodeLevel || (size >= leastPart && (size < vcpus || !apart)))) {
         const square = <f64>size * <f64>size;
         groupCost[at] = (level > 0 ? piecePrice[level * (MOST_UNITS + 1) + units] - together[level] * square : 0) - nearOf(content) * <f64>levelReach[level];
         groupAll[at] = groupCost[at] + (level > nodeLevel ? leastGroups[at - CONTENTS] : allPieces(content, size));
@@ -464,4 +466,17 @@ export function priceDivisions(next: i32, all: bool): f64 {
   pricePieces();
   searchAll();
   return Math.min(least, sure);
+}
+
+/** What the VM, whose cells are open, costs at the least where it is on two nodes or more, prices included: never more than that. */
+export function priceApart(next: i32): f64 {
+  takeVm(next);
+  pricePieces();
+  apart = true;
+  cutFinely(3, 1);
+  const more = priceContents() + costApart();
+  cutInto(2);
+  const two = priceContents() + costApart();
+  apart = false;
+  return Math.min(two, more) - ROUNDING;
 }

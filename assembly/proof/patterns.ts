@@ -10,7 +10,7 @@ import { areAlike } from '../problem/alike';
 import { vmAlive, vmBound, vmCells, vmDedicated, vmSlots } from '../problem/request';
 import { spend, workDone } from '../work';
 import { isPlain } from './bound';
-import { divisionCost, pieceLevel, pieces, pieceUnits, priceDivisions } from './divisions';
+import { divisionCost, pieceLevel, pieces, pieceUnits, priceApart, priceDivisions } from './divisions';
 import { coresAreInGroups, groupAt, groupCores, groupUnits, levels, MOST_LEVELS, nodeLevel, prepareLevels } from './levels';
 import { keepsCores, LARGEST, levelUnits, MOST_UNITS, mostUnits, NEVER, piecePrice, setGrain } from './pieces';
 import { addRow, beginColumns, clearRows, column, enterColumn, makeDearer, MOST_ROWS, rowPrice } from './simplex';
@@ -275,6 +275,17 @@ export let arePriced: bool = false;
 /** Parts of a millionth that the VM costs at the least by these prices. */
 export function pricedLeast(vm: i32): i64 {
   return vmType[vm] < 0 ? vmBound[vm] << 10 : typeLeast[vmType[vm]];
+}
+
+/** What the VM costs beyond its least by these prices where it is on two nodes or more, or on one at this price; 0 or less: nothing. */
+export function pricedBeyond(vm: i32, price: i64): i64 {
+  if (vmType[vm] < 0) return 0;
+  // What it loses alone has its devices in it.
+  const alone = vmBound[vm];
+  vmBound[vm] = 0;
+  const cost = Math.min(priceDivisions(vm, true) + <f64>price, priceApart(vm));
+  vmBound[vm] = alone;
+  return (<i64>Math.floor(cost * SCALE) - pricedLeast(vm)) >> 10;
 }
 
 /** By level and group: units that are free. */

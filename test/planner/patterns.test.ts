@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { solveExactly } from '../../bench/planner/exact/solve.js'
-import { hostOf, stallingInstances } from '../../bench/planner/strength/instances.js'
+import { hostOf, mediumInstances, stallingInstances } from '../../bench/planner/strength/instances.js'
 import { Planner } from '../../src/planner/planner.js'
 import { parseRequest } from '../../src/request.js'
 import { syntheticHost } from '../../src/topology/synthetic.js'
@@ -46,6 +46,55 @@ test('what the programme of patterns leaves open is proven by trying all plans, 
   assert.is(plan.cost.lostVcpus, 0.327)
   assert.is(plan.status, 'optimal')
   assert.equal(checkPlan(host, request, plan), [])
+})
+
+test('of VMs whose device is on a node that has no room for all of them some are away, and that is proven', () => {
+  const { host, request } = mediumInstances(5).find(({ name }) => name === 'medium/all/4')!
+  const plan = planner.plan(host, request, { steps: 3000 })
+  assert.is(plan.status, 'optimal')
+  // Beside a device is room for 24 vCPUs. VMs of 12 and 20 want one, VMs of 4, 8 and 20 the other: those of 12 and 8 are away, 12 x 0.05 x 0.6 and 8 x 0.05 x 0.6.
+  assert.is(
+    plan.vms.reduce((sum, { cost }) => sum + (cost.terms.device ?? 0), 0),
+    0.6,
+  )
+  assert.equal(checkPlan(host, request, plan), [])
+})
+
+test('where VMs compete for nodes with devices no bound is above the optimum, and more than half are at it', () => {
+  let compared = 0
+  let proven = 0
+  fc.assert(
+    fc.property(
+      fc.record({
+        nodes: fc.integer({ min: 2, max: 4 }),
+        llcs: fc.integer({ min: 1, max: 2 }),
+        cores: fc.integer({ min: 2, max: 3 }),
+      }),
+      fc.constantFrom(12, 21),
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.constantFrom(-1, 0, 0, 1)), { minLength: 2, maxLength: 7 }),
+      ({ nodes, llcs, cores }, distance, wanted) => {
+        const host = hostOf({ nodes, llcs, cores, threads: 2, distance: () => distance })
+        const request = parseRequest({
+          vms: wanted.map(([vcpus, node], at) => ({
+            name: `vm${at}`,
+            vcpus,
+            memory: `${vcpus * 64}MiB`,
+            devices: node < 0 ? [] : [{ node, strict: false }],
+          })),
+        })
+        // Without steps: the bound alone.
+        const plan = planner.plan(host, request, { steps: 0 })
+        if (plan.refused.length > 0) return
+        const exact = solveExactly(host, request, { seconds: 10, known: plan })
+        if (exact.status !== 'optimal') return
+        compared++
+        assert.ok(plan.cost.lowerBound <= exact.plan.cost.lostVcpus, `${plan.cost.lowerBound}`)
+        if (plan.cost.lowerBound === exact.plan.cost.lostVcpus) proven++
+      },
+    ),
+    { numRuns: 150, seed: 8, includeErrorInReport: true },
+  )
+  assert.ok(compared > 75 && proven > 0.6 * compared, `${compared} compared, ${proven} proven`)
 })
 
 const shape = fc.record({
