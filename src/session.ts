@@ -9,17 +9,10 @@ import { VERSION } from './planner/generated/abi.js'
 import { LiveProblem } from './planner/live.js'
 import { orderMoves } from './planner/moves.js'
 import { type PlanOptions, planOptions } from './planner/planner.js'
+import type { KeptVm } from './planner/problem.js'
 import { instantiatePlanner } from './planner/wasm.js'
 import { parsePlaced, withVms } from './request.js'
-import {
-  COST_TERMS,
-  type CostTerms,
-  type Host,
-  type Plan,
-  type Refusal,
-  type Request,
-  type RequestVm,
-} from './types.js'
+import { COST_TERMS, type CostTerms, type Host, type Plan, type Refusal, type Request } from './types.js'
 import { checkPlaced, checkPlan } from './verify.js'
 
 /** How a session places VMs. */
@@ -184,7 +177,9 @@ export class Session {
     const request = this.#placed
     const before = this.#planOf(request, this.#live)
     if (request.vms.length === 0) return { plan: before, request }
-    const plan = this.#replan(request, { ...this.#options, ...planOptions({ ...this.#options, ...options }) }, before)
+    const settings = { ...this.#options, ...planOptions({ ...this.#options, ...options }) }
+    // Where memory is farther than it has to be, since others have gone, staying is no plan, whatever moves cost.
+    const plan = this.#replan(request, settings, this.#holds(request, before) ? before : undefined)
     return { plan: plan ?? before, request }
   }
 
@@ -194,52 +189,53 @@ export class Session {
     const expected = 'VMs that can be left where they are'
     const [finding] = checkPlaced(this.#host, this.#placed)
     if (finding !== undefined) throw new InputError('placed', expected, finding.text)
-    const astray = this.#hold()
+    const astray = this.#hold(this.#live)
     if (astray !== null) throw new InputError('placed', expected, `${astray}, which the planner did not`)
   }
 
-  /** VMs that are there are where they are, though some would lose less elsewhere; one that is not. */
-  #hold(): string | null {
+  /** VMs that are there are where they are in `problem`, and no others, though some would lose less elsewhere; one that is not. */
+  #hold(problem: LiveProblem): string | null {
     const { vms } = this.#placed
-    this.#live.leaveAll()
-    if (this.#puts(vms)) return null
+    problem.leaveAll()
+    if (this.#puts(problem, vms)) return null
     // Where threads of VMMs do not find CPUs one after another, the search may find how all of it was.
-    this.#live.leaveAll()
-    if (this.#astray(vms.map(lighter)) === null) return null
-    this.#live.leaveAll()
-    return this.#astray(vms.map(keptOn(this.#host)))
+    problem.leaveAll()
+    if (this.#astray(problem, vms.map(lighter)) === null) return null
+    problem.leaveAll()
+    return this.#astray(problem, vms.map(keptOn(this.#host)))
   }
 
   /** Enters VMs that are there, and puts each where it is; whether all are there. */
-  #puts(vms: Request['vms']): boolean {
-    for (const [at, vm] of vms.entries()) this.#live.enter(vm, at)
+  #puts(problem: LiveProblem, vms: Request['vms']): boolean {
+    for (const [at, vm] of vms.entries()) problem.enter(vm, at)
     // Of VMMs' own threads it is not known where they are: they get CPUs that no vCPU has.
     return (
-      vms.every(({ name }) => this.#live.placeCurrent(name)) &&
-      vms.every(({ name }) => this.#live.seatThreads(name)) &&
-      this.#moved() === null
+      vms.every(({ name }) => problem.placeCurrent(name)) &&
+      vms.every(({ name }) => problem.seatThreads(name)) &&
+      this.#moved(problem) === null
     )
   }
 
   /** Enters VMs that are there; one that is not where it should be. */
-  #astray(vms: Request['vms']): string | null {
-    for (const [at, vm] of vms.entries()) this.#live.enter(vm, at)
-    this.#live.solve(0, this.#options.seed)
-    const missing = vms.find(({ name }) => !this.#live.isPlaced(name))
+  #astray(problem: LiveProblem, vms: readonly KeptVm[]): string | null {
+    for (const [at, vm] of vms.entries()) problem.enter(vm, at)
+    problem.solve(0, this.#options.seed)
+    const missing = vms.find(({ name }) => !problem.isPlaced(name))
     if (missing !== undefined) return show(missing.name)
-    return this.#moved()
+    return this.#moved(problem)
   }
 
   /** One that is elsewhere in the instance than it is; `null`: none is. */
-  #moved(): string | null {
-    const { moves, spare } = orderMoves(this.#host, this.#placed, { vms: this.#live.read() })
+  #moved(problem: LiveProblem): string | null {
+    const { moves, spare } = orderMoves(this.#host, this.#placed, { vms: problem.read() })
     if (moves[0] !== undefined) return show(moves[0].vm)
     return spare === undefined ? null : 'one'
   }
 
   /**
    * The last VM of the request comes in because one other moves, where that is cheapest; that is quick to see, and no more than one moves.
-   * `null`: that does not let it in.
+   * `null`: that does not let it in. It is tried in the other instance: of VMMs' own threads it is not known where they were, so what was moved
+   * here might not find its place again.
    */
   #moveOne(request: Request): Plan | null {
     const name = request.vms.at(-1)!.name
@@ -247,20 +243,13 @@ export class Session {
     const others = [...this.#placed.vms].sort((a, b) => a.vcpus - b.vcpus).slice(0, MOST_TRIED)
     const costs = others.map((vm) => ({ vm, cost: this.#live.costIfMoved(name, vm.name) }))
     const [best] = costs.filter(({ cost }) => cost !== null).sort((a, b) => a.cost! - b.cost!)
-    if (best === undefined || !this.#live.placeByMoving(name, best.vm.name)) return null
-    const plan = this.#planOf(request, this.#live)
-    if (plan.spare === undefined && this.#holds(request, plan)) {
-      this.#take(request, plan)
-      return plan
-    }
-    this.#restore(request.vms.at(-1)!)
-    return null
-  }
-
-  /** All VMs that are there are where they were; the one that is to come is not placed. */
-  #restore(vm: RequestVm): void {
-    if (this.#hold() !== null) throw new Error('VMs that are there do not find their places again')
-    this.#live.enter(vm, this.#placed.vms.length)
+    if (best === undefined || this.#hold(this.#trial) !== null) return null
+    this.#trial.enter(request.vms.at(-1)!, this.#placed.vms.length)
+    if (!this.#trial.placeByMoving(name, best.vm.name)) return null
+    const plan = this.#planOf(request, this.#trial)
+    if (plan.spare !== undefined || !this.#holds(request, plan)) return null
+    this.#change(request, plan)
+    return plan
   }
 
   /** A plan in which all VMs are placed, and its moves go all the way; it is taken. `null`: none was found. */
@@ -272,9 +261,14 @@ export class Session {
     const plan = this.#planOf(request, this.#trial, seed, taken)
     if (plan.spare !== undefined || (before !== undefined && plan.cost.lostVcpus >= before.cost.lostVcpus)) return null
     if (!this.#holds(request, plan)) return null
+    this.#change(request, plan)
+    return plan
+  }
+
+  /** What was tried is taken. */
+  #change(request: Request, plan: Plan): void {
     ;[this.#live, this.#trial] = [this.#trial, this.#live]
     this.#take(request, plan)
-    return plan
   }
 
   /** What is placed is there from now on. Other pages would be a move: who could have any size has what it got. */

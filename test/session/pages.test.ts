@@ -192,4 +192,18 @@ test('what does not hold where it is said to be is refused with what is wrong', 
   assert.match((error as Error).message, /^placed: .*node 0 has 262144 free pages of 4096 bytes, the plan takes 512000/)
 })
 
+test('what spilled and need not any more is planned nearer, though the move costs more than it gains', async () => {
+  const host = hostWith(2, 200, 0)
+  const session = await Session.open(host, { model: { horizonSeconds: 1 }, vms: [] })
+  const add = (name: string, vcpus: number, mebibytes: number, others = {}) =>
+    session.add({ name, vcpus, memory: `${mebibytes}MiB`, pageSize: '4KiB', cells: 1, ...others })
+  add('first', 2, 150, { memoryNodes: '0' })
+  add('other', 4, 4)
+  add('spilled', 2, 100, { memoryPolicy: 'preferred', weight: 0.001 })
+  session.remove('first')
+  const { plan, request } = session.replan()
+  assert.equal(checkPlan(host, request, plan), [])
+  assert.equal([...moved(plan)], ['spilled'])
+})
+
 test.run()
