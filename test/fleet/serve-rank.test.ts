@@ -1,6 +1,6 @@
 /** `homenode serve --rank`: what engines ask over HTTP. */
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { HostFiles } from '../../src/fleet/http/host-files.js'
 import { Interned } from '../../src/fleet/http/rank.js'
 import { syntheticHost } from '../../src/topology/synthetic.js'
 import type { Plan } from '../../src/types.js'
@@ -199,6 +200,16 @@ test('a file that has changed is read again', async () => {
     utimesSync(file, 1, 1)
     assert.is((await ask({ vm, hosts: { changes: {} } })).body.hosts[0]!.lostMore, 0)
   })
+})
+
+test('a pipe or a folder in the place of a file is told, and not waited for', async () => {
+  execFileSync('mkfifo', [join(folder, 'pipe.json')])
+  mkdirSync(join(folder, 'folder.json'))
+  const files = new HostFiles(folder)
+  for (const name of ['pipe', 'folder']) {
+    const error = await files.read(name).catch((refused: Error) => refused)
+    assert.match((error as Error).message, new RegExp(`${name}\\.json: expected a file, got `))
+  }
 })
 
 test('what is wrong is a status and a message, and the server goes on', async () => {

@@ -23,7 +23,11 @@ export class HostFiles {
     if (!NAME.test(name)) throw new InputError('host', 'the name of a file without its ".json"', show(name))
     const file = join(this.#folder, `${name}.json`)
     try {
-      const { mtimeMs, size, ino } = await stat(file)
+      const found = await stat(file)
+      // A pipe would be waited for without end.
+      if (!found.isFile())
+        throw new InputError('', 'a file', found.isDirectory() ? 'a folder' : 'none that can be read')
+      const { mtimeMs, size, ino } = found
       const version = `${ino} ${size} ${mtimeMs}`
       const known = this.#known.get(name)
       if (known?.version === version) return known.state
