@@ -9,19 +9,19 @@ import { isMember, nextMember, SET_WORDS } from '../vm-set';
 import { spend } from '../work';
 import { entryNode, entryPages, nextEntry } from './memory';
 
-// Sums by node, of what VMs take and of what waits. Sums of whole numbers below 2^53 are exact in any order, so these are kept up to date.
-// What is not whole is only counted: where there is such, all is summed anew, one addition for each VM, in the order of their slots.
+// Sums by node, of what VMs take and of what waits, in whole numbers. Those below 2^53 are exact in any order, so these are kept up to date.
+// What is too large for that is only counted: where there is such, all is summed anew, one addition for each VM, in the order of their slots.
 const taken = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
 const waiting = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_NODES, 8));
-const broken = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+const large = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** MAX_VMS times as much is below 2^53. */
-const MOST_WHOLE: f64 = <f64>((<u64>1) << 40);
+const MOST_SUMMED: f64 = <f64>((<u64>1) << 40);
 
 /** No VM is there. */
 export function clearWaiting(node: i32): void {
   taken[node] = 0;
   waiting[node] = 0;
-  broken[node] = 0;
+  large[node] = 0;
 }
 
 /** Bytes a second that the VM takes from the node's memory. */
@@ -32,7 +32,7 @@ function takenBy(vm: i32, node: i32): f64 {
     for (let entry = cellMemory[cell]; entry >= 0; entry = nextEntry[entry]) if (entryNode[entry] == node) pages += entryPages[entry];
   }
   spend(vmCells[vm]);
-  return (vmBandwidth[vm] * <f64>pages) / <f64>vmPages[vm];
+  return Math.floor((vmBandwidth[vm] * <f64>pages) / <f64>vmPages[vm] + 0.5);
 }
 
 /** Share of time that the VM's vCPUs on the node wait for memory, in millionths. */
@@ -42,11 +42,11 @@ function waitingOf(vm: i32, node: i32): f64 {
     if (partNode[part] == node) demand += demandOf(vm, partDedicated[part], partShared[part]);
   }
   spend(vmParts[vm]);
-  return <f64>demand * vmMemoryBound[vm];
+  return Math.floor(<f64>demand * vmMemoryBound[vm] + 0.5);
 }
 
 function count(sums: Flat<f64>, node: i32, own: f64, there: bool): void {
-  if (own > MOST_WHOLE || Math.floor(own) != own) broken[node] += there ? 1 : -1;
+  if (own > MOST_SUMMED) large[node] += there ? 1 : -1;
   else sums[node] += there ? own : -own;
 }
 
@@ -80,7 +80,7 @@ function sumOf(sets: Flat<u64>, node: i32, own: (vm: i32, node: i32) => f64): f6
 export function bandwidthOn(node: i32): i64 {
   const given = nodeBandwidth[node];
   if (given == 0) return 0;
-  const demand = broken[node] == 0 ? taken[node] : sumOf(vmsInMemory, node, takenBy);
+  const demand = large[node] == 0 ? taken[node] : sumOf(vmsInMemory, node, takenBy);
   if (demand <= given) return 0;
-  return rounded((1 - given / demand) * (broken[node] == 0 ? waiting[node] : sumOf(vmsOnNode, node, waitingOf)));
+  return rounded((1 - given / demand) * (large[node] == 0 ? waiting[node] : sumOf(vmsOnNode, node, waitingOf)));
 }

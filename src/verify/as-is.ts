@@ -161,13 +161,13 @@ function bandwidth(machine: Machine, vms: readonly PlacedResident[]): number {
     if (given === undefined) return 0
     const taken = vms.map(({ request, cells }) => {
       const parts = cells.flatMap(({ memory }) => memory).filter(({ node }) => node === id)
-      return (request.bandwidth * sum(parts.map(({ bytes }) => bytes))) / request.memory
+      return round((request.bandwidth * sum(parts.map(({ bytes }) => bytes))) / request.memory)
     })
     const demand = sum(taken)
     if (demand <= given) return 0
     const bound = vms.map(({ request, threads }) => {
       const onNode = new Map(demandByNode(threads)).get(id) ?? 0
-      return onNode * request.memoryBound
+      return round(onNode * request.memoryBound)
     })
     return round((1 - given / demand) * sum(bound))
   })

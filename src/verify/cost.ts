@@ -147,10 +147,10 @@ function bandwidth(machine: Machine, vms: readonly PlacedVm[]): number {
     )
     for (const [node, own] of parts) {
       const bytes = sum(own.map((part) => part.bytes))
-      taken.set(node, (taken.get(node) ?? 0) + (vm.request.bandwidth * bytes) / vm.request.memory)
+      taken.set(node, (taken.get(node) ?? 0) + round((vm.request.bandwidth * bytes) / vm.request.memory))
     }
     for (const [node, vcpus] of groupBy(vm.vcpus, ({ node }) => node)) {
-      bound.set(node, (bound.get(node) ?? 0) + demandOf(vcpus) * vm.request.memoryBound)
+      bound.set(node, (bound.get(node) ?? 0) + round(demandOf(vcpus) * vm.request.memoryBound))
     }
   }
   const lost = [...machine.nodes.keys()].map((id) => {

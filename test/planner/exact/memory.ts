@@ -288,8 +288,8 @@ function bandwidth(
     let waiting = 0
     for (const [at, { layout }] of vms.entries()) {
       const { request } = layout.vm
-      asked += (request.bandwidth * chosen[at]!.bytesOn[node]!) / request.memory
-      waiting += layout.demandOn[node]! * request.memoryBound
+      asked += rounded((request.bandwidth * chosen[at]!.bytesOn[node]!) / request.memory)
+      waiting += rounded(layout.demandOn[node]! * request.memoryBound)
     }
     if (asked > given) lost += rounded((1 - given / asked) * waiting)
   }
