@@ -18,7 +18,7 @@ import { portLoop } from './guests/port-loop.js'
 import { barChart } from './plot.js'
 import { Peer } from './vm/peer.js'
 import { nsPer, ratioOf, waitingPercent } from './vm/turns.js'
-import { runInExecutor, runInPeer, type Scene, type VcpuTurn } from './vm/vcpus.js'
+import { runInExecutor, runInPeer, type Scene, untilRun, type VcpuTurn } from './vm/vcpus.js'
 import { kvmMissing } from './vm/without-kvm.js'
 
 const FULL = { rounds: 40, warmUpSeconds: 0.3, seconds: 0.4, calls: 200_000 }
@@ -51,12 +51,12 @@ async function run({ quick }: BenchOptions): Promise<Bench> {
   const call = { javascript: [] as number[], c: [] as number[] }
   for (let round = 0; round < rounds; round++) {
     const coalesced = { ...scene, coalesced: true }
-    turns.JavaScript.push(...(await runInExecutor(executor, scene)))
-    if (peer.missing === null) turns.C.push(...runInPeer(peer, scene))
+    turns.JavaScript.push(...(await untilRun(() => runInExecutor(executor, scene))))
+    if (peer.missing === null) turns.C.push(...(await untilRun(() => runInPeer(peer, scene))))
     const sampled = { ...scene, samplesPerSecond: SAMPLES_PER_SECOND }
-    turns['JavaScript, sampled'].push(...(await runInExecutor(executor, sampled)))
-    turns['JavaScript, coalesced'].push(...(await runInExecutor(executor, coalesced)))
-    if (peer.missing === null) turns['C, coalesced'].push(...runInPeer(peer, coalesced))
+    turns['JavaScript, sampled'].push(...(await untilRun(() => runInExecutor(executor, sampled))))
+    turns['JavaScript, coalesced'].push(...(await untilRun(() => runInExecutor(executor, coalesced))))
+    if (peer.missing === null) turns['C, coalesced'].push(...(await untilRun(() => runInPeer(peer, coalesced))))
     call.javascript.push(nsPerCall(cpu, calls))
     if (callPeer.missing === null) call.c.push(callPeer.run(cpu, calls)[0]![0]!)
   }
