@@ -4,7 +4,8 @@
  * CPU. Then the same with writes that the kernel coalesces, and with a main thread that samples all counters at 10 Hz.
  *
  * The time of an exit is that of the thread on its CPU: wall-clock time without the run delay that the kernel counts
- * for it, since on a busy machine that is the others' work. `waitingPercent` says how much that was.
+ * for it, since on a busy machine that is the others' work. `waitingPercent` says how much that was; a turn that was nearly all of that is
+ * taken again.
  */
 
 import { KVM_CAP_USER_MEMORY, KVM_CHECK_EXTENSION } from '../executor/abi/kvm.js'
