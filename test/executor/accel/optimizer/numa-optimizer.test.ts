@@ -608,7 +608,8 @@ testBound('a closed optimizer has given everything back, and gives nothing more'
   )
   assert.equal(await leftSince(before), [])
   // Nor is anything of others closed; a thread of the pool that ends meanwhile takes its event loop along, and the loop's pipes.
-  const lasting = (fds: readonly string[]) => fds.filter((name) => !name.startsWith('anon_inode:[event') && name !== 'pipe')
+  const lasting = (fds: readonly string[]) =>
+    fds.filter((name) => !name.startsWith('anon_inode:[event') && name !== 'pipe')
   assert.equal(lasting(holdings().fds), lasting(before.fds))
   await optimizer.close()
   const { address } = batch[0]!
