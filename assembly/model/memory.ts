@@ -106,28 +106,30 @@ export function forgetMemory(vm: i32): void {
 /** More than any host has. */
 export const MOST_PAGES: i64 = 1 << 50;
 
-/** Nodes that have been looked at. */
-const seen = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
+/** Nodes on which VMs may have memory. */
+const useful = changetype<Flat<bool>>(memory.data(sizeof<bool>() * MAX_NODES, 8));
 
-/** Marks the nodes on which VMs may have memory: those nearest to usable CPUs, or all where a VM may not use every node. */
-function findUseful(): void {
+/** Finds the nodes on which VMs may have memory: those nearest to usable CPUs, or all where a VM may not use every node. */
+export function findUseful(): void {
   useAllNodes();
-  for (let node = 0; node < nodeCount; node++) seen[node] = pickyVms > 0;
+  for (let node = 0; node < nodeCount; node++) useful[node] = pickyVms > 0;
   for (let node = 0; node < nodeCount; node++) {
     if (nodeUsable[node] == 0) continue;
-    for (let at = 0; at < homesOf(node); at++) seen[homeOf(node, at)] = true;
+    for (let at = 0; at < homesOf(node); at++) useful[homeOf(node, at)] = true;
   }
 }
 
-/** Base pages, of those in pages of any size in `free` within the `limit`, that VMs may have on the nodes that their CPUs use. */
+/**
+ * Base pages, of those in pages of any size in `free` within the `limit`, that VMs may have on the nodes that their CPUs use. After
+ * `findUseful`.
+ */
 export function homePages(free: Flat<i64>, limit: Flat<i64>): i64 {
   let all: i64 = 0;
-  findUseful();
   for (let size = 0; size < pageSizes; size++) {
     const shift = <i64>(pageShift[size] - pageShift[0]);
     const most = MOST_PAGES >> shift;
     let pages: i64 = 0;
-    for (let node = 0; node < nodeCount; node++) if (seen[node]) pages += min(free[node * MAX_PAGE_SIZES + size], most);
+    for (let node = 0; node < nodeCount; node++) if (useful[node]) pages += min(free[node * MAX_PAGE_SIZES + size], most);
     all += min(pages, limit[size]) << shift;
   }
   return all;

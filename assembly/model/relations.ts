@@ -68,7 +68,7 @@ function openNodes(vm: i32, relaxed: i32): void {
 }
 
 /** Bars the nodes of VMs that this one keeps apart from, and finds the first node of those that it is near to. */
-export function prepareRelations(vm: i32, relaxed: i32): void {
+export function barOthers(vm: i32, relaxed: i32): void {
   forgetOthers(vm);
   for (let entry = vmRelation[vm]; entry >= 0; entry = nextRelation[entry]) {
     const peer = peerOf(entry);
@@ -82,5 +82,10 @@ export function prepareRelations(vm: i32, relaxed: i32): void {
       barNodesOf(peer);
     }
   }
+}
+
+/** The same, and opens the nodes that are left. */
+export function prepareRelations(vm: i32, relaxed: i32): void {
+  barOthers(vm, relaxed);
   openNodes(vm, relaxed);
 }

@@ -6,9 +6,9 @@ import { sortBy } from '../sort';
 import { nodeCoreStart, nodeCount, nodeGuests, widestCore } from './host';
 import { MICRO, vmCells, vmDedicated, vmMemory, vmPages, vmSharedDemand, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from './request';
 
-/** The VM's weight in millionths, at least one. */
+/** The VM's weight in millionths, at least one. Weights are above 0 and at most 1000. */
 export function weightOf(vm: i32): i64 {
-  return max<i64>(1, rounded(vmWeight[vm] * <f64>MICRO));
+  return max<i64>(1, <i64>(vmWeight[vm] * <f64>MICRO + 0.5));
 }
 
 export function greatestCommonDivisor(a: i64, b: i64): i64 {

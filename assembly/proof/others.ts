@@ -10,6 +10,8 @@ import { countEverybody, DIVIDED_BY_LLCS, divided, lowerBound, savingOf } from '
 
 const byRatio = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VMS, 8));
 const value = changetype<Flat<i64>>(memory.data(sizeof<i64>() * MAX_VMS, 8));
+/** Value for its weight. */
+const ratio = changetype<Flat<f64>>(memory.data(sizeof<f64>() * MAX_VMS, 8));
 
 function isRefused(vm: i32): bool {
   return vmAlive[vm] && vmCells[vm] == 0 && !fitsNowhere[vm];
@@ -38,16 +40,16 @@ function areOthersSame(weight: i64): bool {
 
 /** The VM with the more value for its weight comes first; else the lower handle. */
 function hasMoreValue(a: i32, b: i32): bool {
-  const ofA = <f64>value[a] * <f64>weightOf(b);
-  const ofB = <f64>value[b] * <f64>weightOf(a);
-  return ofA != ofB ? ofA > ofB : a < b;
+  return ratio[a] != ratio[b] ? ratio[a] > ratio[b] : a < b;
 }
 
 /** The most value of VMs, by `value`, that go with so much weight, if one may be taken in part. */
 function mostValue(weight: i64): i64 {
   let vms = 0;
   for (let vm = 0; vm < vmSlots; vm++) {
-    if (vmAlive[vm] && !fitsNowhere[vm]) byRatio[vms++] = vm;
+    if (!vmAlive[vm] || fitsNowhere[vm]) continue;
+    ratio[vm] = <f64>value[vm] / <f64>weightOf(vm);
+    byRatio[vms++] = vm;
   }
   sortBy(byRatio, vms, hasMoreValue);
   let most: i64 = 0;

@@ -2,7 +2,7 @@
 import { Flat } from '../flat';
 import { MAX_VMS } from '../abi';
 import { overcommit } from '../model/capacity';
-import { homePages } from '../model/memory';
+import { findUseful, homePages } from '../model/memory';
 import { limitPages, nodeCount, nodePages, nodeUsable } from '../problem/host';
 import { vmAlive, vmSlots } from '../problem/request';
 import { greatestCommonDivisor, mostWeight, mostWeightOnCores, weightOf } from '../problem/weight';
@@ -42,6 +42,7 @@ function listVms(fitting: bool): i32 {
 function mostOf(vms: i32): i64 {
   let cpus: i64 = 0;
   for (let node = 0; node < nodeCount; node++) cpus += nodeUsable[node];
+  findUseful();
   return mostWeight(list, 0, vms, cpus, homePages(nodePages, limitPages), unit);
 }
 

@@ -7,8 +7,8 @@ import { lossOnFreeCpus } from '../proof/competition';
 import { arePriced, pricedLeast, pricedRoom } from '../proof/patterns';
 import { layOutCells } from '../problem/cells';
 import { freeCpus, takeCpus, takeParts, takeThread, unplace } from '../model/capacity';
-import { freePages, homePages, limitLeft } from '../model/memory';
-import { prepareRelations } from '../model/relations';
+import { findUseful, freePages, homePages, limitLeft } from '../model/memory';
+import { barOthers } from '../model/relations';
 import { greatestCommonDivisor, mostWeight, weightOf } from '../problem/weight';
 import { showPlacements, tryAssignment } from '../place/construct';
 import { roomForExpected } from '../model/expected';
@@ -146,7 +146,7 @@ function take(vm: i32, records: Flat<i32>, record: i32): bool {
     vcpuNode[vcpu] = records[at++];
   }
   // Memory that spills keeps off the nodes of VMs that this one is apart from.
-  prepareRelations(vm, 0);
+  barOthers(vm, 0);
   if (!takeParts(vm, cells)) return false;
   takeCpus(vm);
   for (let thread = 0; thread < vmThreadCpus[vm]; thread++) takeThread(vm, records[at++]);
@@ -321,6 +321,7 @@ function prepare(order: Flat<i32>, vms: i32): void {
   }
   poolTop = 0;
   foundTop = 0;
+  findUseful();
 }
 
 /**

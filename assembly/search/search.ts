@@ -45,7 +45,7 @@ const WORK_IN_STEP: i64 = 120000;
 /** Steps that one may count as, by its work. */
 const MOST_STEPS_AT_ONCE: i64 = 64;
 /** Work of the bounds of all VMs. */
-const WORK_OF_BOUNDS: i64 = 40000000;
+const WORK_OF_BOUNDS: i64 = 24000000;
 /** Placements priced in one step of joint placing, the fewest; some steps get up to eight times as many. */
 const PRICES_OF_JOINT: i32 = 96;
 /** Steps of search to each that looks for room for VMs that are expected. */
@@ -68,7 +68,8 @@ let planWeight: i64 = 0;
 let planCost: i64 = 0;
 let planRoom: i64 = 0;
 let planScore: i64 = 0;
-let bound: i64 = 0;
+/** No plan that places as much weight costs less; of any VMs of that weight, since the plan may come to place others. -1: not known yet. */
+let bound: i64 = -1;
 let heaviest: i64 = 0;
 /** Whether the plan, as long as nothing changes, is known to be the best. */
 let proven: bool = false;
@@ -269,7 +270,7 @@ export function rearrange(steps: i32): bool {
     keep(list[ordered]);
     order[ordered] = list[ordered++];
   }
-  const found = ruinAndRecreate(<i64>steps * WORK_IN_STEP, random, bound - cost);
+  const found = ruinAndRecreate(<i64>steps * WORK_IN_STEP, random, leastCost() - cost);
   if (found) beginWriting();
   for (let at = 0; at < ordered && found; at++) {
     if (!takeParts(order[at], writePlace(at))) break;
@@ -389,10 +390,15 @@ export function isHeaviest(): bool {
   return proven || placedWeight >= mostInAll() || isMostCounted(placedWeight);
 }
 
+function leastCost(): i64 {
+  if (bound < 0) bound = boundForWeight();
+  return bound;
+}
+
 /** Whether more might be placed, or the same for less. */
 function canImprove(): bool {
   refresh();
-  return !proven && ((refusedVms > 0 && planWeight < heaviest) || planCost > bound);
+  return !proven && ((refusedVms > 0 && planWeight < heaviest) || planCost > leastCost());
 }
 
 /** Work when the step began. */
@@ -421,8 +427,7 @@ export function improve(steps: i32, seed: i32): void {
   if (random == 0) random = 1;
   measure();
   prepareBounds();
-  // Of any VMs of that weight: the plan may come to place others.
-  bound = boundForWeight();
+  bound = -1;
   heaviest = mostInAll();
   let left = steps;
   let proofs = 0;
@@ -442,7 +447,7 @@ export function improve(steps: i32, seed: i32): void {
     } else {
       step();
     }
-    if (planWeight != weight) bound = boundForWeight();
+    if (planWeight != weight) bound = -1;
     left -= endStep(left, before);
   }
 }
