@@ -14,7 +14,7 @@ import { cellDedicated, cellPages, cellVcpus, deviceNode, deviceStrict, nextDevi
 
 /** Work of one proof, and of all since the last search. */
 const WORK_OF_ONE: i64 = 3000000;
-const WORK_OF_ALL: i64 = 20000000;
+const WORK_OF_ALL: i64 = 9000000;
 let workLeft: i64 = WORK_OF_ALL;
 
 /** A search begins. */
@@ -35,9 +35,14 @@ const begins = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_LISTED, 8)
 /** The group of nodes that memory of a VM's vCPUs on a node is on; ALL_NODES: not known; -1: the VM cannot be there. By place and node. */
 const groupAt = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MOST_LISTED * MAX_NODES, 8));
 
+/** Pieces of cells that are on nodes. Calls are nested as deeply, and no runtime has room for any number. */
+let pieces: i32 = 0;
+const MOST_PIECES: i32 = 512;
+let tooMany: bool = false;
+
 /** Whether nothing more needs to be tried: it is possible, or that will not be known. */
 function isOver(): bool {
-  return possible || isSpent();
+  return possible || tooMany || isSpent();
 }
 
 function fillGroups(at: i32): void {
@@ -101,6 +106,8 @@ function pagesOf(vm: i32, cell: i32, vcpus: i32): i64 {
 /** Puts vCPUs of a cell on the node, or takes them back (-1). */
 function move(at: i32, cell: i32, node: i32, dedicated: i32, shared: i32, sign: i32): void {
   const vm = listed[at];
+  pieces += sign;
+  if (pieces > MOST_PIECES) tooMany = true;
   seats[node * MOST_LISTED + at] += sign * dedicated;
   floats[node * MOST_LISTED + at] += sign * shared;
   const group = groupAt[at * MAX_NODES + node];
@@ -137,15 +144,20 @@ function putCell(at: i32, cells: i32, cell: i32, least: i32, weight: i64): void 
   }
 }
 
-/** Divides what is left of a cell among `node` and the later ones, in every way. */
-function divide(at: i32, cells: i32, cell: i32, node: i32, dedicated: i32, shared: i32, weight: i64): void {
+/** Divides what is left of a cell among `first` and the later nodes, in every way. */
+function divide(at: i32, cells: i32, cell: i32, first: i32, dedicated: i32, shared: i32, weight: i64): void {
   if (dedicated + shared == 0) {
     begins[at] = -1;
     putCell(at, cells, cell + 1, 0, weight);
+    return;
   }
-  if (dedicated + shared == 0 || node == nodeCount || isOver()) return;
-  divide(at, cells, cell, node + 1, dedicated, shared, weight);
-  if (groupAt[at * MAX_NODES + node] < 0) return;
+  for (let node = first; node < nodeCount && !isOver(); node++) {
+    if (groupAt[at * MAX_NODES + node] >= 0) putPiece(at, cells, cell, node, dedicated, shared, weight);
+  }
+}
+
+/** Puts some of what is left of a cell on the node, in every way. */
+function putPiece(at: i32, cells: i32, cell: i32, node: i32, dedicated: i32, shared: i32, weight: i64): void {
   let most = shared;
   for (let here = 0; here <= dedicated && most >= 0; here++) {
     for (let floating = here == 0 ? 1 : 0; floating <= most; floating++) {
@@ -206,6 +218,7 @@ function chooseFirst(at: i32, cells: i32, weight: i64): void {
 function missesDevice(at: i32): bool {
   for (let device = vmDevice[listed[at]]; device >= 0; device = nextDevice[device]) {
     let missed = deviceStrict[device];
+    spend(nodeCount);
     for (let node = 0; node < nodeCount && missed; node++) missed = !isOn(at, node) || !servesDevice(node, deviceNode[device]);
     if (missed) return true;
   }
@@ -257,6 +270,8 @@ function prove(weight: i64): bool {
   }
   beaten = weight;
   possible = false;
+  pieces = 0;
+  tooMany = false;
   const done = workDone;
   const before = setWorkLimit(done + min(WORK_OF_ONE, workLeft));
   tryFrom(0, 0);
