@@ -69,10 +69,13 @@ export function meetsDemand(vm: i32, node: i32, shared: i32, cpus: i32): bool {
   return <f64>(nodeDemand[node] + <i64>shared * vmSharedDemand[vm]) <= overcommit * <f64>MICRO * <f64>cpus;
 }
 
-/** How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already. */
-function roomAmong(vm: i32, cpus: i32, demand: i64): i32 {
-  const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>vmSharedDemand[vm]);
-  return <i32>Math.max(0, Math.min(room, <f64>UNLIMITED));
+/**
+ * How many shared vCPUs of the VM go with `cpus` shared CPUs that have `demand` already; negative where that is too much. Of a VM without
+ * such only the sign counts.
+ */
+export function roomAmong(vm: i32, cpus: i32, demand: i64): i32 {
+  const room = Math.floor((overcommit * <f64>MICRO * <f64>cpus - <f64>demand) / <f64>max<i64>(1, vmSharedDemand[vm]));
+  return <i32>Math.max(-1, Math.min(room, <f64>UNLIMITED));
 }
 
 /** Whether shared vCPUs of the VM may float beside those on the node. */
@@ -93,7 +96,7 @@ export function sharedRoom(vm: i32, node: i32, relaxed: i32): i32 {
   if (!hasShared(vm)) return 0;
   if ((relaxed & BECAUSE_TRUST) == 0 && !trustsPool(vm, node)) return 0;
   if ((relaxed & BECAUSE_OVERCOMMIT) != 0) return nodeGuests[node] == 0 ? 0 : UNLIMITED;
-  return roomAmong(vm, nodeShared[node], nodeDemand[node]);
+  return max(0, roomAmong(vm, nodeShared[node], nodeDemand[node]));
 }
 
 /** How many dedicated vCPUs of the VM the node takes on the empty host. */

@@ -9,7 +9,7 @@ import { vmHasCurrent } from '../problem/current';
 import { nodeCount, nodeTwin, pageSizes } from '../problem/host';
 import { homeOf, homesAreOpen, homesOf, isPicky } from '../problem/nodes';
 import { inPages, MOST_PAGES, takesSize } from '../model/memory';
-import { byOvercommit, leastLossOn, leavesTooFew, prepareLosses, weighsLosses } from './least';
+import { byOvercommit, leastLossOn, prepareLosses, sharedBeside, weighsLosses } from './least';
 import { offerLimit, offerPages, offerRoom, offersRest, offerShared, offerUntouched, takesThreads } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, mayBegin, missesDevice, pick, pickNode, picks, unpick } from './picks';
 import { beginsNear, firstNodeAsked, open } from '../model/relations';
@@ -248,8 +248,8 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   let sorted = true;
   for (let node = first; node < nodeCount; node++) {
     if (!open[node] || (firstNodeAsked >= 0 && cell == 0 && node != firstNodeAsked)) continue;
-    if (offerRoom[node] < dedicated || offerShared[node] < shared || twinStandsFor(node)) continue;
-    if ((cell == 0 && !takesThreads(vm, node, dedicated, shared)) || leavesTooFew(vm, at, node)) continue;
+    if (offerRoom[node] < dedicated || sharedBeside(vm, cell, node, dedicated) < shared || twinStandsFor(node)) continue;
+    if (cell == 0 && !takesThreads(vm, node, dedicated, shared)) continue;
     const hops = hopsToAssigned(vm, cells, cell, node, dedicated, shared);
     triesHops[base + node] = hops;
     triesPrice[base + node] = weighsLosses ? (hops == 0 ? 0 : communicationPrice(vm, hops)) + leastLossOn(vm, at, node) : 0;
@@ -259,7 +259,7 @@ function findTries(vm: i32, cells: i32, depth: i32): i32 {
   triesSorted = sorted;
   if (!sorted) heapTries(base, count);
   visits += (count * picks) / LOOKS_IN_VISIT;
-  spend(2 * nodeCount);
+  spend(6 * nodeCount);
   return count;
 }
 
@@ -332,10 +332,10 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
   // The last node may be below those that are filled, unless every way to divide is tried anyway.
   for (let node = parts == 1 && !small ? 0 : first; node < nodeCount; node++) {
     if (!visit()) return false;
-    spend(4);
+    spend(8);
     const seated = min(dedicated, offerRoom[node]);
-    const floating = min(shared, offerShared[node]);
-    if (!open[node] || (parts == 1 ? seated < dedicated || floating < shared : seated + floating == 0)) continue;
+    const floating = min(shared, small ? offerShared[node] : sharedBeside(vm, cell, node, seated));
+    if (!open[node] || (parts == 1 ? seated < dedicated || floating < shared : seated + floating <= 0)) continue;
     if (twinStandsFor(node) || isPickedFor(cell, node)) continue;
     const room = roomByMemory(vm, at, node);
     const mostDedicated = min(seated, room);
@@ -361,7 +361,8 @@ function divide(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicate
 function divideOn(vm: i32, cells: i32, depth: i32, hops: f64, parts: i32, dedicated: i32, shared: i32, node: i32, seats: i32, floats: i32): bool {
   const cell = cellOrder[depth];
   const further = hops + hopsToAssigned(vm, cells, cell, node, seats, floats);
-  if (isTooDear(vm, further, 0)) return true;
+  // Threads may be on any node of the first cell.
+  if (isTooDear(vm, further, 0) || sharedBeside(vm, -1, node, seats) < floats) return true;
   pick(cell, node, seats, floats);
   const goesOn =
     parts == 1

@@ -2,7 +2,7 @@
 import { Flat } from '../flat';
 import { BECAUSE_DEVICE, MAX_PAGE_SIZES, MAX_VM_VCPUS, MEMORY_STRICT } from '../abi';
 import { cellOrder, countOffer, countsPages, offeredPageSize, roomByMemory } from './assign';
-import { leavesTooFew } from './least';
+import { sharedBeside } from './least';
 import { offerPages, offerRoom, offerShared, takesThreads } from './offer';
 import { assigned, clearPicks, hopsToAssigned, isPickedFor, layParts, mayBegin, missesDevice, pick, picks, unpick } from './picks';
 import { distance, nodeCount, pageSizes, servesDevice } from '../problem/host';
@@ -98,8 +98,11 @@ function bestNode(vm: i32, cells: i32, cell: i32, rule: i32, dedicated: i32, sha
   spend(4 * nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     if (!open[node] || (begins && node != firstNodeAsked)) continue;
-    if (!vmSpan[vm] && ((cell == 0 && !takesThreads(vm, node, dedicated, shared)) || leavesTooFew(vm, at, node))) continue;
-    let taken = min(offerRoom[node], dedicated) + min(offerShared[node], shared);
+    if (!vmSpan[vm] && cell == 0 && !takesThreads(vm, node, dedicated, shared)) continue;
+    const seats = min(offerRoom[node], dedicated);
+    const floats = min(shared, sharedBeside(vm, cell, node, seats));
+    if (floats < 0) continue;
+    let taken = seats + floats;
     // What memory leaves of it takes long to find out, and is no more.
     if (taken <= 0 || (taken < bestTaken && !isWanted(vm, node))) continue;
     if (vmSpan[vm]) taken = isPickedFor(cell, node) ? 0 : min(taken, roomByMemory(vm, at, node));
@@ -129,7 +132,7 @@ function diveCell(vm: i32, cells: i32, cell: i32, rule: i32): bool {
     if (node < 0) return false;
     const room = vmSpan[vm] ? roomByMemory(vm, at, node) : cellVcpus[at];
     const seats = min(min(dedicated, offerRoom[node]), room);
-    const floats = min(min(shared, offerShared[node]), room - seats);
+    const floats = min(min(shared, sharedBeside(vm, cell, node, seats)), room - seats);
     const home = counts ? roomyHome(vm, at, node) : -1;
     const size = home < 0 ? -1 : offeredPageSize(vm, cellPages[at], home);
     pickSize[picks] = size;

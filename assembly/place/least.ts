@@ -1,18 +1,18 @@
 // What a cell loses on a node at the least, beside hops to other cells, as far as that is quick to see: by memory that is far from there,
 // and by those who are there. The walk tries the nodes where that is least first. It need not try those where it is too much.
-import { MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MEMORY_PREFERRED, MODEL_HOME, MODEL_SMT } from '../abi';
+import { MAX_PAGE_SIZES, MEMORY_INTERLEAVE, MEMORY_PREFERRED, MODEL_HOME, MODEL_SMT, THREADS_ISOLATE, THREADS_REQUIRE } from '../abi';
 import { nodeDemand, nodeFresh, nodeShared } from '../model/capacity';
 import { communicationPrice, sharedHop } from '../model/communication';
 import { devicePrice } from '../model/cost';
 import { inPages, takesSize } from '../model/memory';
-import { meetsDemand, widestLlc } from '../model/rooms';
+import { cpuRoom, roomAmong, widestLlc } from '../model/rooms';
 import { model, rounded } from '../problem/coefficients';
-import { distance, fewestGuests, llcSpansNodes, pageSizes, widestCore } from '../problem/host';
+import { distance, llcSpansNodes, nodeFewestGuests, pageSizes, widestCore } from '../problem/host';
 import { beyondHomes, homeOf, homesOf } from '../problem/nodes';
-import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, deviceStrict, MICRO, nextDevice, threads, vmDedicated, vmDevice, vmMemory, vmMemoryBound, vmPages, vmTrust, vmVcpus, vmWeight } from '../problem/request';
+import { cellDedicated, cellPages, cellVcpus, demandOf, deviceNode, deviceStrict, MICRO, nextDevice, threads, vmDedicated, vmDevice, vmMemory, vmMemoryBound, vmPages, vmSpan, vmThreadCpus, vmThreads, vmTrust, vmVcpus, vmWeight } from '../problem/request';
 import { vmTraffic } from '../problem/traffic';
-import { offerPages, offersRest } from './offer';
-import { assigned, hopsOnNode } from './picks';
+import { offerPages, offerShared, offersRest } from './offer';
+import { assigned, firstNode, floating, hopsOnNode, seated } from './picks';
 
 /** Whether losses are asked for. Where one VM of many is placed anew, over and over, that costs more than it saves. */
 export let weighsLosses: bool = false;
@@ -95,18 +95,30 @@ function byTalk(vm: i32, at: i32, node: i32, dedicated: i32, shared: i32): i64 {
   return hops == 0 ? 0 : added(vm, at, communicationPrice(vm, <f64>hops));
 }
 
-/** Shared CPUs that so many dedicated vCPUs of a cell take. Those of several cells may be on one core. */
-function sharedTaken(vm: i32, dedicated: i32): i32 {
-  if (!alone) return 0;
-  return dedicated == vmDedicated[vm] ? ((dedicated + widestCore - 1) / widestCore) * fewestGuests : (dedicated * fewestGuests) / widestCore;
+/**
+ * Shared CPUs of the node that so many dedicated vCPUs and threads take at the least: those that find no CPU on a core that is taken already, and no isolated
+ * one. `all`: they are all that the VM has there, so that those which share a core are known.
+ */
+function sharedTaken(vm: i32, node: i32, dedicated: i32, all: bool): i32 {
+  const onWhole = vmThreads[vm] == THREADS_ISOLATE || vmThreads[vm] == THREADS_REQUIRE;
+  const taking = dedicated - (onWhole && vmThreadCpus[vm] == 0 ? 0 : cpuRoom(vm, node, 0) - nodeFresh[node]) - max(0, nodeFresh[node] - nodeShared[node]);
+  if (taking <= 0 || !all) return max(0, taking);
+  const cores = vmThreads[vm] == THREADS_ISOLATE && vmThreadCpus[vm] == 0 ? taking : (taking + widestCore - 1) / widestCore;
+  return max(taking, cores * nodeFewestGuests[node]);
 }
 
-/** Whether the cell takes CPUs that the shared demand of the node needs, as far as counting goes. */
-export function leavesTooFew(vm: i32, at: i32, node: i32): bool {
-  const dedicated = cellDedicated[at];
-  const shared = cellVcpus[at] - dedicated;
-  if (!weighsLosses || !offersRest || dedicated == 0 || (shared == 0 && nodeDemand[node] == 0)) return false;
-  return !meetsDemand(vm, node, shared, nodeShared[node] - sharedTaken(vm, dedicated));
+/** Dedicated vCPUs and threads of the VM on the node with so many more of the cell; -1: threads left aside. */
+function seatsWith(vm: i32, cell: i32, node: i32, dedicated: i32): i32 {
+  const begins = cell >= 0 && (firstNode < 0 ? cell == 0 : firstNode == node);
+  return seated[node] + dedicated + (begins ? vmThreadCpus[vm] : 0);
+}
+
+/** How many shared vCPUs of the cell the node takes beside so many of its dedicated ones, as far as counting goes; negative: not even these. */
+export function sharedBeside(vm: i32, cell: i32, node: i32, dedicated: i32): i32 {
+  const seats = seatsWith(vm, cell, node, dedicated);
+  const nobodyShares = offerShared[node] + floating[node] == 0 && nodeDemand[node] == 0;
+  if (!offersRest || seats == 0 || nobodyShares) return offerShared[node];
+  return min(offerShared[node], roomAmong(vm, nodeShared[node] - sharedTaken(vm, node, seats, true), nodeDemand[node]) - floating[node]);
 }
 
 /** What shared vCPUs on the node lose more because the cell is there. */
@@ -114,7 +126,7 @@ export function byOvercommit(vm: i32, at: i32, node: i32): i64 {
   const dedicated = cellDedicated[at];
   const shared = cellVcpus[at] - dedicated;
   if (!offersRest || shared == 0) return 0;
-  const taken = sharedTaken(vm, dedicated);
+  const taken = sharedTaken(vm, node, dedicated, dedicated == vmDedicated[vm]);
   const more = demandOf(vm, taken, shared);
   return max<i64>(0, more - max<i64>(0, MICRO * <i64>nodeShared[node] - nodeDemand[node]));
 }

@@ -27,7 +27,7 @@ function addHops(pick: i32, sign: f64): void {
   const there = pickNode[pick];
   const peers = sign * <f64>(pickDedicated[pick] + pickShared[pick]);
   const demand = sign * <f64>(<i64>pickDedicated[pick] * MICRO + <i64>pickShared[pick] * demandOfShared);
-  spend(nodeCount);
+  spend(2 * nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     if (node == there) continue;
     peersFar[node] += peers * <f64>hopBetween(node, there);
@@ -35,8 +35,20 @@ function addHops(pick: i32, sign: f64): void {
   }
 }
 
-/** Parts by node. */
+/** Parts by node, and their dedicated and shared vCPUs. */
 export const assigned = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const seated = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+export const floating = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+
+/** The node that the first cell begins on as far as it is assigned, where threads of the VMM are most likely; -1: it is not. */
+export let firstNode: i32 = -1;
+
+function count(node: i32, dedicated: i32, shared: i32): void {
+  seated[node] += dedicated;
+  floating[node] += shared;
+  offerRoom[node] -= dedicated;
+  offerShared[node] -= shared;
+}
 /** vCPUs of a cell on a node, in the order in which they were assigned. */
 export let picks: i32 = 0;
 export const pickCell = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_VM_VCPUS, 8));
@@ -72,13 +84,8 @@ function sumTraffic(vm: i32, cells: i32): void {
  * with a shared vCPU. All pairs are alike.
  */
 export function hopsOnNode(vm: i32, node: i32, dedicated: i32, shared: i32): i64 {
-  let seats = 0;
-  let floats = 0;
-  for (let pick = 0; pick < picks; pick++) {
-    if (pickNode[pick] != node) continue;
-    seats += pickDedicated[pick];
-    floats += pickShared[pick];
-  }
+  const seats = seated[node];
+  const floats = floating[node];
   const there = demandOf(vm, 0, shared) * <i64>(seats + floats) + demandOf(vm, dedicated, 0) * <i64>floats;
   const back = demandOf(vm, 0, floats) * <i64>(dedicated + shared) + demandOf(vm, seats, 0) * <i64>shared;
   return (there + back) * sharedHop(node);
@@ -120,14 +127,7 @@ export function mayBegin(vm: i32): bool {
   for (let first = 0; first < picks; first++) {
     const node = pickNode[first];
     if (pickCell[first] != 0 || (firstNodeAsked >= 0 && node != firstNodeAsked)) continue;
-    let dedicated = 0;
-    let shared = 0;
-    for (let pick = 0; pick < picks; pick++) {
-      if (pickNode[pick] != node) continue;
-      dedicated += pickDedicated[pick];
-      shared += pickShared[pick];
-    }
-    if (takesThreads(vm, node, dedicated, shared)) return true;
+    if (takesThreads(vm, node, seated[node], floating[node])) return true;
   }
   return false;
 }
@@ -161,8 +161,8 @@ export function pick(cell: i32, node: i32, dedicated: i32, shared: i32): void {
   pickNode[picks] = node;
   pickDedicated[picks] = dedicated;
   pickShared[picks++] = shared;
-  offerRoom[node] -= dedicated;
-  offerShared[node] -= shared;
+  if (cell == 0 && firstNode < 0) firstNode = node;
+  count(node, dedicated, shared);
   assigned[node]++;
 }
 
@@ -176,15 +176,14 @@ export function pickVcpu(cell: i32, node: i32, shared: bool): void {
   }
   pickDedicated[at] += <i32>!shared;
   pickShared[at] += <i32>shared;
-  offerRoom[node] -= <i32>!shared;
-  offerShared[node] -= <i32>shared;
+  count(node, <i32>!shared, <i32>shared);
 }
 
 /** Takes the last pick back. */
 export function unpick(): void {
   const node = pickNode[--picks];
-  offerRoom[node] += pickDedicated[picks];
-  offerShared[node] += pickShared[picks];
+  if (pickCell[picks] == 0 && (picks == 0 || pickCell[picks - 1] != 0)) firstNode = -1;
+  count(node, -pickDedicated[picks], -pickShared[picks]);
   assigned[node]--;
   if (summedPicks > picks) addHops(--summedPicks, -1);
 }

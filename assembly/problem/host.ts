@@ -52,8 +52,6 @@ export const nodeReach = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_N
 export let llcSpansNodes: bool = false;
 /** Whether some usable CPUs are slower than others. */
 export let speedsDiffer: bool = false;
-/** The fewest CPUs that shared vCPUs may float over of a core that has usable CPUs. */
-export let fewestGuests: i32 = 0;
 /** CPUs that only dedicated threads may have. */
 export let isolatedCpus: i32 = 0;
 /** LLCs with an online CPU on the node. */
@@ -63,6 +61,8 @@ export const nodeTwin = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NO
 /** CPUs of the node that dedicated threads may have, and those of them that shared vCPUs may float over. */
 export const nodeUsable = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeGuests = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
+/** The fewest CPUs of a core of the node that shared vCPUs may float over, of cores that have such. */
+export const nodeFewestGuests = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 /** Cores of the node that the host's own threads are not on, and usable CPUs on these. */
 export const nodeWholeCores = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
 export const nodeWholeCpus = changetype<Flat<i32>>(memory.data(sizeof<i32>() * MAX_NODES, 8));
@@ -270,11 +270,7 @@ function sortCores(): void {
     }
     coreList[at] = core;
   }
-  fewestGuests = i32.MAX_VALUE;
-  for (let place = 0; place < cores; place++) {
-    corePlace[coreList[place]] = place;
-    fewestGuests = min(fewestGuests, coreGuests[coreList[place]]);
-  }
+  for (let place = 0; place < cores; place++) corePlace[coreList[place]] = place;
   let at = 0;
   for (let node = 0; node < nodeCount; node++) {
     nodeCoreStart[node] = at;
@@ -306,8 +302,10 @@ function deriveNodes(): void {
     }
     nodeWholeCores[node] = 0;
     nodeWholeCpus[node] = 0;
+    nodeFewestGuests[node] = widestCore;
     for (let at = nodeCoreStart[node]; at < nodeCoreStart[node + 1]; at++) {
       const core = coreList[at];
+      if (coreGuests[core] != 0) nodeFewestGuests[node] = min(nodeFewestGuests[node], coreGuests[core]);
       if (coreHasHost[core]) continue;
       nodeWholeCores[node]++;
       nodeWholeCpus[node] += coreCpuStart[core + 1] - coreCpuStart[core];

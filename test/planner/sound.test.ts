@@ -4,7 +4,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Planner } from '../../src/planner/planner.js'
 import { parseRequest } from '../../src/request.js'
+import { syntheticHost } from '../../src/topology/index.js'
 import type { Host, HostCpu, Plan } from '../../src/types.js'
+import { verifyPlan } from '../../src/verify.js'
 import { compare } from './exact/compare.js'
 
 const planner = await Planner.load()
@@ -193,6 +195,40 @@ test('a cell that spans nodes has its shared vCPUs on one and its dedicated ones
   )
   const mixed = { span: true, cpuPolicy: 'mixed', dedicatedVcpus: '2,3' }
   assert.equal(refused(planned(host, [4, 1, mixed], [1, 3])), [])
+})
+
+test('vCPUs that float go where the dedicated ones of their VM, and its threads, leave CPUs for them', () => {
+  for (const nodes of [2, 8, 256]) {
+    const host = syntheticHost(`group:${nodes} [numa(memory=64GiB)] core:2 pu:4`)
+    const mixed = { name: 'a', vcpus: 43, memory: '6GiB', cpuPolicy: 'mixed', dedicatedVcpus: '0', demand: 0.9 }
+    for (const [cells, span] of [
+      [1, true],
+      [2, true],
+      [8, true],
+      [16, true],
+      [36, true],
+      [8, false],
+      [16, false],
+      [36, false],
+    ]) {
+      for (const threads of span ? [{}] : [{}, { emulator: 'dedicated' }]) {
+        const request = parseRequest({ vms: [{ ...mixed, ...threads, cells, span }] })
+        const plan = planner.plan(host, request, { steps: 0 })
+        const what = `${nodes} nodes, ${cells} cells, ${span}, ${JSON.stringify(threads)}`
+        assert.equal(plan.refused, [], what)
+        verifyPlan(host, request, plan)
+      }
+    }
+  }
+})
+
+test('a proof that would take more nested calls than a runtime has room for is left', () => {
+  const host = syntheticHost('group:256 [numa(memory=64GiB)] core:2 pu:4')
+  const vm = { name: 'a', vcpus: 100, memory: '900GiB', cells: 90, span: true, cpuPolicy: 'shared', demand: 0.1 }
+  for (const memoryNodes of ['1-3', '3,100,200', '250-252']) {
+    const plan = planner.plan(host, parseRequest({ vms: [{ ...vm, memoryNodes }] }), { steps: 0 })
+    assert.equal(refused(plan), ['a'])
+  }
 })
 
 test.run()
