@@ -9,7 +9,7 @@ import { RequestVm } from './request';
 import { keyOf } from './vm-key';
 
 /** Work, as the planner counts it, for the changes that would let VMs in. When it is used up, none are tried for VMs later in the request. */
-const MOST_WORK: f64 = 25_000_000;
+const MOST_WORK: f64 = 9_000_000;
 
 class Reason {
   constructor(

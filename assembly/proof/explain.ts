@@ -28,7 +28,7 @@ const leastBlamed: StaticArray<i32> = [
 ];
 
 /** Work of all explanations since the last search, and of each question whether a VM fits at the least. */
-const WORK_OF_ALL: i64 = 25000000;
+const WORK_OF_ALL: i64 = 9000000;
 const WORK_OF_ONE: i64 = 3000;
 /** Questions that may use up what there is for all. */
 const SHARED_BY: i64 = 32;

@@ -14,8 +14,11 @@ import { sortBy } from '../sort';
 import { setWorkLimit, workDone } from '../work';
 import { clearKept, drop, isKept, keep, putBack } from './kept';
 
-/** Work of placing all VMs for the first time, and, where that is done, of each of them: as much again for all, no more than so much for one. */
-const WORK_OF_PLACING: i64 = 40000000;
+/**
+ * Work of placing all VMs for the first time, half of it where most get in; and, where that is done, of each of them: as much again for all, no
+ * more than so much for one.
+ */
+const WORK_OF_PLACING: i64 = 30000000;
 const WORK_OF_ONE: i64 = 20000;
 /** VMs that may use up what there is for all. */
 const VMS_TO_SHARE: i64 = 16;
@@ -42,12 +45,12 @@ function listUnplaced(): void {
   sortBy(list, listed, comesBefore);
 }
 
-/** Places the VMs of the list, in turn. There may be many: all share in so much work. */
-function placeFirst(how: i32): void {
+/** Places the VMs of the list, in turn. There may be many: all share in `work`. */
+function placeFirst(how: i32, work: i64): void {
   clearKinds();
-  const end = workDone + WORK_OF_PLACING;
+  const end = workDone + work;
   placeMany(max(1, listed));
-  const least = min(WORK_OF_ONE, WORK_OF_PLACING / <i64>max(1, listed));
+  const least = min(WORK_OF_ONE, work / <i64>max(1, listed));
   weighLosses(true);
   for (let at = 0; at < listed; at++) {
     const share = max<i64>(0, end - workDone) / min<i64>(<i64>(listed - at), VMS_TO_SHARE);
@@ -68,13 +71,13 @@ function placesAll(): bool {
 /** Places every VM that is not placed and fits: where it is cheapest, or if some are refused then, where most get in. */
 export function placeAll(): void {
   listUnplaced();
-  placeFirst(PLACE_SOON);
+  placeFirst(PLACE_SOON, WORK_OF_PLACING);
   // Where no more weight can get in, there is no need to try.
   if (placesAll() || isMostInAll(placedWeight) || (placedVms + refusedVms == listed && !coresFitMore(list, listed))) return;
   const weight = placedWeight;
   clearKept();
   for (let at = 0; at < listed; at++) if (vmCells[list[at]] != 0) keep(list[at]);
-  placeFirst(PLACE_DENSE);
+  placeFirst(PLACE_DENSE, WORK_OF_PLACING / 2);
   const fits = placedWeight > weight;
   for (let at = 0; at < listed; at++) {
     const vm = list[at];

@@ -2,7 +2,7 @@
 
 import { formatCpulist } from '../cpulist.js'
 import type { Host, Move, NodeId, Plan, Request, Spare } from '../types.js'
-import { EFFORT_TO_ORDER, type Effort } from './moves/effort.js'
+import { EFFORT_TO_ORDER, EFFORT_TO_PARK, type Effort } from './moves/effort.js'
 import {
   copiedBytes,
   isCellMoved,
@@ -69,7 +69,7 @@ function bestRun(site: Site, relations: Relations, steps: readonly Step[]): Run 
   left.sort((a, b) => a.pending - b.pending)
   let best: { readonly run: Run; readonly layouts: readonly Layout[] } | undefined
   // The second one has what the first has left of it.
-  const effort = { left: EFFORT_TO_ORDER }
+  const effort = { left: EFFORT_TO_PARK }
   for (const { order } of left.slice(0, MOST_DETOURS)) {
     const run = beginAgain(site, drift, relations, order, effort)
     advance(run)

@@ -7,7 +7,7 @@ import { isPlaced } from './read.js'
 import { becauseOf, type Telling } from './refusal.js'
 
 /** Work, as the planner counts it, for the changes that would let VMs in. When it is used up, none are tried for VMs later in the request. */
-const MOST_WORK = 25_000_000
+const MOST_WORK = 9_000_000
 
 /** The refusals. Takes the refused VMs out of the problem, so it comes after everything else is read. */
 export function readRefusals(problem: Problem): Refusal[] {

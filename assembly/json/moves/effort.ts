@@ -9,9 +9,10 @@ export class Effort {
   }
 }
 
-/** For each order that is tried, and for what would have to be free where none is found. */
+/** For each order that is tried without detours, for all with them, and for what would have to be free where none is found. */
 export const EFFORT_TO_ORDER: f64 = 100_000;
-export const EFFORT_TO_SPARE: f64 = 60_000;
+export const EFFORT_TO_PARK: f64 = 40_000;
+export const EFFORT_TO_SPARE: f64 = 20_000;
 /** What trying a change costs. Each seat of the change costs one more. */
 const EACH: f64 = 16;
 /** CPUs, or cells that are in the way, that are looked at for one. */

@@ -4,7 +4,7 @@ import { Host } from '../host';
 import { arranged, orderBy } from '../order';
 import { Move, Plan, PlanVm } from '../plan';
 import { PlanVcpu, Request } from '../request';
-import { EFFORT_TO_ORDER, Effort } from './effort';
+import { EFFORT_TO_ORDER, EFFORT_TO_PARK, Effort } from './effort';
 import { Change, Layout, Seat, cellAt, copiedBytes, isCellMoved, isDividedAlike, isSameCell, isSameSeat, layoutOf } from './layout';
 import { advance, makeAll } from './order';
 import { Relations, relationsOf } from './rules';
@@ -63,16 +63,18 @@ function bestRun(site: Site, relations: Relations, steps: Step[]): Run {
   const orders = [ascending, steps, reversed(ascending), reversed(steps)];
   const left: f64[] = [];
   for (let at = 0; at < orders.length; at++) {
-    const run = beginAgain(site, relations, orders[at]);
+    const run = beginAgain(site, relations, orders[at], new Effort(EFFORT_TO_ORDER));
     makeAll(run);
     if (run.pending.size == 0) return run;
     left.push(run.pending.size);
   }
   const places = orderBy(left);
-  let best = detour(site, relations, orders[places[0]]);
+  // The second one has what the first has left of it.
+  const effort = new Effort(EFFORT_TO_PARK);
+  let best = detour(site, relations, orders[places[0]], effort);
   let layouts = site.layouts.slice();
   for (let at = 1; at < MOST_DETOURS; at++) {
-    const run = detour(site, relations, orders[places[at]]);
+    const run = detour(site, relations, orders[places[at]], effort);
     if (!isBetter(run, best)) continue;
     best = run;
     layouts = site.layouts.slice();
@@ -81,8 +83,8 @@ function bestRun(site: Site, relations: Relations, steps: Step[]): Run {
   return best;
 }
 
-function detour(site: Site, relations: Relations, order: Step[]): Run {
-  const run = beginAgain(site, relations, order);
+function detour(site: Site, relations: Relations, order: Step[], effort: Effort): Run {
+  const run = beginAgain(site, relations, order, effort);
   advance(run);
   return run;
 }
@@ -95,9 +97,9 @@ function placeAtStart(site: Site): void {
   for (let guest = 0; guest < site.guests.length; guest++) site.place(guest, site.guests[guest].start);
 }
 
-function beginAgain(site: Site, relations: Relations, order: Step[]): Run {
+function beginAgain(site: Site, relations: Relations, order: Step[], effort: Effort): Run {
   placeAtStart(site);
-  return new Run(site, relations, order, new Effort(EFFORT_TO_ORDER));
+  return new Run(site, relations, order, effort);
 }
 
 function isBetter(run: Run, than: Run): bool {

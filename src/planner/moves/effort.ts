@@ -8,7 +8,8 @@ export interface Effort {
 
 /** For each order that is tried without detours, for all with them, and for what would have to be free where none is found. */
 export const EFFORT_TO_ORDER = 100_000
-export const EFFORT_TO_SPARE = 60_000
+export const EFFORT_TO_PARK = 40_000
+export const EFFORT_TO_SPARE = 20_000
 /** What trying a change costs. Each seat of the change costs one more. */
 const EACH = 16
 /** CPUs, or cells that are in the way, that are looked at for one. */
