@@ -11,6 +11,7 @@ import { parseRequest } from '../../src/request.js'
 import { syntheticHost } from '../../src/topology/synthetic.js'
 import type { Host, Plan } from '../../src/types.js'
 import { type Room, roomBeside, verifyPlan } from '../../src/verify.js'
+import { smallHosts } from '../small-hosts.js'
 import { hostShape, makeHost, request } from './cases.js'
 
 const planner = await Planner.load()
@@ -157,13 +158,7 @@ test('no more VMs of a size, in one cell each, are added than there is room for'
 
 /** VMs on hosts so small that each way to put VMs on nodes can be planned by itself. */
 const tiny = fc.record({
-  host: fc
-    .record({
-      nodes: fc.integer({ min: 2, max: 3 }),
-      cores: fc.integer({ min: 2, max: 4 }),
-      pus: fc.constantFrom(1, 2),
-    })
-    .map(({ nodes, cores, pus }) => syntheticHost(`numa:${nodes}(memory=4GiB) l3:1 core:${cores} pu:${pus}`)),
+  host: smallHosts,
   vms: fc.array(
     fc.record({
       vcpus: fc.integer({ min: 1, max: 3 }),

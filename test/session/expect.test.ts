@@ -7,6 +7,7 @@ import { Session } from '../../src/session.js'
 import { syntheticHost } from '../../src/topology/index.js'
 import type { Host, Request } from '../../src/types.js'
 import { checkPlan, roomBeside } from '../../src/verify.js'
+import { smallHosts } from '../small-hosts.js'
 
 const nodeOf = ({ vms }: Request, name: string) => vms.find((vm) => vm.name === name)!.current!.vcpus[0]!.node
 
@@ -49,13 +50,7 @@ const size = fc.record({
   memory: fc.constantFrom('512MiB', '1GiB', '3GiB'),
 })
 const events = fc.record({
-  host: fc
-    .record({
-      nodes: fc.integer({ min: 2, max: 3 }),
-      cores: fc.integer({ min: 2, max: 4 }),
-      pus: fc.constantFrom(1, 2),
-    })
-    .map(({ nodes, cores, pus }) => syntheticHost(`numa:${nodes}(memory=4GiB) l3:1 core:${cores} pu:${pus}`)),
+  host: smallHosts,
   expect: fc.uniqueArray(size, { minLength: 1, maxLength: 3, selector: ({ vcpus, memory }) => `${vcpus} ${memory}` }),
   strategy: fc.constantFrom('pack', 'spread'),
   come: fc.array(fc.tuple(size, fc.nat(2), fc.nat(99)), { minLength: 4, maxLength: 9 }),
