@@ -32,6 +32,8 @@ import { comesBack, endThread, runInThread } from './pool.js'
 const LOOK_MS = 0.3
 /** How long a thread that was told something may take before it is told again. */
 const REPEAT_MS = 2
+/** What one time counts as at the most, where patience is counted. */
+const LONGEST_TURN_MS = 4 * REPEAT_MS
 /** How long a thread that is told to stop may take before it is ended. Only a device that does not return takes longer. */
 const PATIENCE_MS = 3000
 /** How long a thread that is being ended may take. Only one in a system call takes longer, and it may never come back. */
@@ -222,18 +224,21 @@ export class Crew {
 
   /**
    * Stops every vCPU, wherever it is, and resolves when all of them have let go of memory and descriptors.
-   * @returns those that have not, after 7 s: a device is in a system call that does not end
+   * @returns those that have not, after 7 s (more on a busy machine): a device is in a system call that does not end
    */
   async stop(): Promise<readonly HeldVcpu[]> {
     const held: HeldVcpu[] = []
     for (const { block } of this.#members) command(block, Command.stop)
-    const startedAt = performance.now()
     kickAndLook(this.#rest(), Phase.done)
     await this.#hearAll()
+    let waited = 0
     while (this.#rest().length > 0) {
+      const before = performance.now()
       await this.#news()
       for (const member of this.#rest()) kick(member)
-      const late = performance.now() - startedAt - PATIENCE_MS
+      // Where a turn takes long the machine is busy: the threads that are waited for hardly run, either.
+      waited += Math.min(performance.now() - before, LONGEST_TURN_MS)
+      const late = waited - PATIENCE_MS
       if (late <= 0) continue
       // A thread that is still loading koffi is left: ending it would abort the process.
       for (const member of this.#rest().filter(({ block }) => block.control[TID] !== 0)) {

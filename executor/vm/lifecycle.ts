@@ -191,7 +191,7 @@ export abstract class Lifecycle implements AsyncDisposable {
 
   /**
    * Stops every vCPU, wherever it is. A VM that has stopped already, or failed, stays as it is.
-   * @throws {VmError} for a vCPU whose device does not come back: names both, after 7 s
+   * @throws {VmError} for a vCPU whose device does not come back: names both, after 7 s (more on a busy machine)
    */
   async stop(patience: Patience = {}): Promise<void> {
     const end = () => this.#end({ name: 'stopped', by: 'caller', exitCode: null })

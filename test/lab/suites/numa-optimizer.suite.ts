@@ -243,16 +243,21 @@ test('pages that are given out are counted on their node, as local or for anothe
   const bytes = 64 * MiB
   const body = async ({ optimizer }: Setting) => {
     for (const node of withMemory) {
-      await optimizer.updateStats()
-      const before = optimizer.nodeStats(node).memory.free!
-      await optimizer.allocateMemory(bytes, node)
-      await optimizer.updateStats()
-      const { numa, seconds, memory, localAccessRate, cpuUsage, bandwidth } = optimizer.nodeStats(node)
+      let fewer = 0
+      // Others may give back as many pages meanwhile: what ends, and files that are read no more.
+      for (let attempt = 0; attempt < 4 && fewer <= bytes / 4; attempt++) {
+        await optimizer.updateStats()
+        const before = optimizer.nodeStats(node).memory.free!
+        const { address } = await optimizer.allocateMemory(bytes, node)
+        await optimizer.updateStats()
+        fewer = before - optimizer.nodeStats(node).memory.free!
+        if (fewer <= bytes / 4) await optimizer.freeMemory(address)
+      }
+      const { numa, seconds, localAccessRate, cpuUsage, bandwidth } = optimizer.nodeStats(node)
       const pages = (rate: number) => Math.round(rate * seconds!)
       // The kernel may join pages: 2 MiB are one then.
       assert.ok(pages(numa!.numa_hit) >= bytes / (2 * MiB), `${pages(numa!.numa_hit)} pages`)
-      // Others give pages back meanwhile.
-      assert.ok(before - memory.free! > bytes / 4, `${before - memory.free!} bytes less are free`)
+      assert.ok(fewer > bytes / 4, `${fewer} bytes less are free`)
       // All threads are on CPU 0 here, those that fault the memory in as well.
       const [given, rest] = node === here ? [numa!.local_node, numa!.other_node] : [numa!.other_node, numa!.local_node]
       assert.ok(given > rest, `node ${node}: ${given} against ${rest} pages a second`)
