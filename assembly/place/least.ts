@@ -96,8 +96,8 @@ function byTalk(vm: i32, at: i32, node: i32, dedicated: i32, shared: i32): i64 {
 }
 
 /**
- * Shared CPUs of the node that so many dedicated vCPUs and threads take at the least: those that find no CPU on a core that is taken already, and no isolated
- * one. `all`: they are all that the VM has there, so that those which share a core are known.
+ * Shared CPUs of the node that so many dedicated vCPUs and threads take at the least: those that find no CPU on a core that is taken already, and
+ * no isolated one. `all`: they are all that the VM has there, so that those which share a core are known.
  */
 function sharedTaken(vm: i32, node: i32, dedicated: i32, all: bool): i32 {
   const onWhole = vmThreads[vm] == THREADS_ISOLATE || vmThreads[vm] == THREADS_REQUIRE;

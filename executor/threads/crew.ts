@@ -32,7 +32,7 @@ import { comesBack, endThread, runInThread } from './pool.js'
 const LOOK_MS = 0.3
 /** How long a thread that was told something may take before it is told again. */
 const REPEAT_MS = 2
-/** What one time counts as at the most, where patience is counted. */
+/** What one such wait counts as at the most, where patience with threads is counted. */
 const LONGEST_TURN_MS = 4 * REPEAT_MS
 /** How long a thread that is told to stop may take before it is ended. Only a device that does not return takes longer. */
 const PATIENCE_MS = 3000
